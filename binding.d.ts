@@ -1,0 +1,239 @@
+/**
+ * The native contract: what `import … from "jina-reranker/native"` gives. One call carries a query and its documents to
+ * native threads, one answer carries the scores back; tokenizing, batching, decoding, pooling, the score head and the
+ * sigmoid happen in between.
+ *
+ * Threads: every function below returns at once and is called on the JavaScript thread that loaded the module. Loading,
+ * scoring and quantizing run on threads of their own, never on libuv's pool. State is per environment: two worker
+ * threads that load the module share nothing but the process-wide backend registry.
+ *
+ * Errors: whatever fails throws or rejects with a NativeError whose `code` is one of NativeErrorCode.
+ */
+
+/** Why a native call failed. `src/errors.ts` says what each means over HTTP. */
+export type NativeErrorCode =
+  /** An argument has the wrong type or lies outside its range; the message names it, what was expected and what came. */
+  | "invalid_argument"
+  /** The model file does not exist or cannot be read. */
+  | "model_not_found"
+  /** The file is not a GGUF, is truncated, or is not a model this engine can score with. */
+  | "model_invalid"
+  /** The score head does not fit the model, or holds numbers that are not finite. */
+  | "head_invalid"
+  /** No usable backend was found, or the one asked for is missing. */
+  | "backend_unavailable"
+  /** Memory for the model or its context could not be had. */
+  | "out_of_memory"
+  /** The pairs would not fit the queue; nothing of the request was kept. */
+  | "queue_full"
+  /** The query alone leaves no room for a document in the context. */
+  | "query_too_long"
+  /** A model produced NaN or an infinity for a pair. */
+  | "invalid_score"
+  /** The job was cancelled. */
+  | "cancelled"
+  /** The engine was closed. */
+  | "closed"
+  /** Anything else that went wrong in the engine. */
+  | "engine_error";
+
+export interface NativeError extends Error {
+  code: NativeErrorCode;
+}
+
+/** The two-layer score head: logit = relu(h · w1 + b1) · w2 + b2 − logitBias. */
+export interface ScoreHead {
+  /** [n_embd][n_embd], row-major, f32: w1[i * n_embd + j] weighs input i for hidden unit j. */
+  w1: Float32Array;
+  /** [n_embd], f32. */
+  b1: Float32Array;
+  /** [n_embd], f32. */
+  w2: Float32Array;
+  b2: number;
+  logitBias: number;
+}
+
+export interface EngineOptions {
+  /** Path of a GGUF file. */
+  modelPath: string;
+  head: ScoreHead;
+  /** Tokens a (query, document) pair may have, score token included: 16 to 1,048,576. */
+  contextSize: number;
+  /** Tokens in one decode call: 64 to 65,536; 0 = 512 on a CPU, 2,048 on a GPU. */
+  batchTokens: number;
+  /** Layers to offload to a GPU; 0 = CPU only. More than the model has means all. */
+  gpuLayers: number;
+  /** CPU threads, 1 to 512; 0 = the physical cores this process may run on. */
+  threads: number;
+  /** "exact": scores do not depend on the batch, bit for bit (CPU). "fast": no alignment padding. "auto": exact on a CPU, fast on a GPU. */
+  reproducible: "auto" | "exact" | "fast";
+  /** "auto" follows `reproducible`: off when exact, llama.cpp's choice when fast. "on" cannot be combined with exact. */
+  flashAttention: "auto" | "on" | "off";
+  /** Type of the KV cache. f32 is for parity tests. */
+  kvType: "f16" | "f32";
+  /** Pairs that may wait or run before `submit` throws queue_full: at least 1. */
+  maxQueuedPairs: number;
+}
+
+/** What was loaded, and how it runs. */
+export interface EngineInfo {
+  /** general.architecture of the GGUF. */
+  architecture: string;
+  /** llama.cpp's one-line description, quantization included. */
+  description: string;
+  parameters: number;
+  /** Bytes of all tensors. */
+  sizeBytes: number;
+  layers: number;
+  /** Length of a hidden state. */
+  embeddingLength: number;
+  vocabularySize: number;
+  /** Tokens the model was trained for. */
+  trainedContext: number;
+  /** Id of the token whose hidden state is scored. */
+  scoreToken: number;
+  /** As configured after "auto" and 0 were resolved. */
+  contextSize: number;
+  batchTokens: number;
+  threads: number;
+  reproducible: "exact" | "fast";
+  flashAttention: "auto" | "on" | "off";
+  /** Pairs that can be in one decode call. */
+  maxSequences: number;
+  gpuLayers: number;
+  /** ggml device the model runs on, for example "CPU" or "CUDA0", and its description. */
+  device: string;
+  deviceDescription: string;
+}
+
+export interface ScoreRequest {
+  query: string;
+  /** At least one. Lone surrogates become U+FFFD; NUL and special-token text are ordinary text. */
+  documents: readonly string[];
+}
+
+export interface ScoreResult {
+  /** [n_documents], f32, in document order, each in (0, 1): the sigmoid of the logit. */
+  scores: Float32Array;
+  /** [n_documents], f32, in document order. */
+  logits: Float32Array;
+  /** [n_documents]: tokens of each pair's prompt as scored, score token included. */
+  promptTokens: Uint32Array;
+  /** [n_documents]: tokens cut from the end of each document to fit contextSize; 0 = whole. */
+  droppedTokens: Uint32Array;
+  /** Tokens that went through the model for this request. */
+  computedTokens: number;
+  /** Milliseconds from submit to the first tokenized pair entering a batch. */
+  queueMs: number;
+  /** Milliseconds of tokenizing. */
+  tokenizeMs: number;
+  /** Milliseconds from the first batch with a pair of this request to the end of the last one. */
+  computeMs: number;
+  /** Milliseconds from submit to the result. */
+  totalMs: number;
+}
+
+/** One request in the engine. */
+export interface ScoreJob {
+  /** Settles once. Rejects with query_too_long, invalid_score, cancelled, closed or engine_error. */
+  readonly result: Promise<ScoreResult>;
+  /**
+   * Drops the pairs not yet computed and rejects `result` with cancelled; true when the job was still unfinished.
+   * A batch that is running is not interrupted.
+   */
+  cancel(): boolean;
+}
+
+/** Counters since the engine was loaded, and the queue as it is now. */
+export interface EngineStats {
+  jobsSubmitted: number;
+  jobsCompleted: number;
+  jobsFailed: number;
+  jobsCancelled: number;
+  /** Pairs whose score was computed. */
+  pairsScored: number;
+  /** Pairs dropped before they were computed, because their job was cancelled or the engine closed. */
+  pairsDropped: number;
+  /** Pairs submitted and neither scored nor dropped. */
+  pairsQueued: number;
+  /** Tokens of pairs that went through the model. */
+  tokensComputed: number;
+  /** Throw-away tokens that aligned pairs in exact mode. */
+  tokensPadding: number;
+  /** Decode calls. */
+  batches: number;
+}
+
+export interface PromptTokens {
+  /** Token ids of the prompt as it would be scored, score token included. */
+  tokens: Int32Array;
+  /** Tokens cut from the end of the document. */
+  droppedTokens: number;
+}
+
+export class Engine {
+  private constructor();
+  /**
+   * Loads a model. `onProgress` is called with a fraction from 0 to 1 while weights are read.
+   * Rejects with invalid_argument, model_not_found, model_invalid, head_invalid, backend_unavailable or out_of_memory.
+   */
+  static load(options: EngineOptions, onProgress?: (fraction: number) => void): Promise<Engine>;
+  readonly info: EngineInfo;
+  /** Queues a request. Throws invalid_argument, queue_full or closed; then nothing was queued. */
+  submit(request: ScoreRequest): ScoreJob;
+  /** The prompt of one pair as tokens, truncated as it would be. Throws query_too_long. */
+  tokenizePair(query: string, document: string): PromptTokens;
+  /** A text's tokens; special-token text is ordinary text. */
+  tokenize(text: string): Int32Array;
+  stats(): EngineStats;
+  /**
+   * Stops accepting, lets the running batch finish, fails what waits with `closed`, frees the model. Idempotent; the
+   * promise resolves when the memory is free. Afterwards `submit` and the tokenizers throw `closed`.
+   */
+  close(): Promise<void>;
+}
+
+export interface Device {
+  /** For example "CPU", "CUDA0", "Vulkan0". */
+  name: string;
+  description: string;
+  /** Which backend offers it. */
+  backend: string;
+  type: "cpu" | "gpu" | "igpu" | "accel" | "meta";
+  /** Bytes; 0 where the backend does not say. */
+  memoryFree: number;
+  memoryTotal: number;
+}
+
+export interface Backends {
+  /** Every device of every loaded backend. */
+  devices: Device[];
+  /** Libraries that were found and not used, with the reason. */
+  failures: { path: string; reason: string }[];
+  /** Instruction sets and options the CPU backend was built with, as ggml names them. */
+  cpuFeatures: string[];
+}
+
+export interface Version {
+  /** The addon's own version: package.json's. */
+  addon: string;
+  /** llama.cpp release and commit the addon was built from. */
+  llamaCpp: string;
+  llamaCppCommit: string;
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** Loads ggml backends from a folder; folders given before are kept. Done for the addon's own folder when the module is imported. */
+export function loadBackends(directory: string): void;
+export function backends(): Backends;
+export function version(): Version;
+/** Sends llama.cpp's and the engine's log lines here instead of nowhere; undefined stops it. Lines hold no user text. */
+export function setLogSink(sink: ((level: LogLevel, line: string) => void) | undefined): void;
+
+export type QuantizeType = "f32" | "f16" | "q8_0" | "q4_k_m";
+/**
+ * Rewrites a GGUF with its weights in another precision. Rejects with model_not_found, model_invalid or engine_error,
+ * and then leaves no output file.
+ */
+export function quantize(inputPath: string, outputPath: string, type: QuantizeType, threads?: number): Promise<void>;

@@ -1,0 +1,80 @@
+/**
+ * Every error a caller can meet, in one table. Library calls throw RerankError with the code; the server answers with
+ * the status; README repeats the table and a test holds the two together.
+ */
+
+import type { NativeErrorCode } from "../binding.js";
+
+interface ErrorDescription {
+  /** HTTP status the server answers with. */
+  readonly status: number;
+  /** When it happens, as README's table says it. */
+  readonly when: string;
+}
+
+export const errorTable = {
+  invalid_json: { status: 400, when: "The body is not JSON." },
+  invalid_request: { status: 400, when: "A field is missing or wrong; the message names it, what was expected and what came." },
+  not_found: { status: 404, when: "No such route." },
+  method_not_allowed: { status: 405, when: "The route exists, the method does not; `Allow` lists those that do." },
+  body_too_large: { status: 413, when: "The body exceeds BODY_LIMIT_MB." },
+  unsupported_media_type: { status: 415, when: "The body is not `application/json`." },
+  empty_query: { status: 422, when: "The query is empty or only white space." },
+  empty_documents: { status: 422, when: "The list of documents is empty." },
+  too_many_documents: { status: 422, when: "More documents than MAX_DOCUMENTS." },
+  query_too_long: { status: 422, when: "The query alone leaves no room for a document in CTX_SIZE." },
+  queue_full: { status: 429, when: "MAX_QUEUED_PAIRS are waiting; nothing of the request was computed; `Retry-After` says when to try again." },
+  client_closed: { status: 499, when: "The client left before the answer (log only)." },
+  cancelled: { status: 499, when: "The request was cancelled (library only)." },
+  engine_error: { status: 500, when: "The engine failed; the log says why." },
+  invalid_score: { status: 500, when: "The model produced a score that is not a number." },
+  loading: { status: 503, when: "The model is still being loaded; with `Retry-After`." },
+  draining: { status: 503, when: "The server is shutting down; with `Retry-After`." },
+  closed: { status: 503, when: "The reranker was closed." },
+  timeout: { status: 504, when: "REQUEST_TIMEOUT_MS passed before the answer." },
+  invalid_option: { status: 500, when: "An option, flag or variable is wrong; the message names it, its value and what is allowed (start only)." },
+  model_not_found: { status: 500, when: "The model or score head file does not exist (start only)." },
+  model_invalid: { status: 500, when: "The file is not a GGUF, is truncated, or is not a model that can be scored with (start only)." },
+  head_invalid: { status: 500, when: "The score head is not an .npz of the right arrays and shapes, or holds NaN (start only)." },
+  backend_unavailable: { status: 500, when: "No usable backend was found (start only)." },
+  out_of_memory: { status: 500, when: "Memory for the model or its context could not be had (start only)." },
+} as const satisfies Record<string, ErrorDescription>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+export class RerankError extends Error {
+  override readonly name = "RerankError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+
+  get status(): number {
+    return errorTable[this.code].status;
+  }
+}
+
+const nativeCodes: Readonly<Record<NativeErrorCode, ErrorCode>> = {
+  invalid_argument: "invalid_request",
+  model_not_found: "model_not_found",
+  model_invalid: "model_invalid",
+  head_invalid: "head_invalid",
+  backend_unavailable: "backend_unavailable",
+  out_of_memory: "out_of_memory",
+  queue_full: "queue_full",
+  query_too_long: "query_too_long",
+  invalid_score: "invalid_score",
+  cancelled: "cancelled",
+  closed: "closed",
+  engine_error: "engine_error",
+};
+
+/** What the addon threw, as the library throws it. */
+export function fromNative(error: unknown): Error {
+  if (error instanceof Error && "code" in error && typeof error.code === "string" && error.code in nativeCodes) {
+    return new RerankError(nativeCodes[error.code as NativeErrorCode], error.message, { cause: error });
+  }
+  return error instanceof Error ? error : new RerankError("engine_error", String(error));
+}

@@ -1,0 +1,15 @@
+export { type ErrorCode, errorTable, RerankError } from "./errors.js";
+export { rank } from "./ranking.js";
+export { Reranker } from "./reranker.js";
+export type {
+  EngineInfo,
+  EngineStats,
+  LoadOptions,
+  RankedDocument,
+  RerankRequest,
+  RerankResponse,
+  ScoreRequest,
+  ScoreResponse,
+  Timings,
+  Usage,
+} from "./types.js";

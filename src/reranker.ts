@@ -1,0 +1,140 @@
+/**
+ * The one path from a request to its scores: library, CLI, server and bench all come through here. Holds a loaded
+ * native engine; checks requests, hands them over, and turns aborted signals into cancelled jobs.
+ */
+
+import type { Engine, EngineInfo, EngineStats, ScoreJob } from "../binding.js";
+import { fromNative, RerankError } from "./errors.js";
+import { readScoreHead } from "./model/head.js";
+import { native } from "./native.js";
+import { resolveLoadOptions } from "./options.js";
+import { rank } from "./ranking.js";
+import type { LoadOptions, RerankRequest, RerankResponse, ScoreRequest, ScoreResponse } from "./types.js";
+
+export class Reranker implements AsyncDisposable {
+  readonly #engine: Engine;
+  readonly #maxDocuments: number;
+
+  private constructor(engine: Engine, maxDocuments: number) {
+    this.#engine = engine;
+    this.#maxDocuments = maxDocuments;
+  }
+
+  /** Loads a model and its score head. Rejects with a RerankError that names the option or the file. */
+  static async load(options: LoadOptions): Promise<Reranker> {
+    const { headPath, maxDocuments, ...engineOptions } = resolveLoadOptions(options);
+    const head = await readScoreHead(headPath);
+    try {
+      return new Reranker(await native.Engine.load({ ...engineOptions, head }, options.onProgress), maxDocuments);
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /** What was loaded and how it runs. */
+  get info(): EngineInfo {
+    return this.#engine.info;
+  }
+
+  /** Counters since loading, and the queue as it is now. */
+  stats(): EngineStats {
+    return this.#engine.stats();
+  }
+
+  /** Scores in document order. */
+  async score(request: ScoreRequest): Promise<ScoreResponse> {
+    this.#check(request);
+    const { signal } = request;
+    signal?.throwIfAborted();
+    try {
+      const result = await settle(this.#engine.submit({ query: request.query, documents: request.documents }), signal);
+      const { scores, logits, promptTokens, droppedTokens } = result;
+      const tokens = promptTokens.reduce((sum, count) => sum + count, 0);
+      return {
+        scores,
+        logits,
+        promptTokens,
+        droppedTokens,
+        usage: { promptTokens: tokens, totalTokens: tokens },
+        timings: {
+          queueMs: result.queueMs,
+          tokenizeMs: result.tokenizeMs,
+          computeMs: result.computeMs,
+          totalMs: result.totalMs,
+          computedTokens: result.computedTokens,
+        },
+      };
+    } catch (error) {
+      throw signal?.aborted ? signal.reason : fromNative(error);
+    }
+  }
+
+  /** The documents in rank order. */
+  async rerank(request: RerankRequest): Promise<RerankResponse> {
+    const { topK, documents } = request;
+    if (topK !== undefined && (!Number.isInteger(topK) || topK < 0)) {
+      throw new RerankError("invalid_request", `topK: expected a whole number of at least 0, got ${String(topK)}`);
+    }
+    const { scores, droppedTokens, usage, timings } = await this.score(request);
+    const results = rank(scores, topK).map((index) => ({
+      index,
+      score: scores[index] as number,
+      document: documents[index] as string,
+      droppedTokens: droppedTokens[index] as number,
+    }));
+    return { results, usage, timings };
+  }
+
+  /** Lets the running batch finish, fails what waits with `closed`, frees the model. Idempotent. */
+  async close(): Promise<void> {
+    await this.#engine.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #check({ query, documents }: ScoreRequest): void {
+    if (typeof query !== "string") {
+      throw new RerankError("invalid_request", `query: expected a string, got ${kindOf(query)}`);
+    }
+    if (query.trim() === "") throw new RerankError("empty_query", "query: expected text, got an empty string");
+    if (!Array.isArray(documents)) {
+      throw new RerankError("invalid_request", `documents: expected an array of strings, got ${kindOf(documents)}`);
+    }
+    if (documents.length === 0) throw new RerankError("empty_documents", "documents: expected at least one, got none");
+    if (documents.length > this.#maxDocuments) {
+      throw new RerankError(
+        "too_many_documents",
+        `documents: at most ${this.#maxDocuments} are allowed in one request, got ${documents.length}`,
+      );
+    }
+    for (const [index, document] of documents.entries()) {
+      if (typeof document !== "string") {
+        throw new RerankError("invalid_request", `documents[${index}]: expected a string, got ${kindOf(document)}`);
+      }
+    }
+  }
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
+}
+
+/** The job's result, or the signal's reason as soon as it aborts; the job is dequeued after the caller was told. */
+async function settle(job: ScoreJob, signal: AbortSignal | undefined) {
+  if (!signal) return job.result;
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      reject(signal.reason);
+      job.cancel();
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([job.result, aborted]);
+  } finally {
+    if (onAbort) signal.removeEventListener("abort", onAbort);
+  }
+}

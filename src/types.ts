@@ -1,0 +1,87 @@
+/** The library's public shapes. HTTP has its own (snake_case) in src/server; the native ones are in binding.d.ts. */
+
+import type { EngineInfo, EngineStats } from "../binding.js";
+
+export type { EngineInfo, EngineStats };
+
+export interface LoadOptions {
+  /** Path of the GGUF. */
+  modelPath: string;
+  /** Path of the score head; default: `mlp_weights.npz` beside the GGUF. */
+  headPath?: string;
+  /** Tokens a (query, document) pair may have, 16 to 1,048,576; default 8192. */
+  contextSize?: number;
+  /** Layers to offload, 0 = CPU; default 999, which is all. */
+  gpuLayers?: number;
+  /** CPU threads; default: the physical cores this process may run on. */
+  threads?: number;
+  /** Tokens in one decode call; default 512 on a CPU, 2048 on a GPU. */
+  batchTokens?: number;
+  /** "exact" on a CPU and "fast" on a GPU by default: whether a score may depend, in its last bits, on what runs beside it. */
+  reproducible?: "exact" | "fast";
+  /** For parity tests: flash attention and the type of the KV cache. */
+  flashAttention?: "auto" | "on" | "off";
+  kvType?: "f16" | "f32";
+  /** Pairs that may wait before a request is refused with queue_full; default 2000. */
+  maxQueuedPairs?: number;
+  /** Documents in one request; default 100. */
+  maxDocuments?: number;
+  /** Called with a fraction from 0 to 1 while the weights are read. */
+  onProgress?: (fraction: number) => void;
+}
+
+export interface ScoreRequest {
+  query: string;
+  documents: readonly string[];
+  /** Aborting rejects at once with the signal's reason and frees the queue. */
+  signal?: AbortSignal;
+}
+
+export interface RerankRequest extends ScoreRequest {
+  /** How many results to return; undefined, 0 or more than there are documents = all. */
+  topK?: number;
+}
+
+export interface Usage {
+  /** Tokens of all prompts, score tokens included. */
+  promptTokens: number;
+  totalTokens: number;
+}
+
+/** Milliseconds, and the tokens that went through the model. */
+export interface Timings {
+  queueMs: number;
+  tokenizeMs: number;
+  computeMs: number;
+  totalMs: number;
+  computedTokens: number;
+}
+
+export interface ScoreResponse {
+  /** In document order, each in (0, 1). */
+  scores: Float32Array;
+  /** In document order: the scores before the sigmoid. */
+  logits: Float32Array;
+  /** In document order: tokens of the pair, and tokens cut from the document's end (0 = whole). */
+  promptTokens: Uint32Array;
+  droppedTokens: Uint32Array;
+  usage: Usage;
+  timings: Timings;
+}
+
+export interface RankedDocument {
+  /** Position in the request. */
+  index: number;
+  /** In (0, 1). */
+  score: number;
+  document: string;
+  /** Tokens cut from the document's end; 0 = whole. */
+  droppedTokens: number;
+}
+
+export interface RerankResponse {
+  /** Highest score first; ties by index, lowest first. */
+  results: RankedDocument[];
+  usage: Usage;
+  timings: Timings;
+}
