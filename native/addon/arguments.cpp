@@ -1,0 +1,151 @@
+#include "arguments.h"
+
+#include "error.h"
+
+#include <cmath>
+#include <initializer_list>
+#include <utility>
+
+namespace jina_reranker {
+
+namespace {
+
+std::string kind_of(const Napi::Value & value) {
+    switch (value.Type()) {
+        case napi_undefined:
+            return "undefined";
+        case napi_null:
+            return "null";
+        case napi_boolean:
+            return "a boolean";
+        case napi_number:
+            return "the number " + value.ToString().Utf8Value();
+        case napi_string:
+            return "a string";
+        case napi_function:
+            return "a function";
+        case napi_object:
+            return value.IsArray() ? "an array" : "an object";
+        default:
+            return "something else";
+    }
+}
+
+[[noreturn]] void fail(const std::string & name, const std::string & expected, const std::string & got) {
+    throw Error(ErrorCode::invalid_argument, name + ": expected " + expected + ", got " + got);
+}
+
+Napi::Object parse_object(const Napi::Value & value, const std::string & name) {
+    if (!value.IsObject() || value.IsArray() || value.IsFunction()) {
+        fail(name, "an object", kind_of(value));
+    }
+    return value.As<Napi::Object>();
+}
+
+std::vector<float> parse_floats(const Napi::Object & object, const char * key) {
+    const Napi::Value value = object.Get(key);
+    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
+        fail(std::string("head.") + key, "a Float32Array", kind_of(value));
+    }
+    const auto array = value.As<Napi::Float32Array>();
+    return { array.Data(), array.Data() + array.ElementLength() };
+}
+
+float parse_float(const Napi::Object & object, const char * key) {
+    const Napi::Value value = object.Get(key);
+    if (!value.IsNumber()) {
+        fail(std::string("head.") + key, "a number", kind_of(value));
+    }
+    return value.As<Napi::Number>().FloatValue();
+}
+
+template <typename T>
+T parse_choice(const Napi::Object & object, const char * key, std::initializer_list<std::pair<const char *, T>> choices) {
+    const Napi::Value value = object.Get(key);
+    std::string       expected;
+    for (const auto & [name, choice] : choices) {
+        if (value.IsString() && value.As<Napi::String>().Utf8Value() == name) {
+            return choice;
+        }
+        expected += (expected.empty() ? "\"" : ", \"") + std::string(name) + "\"";
+    }
+    fail(key, "one of " + expected, value.IsString() ? "\"" + value.As<Napi::String>().Utf8Value() + "\"" : kind_of(value));
+}
+
+}  // namespace
+
+std::string parse_string(const Napi::Value & value, const std::string & name) {
+    if (!value.IsString()) {
+        fail(name, "a string", kind_of(value));
+    }
+    return value.As<Napi::String>().Utf8Value();
+}
+
+int64_t parse_integer(const Napi::Value & value, const std::string & name, int64_t lowest, int64_t highest) {
+    const std::string expected = "a whole number from " + std::to_string(lowest) + " to " + std::to_string(highest);
+    if (!value.IsNumber()) {
+        fail(name, expected, kind_of(value));
+    }
+    const double number = value.As<Napi::Number>().DoubleValue();
+    if (!(number >= static_cast<double>(lowest)) || !(number <= static_cast<double>(highest)) || std::floor(number) != number) {
+        fail(name, expected, kind_of(value));
+    }
+    return static_cast<int64_t>(number);
+}
+
+EngineOptions parse_engine_options(const Napi::Value & value) {
+    const Napi::Object object = parse_object(value, "options");
+    const auto         number = [&](const char * key, int64_t lowest, int64_t highest) {
+        return static_cast<int32_t>(parse_integer(object.Get(key), key, lowest, highest));
+    };
+    EngineOptions options;
+    options.model_path   = parse_string(object.Get("modelPath"), "modelPath");
+    options.context_size = number("contextSize", 16, 1 << 20);
+    options.batch_tokens = number("batchTokens", 0, 1 << 16);
+    if (options.batch_tokens > 0 && options.batch_tokens < 64) {
+        fail("batchTokens", "0 or a whole number from 64 to 65536", std::to_string(options.batch_tokens));
+    }
+    options.n_gpu_layers     = number("gpuLayers", 0, 1 << 20);
+    options.n_threads        = number("threads", 0, 512);
+    options.max_queued_pairs = static_cast<size_t>(number("maxQueuedPairs", 1, 1 << 30));
+    options.reproducible     = parse_choice<Reproducible>(
+        object, "reproducible",
+        { { "auto", Reproducible::automatic }, { "exact", Reproducible::exact }, { "fast", Reproducible::fast } });
+    options.flash_attention = parse_choice<FlashAttention>(
+        object, "flashAttention",
+        { { "auto", FlashAttention::automatic }, { "on", FlashAttention::on }, { "off", FlashAttention::off } });
+    options.kv_type = parse_choice<KvType>(object, "kvType", { { "f16", KvType::f16 }, { "f32", KvType::f32 } });
+    return options;
+}
+
+HeadWeights parse_head(const Napi::Value & value) {
+    const Napi::Object object = parse_object(value, "head");
+    HeadWeights        head;
+    head.w1         = parse_floats(object, "w1");
+    head.b1         = parse_floats(object, "b1");
+    head.w2         = parse_floats(object, "w2");
+    head.b2         = parse_float(object, "b2");
+    head.logit_bias = parse_float(object, "logitBias");
+    return head;
+}
+
+ScoreRequest parse_score_request(const Napi::Value & value) {
+    const Napi::Object object    = parse_object(value, "request");
+    const Napi::Value  documents = object.Get("documents");
+    ScoreRequest       request;
+    request.query = parse_string(object.Get("query"), "query");
+    if (!documents.IsArray()) {
+        fail("documents", "an array of strings", kind_of(documents));
+    }
+    const auto array = documents.As<Napi::Array>();
+    if (array.Length() == 0) {
+        fail("documents", "at least one", "none");
+    }
+    request.documents.reserve(array.Length());
+    for (uint32_t i = 0; i < array.Length(); ++i) {
+        request.documents.push_back(parse_string(array.Get(i), "documents[" + std::to_string(i) + "]"));
+    }
+    return request;
+}
+
+}  // namespace jina_reranker

@@ -1,0 +1,32 @@
+#pragma once
+
+// The `Engine` class of binding.d.ts. JavaScript thread only; results arrive through the environment's HandOff.
+
+#include "engine.h"
+
+#include <napi.h>
+
+#include <memory>
+
+namespace jina_reranker {
+
+class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
+  public:
+    static Napi::Function define(Napi::Env env);
+
+    explicit EngineWrap(const Napi::CallbackInfo & info);
+
+  private:
+    static Napi::Value load(const Napi::CallbackInfo & info);
+
+    Napi::Value info(const Napi::CallbackInfo & info);
+    Napi::Value submit(const Napi::CallbackInfo & info);
+    Napi::Value tokenize_pair(const Napi::CallbackInfo & info);
+    Napi::Value tokenize(const Napi::CallbackInfo & info);
+    Napi::Value stats(const Napi::CallbackInfo & info);
+    Napi::Value close(const Napi::CallbackInfo & info);
+
+    std::shared_ptr<Engine> engine_;
+};
+
+}  // namespace jina_reranker

@@ -1,0 +1,140 @@
+#include "results.h"
+
+#include <algorithm>
+
+namespace jina_reranker {
+
+namespace {
+
+template <typename Array, typename T> Array to_typed_array(Napi::Env env, const std::vector<T> & values) {
+    Array array = Array::New(env, values.size());
+    std::copy(values.begin(), values.end(), array.Data());
+    return array;
+}
+
+Napi::Number number(Napi::Env env, uint64_t value) {
+    return Napi::Number::New(env, static_cast<double>(value));
+}
+
+const char * type_name(enum ggml_backend_dev_type type) {
+    switch (type) {
+        case GGML_BACKEND_DEVICE_TYPE_CPU:
+            return "cpu";
+        case GGML_BACKEND_DEVICE_TYPE_GPU:
+            return "gpu";
+        case GGML_BACKEND_DEVICE_TYPE_IGPU:
+            return "igpu";
+        case GGML_BACKEND_DEVICE_TYPE_ACCEL:
+            return "accel";
+        case GGML_BACKEND_DEVICE_TYPE_META:
+            return "meta";
+    }
+    return "meta";
+}
+
+const char * flash_attention_name(FlashAttention value) {
+    return value == FlashAttention::on ? "on" : value == FlashAttention::off ? "off" : "auto";
+}
+
+}  // namespace
+
+Napi::Error to_js_error(Napi::Env env, const Error & error) {
+    Napi::Error value = Napi::Error::New(env, error.what());
+    value.Set("code", Napi::String::New(env, error_code_name(error.code)));
+    return value;
+}
+
+Napi::Object to_js(Napi::Env env, const EngineInfo & info) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("architecture", info.architecture);
+    object.Set("description", info.description);
+    object.Set("parameters", number(env, info.n_params));
+    object.Set("sizeBytes", number(env, info.size_bytes));
+    object.Set("layers", info.n_layer);
+    object.Set("embeddingLength", info.n_embd);
+    object.Set("vocabularySize", info.n_vocab);
+    object.Set("trainedContext", info.n_ctx_train);
+    object.Set("scoreToken", info.score_token);
+    object.Set("contextSize", info.context_size);
+    object.Set("batchTokens", info.batch_tokens);
+    object.Set("threads", info.n_threads);
+    object.Set("reproducible", info.reproducible == Reproducible::exact ? "exact" : "fast");
+    object.Set("flashAttention", flash_attention_name(info.flash_attention));
+    object.Set("maxSequences", info.n_seq_max);
+    object.Set("gpuLayers", info.n_gpu_layers);
+    object.Set("device", info.device);
+    object.Set("deviceDescription", info.device_description);
+    return object;
+}
+
+Napi::Object to_js(Napi::Env env, const EngineStats & stats) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("jobsSubmitted", number(env, stats.jobs_submitted));
+    object.Set("jobsCompleted", number(env, stats.jobs_completed));
+    object.Set("jobsFailed", number(env, stats.jobs_failed));
+    object.Set("jobsCancelled", number(env, stats.jobs_cancelled));
+    object.Set("pairsScored", number(env, stats.pairs_scored));
+    object.Set("pairsDropped", number(env, stats.pairs_dropped));
+    object.Set("pairsQueued", number(env, stats.pairs_queued));
+    object.Set("tokensComputed", number(env, stats.tokens_computed));
+    object.Set("tokensPadding", number(env, stats.tokens_padding));
+    object.Set("batches", number(env, stats.batches));
+    return object;
+}
+
+Napi::Object to_js(Napi::Env env, const ScoreResult & result) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("scores", to_typed_array<Napi::Float32Array>(env, result.scores));
+    object.Set("logits", to_typed_array<Napi::Float32Array>(env, result.logits));
+    object.Set("promptTokens", to_typed_array<Napi::Uint32Array>(env, result.prompt_tokens));
+    object.Set("droppedTokens", to_typed_array<Napi::Uint32Array>(env, result.dropped_tokens));
+    object.Set("computedTokens", number(env, result.n_computed));
+    object.Set("queueMs", result.queue_ms);
+    object.Set("tokenizeMs", result.tokenize_ms);
+    object.Set("computeMs", result.compute_ms);
+    object.Set("totalMs", result.total_ms);
+    return object;
+}
+
+Napi::Value to_js(Napi::Env env, const std::vector<llama_token> & tokens) {
+    return to_typed_array<Napi::Int32Array>(env, tokens);
+}
+
+Napi::Object to_js(Napi::Env env, const Prompt & prompt) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("tokens", to_js(env, prompt.tokens));
+    object.Set("droppedTokens", number(env, prompt.n_dropped));
+    return object;
+}
+
+Napi::Object to_js(Napi::Env env, const BackendsInfo & info) {
+    Napi::Array devices = Napi::Array::New(env);
+    for (const DeviceInfo & device : info.devices) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("name", device.name);
+        object.Set("description", device.description);
+        object.Set("backend", device.backend);
+        object.Set("type", type_name(device.type));
+        object.Set("memoryFree", number(env, device.memory_free));
+        object.Set("memoryTotal", number(env, device.memory_total));
+        devices.Set(devices.Length(), object);
+    }
+    Napi::Array failures = Napi::Array::New(env);
+    for (const BackendFailure & failure : info.failures) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("path", failure.path);
+        object.Set("reason", failure.reason);
+        failures.Set(failures.Length(), object);
+    }
+    Napi::Array features = Napi::Array::New(env);
+    for (const std::string & feature : info.cpu_features) {
+        features.Set(features.Length(), Napi::String::New(env, feature));
+    }
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("devices", devices);
+    object.Set("failures", failures);
+    object.Set("cpuFeatures", features);
+    return object;
+}
+
+}  // namespace jina_reranker

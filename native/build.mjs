@@ -1,0 +1,202 @@
+/**
+ * The native build, from nothing: brings llama.cpp, configures and builds everything with cmake-js into build/, the
+ * addon and all that is loaded with it into build/Release. Does nothing when its inputs are what they were last time.
+ *
+ *     node native/build.mjs [-DNAME=VALUE …]      definitions go to CMake, for example -DGGML_VULKAN=ON
+ *
+ * Needs nothing from npm but cmake-js and the Node-API headers. LLAMA_CPP_DIR builds another llama.cpp checkout.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { llamaDirectory, materialise } from "../vendor/materialise.mjs";
+import { contentHash, filesBelow, readStamp } from "./content-hash.mjs";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const buildDirectory = join(root, "build");
+const addon = join(buildDirectory, "Release", "jina_reranker.node");
+const stampPath = join(buildDirectory, "Release", ".stamp.json");
+const logPath = join(buildDirectory, "build.log");
+const minimumCmake = [3, 20];
+const tailLines = 40;
+
+const install = "Debian and Ubuntu: apt-get install cmake g++ git make; macOS: xcode-select --install, then brew install cmake";
+
+function output(command, args) {
+  const { status, stdout } = spawnSync(command, args, { encoding: "utf8" });
+  return status === 0 ? stdout : undefined;
+}
+
+/** Throws one line that names every tool that is missing or too old, and how to get it. */
+function requireTools() {
+  const missing = [];
+  const cmake = output("cmake", ["--version"])?.match(/(\d+)\.(\d+)(\.\d+)?/);
+  if (!cmake) missing.push("CMake 3.20 or newer (not found)");
+  else if (Number(cmake[1]) < minimumCmake[0] || (Number(cmake[1]) === minimumCmake[0] && Number(cmake[2]) < minimumCmake[1])) {
+    missing.push(`CMake 3.20 or newer (found ${cmake[0]})`);
+  }
+  const compilers = process.env.CXX ? [process.env.CXX] : ["c++", "g++", "clang++"];
+  if (!compilers.some((name) => output(name.split(" ")[0], ["--version"]) !== undefined)) {
+    missing.push(`a C++17 compiler (tried ${compilers.join(", ")})`);
+  }
+  if (output("make", ["--version"]) === undefined && output("ninja", ["--version"]) === undefined) {
+    missing.push("make or ninja (neither found)");
+  }
+  if (output("git", ["--version"]) === undefined) missing.push("git (not found)");
+  if (missing.length > 0) throw new Error(`The native build needs ${missing.join(" and ")}. ${install}`);
+}
+
+function cmakeJs() {
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve("cmake-js/package.json")), "bin", "cmake-js");
+  } catch {
+    throw new Error("cmake-js is not installed: run npm ci first, or node native/setup.mjs, which does both");
+  }
+}
+
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+
+/** Everything the result depends on, contents and options. */
+function inputsHash(definitions) {
+  const sources = filesBelow(root, "native").filter((file) => !file.endsWith(".mjs") || file === "native/build.mjs");
+  const files = [...sources, "CMakeLists.txt", "CMakePresets.json", "vendor/llama.cpp.json"];
+  const { CC, CXX, CFLAGS, CXXFLAGS, LDFLAGS } = process.env;
+  return contentHash(root, files, {
+    platform: process.platform,
+    arch: process.arch,
+    llama: llamaDirectory(),
+    definitions,
+    environment: { CC, CXX, CFLAGS, CXXFLAGS, LDFLAGS },
+    version: manifest.version,
+    tools: ["cmake-js", "node-addon-api", "node-api-headers"].map((name) => manifest.dependencies[name]),
+  });
+}
+
+/** A value of the CMake cache of an earlier configuration. */
+function cached(name) {
+  const path = join(buildDirectory, "CMakeCache.txt");
+  if (!existsSync(path)) return undefined;
+  return readFileSync(path, "utf8").match(new RegExp(`^${name}:[A-Z]+=(.*)$`, "m"))?.[1];
+}
+
+function configureArguments(definitions) {
+  const home = cached("CMAKE_HOME_DIRECTORY");
+  if (home !== undefined && resolve(home) !== root) {
+    throw new Error(`build/ was configured for ${home}, this is ${root}: remove build/ and start again`);
+  }
+  // Another generator in a configured folder is refused by CMake: stay with the one it has.
+  const generator = cached("CMAKE_GENERATOR");
+  const extra = [
+    `-DLLAMA_CPP_DIR=${llamaDirectory()}`,
+    // cmake-js adds -DBUILDING_NODE_EXTENSION to every C++ file. Node-API does not need it, and llama.cpp, which does not
+    // know of Node, would be compiled again after a plain `cmake -S . -B build`.
+    `-DCMAKE_CXX_FLAGS=${process.env.CXXFLAGS ?? ""}`,
+  ];
+  if (output("ccache", ["--version"]) !== undefined) {
+    extra.push("-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache");
+  }
+  return [...(generator ? ["--generator", generator] : []), "--", ...extra, ...definitions];
+}
+
+/** Shows how far a build is: on a terminal one line that moves, elsewhere a line every half minute. */
+function progressReporter(log) {
+  const terminal = process.stderr.isTTY;
+  const interval = terminal ? 200 : 30_000;
+  let shown = Date.now();
+  return {
+    line(text) {
+      const percent = text.match(/^\[\s*(\d+)%\]/)?.[1];
+      const count = text.match(/^\[(\d+)\/(\d+)\]/);
+      const done = percent ?? (count && Math.floor((100 * Number(count[1])) / Number(count[2])));
+      if (done === undefined || done === null || Date.now() - shown < interval) return;
+      shown = Date.now();
+      if (terminal) process.stderr.write(`\r  [${String(done).padStart(3)}%]`);
+      else log(`  [${String(done).padStart(3)}%]`);
+    },
+    end() {
+      if (terminal) process.stderr.write("\r        \r");
+    },
+  };
+}
+
+/** Runs one cmake-js command with its output in build.log. Rejects with the end of it. */
+async function run(args, stream, log) {
+  const child = spawn(process.execPath, [cmakeJs(), ...args], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  const progress = progressReporter(log);
+  let kept = [];
+  let rest = "";
+  const take = (chunk) => {
+    stream.write(chunk);
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      progress.line(line);
+      kept.push(line);
+    }
+    if (kept.length > 4000) kept = kept.slice(-2000);
+  };
+  child.stdout.setEncoding("utf8").on("data", take);
+  child.stderr.setEncoding("utf8").on("data", take);
+  const code = await new Promise((done, fail) => child.on("error", fail).on("close", done));
+  progress.end();
+  if (code === 0) return;
+  // With several jobs the compiler's error may lie far above the end.
+  const tail = kept.slice(-tailLines);
+  const first = kept.find((line) => /\berror\b[: ]/i.test(line));
+  const lines = first && !tail.includes(first) ? [first, "  …", ...tail] : tail;
+  throw new Error(`${lines.join("\n")}\nThe native build failed; the whole output is in ${logPath}`);
+}
+
+/** Idempotent. Returns the path of the addon. */
+export async function buildNative({ definitions = [], log = (line) => process.stderr.write(`${line}\n`) } = {}) {
+  const hash = inputsHash(definitions);
+  // Another checkout may change at any time: then the build tool decides what is to be done.
+  const current = !process.env.LLAMA_CPP_DIR && existsSync(addon) && readStamp(stampPath)?.inputs === hash;
+  if (!current || !existsSync(join(llamaDirectory(), "include", "llama.h"))) requireTools();
+  materialise(log);
+  if (current) return addon;
+  if (!manifest.binary?.napi_versions) {
+    throw new Error('package.json has no "binary": {"napi_versions": [8]}: without it cmake-js downloads Node\'s own headers');
+  }
+
+  const started = Date.now();
+  const jobs = availableParallelism();
+  const configure = configureArguments(definitions);
+  const first = cached("CMAKE_HOME_DIRECTORY") === undefined;
+  mkdirSync(join(buildDirectory, "Release"), { recursive: true });
+  rmSync(stampPath, { force: true });
+  log(
+    `native build: ${first ? "llama.cpp and the addon, about 4 minutes on 2 cores, once" : "what has changed"} ` +
+      `(${jobs} ${jobs === 1 ? "job" : "jobs"}, output in build/build.log)`,
+  );
+  const stream = createWriteStream(logPath);
+  const common = ["--out", buildDirectory, "--config", "Release"];
+  try {
+    await run(["configure", ...common, ...configure], stream, log);
+    await run(["build", ...common, "--parallel", String(jobs)], stream, log);
+  } finally {
+    await new Promise((done) => stream.end(done));
+  }
+  if (!existsSync(addon)) throw new Error(`The build ended without ${addon}; its output is in ${logPath}`);
+  writeFileSync(stampPath, `${JSON.stringify({ inputs: hash, definitions }, null, 2)}\n`);
+  log(`native build: done in ${Math.round((Date.now() - started) / 1000)} s`);
+  return addon;
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const definitions = process.argv.slice(2);
+  const unknown = definitions.find((argument) => !/^-D\w+(:\w+)?=/.test(argument));
+  if (unknown !== undefined) {
+    process.stderr.write(`Usage: node native/build.mjs [-DNAME=VALUE …]; ${unknown} is not a definition\n`);
+    process.exit(2);
+  }
+  try {
+    await buildNative({ definitions });
+  } catch (error) {
+    process.stderr.write(`${error.stderr || error.message}\n`);
+    process.exitCode = 1;
+  }
+}

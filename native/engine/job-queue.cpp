@@ -1,0 +1,224 @@
+#include "job-queue.h"
+
+#include "score-head.h"
+
+#include <algorithm>
+
+namespace jina_reranker {
+
+namespace {
+
+double ms_between(Clock::time_point from, Clock::time_point to) {
+    return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+}  // namespace
+
+uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
+    const size_t          n_pairs = request.documents.size();
+    const std::lock_guard lock(mutex_);
+    if (closed_) {
+        throw Error(ErrorCode::closed, "the engine is closed");
+    }
+    if (stats_.pairs_queued + n_pairs > max_pairs_) {
+        throw Error(ErrorCode::queue_full, std::to_string(stats_.pairs_queued) + " of " + std::to_string(max_pairs_) +
+                                               " pairs are waiting; " + std::to_string(n_pairs) + " more do not fit");
+    }
+    auto job       = std::make_shared<Job>();
+    job->id        = ++last_id_;
+    job->request   = std::move(request);
+    job->on_done   = std::move(on_done);
+    job->submitted = Clock::now();
+    job->result.scores.resize(n_pairs);
+    job->result.logits.resize(n_pairs);
+    job->result.prompt_tokens.resize(n_pairs);
+    job->result.dropped_tokens.resize(n_pairs);
+    jobs_.emplace(job->id, job);
+    untokenized_.push_back(job);
+    stats_.jobs_submitted += 1;
+    stats_.pairs_queued += n_pairs;
+    tokenizer_wakes_.notify_one();
+    return job->id;
+}
+
+JobQueue::Settled JobQueue::settle(std::map<uint64_t, JobPtr>::iterator entry, JobOutcome outcome) {
+    JobPtr job = std::move(entry->second);
+    jobs_.erase(entry);
+    const size_t n_left = job->request.documents.size() - job->n_scored;
+    stats_.pairs_queued -= n_left;
+    stats_.pairs_dropped += n_left;
+    if (outcome.result) {
+        stats_.jobs_completed += 1;
+    } else if (outcome.error->code == ErrorCode::cancelled) {
+        stats_.jobs_cancelled += 1;
+    } else {
+        stats_.jobs_failed += 1;
+    }
+    untokenized_.erase(std::remove(untokenized_.begin(), untokenized_.end(), job), untokenized_.end());
+    const auto of_job = [&](const ReadyPair & pair) {
+        return pair.job == job->id;
+    };
+    for (const ReadyPair & pair : ready_) {
+        n_ready_tokens_ -= of_job(pair) ? static_cast<int64_t>(pair.tokens.size()) : 0;
+    }
+    ready_.erase(std::remove_if(ready_.begin(), ready_.end(), of_job), ready_.end());
+    gone_.push_back(job->id);
+    engine_wakes_.notify_one();
+    return { std::move(job), std::move(outcome) };
+}
+
+void JobQueue::finish(std::vector<Settled> settled) {
+    for (auto & [job, outcome] : settled) {
+        const JobCallback on_done = std::move(job->on_done);
+        on_done(std::move(outcome));
+    }
+}
+
+void JobQueue::fail(uint64_t id, const Error & error) {
+    std::vector<Settled> settled;
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto entry = jobs_.find(id); entry != jobs_.end()) {
+            settled.push_back(settle(entry, { std::nullopt, error }));
+        }
+    }
+    finish(std::move(settled));
+}
+
+bool JobQueue::cancel(uint64_t id) {
+    std::vector<Settled> settled;
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto entry = jobs_.find(id); entry != jobs_.end()) {
+            settled.push_back(settle(entry, { std::nullopt, Error(ErrorCode::cancelled, "the job was cancelled") }));
+        }
+    }
+    const bool was_unfinished = !settled.empty();
+    finish(std::move(settled));
+    return was_unfinished;
+}
+
+void JobQueue::close() {
+    std::vector<Settled> settled;
+    {
+        const std::lock_guard lock(mutex_);
+        closed_ = true;
+        while (!jobs_.empty()) {
+            settled.push_back(settle(jobs_.begin(), { std::nullopt, Error(ErrorCode::closed, "the engine was closed") }));
+        }
+        tokenizer_wakes_.notify_all();
+        engine_wakes_.notify_all();
+    }
+    finish(std::move(settled));
+}
+
+bool JobQueue::closed() const {
+    const std::lock_guard lock(mutex_);
+    return closed_;
+}
+
+std::optional<JobQueue::Document> JobQueue::take_document() {
+    std::unique_lock lock(mutex_);
+    tokenizer_wakes_.wait(lock, [&] { return closed_ || !untokenized_.empty(); });
+    if (closed_) {
+        return std::nullopt;
+    }
+    JobPtr job = std::move(untokenized_.front());
+    untokenized_.pop_front();
+    const auto index = static_cast<uint32_t>(job->n_tokenized++);
+    if (job->n_tokenized < job->request.documents.size()) {
+        untokenized_.push_back(job);
+    }
+    n_at_tokenizer_ += 1;
+    return Document{ std::move(job), index };
+}
+
+void JobQueue::give_prompt(const Document & document, Prompt prompt, double tokenize_ms) {
+    const std::lock_guard lock(mutex_);
+    n_at_tokenizer_ -= 1;
+    if (jobs_.count(document.job->id) > 0) {
+        ScoreResult & result                   = document.job->result;
+        result.prompt_tokens[document.index]   = static_cast<uint32_t>(prompt.tokens.size());
+        result.dropped_tokens[document.index]  = prompt.n_dropped;
+        result.tokenize_ms += tokenize_ms;
+        n_ready_tokens_ += static_cast<int64_t>(prompt.tokens.size());
+        ready_.push_back({ document.job->id, document.index, std::move(prompt.tokens) });
+    }
+    engine_wakes_.notify_one();
+}
+
+JobQueue::Work JobQueue::take_work(int64_t have_tokens, int64_t enough_tokens) {
+    std::unique_lock lock(mutex_);
+    engine_wakes_.wait(lock, [&] {
+        const int64_t n_tokens = have_tokens + n_ready_tokens_;
+        return closed_ || n_tokens >= enough_tokens || (n_tokens > 0 && !tokenizing()) || !gone_.empty();
+    });
+    Work work;
+    work.pairs.swap(ready_);
+    work.gone.swap(gone_);
+    work.closed     = closed_;
+    n_ready_tokens_ = 0;
+    return work;
+}
+
+void JobQueue::begin_batch(const std::vector<uint64_t> & jobs) {
+    const auto            now = Clock::now();
+    const std::lock_guard lock(mutex_);
+    for (const uint64_t id : jobs) {
+        if (const auto entry = jobs_.find(id); entry != jobs_.end() && !entry->second->first_batch) {
+            entry->second->first_batch = now;
+        }
+    }
+}
+
+void JobQueue::add_computed(uint64_t job, uint64_t n_tokens) {
+    const std::lock_guard lock(mutex_);
+    if (const auto entry = jobs_.find(job); entry != jobs_.end()) {
+        entry->second->result.n_computed += n_tokens;
+    }
+}
+
+void JobQueue::give_scores(const std::vector<Score> & scores) {
+    std::vector<Settled> settled;
+    {
+        const auto            now = Clock::now();
+        const std::lock_guard lock(mutex_);
+        for (const Score & score : scores) {
+            const auto entry = jobs_.find(score.job);
+            if (entry == jobs_.end()) {
+                continue;
+            }
+            Job & job = *entry->second;
+            try {
+                job.result.logits[score.index] = score.logit;
+                job.result.scores[score.index] = score_of_logit(score.logit);
+            } catch (const Error & error) {
+                settled.push_back(settle(entry, { std::nullopt, error }));
+                continue;
+            }
+            job.n_scored += 1;
+            stats_.pairs_scored += 1;
+            stats_.pairs_queued -= 1;
+            if (job.n_scored == job.request.documents.size()) {
+                const auto start      = job.first_batch.value_or(now);
+                job.result.queue_ms   = ms_between(job.submitted, start);
+                job.result.compute_ms = ms_between(start, now);
+                job.result.total_ms   = ms_between(job.submitted, now);
+                ScoreResult result    = std::move(job.result);
+                settled.push_back(settle(entry, { std::move(result), std::nullopt }));
+            }
+        }
+    }
+    finish(std::move(settled));
+}
+
+void JobQueue::count(EngineStats & stats) const {
+    const std::lock_guard lock(mutex_);
+    const EngineStats     engine_part = stats;
+    stats                             = stats_;
+    stats.tokens_computed             = engine_part.tokens_computed;
+    stats.tokens_padding              = engine_part.tokens_padding;
+    stats.batches                     = engine_part.batches;
+}
+
+}  // namespace jina_reranker

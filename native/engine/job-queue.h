@@ -1,0 +1,136 @@
+#pragma once
+
+// The jobs in the engine, from submit to the answer. Bounded in pairs. Three kinds of threads meet here: callers push
+// and cancel, the tokenizer thread takes documents and gives prompts back, the engine thread takes prompts and gives
+// scores back. Rules:
+//  Q1. A job is settled exactly once, by whichever thread takes it out of the queue under the lock; its callback runs
+//      after the lock was left.
+//  Q2. Every pair pushed is counted once as scored or as dropped.
+//  Q3. A settled job's strings and results are not touched by any thread but the one that settled it; a tokenizer at
+//      work on it holds the job alive and its prompt is thrown away.
+
+#include "error.h"
+#include "prompt.h"
+#include "types.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace jina_reranker {
+
+using Clock = std::chrono::steady_clock;
+
+// Exactly one of the two is set.
+struct JobOutcome {
+    std::optional<ScoreResult> result;
+    std::optional<Error>       error;
+};
+
+using JobCallback = std::function<void(JobOutcome)>;
+
+struct Job {
+    uint64_t     id = 0;
+    ScoreRequest request;
+    JobCallback  on_done;
+    ScoreResult  result;
+    size_t       n_tokenized = 0;  // documents given to the tokenizer
+    size_t       n_scored    = 0;
+
+    Clock::time_point                submitted;
+    std::optional<Clock::time_point> first_batch;
+};
+
+using JobPtr = std::shared_ptr<Job>;
+
+class JobQueue {
+  public:
+    struct Document {
+        JobPtr   job;
+        uint32_t index;
+    };
+
+    struct ReadyPair {
+        uint64_t                 job;
+        uint32_t                 index;
+        std::vector<llama_token> tokens;
+    };
+
+    struct Work {
+        std::vector<ReadyPair> pairs;
+        std::vector<uint64_t>  gone;  // jobs settled since the last call
+        bool                   closed = false;
+    };
+
+    struct Score {
+        uint64_t job;
+        uint32_t index;
+        float    logit;
+    };
+
+    explicit JobQueue(size_t max_pairs) : max_pairs_(max_pairs) {}
+
+    // Throws queue_full or closed. Returns the job's id.
+    uint64_t push(ScoreRequest request, JobCallback on_done);
+
+    // True when the job was still unfinished.
+    bool cancel(uint64_t id);
+
+    // Fails every job with `closed` and wakes every thread.
+    void close();
+
+    bool closed() const;
+
+    // Tokenizer thread: waits for a document, round-robin over jobs; none once closed.
+    std::optional<Document> take_document();
+    // The prompt of a document taken before.
+    void                    give_prompt(const Document & document, Prompt prompt, double tokenize_ms);
+
+    // Engine thread: waits until enough tokens are ready, the tokenizer has nothing left to add, or a job went away.
+    // have_tokens: tokens the caller already holds; enough_tokens: a full batch.
+    Work take_work(int64_t have_tokens, int64_t enough_tokens);
+    // Marks the start of the first batch of these jobs.
+    void begin_batch(const std::vector<uint64_t> & jobs);
+    // Scores of one batch; settles jobs that are complete.
+    void give_scores(const std::vector<Score> & scores);
+    void add_computed(uint64_t job, uint64_t n_tokens);
+
+    // Settles a job with an error; nothing when it is gone.
+    void fail(uint64_t id, const Error & error);
+
+    // Everything but tokens_computed, tokens_padding and batches.
+    void count(EngineStats & stats) const;
+
+  private:
+    using Settled = std::pair<JobPtr, JobOutcome>;
+
+    // Q1: takes the job out; call finish() with it after unlocking.
+    Settled     settle(std::map<uint64_t, JobPtr>::iterator entry, JobOutcome outcome);
+    static void finish(std::vector<Settled> settled);
+    bool        tokenizing() const { return !untokenized_.empty() || n_at_tokenizer_ > 0; }
+
+    const size_t max_pairs_;
+
+    mutable std::mutex         mutex_;
+    std::condition_variable    tokenizer_wakes_;
+    std::condition_variable    engine_wakes_;
+    std::map<uint64_t, JobPtr> jobs_;         // unsettled
+    std::deque<JobPtr>         untokenized_;  // those with documents left for the tokenizer
+    std::vector<ReadyPair>     ready_;
+    std::vector<uint64_t>      gone_;
+    int64_t                    n_ready_tokens_ = 0;
+    size_t                     n_at_tokenizer_ = 0;
+    uint64_t                   last_id_        = 0;
+    bool                       closed_         = false;
+    EngineStats                stats_;
+};
+
+}  // namespace jina_reranker

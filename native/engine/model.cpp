@@ -1,0 +1,97 @@
+#include "model.h"
+
+#include "error.h"
+#include "gguf-check.h"
+
+#include <algorithm>
+#include <array>
+#include <new>
+
+namespace jina_reranker {
+
+namespace {
+
+constexpr std::string_view kScoreToken = "<|box_end|>";
+
+ggml_backend_dev_t gpu_device() {
+    for (const auto type : { GGML_BACKEND_DEVICE_TYPE_GPU, GGML_BACKEND_DEVICE_TYPE_IGPU }) {
+        if (ggml_backend_dev_t device = ggml_backend_dev_by_type(type)) {
+            return device;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+Model::Model(const std::string & path, int32_t n_gpu_layers, const LoadProgress & progress) {
+    require_backends();
+    check_gguf(path);
+
+    ggml_backend_dev_t gpu = n_gpu_layers > 0 ? gpu_device() : nullptr;
+    device_                = gpu != nullptr ? gpu : ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+
+    std::array<ggml_backend_dev_t, 2> devices = { gpu, nullptr };
+    bool                              stopped = false;
+
+    struct ProgressState {
+        const LoadProgress & progress;
+        bool &               stopped;
+    } state{ progress, stopped };
+
+    llama_model_params params = llama_model_default_params();
+    params.devices            = devices.data();
+    params.n_gpu_layers       = gpu != nullptr ? n_gpu_layers : 0;
+    // Repacked weights are copies: read into place rather than mapped, they are held once.
+    params.load_mode                   = gpu != nullptr ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
+    params.progress_callback_user_data = &state;
+    params.progress_callback           = [](float fraction, void * user_data) {
+        auto & current  = *static_cast<ProgressState *>(user_data);
+        current.stopped = current.progress && !current.progress(fraction);
+        return !current.stopped;
+    };
+
+    take_last_error();
+    model_.reset(llama_model_load_from_file(path.c_str(), params));
+    if (!model_) {
+        const std::string reason = take_last_error();
+        if (stopped) {
+            throw Error(ErrorCode::cancelled, "loading was stopped");
+        }
+        const bool no_memory = reason.find("alloc") != std::string::npos;
+        throw Error(no_memory ? ErrorCode::out_of_memory : ErrorCode::model_invalid,
+                    path + ": llama.cpp could not load it" + (reason.empty() ? "" : ": " + reason));
+    }
+    n_gpu_layers_ = std::min(params.n_gpu_layers, llama_model_n_layer(model_.get()) + 1);
+
+    std::array<llama_token, 8> tokens = {};
+    const int32_t              n_tokens =
+        llama_tokenize(vocab(), kScoreToken.data(), static_cast<int32_t>(kScoreToken.size()), tokens.data(),
+                       static_cast<int32_t>(tokens.size()), /*add_special*/ false, /*parse_special*/ true);
+    if (n_tokens != 1) {
+        throw Error(ErrorCode::model_invalid, path + ": the score token " + std::string(kScoreToken) +
+                                                  " must be one token of its tokenizer, it is " +
+                                                  std::to_string(std::abs(n_tokens)));
+    }
+    score_token_ = tokens[0];
+}
+
+void Model::describe(EngineInfo & info) const {
+    std::array<char, 256> text = {};
+    llama_model_meta_val_str(model_.get(), "general.architecture", text.data(), text.size());
+    info.architecture = text.data();
+    llama_model_desc(model_.get(), text.data(), text.size());
+    info.description        = text.data();
+    info.n_params           = llama_model_n_params(model_.get());
+    info.size_bytes         = llama_model_size(model_.get());
+    info.n_layer            = llama_model_n_layer(model_.get());
+    info.n_embd             = n_embd();
+    info.n_vocab            = llama_vocab_n_tokens(vocab());
+    info.n_ctx_train        = llama_model_n_ctx_train(model_.get());
+    info.score_token        = score_token_;
+    info.n_gpu_layers       = n_gpu_layers_;
+    info.device             = ggml_backend_dev_name(device_);
+    info.device_description = ggml_backend_dev_description(device_);
+}
+
+}  // namespace jina_reranker

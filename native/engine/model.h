@@ -1,0 +1,46 @@
+#pragma once
+
+// Owns a llama_model, checked before and after loading. Reads once what the rest asks for; immutable afterwards, used
+// from any thread.
+
+#include "backend.h"
+#include "llama-cpp.h"
+#include "types.h"
+
+#include <functional>
+#include <string>
+
+namespace jina_reranker {
+
+// Gets a fraction from 0 to 1; returning false stops the loading.
+using LoadProgress = std::function<bool(float fraction)>;
+
+class Model {
+  public:
+    // Throws model_not_found, model_invalid, backend_unavailable or out_of_memory; cancelled when progress said so.
+    Model(const std::string & path, int32_t n_gpu_layers, const LoadProgress & progress);
+
+    llama_model * get() const { return model_.get(); }
+
+    const llama_vocab * vocab() const { return llama_model_get_vocab(model_.get()); }
+
+    int32_t n_embd() const { return llama_model_n_embd(model_.get()); }
+
+    llama_token score_token() const { return score_token_; }
+
+    // Where the layers run: a GPU when one is used, the CPU otherwise.
+    ggml_backend_dev_t device() const { return device_; }
+
+    bool on_gpu() const { return ggml_backend_dev_type(device_) != GGML_BACKEND_DEVICE_TYPE_CPU; }
+
+    // Fills what the model knows.
+    void describe(EngineInfo & info) const;
+
+  private:
+    llama_model_ptr    model_;
+    ggml_backend_dev_t device_       = nullptr;
+    int32_t            n_gpu_layers_ = 0;
+    llama_token        score_token_  = 0;
+};
+
+}  // namespace jina_reranker

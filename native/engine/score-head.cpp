@@ -1,0 +1,103 @@
+#include "score-head.h"
+
+#include "error.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+namespace jina_reranker {
+
+namespace {
+
+void check_array(const std::vector<float> & values, size_t expected, const char * name) {
+    if (values.size() != expected) {
+        throw Error(ErrorCode::head_invalid, std::string("head: ") + name + " has " + std::to_string(values.size()) +
+                                                 " numbers, this model needs " + std::to_string(expected));
+    }
+    if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); })) {
+        throw Error(ErrorCode::head_invalid, std::string("head: ") + name + " holds a number that is not finite");
+    }
+}
+
+// Metadata of a few tensors and one small graph; the data lives in backend buffers.
+ggml_context_ptr new_context() {
+    return ggml_context_ptr(ggml_init({ /*.mem_size =*/ggml_tensor_overhead() * 16 + ggml_graph_overhead(),
+                                        /*.mem_buffer =*/nullptr, /*.no_alloc =*/true }));
+}
+
+}  // namespace
+
+ScoreHead::ScoreHead(const HeadWeights & weights, int32_t n_embd, ggml_backend_dev_t device, int32_t n_threads) :
+    n_embd_(n_embd),
+    bias_(weights.b2 - weights.logit_bias),
+    backend_(ggml_backend_dev_init(device, nullptr)) {
+    const auto n = static_cast<size_t>(n_embd);
+    check_array(weights.w1, n * n, "w1");
+    check_array(weights.b1, n, "b1");
+    check_array(weights.w2, n, "w2");
+    check_array({ weights.b2, weights.logit_bias }, 2, "b2 and logit_bias");
+    if (!backend_) {
+        throw Error(ErrorCode::backend_unavailable,
+                    std::string("device ") + ggml_backend_dev_name(device) + " could not be initialised");
+    }
+    if (const auto set_n_threads = reinterpret_cast<ggml_backend_set_n_threads_t>(ggml_backend_reg_get_proc_address(
+            ggml_backend_dev_backend_reg(device), "ggml_backend_set_n_threads"))) {
+        set_n_threads(backend_.get(), n_threads);
+    }
+
+    weights_context_ = new_context();
+    w1_              = ggml_new_tensor_2d(weights_context_.get(), GGML_TYPE_F32, n_embd, n_embd);
+    b1_              = ggml_new_tensor_1d(weights_context_.get(), GGML_TYPE_F32, n_embd);
+    w2_              = ggml_new_tensor_2d(weights_context_.get(), GGML_TYPE_F32, n_embd, 1);
+    weights_buffer_.reset(ggml_backend_alloc_ctx_tensors(weights_context_.get(), backend_.get()));
+    allocator_.reset(ggml_gallocr_new(ggml_backend_get_default_buffer_type(backend_.get())));
+    if (!weights_buffer_ || !allocator_) {
+        throw Error(ErrorCode::out_of_memory, "no memory for the score head on " + std::string(ggml_backend_dev_name(device)));
+    }
+
+    // ggml's matrix product wants each unit's input weights side by side.
+    std::vector<float> transposed(n * n);
+    for (size_t input = 0; input < n; ++input) {
+        for (size_t unit = 0; unit < n; ++unit) {
+            transposed[unit * n + input] = weights.w1[input * n + unit];
+        }
+    }
+    ggml_backend_tensor_set(w1_, transposed.data(), 0, transposed.size() * sizeof(float));
+    ggml_backend_tensor_set(b1_, weights.b1.data(), 0, n * sizeof(float));
+    ggml_backend_tensor_set(w2_, weights.w2.data(), 0, n * sizeof(float));
+}
+
+std::vector<float> ScoreHead::logits(const std::vector<float> & hidden, int32_t n_rows) {
+    const ggml_context_ptr context = new_context();
+    ggml_tensor * input = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, n_embd_, n_rows);
+    ggml_set_input(input);
+    ggml_tensor * units  = ggml_relu(context.get(), ggml_add(context.get(), ggml_mul_mat(context.get(), w1_, input), b1_));
+    ggml_tensor * output = ggml_mul_mat(context.get(), w2_, units);
+    ggml_set_output(output);
+    ggml_cgraph * graph = ggml_new_graph(context.get());
+    ggml_build_forward_expand(graph, output);
+
+    if (!ggml_gallocr_alloc_graph(allocator_.get(), graph)) {
+        throw Error(ErrorCode::out_of_memory, "no memory to compute the score head");
+    }
+    ggml_backend_tensor_set(input, hidden.data(), 0, ggml_nbytes(input));
+    if (ggml_backend_graph_compute(backend_.get(), graph) != GGML_STATUS_SUCCESS) {
+        throw Error(ErrorCode::engine_error, "computing the score head failed");
+    }
+    std::vector<float> logits(static_cast<size_t>(n_rows));
+    ggml_backend_tensor_get(output, logits.data(), 0, logits.size() * sizeof(float));
+    for (float & logit : logits) {
+        logit += bias_;
+    }
+    return logits;
+}
+
+float score_of_logit(float logit) {
+    if (!std::isfinite(logit)) {
+        throw Error(ErrorCode::invalid_score, "the model produced a score that is not a number");
+    }
+    return static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(logit))));
+}
+
+}  // namespace jina_reranker

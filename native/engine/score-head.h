@@ -1,0 +1,37 @@
+#pragma once
+
+// Hidden state -> logit -> score: two matrix products in ggml on the model's device. Owns the head's weights there; used
+// from the engine thread alone.
+
+#include "ggml-cpp.h"
+#include "types.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace jina_reranker {
+
+class ScoreHead {
+  public:
+    // Throws head_invalid when the weights do not fit n_embd or are not finite, out_of_memory when they do not fit the device.
+    ScoreHead(const HeadWeights & weights, int32_t n_embd, ggml_backend_dev_t device, int32_t n_threads);
+
+    // hidden: row-major [n_rows][n_embd], f32. Returns [n_rows] logits.
+    std::vector<float> logits(const std::vector<float> & hidden, int32_t n_rows);
+
+  private:
+    int32_t                 n_embd_;
+    float                   bias_;  // b2 − logit_bias
+    ggml_backend_ptr        backend_;
+    ggml_context_ptr        weights_context_;
+    ggml_backend_buffer_ptr weights_buffer_;
+    ggml_gallocr_ptr        allocator_;
+    ggml_tensor *           w1_ = nullptr;  // [n_embd inputs, n_embd units]
+    ggml_tensor *           b1_ = nullptr;  // [n_embd]
+    ggml_tensor *           w2_ = nullptr;  // [n_embd, 1]
+};
+
+// The sigmoid, computed in f64. Throws invalid_score when the logit is NaN or infinite.
+float score_of_logit(float logit);
+
+}  // namespace jina_reranker

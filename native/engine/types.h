@@ -1,0 +1,89 @@
+#pragma once
+
+// Plain structs that cross the engine's border. No llama.cpp and no Node types, so that the addon and the tests can
+// build them freely.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace jina_reranker {
+
+enum class Reproducible { automatic, exact, fast };
+enum class FlashAttention { automatic, on, off };
+enum class KvType { f16, f32 };
+
+// logit = relu(h · w1 + b1) · w2 + b2 − logit_bias
+struct HeadWeights {
+    std::vector<float> w1;  // [n_embd][n_embd], row-major: w1[i * n_embd + j] weighs input i for hidden unit j
+    std::vector<float> b1;  // [n_embd]
+    std::vector<float> w2;  // [n_embd]
+    float              b2         = 0.0f;
+    float              logit_bias = 0.0f;
+};
+
+struct EngineOptions {
+    std::string    model_path;
+    int32_t        context_size     = 8192;  // tokens of a pair, score token included
+    int32_t        batch_tokens     = 0;     // tokens in one decode; 0 = 512 on a CPU, 2048 on a GPU
+    int32_t        n_gpu_layers     = 999;
+    int32_t        n_threads        = 0;  // 0 = physical cores this process may run on
+    Reproducible   reproducible     = Reproducible::automatic;
+    FlashAttention flash_attention  = FlashAttention::automatic;
+    KvType         kv_type          = KvType::f16;
+    size_t         max_queued_pairs = 2000;
+};
+
+struct EngineInfo {
+    std::string    architecture;
+    std::string    description;
+    uint64_t       n_params    = 0;
+    uint64_t       size_bytes  = 0;
+    int32_t        n_layer     = 0;
+    int32_t        n_embd      = 0;
+    int32_t        n_vocab     = 0;
+    int32_t        n_ctx_train = 0;
+    int32_t        score_token = 0;
+    int32_t        context_size    = 0;
+    int32_t        batch_tokens    = 0;
+    int32_t        n_threads       = 0;
+    Reproducible   reproducible    = Reproducible::exact;
+    FlashAttention flash_attention = FlashAttention::off;
+    int32_t        n_seq_max       = 0;
+    int32_t        n_gpu_layers    = 0;
+    std::string    device;
+    std::string    device_description;
+};
+
+struct ScoreRequest {
+    std::string              query;      // UTF-8
+    std::vector<std::string> documents;  // UTF-8, at least one
+};
+
+struct ScoreResult {
+    std::vector<float>    scores;          // [n_documents], in (0, 1)
+    std::vector<float>    logits;          // [n_documents]
+    std::vector<uint32_t> prompt_tokens;   // [n_documents], score token included
+    std::vector<uint32_t> dropped_tokens;  // [n_documents], 0 = whole
+    uint64_t              n_computed  = 0;
+    double                queue_ms    = 0;
+    double                tokenize_ms = 0;
+    double                compute_ms  = 0;
+    double                total_ms    = 0;
+};
+
+struct EngineStats {
+    uint64_t jobs_submitted  = 0;
+    uint64_t jobs_completed  = 0;
+    uint64_t jobs_failed     = 0;
+    uint64_t jobs_cancelled  = 0;
+    uint64_t pairs_scored    = 0;
+    uint64_t pairs_dropped   = 0;
+    uint64_t pairs_queued    = 0;
+    uint64_t tokens_computed = 0;
+    uint64_t tokens_padding  = 0;
+    uint64_t batches         = 0;
+};
+
+}  // namespace jina_reranker

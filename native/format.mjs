@@ -1,0 +1,47 @@
+/**
+ * The layout of our C++: clang-format, at the version npm pins, over native/. Checks, or rewrites with --write.
+ *
+ *     node native/format.mjs [--write]
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { filesBelow } from "./content-hash.mjs";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+
+/** The binary inside the npm package; undefined where the package has none for this machine. */
+function clangFormat() {
+  const folder = join(dirname(createRequire(import.meta.url).resolve("clang-format/package.json")), "bin");
+  const names = {
+    "linux-x64": "linux_x64/clang-format",
+    "darwin-x64": "darwin_x64/clang-format",
+    "win32-x64": "win32/clang-format.exe",
+  };
+  // Apple's Rosetta runs the x64 binary.
+  const name = names[`${process.platform}-${process.platform === "darwin" ? "x64" : process.arch}`];
+  return name && existsSync(join(folder, name)) ? join(folder, name) : undefined;
+}
+
+/** "passed", "failed" or "not run". */
+export function format({ write = false, log = (line) => process.stderr.write(`${line}\n`) } = {}) {
+  const binary = clangFormat();
+  if (!binary) {
+    log(`clang-format was not run: the npm package clang-format has no binary for ${process.platform}-${process.arch}`);
+    return process.env.CI ? "failed" : "not run";
+  }
+  const files = filesBelow(root, "native").filter((file) => /\.(h|cpp)$/.test(file));
+  if (files.length === 0) return "passed";
+  const mode = write ? ["-i"] : ["--dry-run", "--Werror"];
+  const { status, stderr, error } = spawnSync(binary, ["--style=file", ...mode, ...files], { cwd: root, encoding: "utf8" });
+  if (status === 0) return "passed";
+  log(`${stderr ?? ""}${error?.message ?? ""}`.trim());
+  if (!write) log("clang-format: layout differs; npm run format rewrites it");
+  return "failed";
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  if (format({ write: process.argv.includes("--write") }) === "failed") process.exitCode = 1;
+}

@@ -1,0 +1,81 @@
+/**
+ * From a fresh clone to something that runs: npm dependencies, the native build, the TypeScript build. A step whose
+ * result is there already is skipped, so a second run takes a fraction of a second.
+ *
+ *     node native/setup.mjs
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { contentHash, filesBelow, readStamp } from "./content-hash.mjs";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const log = (line) => process.stderr.write(`${line}\n`);
+
+function requireNode() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major < 20 || (major === 20 && minor < 17)) {
+    throw new Error(`Node ${process.versions.node} is too old: 20.17 or newer is needed`);
+  }
+}
+
+/** Runs a step quietly; its output is shown when it fails. */
+function run(what, command, args) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 28 });
+  if (status === 0) return;
+  throw new Error(`${stdout ?? ""}${stderr ?? ""}${what} failed${error ? `: ${error.message}` : ""}`);
+}
+
+const readJson = (name) => JSON.parse(readFileSync(join(root, name), "utf8"));
+
+/** Whether node_modules holds what package-lock.json names; npm notes what it installed in node_modules/.package-lock.json. */
+function dependenciesMatch() {
+  if (!existsSync(join(root, "node_modules", ".package-lock.json"))) return false;
+  const wanted = readJson("package-lock.json").packages;
+  const installed = readJson("node_modules/.package-lock.json").packages;
+  const manifest = readJson("package.json");
+  const same = (a, b) => JSON.stringify(Object.entries(a ?? {}).sort()) === JSON.stringify(Object.entries(b ?? {}).sort());
+  if (!same(manifest.dependencies, wanted[""].dependencies)) return false;
+  if (!same(manifest.devDependencies, wanted[""].devDependencies)) return false;
+  return Object.entries(wanted).every(([path, entry]) => {
+    if (path === "") return true;
+    const present = installed[path];
+    // Packages for other platforms are optional and left out.
+    if (!present) return entry.optional === true;
+    return present.version === entry.version && present.integrity === entry.integrity;
+  });
+}
+
+function setUpDependencies() {
+  if (dependenciesMatch()) return;
+  log("dependencies: npm ci");
+  // Under `npm run` the npm that runs is the one to use.
+  const npm = process.env.npm_execpath;
+  const [command, ...prefix] = npm?.endsWith(".js") ? [process.execPath, npm] : ["npm"];
+  run("npm ci", command, [...prefix, "ci", "--no-audit", "--no-fund"]);
+}
+
+function setUpTypeScript() {
+  const stampPath = join(root, "dist", ".stamp.json");
+  const files = [...filesBelow(root, "src"), "binding.d.ts", "tsconfig.json", "tsconfig.build.json"];
+  const inputs = contentHash(root, files, { typescript: readJson("package.json").devDependencies.typescript });
+  if (readStamp(stampPath)?.inputs === inputs) return;
+  log("TypeScript build: dist/");
+  // Whole, because what a removed source had left would stay importable.
+  rmSync(join(root, "dist"), { recursive: true, force: true });
+  run("The TypeScript build", process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json"]);
+  writeFileSync(stampPath, `${JSON.stringify({ inputs }, null, 2)}\n`);
+}
+
+try {
+  requireNode();
+  setUpDependencies();
+  // Imported only now: an older Node should meet the line above, not a missing export.
+  const { buildNative } = await import("./build.mjs");
+  await buildNative({ log });
+  setUpTypeScript();
+} catch (error) {
+  log(error.stderr || error.message);
+  process.exitCode = 1;
+}

@@ -1,0 +1,255 @@
+// The planner's rules P1 to P4, by hand and over thousands of random arrivals.
+
+#include "batch-planner.h"
+#include "check.h"
+
+#include <map>
+#include <random>
+#include <set>
+
+using namespace jina_reranker;
+
+namespace {
+
+struct Key {
+    uint64_t job;
+    uint32_t pair;
+
+    bool operator<(const Key & other) const { return std::make_pair(job, pair) < std::make_pair(other.job, other.pair); }
+};
+
+// Follows every pair through the plans and checks what must hold for each of them.
+class Witness {
+  public:
+    explicit Witness(PlannerLimits limits) : limits_(limits) {}
+
+    void add(uint64_t job, uint32_t pair, int32_t n_tokens) { lengths_[{ job, pair }] = n_tokens; }
+
+    void remove(uint64_t job) {
+        for (auto entry = lengths_.begin(); entry != lengths_.end();) {
+            entry = entry->first.job == job ? lengths_.erase(entry) : std::next(entry);
+        }
+        if (partial_ && partial_->job == job) {
+            partial_.reset();
+        }
+    }
+
+    void see(const Plan & plan) {
+        int32_t            n_tokens = 0;
+        int32_t            n_last   = 0;
+        int32_t            n_open   = 0;
+        std::set<uint64_t> jobs;
+        for (size_t i = 0; i < plan.slices.size(); ++i) {
+            const PlannedSlice & slice = plan.slices[i];
+            const Key            key{ slice.job, slice.pair };
+            CHECK(lengths_.count(key) == 1);  // waiting, not removed, not done before
+            CHECK_EQUAL(slice.begin, done_[key]);
+            CHECK(slice.end > slice.begin);
+            CHECK(slice.begin % limits_.alignment == 0);
+            CHECK(slice.last == (slice.end == lengths_[key]));
+            CHECK((slice.end - slice.begin + slice.n_padding) % limits_.alignment == 0);
+            CHECK(slice.n_padding >= 0 && slice.n_padding < limits_.alignment);
+            CHECK(slice.last || slice.n_padding == 0);
+            CHECK(slice.begin == 0 || i == 0);  // a continued pair comes first
+            CHECK(slice.last || i == 0);        // and so does one left open
+            if (partial_ && i == 0) {
+                CHECK(slice.job == partial_->job && slice.pair == partial_->pair);
+            }
+            done_[key] = slice.end;
+            n_tokens += slice.end - slice.begin + slice.n_padding;
+            n_last += slice.last ? 1 : 0;
+            n_open += slice.last ? 0 : 1;
+            if (slice.last) {
+                lengths_.erase(key);
+            }
+        }
+        CHECK_EQUAL(plan.n_tokens, n_tokens);
+        CHECK_EQUAL(plan.n_last, n_last);
+        CHECK(n_tokens <= limits_.n_batch);
+        CHECK(static_cast<int32_t>(plan.slices.size()) <= limits_.n_seq_max);
+        CHECK(n_open <= 1);
+        partial_.reset();
+        if (n_open == 1) {
+            partial_ = Key{ plan.slices[0].job, plan.slices[0].pair };
+        }
+    }
+
+    bool all_done() const { return lengths_.empty(); }
+
+  private:
+    PlannerLimits          limits_;
+    std::map<Key, int32_t> lengths_;
+    std::map<Key, int32_t> done_;
+    std::optional<Key>     partial_;
+};
+
+void plans_nothing_when_nothing_waits() {
+    BatchPlanner planner({ 64, 4, 8 });
+    CHECK(planner.empty());
+    CHECK(planner.next().slices.empty());
+}
+
+void packs_pairs_of_several_jobs_into_one_batch() {
+    BatchPlanner planner({ 64, 8, 8 });
+    planner.add_pair(1, 0, 10);
+    planner.add_pair(2, 0, 20);
+    const Plan plan = planner.next();
+    CHECK_EQUAL(plan.slices.size(), 2U);
+    CHECK_EQUAL(plan.n_tokens, 16 + 24);
+    CHECK_EQUAL(plan.n_last, 2);
+    CHECK(planner.empty());
+}
+
+void spreads_a_long_pair_over_several_batches() {
+    BatchPlanner planner({ 64, 8, 8 });
+    planner.add_pair(1, 0, 150);
+    Plan plan = planner.next();
+    CHECK_EQUAL(plan.slices[0].end, 64);
+    CHECK(!plan.slices[0].last);
+    plan = planner.next();
+    CHECK_EQUAL(plan.slices[0].begin, 64);
+    CHECK_EQUAL(plan.slices[0].end, 128);
+    plan = planner.next();
+    CHECK_EQUAL(plan.slices[0].end, 150);
+    CHECK_EQUAL(plan.slices[0].n_padding, 2);
+    CHECK(plan.slices[0].last);
+}
+
+void starts_a_long_pair_in_front_of_the_whole_ones() {
+    BatchPlanner planner({ 64, 8, 8 });
+    planner.add_pair(1, 0, 16);
+    planner.add_pair(1, 1, 100);
+    const Plan plan = planner.next();
+    CHECK_EQUAL(plan.slices.size(), 2U);
+    CHECK_EQUAL(plan.slices[0].pair, 1U);
+    CHECK_EQUAL(plan.slices[0].end, 48);
+    CHECK_EQUAL(plan.slices[1].pair, 0U);
+}
+
+void lets_a_short_job_pass_beside_a_long_pair() {
+    BatchPlanner planner({ 64, 8, 8 });
+    planner.add_pair(1, 0, 1000);
+    planner.next();
+    planner.add_pair(2, 0, 20);
+    const Plan plan = planner.next();
+    CHECK_EQUAL(plan.slices.size(), 2U);
+    CHECK_EQUAL(plan.slices[0].job, 1U);
+    CHECK_EQUAL(plan.slices[1].job, 2U);
+    CHECK(plan.slices[1].last);
+    CHECK_EQUAL(plan.n_tokens, 64);
+}
+
+void serves_a_late_short_job_before_the_rest_of_a_large_one() {
+    BatchPlanner planner({ 64, 8, 8 });
+    for (uint32_t pair = 0; pair < 100; ++pair) {
+        planner.add_pair(1, pair, 16);
+    }
+    planner.next();
+    for (uint32_t pair = 0; pair < 3; ++pair) {
+        planner.add_pair(2, pair, 16);
+    }
+    int n_batches = 0;
+    for (int n_left = 3; n_left > 0; ++n_batches) {
+        for (const PlannedSlice & slice : planner.next().slices) {
+            n_left -= slice.job == 2 ? 1 : 0;
+        }
+    }
+    CHECK(n_batches <= 2);
+}
+
+void tells_when_a_removed_job_was_partial() {
+    BatchPlanner planner({ 64, 8, 8 });
+    planner.add_pair(1, 0, 100);
+    planner.add_pair(2, 0, 100);
+    planner.next();
+    CHECK(!planner.remove_job(2));
+    CHECK(planner.remove_job(1));
+    CHECK(!planner.remove_job(1));
+    CHECK(planner.empty());
+}
+
+void refuses_limits_that_cannot_work() {
+    for (const PlannerLimits & limits : { PlannerLimits{ 60, 4, 8 }, PlannerLimits{ 4, 4, 8 }, PlannerLimits{ 64, 0, 8 } }) {
+        bool thrown = false;
+        try {
+            const BatchPlanner planner(limits);
+        } catch (const std::invalid_argument &) {
+            thrown = true;
+        }
+        CHECK(thrown);
+    }
+}
+
+// Random jobs, lengths and cancellations. Nothing is lost, scored twice, over budget or starved.
+void keeps_its_rules_over_random_arrivals() {
+    for (uint32_t seed = 0; seed < 400; ++seed) {
+        std::mt19937 random(seed);
+        const auto   pick = [&](int32_t low, int32_t high) {
+            return std::uniform_int_distribution<int32_t>(low, high)(random);
+        };
+        const int32_t       alignment = seed % 3 == 0 ? 1 : seed % 3 == 1 ? 8 : 16;
+        const PlannerLimits limits{ alignment * pick(4, 40), pick(1, 20), alignment };
+        BatchPlanner        planner(limits);
+        Witness             witness(limits);
+        std::map<uint64_t, int> waited;  // job -> batches since it last got tokens
+        std::map<uint64_t, int> n_left;  // job -> pairs
+        uint64_t            last_job = 0;
+        for (int step = 0; step < 200 || !planner.empty(); ++step) {
+            if (step < 200 && pick(0, 3) == 0) {
+                const uint64_t job     = ++last_job;
+                const int32_t  n_pairs = pick(1, 12);
+                n_left[job]            = n_pairs;
+                waited[job]            = 0;
+                for (int32_t pair = 0; pair < n_pairs; ++pair) {
+                    const int32_t n_tokens = pick(0, 4) == 0 ? pick(1, limits.n_batch * 3) : pick(1, 40);
+                    planner.add_pair(job, static_cast<uint32_t>(pair), n_tokens);
+                    witness.add(job, static_cast<uint32_t>(pair), n_tokens);
+                }
+            }
+            if (step < 200 && last_job > 0 && pick(0, 15) == 0) {
+                const auto job = static_cast<uint64_t>(pick(1, static_cast<int32_t>(last_job)));
+                planner.remove_job(job);
+                witness.remove(job);
+                n_left.erase(job);
+                waited.erase(job);
+            }
+            const bool was_empty = planner.empty();
+            const Plan plan      = planner.next();
+            CHECK(plan.slices.empty() == was_empty);
+            witness.see(plan);
+            for (auto & [job, batches] : waited) {
+                ++batches;
+            }
+            for (const PlannedSlice & slice : plan.slices) {
+                waited[slice.job] = 0;
+                if (slice.last && --n_left[slice.job] == 0) {
+                    planner.remove_job(slice.job);
+                    n_left.erase(slice.job);
+                    waited.erase(slice.job);
+                }
+            }
+            for (const auto & [job, batches] : waited) {
+                // A job waits for at most one long pair of every other job, each spread over at most 6 half batches and a bit.
+                CHECK(batches <= 8 * static_cast<int>(waited.size() + 1) * 12);
+            }
+        }
+        CHECK(witness.all_done());
+        CHECK_EQUAL(planner.n_waiting_tokens(), 0);
+    }
+}
+
+}  // namespace
+
+int main() {
+    return check::run({
+        { "plans nothing when nothing waits", plans_nothing_when_nothing_waits },
+        { "packs pairs of several jobs into one batch", packs_pairs_of_several_jobs_into_one_batch },
+        { "spreads a long pair over several batches", spreads_a_long_pair_over_several_batches },
+        { "starts a long pair in front of the whole ones", starts_a_long_pair_in_front_of_the_whole_ones },
+        { "lets a short job pass beside a long pair", lets_a_short_job_pass_beside_a_long_pair },
+        { "serves a late short job before the rest of a large one", serves_a_late_short_job_before_the_rest_of_a_large_one },
+        { "tells when a removed job was partial", tells_when_a_removed_job_was_partial },
+        { "refuses limits that cannot work", refuses_limits_that_cannot_work },
+        { "keeps its rules over random arrivals", keeps_its_rules_over_random_arrivals },
+    });
+}

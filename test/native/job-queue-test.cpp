@@ -1,0 +1,180 @@
+// The queue's rules Q1 to Q3, with real threads.
+
+#include "check.h"
+#include "job-queue.h"
+
+#include <atomic>
+#include <thread>
+
+using namespace jina_reranker;
+
+namespace {
+
+ScoreRequest request(size_t n_documents) {
+    return { "query", std::vector<std::string>(n_documents, "document") };
+}
+
+Prompt prompt(size_t n_tokens) {
+    Prompt result;
+    result.tokens.assign(n_tokens, 1);
+    return result;
+}
+
+std::string code_of(const JobOutcome & outcome) {
+    return outcome.error ? error_code_name(outcome.error->code) : "result";
+}
+
+void refuses_what_does_not_fit_whole() {
+    JobQueue queue(10);
+    queue.push(request(8), [](const JobOutcome &) {});
+    CHECK_ERROR(queue.push(request(3), [](const JobOutcome &) {}), ErrorCode::queue_full);
+    queue.push(request(2), [](const JobOutcome &) {});
+    EngineStats stats;
+    queue.count(stats);
+    CHECK_EQUAL(stats.pairs_queued, 10U);
+    CHECK_EQUAL(stats.jobs_submitted, 2U);
+    queue.close();
+}
+
+void gives_documents_round_robin() {
+    JobQueue       queue(10);
+    const uint64_t a = queue.push(request(2), [](const JobOutcome &) {});
+    const uint64_t b = queue.push(request(2), [](const JobOutcome &) {});
+    std::vector<uint64_t> order;
+    for (int i = 0; i < 4; ++i) {
+        const auto document = queue.take_document();
+        order.push_back(document->job->id);
+        queue.give_prompt(*document, prompt(5), 0);
+    }
+    CHECK((order == std::vector<uint64_t>{ a, b, a, b }));
+    queue.close();
+}
+
+void answers_a_job_when_its_last_pair_is_scored() {
+    JobQueue                  queue(10);
+    std::optional<JobOutcome> outcome;
+    const uint64_t            id = queue.push(request(2), [&](JobOutcome got) { outcome = std::move(got); });
+    for (int i = 0; i < 2; ++i) {
+        const auto document = queue.take_document();
+        queue.give_prompt(*document, prompt(5), 1.5);
+    }
+    const auto work = queue.take_work(0, 100);
+    CHECK_EQUAL(work.pairs.size(), 2U);
+    queue.begin_batch({ id });
+    queue.add_computed(id, 10);
+    queue.give_scores({ { id, 1, 0.0f } });
+    CHECK(!outcome.has_value());
+    queue.give_scores({ { id, 0, 100.0f } });
+    CHECK(outcome.has_value() && outcome->result.has_value());
+    CHECK_EQUAL(outcome->result->scores[1], 0.5f);
+    CHECK_EQUAL(outcome->result->scores[0], 1.0f);
+    CHECK_EQUAL(outcome->result->n_computed, 10U);
+    CHECK_EQUAL(outcome->result->tokenize_ms, 3.0);
+    CHECK(outcome->result->total_ms >= outcome->result->compute_ms);
+    CHECK(!queue.cancel(id));
+}
+
+void cancels_once_and_counts_what_was_dropped() {
+    JobQueue       queue(10);
+    int            n_calls = 0;
+    std::string    code;
+    const uint64_t id = queue.push(request(4), [&](const JobOutcome & outcome) {
+        ++n_calls;
+        code = code_of(outcome);
+    });
+    queue.give_prompt(*queue.take_document(), prompt(5), 0);
+    queue.give_scores({ { id, 0, 1.0f } });
+    CHECK(queue.cancel(id));
+    CHECK(!queue.cancel(id));
+    CHECK_EQUAL(n_calls, 1);
+    CHECK_EQUAL(code, "cancelled");
+    queue.give_scores({ { id, 1, 1.0f } });  // of a batch that was running: ignored
+    EngineStats stats;
+    queue.count(stats);
+    CHECK_EQUAL(stats.pairs_queued, 0U);
+    CHECK_EQUAL(stats.pairs_scored, 1U);
+    CHECK_EQUAL(stats.pairs_dropped, 3U);
+    CHECK_EQUAL(stats.jobs_cancelled, 1U);
+    const auto work = queue.take_work(0, 100);
+    CHECK(work.pairs.empty());
+    CHECK((work.gone == std::vector<uint64_t>{ id }));
+}
+
+void turns_a_score_that_is_not_a_number_into_an_error() {
+    JobQueue       queue(10);
+    std::string    code;
+    const uint64_t id = queue.push(request(1), [&](const JobOutcome & outcome) { code = code_of(outcome); });
+    queue.give_scores({ { id, 0, std::nanf("") } });
+    CHECK_EQUAL(code, "invalid_score");
+}
+
+void fails_everything_on_close_and_refuses_afterwards() {
+    JobQueue    queue(10);
+    std::string code;
+    queue.push(request(1), [&](const JobOutcome & outcome) { code = code_of(outcome); });
+    queue.close();
+    CHECK_EQUAL(code, "closed");
+    CHECK_ERROR(queue.push(request(1), [](const JobOutcome &) {}), ErrorCode::closed);
+    CHECK(!queue.take_document().has_value());
+    CHECK(queue.take_work(0, 1).closed);
+}
+
+// Callers, cancellers, a tokenizer and an engine at once: every job is answered exactly once, every pair counted once.
+void settles_every_job_once_under_contention() {
+    constexpr int    kJobs = 2000;
+    JobQueue         queue(1U << 20);
+    std::atomic<int> n_answers{ 0 };
+    std::thread      tokenizer([&] {
+        while (const auto document = queue.take_document()) {
+            queue.give_prompt(*document, prompt(3), 0);
+        }
+    });
+    std::thread engine([&] {
+        for (bool open = true; open;) {
+            const auto                   work = queue.take_work(0, 30);
+            std::vector<JobQueue::Score> scores;
+            for (const auto & pair : work.pairs) {
+                scores.push_back({ pair.job, pair.index, 0.0f });
+            }
+            queue.give_scores(scores);
+            open = !work.closed;
+        }
+    });
+    std::vector<std::thread> callers;
+    for (int caller = 0; caller < 4; ++caller) {
+        callers.emplace_back([&, caller] {
+            for (int i = 0; i < kJobs / 4; ++i) {
+                const uint64_t id = queue.push(request(3), [&](const JobOutcome &) { ++n_answers; });
+                if ((i + caller) % 3 == 0) {
+                    queue.cancel(id);
+                }
+            }
+        });
+    }
+    for (auto & caller : callers) {
+        caller.join();
+    }
+    queue.close();
+    tokenizer.join();
+    engine.join();
+    EngineStats stats;
+    queue.count(stats);
+    CHECK_EQUAL(n_answers.load(), kJobs);
+    CHECK_EQUAL(stats.jobs_completed + stats.jobs_cancelled + stats.jobs_failed, static_cast<uint64_t>(kJobs));
+    CHECK_EQUAL(stats.pairs_scored + stats.pairs_dropped, static_cast<uint64_t>(3 * kJobs));
+    CHECK_EQUAL(stats.pairs_queued, 0U);
+}
+
+}  // namespace
+
+int main() {
+    return check::run({
+        { "refuses what does not fit whole", refuses_what_does_not_fit_whole },
+        { "gives documents to the tokenizer round-robin", gives_documents_round_robin },
+        { "answers a job when its last pair is scored", answers_a_job_when_its_last_pair_is_scored },
+        { "cancels once and counts what was dropped", cancels_once_and_counts_what_was_dropped },
+        { "turns a score that is not a number into an error", turns_a_score_that_is_not_a_number_into_an_error },
+        { "fails everything on close and refuses afterwards", fails_everything_on_close_and_refuses_afterwards },
+        { "settles every job once under contention", settles_every_job_once_under_contention },
+    });
+}
