@@ -108,7 +108,7 @@ void Engine::create_context() {
     // The partial pair's cells, at most a whole context, and one more batch.
     params.n_ctx                = static_cast<uint32_t>(padded(info_.context_size, 256) + padded(n_batch, 256));
     params.n_seq_max            = static_cast<uint32_t>(info_.n_seq_max) + 1;  // and one for throw-away tokens
-    params.n_outputs_max        = static_cast<uint32_t>(padded(info_.n_seq_max, kOutputRows));
+    params.n_outputs_max        = static_cast<uint32_t>(padded(info_.n_seq_max + 1, kOutputRows));
     params.n_threads            = info_.n_threads;
     params.n_threads_batch      = info_.n_threads;
     params.embeddings           = false;

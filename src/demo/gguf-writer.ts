@@ -1,0 +1,202 @@
+/**
+ * Writes GGUF version 3, tensor by tensor, so that a model of gigabytes never sits in memory. The format: magic, version,
+ * counts, key-value pairs, tensor infos, then the data, each tensor aligned to 32 bytes; all little-endian.
+ */
+
+import { type FileHandle, open } from "node:fs/promises";
+
+export type MetadataValue =
+  | { type: "u32"; value: number }
+  | { type: "f32"; value: number }
+  | { type: "bool"; value: boolean }
+  | { type: "string"; value: string }
+  | { type: "i32[]"; value: readonly number[] }
+  | { type: "string[]"; value: readonly string[] };
+
+export type TensorType = "f32" | "f16";
+
+export interface Tensor {
+  name: string;
+  /** ggml's order: the contiguous dimension first, so [columns, rows]. */
+  shape: readonly number[];
+  type: TensorType;
+  /** Fills a block of consecutive values, from element `offset` on. Called in order. */
+  fill(block: Float32Array, offset: number): void;
+}
+
+const alignment = 32;
+const blockElements = 1 << 20;
+const valueType = { u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9 } as const;
+const tensorType = { f32: 0, f16: 1 } as const;
+const tensorBytes = { f32: 4, f16: 2 } as const;
+
+export async function writeGguf(path: string, metadata: ReadonlyMap<string, MetadataValue>, tensors: readonly Tensor[]): Promise<void> {
+  const file = await open(path, "w");
+  try {
+    const header = encodeHeader(metadata, tensors);
+    await writeAll(file, header);
+    await writeAll(file, new Uint8Array(padding(header.length)));
+    for (const tensor of tensors) await writeTensor(file, tensor);
+  } finally {
+    await file.close();
+  }
+}
+
+function elements(tensor: Tensor): number {
+  return tensor.shape.reduce((product, length) => product * length, 1);
+}
+
+function padding(length: number): number {
+  return (alignment - (length % alignment)) % alignment;
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < bytes.length; ) offset += (await file.write(bytes, offset)).bytesWritten;
+}
+
+async function writeTensor(file: FileHandle, tensor: Tensor): Promise<void> {
+  const count = elements(tensor);
+  const block = new Float32Array(Math.min(count, blockElements));
+  for (let offset = 0; offset < count; offset += block.length) {
+    const part = block.subarray(0, Math.min(block.length, count - offset));
+    tensor.fill(part, offset);
+    const encoded = tensor.type === "f16" ? toHalf(part) : part;
+    await writeAll(file, new Uint8Array(encoded.buffer, encoded.byteOffset, encoded.byteLength));
+  }
+  await writeAll(file, new Uint8Array(padding(count * tensorBytes[tensor.type])));
+}
+
+function encodeHeader(metadata: ReadonlyMap<string, MetadataValue>, tensors: readonly Tensor[]): Uint8Array {
+  const out = new Encoder();
+  out.bytes(new TextEncoder().encode("GGUF"));
+  out.u32(3);
+  out.u64(tensors.length);
+  out.u64(metadata.size);
+  for (const [key, value] of metadata) {
+    out.string(key);
+    out.value(value);
+  }
+  let offset = 0;
+  for (const tensor of tensors) {
+    out.string(tensor.name);
+    out.u32(tensor.shape.length);
+    for (const length of tensor.shape) out.u64(length);
+    out.u32(tensorType[tensor.type]);
+    out.u64(offset);
+    const bytes = elements(tensor) * tensorBytes[tensor.type];
+    offset += bytes + padding(bytes);
+  }
+  return out.finish();
+}
+
+class Encoder {
+  #buffer = Buffer.alloc(1 << 16);
+  #length = 0;
+
+  #reserve(count: number): number {
+    if (this.#length + count > this.#buffer.length) {
+      const larger = Buffer.alloc(Math.max(this.#buffer.length * 2, this.#length + count));
+      this.#buffer.copy(larger, 0, 0, this.#length);
+      this.#buffer = larger;
+    }
+    this.#length += count;
+    return this.#length - count;
+  }
+
+  bytes(value: Uint8Array): void {
+    const offset = this.#reserve(value.length);
+    this.#buffer.set(value, offset);
+  }
+
+  u32(value: number): void {
+    const offset = this.#reserve(4);
+    this.#buffer.writeUInt32LE(value, offset);
+  }
+
+  u64(value: number): void {
+    const offset = this.#reserve(8);
+    this.#buffer.writeBigUInt64LE(BigInt(value), offset);
+  }
+
+  i32(value: number): void {
+    const offset = this.#reserve(4);
+    this.#buffer.writeInt32LE(value, offset);
+  }
+
+  f32(value: number): void {
+    const offset = this.#reserve(4);
+    this.#buffer.writeFloatLE(value, offset);
+  }
+
+  string(value: string): void {
+    const encoded = Buffer.from(value, "utf8");
+    this.u64(encoded.length);
+    this.bytes(encoded);
+  }
+
+  value(value: MetadataValue): void {
+    switch (value.type) {
+      case "u32":
+        this.u32(valueType.u32);
+        this.u32(value.value);
+        break;
+      case "f32":
+        this.u32(valueType.f32);
+        this.f32(value.value);
+        break;
+      case "bool":
+        this.u32(valueType.bool);
+        this.bytes(Uint8Array.of(value.value ? 1 : 0));
+        break;
+      case "string":
+        this.u32(valueType.string);
+        this.string(value.value);
+        break;
+      case "i32[]":
+        this.u32(valueType.array);
+        this.u32(valueType.i32);
+        this.u64(value.value.length);
+        for (const item of value.value) this.i32(item);
+        break;
+      case "string[]":
+        this.u32(valueType.array);
+        this.u32(valueType.string);
+        this.u64(value.value.length);
+        for (const item of value.value) this.string(item);
+        break;
+    }
+  }
+
+  finish(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+}
+
+
+/** Every upper half of a float32 decides its float16 but for rounding: tables by sign and exponent. */
+const halfBase = new Uint16Array(512);
+const halfShift = new Uint8Array(512);
+for (let index = 0; index < 256; index++) {
+  const exponent = index - 127;
+  const [base, shift] =
+    exponent < -24 ? [0, 24] : exponent < -14 ? [0x0400 >> (-exponent - 14), -exponent - 1] : exponent <= 15 ? [(exponent + 15) << 10, 13] : [0x7c00, 24];
+  halfBase[index] = base as number;
+  halfBase[index | 0x100] = (base as number) | 0x8000;
+  halfShift[index] = shift as number;
+  halfShift[index | 0x100] = shift as number;
+}
+
+/** Float16 rounded half up; values beyond its range become infinities. */
+export function toHalf(values: Float32Array): Uint16Array {
+  const halves = new Uint16Array(values.length);
+  const integers = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let index = 0; index < values.length; index++) {
+    const bits = integers[index] as number;
+    const key = bits >>> 23;
+    const shift = halfShift[key] as number;
+    const fraction = bits & 0x7fffff;
+    const rounding = shift < 24 ? (fraction >> (shift - 1)) & 1 : 0;
+    halves[index] = (halfBase[key] as number) + (fraction >> shift) + rounding;
+  }
+  return halves;
+}

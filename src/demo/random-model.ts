@@ -1,0 +1,104 @@
+/**
+ * Models of jina-reranker-m0's architecture with random weights, for tests and benchmarks: the arithmetic is the real
+ * model's, the scores mean nothing. A seed gives the same file every time.
+ */
+
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Architecture, architectureMetadata, tensorShapes } from "./architecture.js";
+import { type Tensor, writeGguf } from "./gguf-writer.js";
+import { encodeNpz } from "./npz-writer.js";
+import { fullVocabulary, tokenizerMetadata, truncatedVocabulary } from "./vocabulary.js";
+
+export interface RandomModelOptions extends Omit<Architecture, "name" | "ropeBase" | "fileType"> {
+  /** Where the files go: `<name>.gguf` and `mlp_weights.npz`. */
+  directory: string;
+  name?: string;
+  /** Tokens of Qwen2's vocabulary (special tokens come on top), or "full": the published model's 151,936 rows. */
+  vocabularySize: number | "full";
+  type: "f32" | "f16";
+  seed: number;
+}
+
+/** Normal-looking numbers, drawn once and read from changing offsets: gigabytes of them in seconds. */
+class Noise {
+  readonly #table = new Float32Array(1 << 20);
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = (seed * 2654435761 + 1) >>> 0 || 1;
+    for (let index = 0; index < this.#table.length; index++) {
+      // The sum of four uniforms, scaled to variance 1.
+      this.#table[index] = (this.#uniform() + this.#uniform() + this.#uniform() + this.#uniform() - 2) * Math.sqrt(3);
+    }
+  }
+
+  /** xorshift32 as a number from 0 to 1. */
+  #uniform(): number {
+    this.#state ^= this.#state << 13;
+    this.#state ^= this.#state >>> 17;
+    this.#state ^= this.#state << 5;
+    return (this.#state >>> 0) / 2 ** 32;
+  }
+
+  fill(block: Float32Array, scale: number, mean: number): void {
+    const mask = this.#table.length - 1;
+    // Short runs from random places, so that no two rows of a matrix are the same numbers shifted by a constant.
+    for (let begin = 0; begin < block.length; begin += 64) {
+      const from = Math.floor(this.#uniform() * this.#table.length);
+      const end = Math.min(begin + 64, block.length);
+      for (let index = begin; index < end; index++) {
+        block[index] = (this.#table[(from + index - begin) & mask] as number) * scale + mean;
+      }
+    }
+  }
+
+  array(length: number, scale: number, mean = 0): Float32Array {
+    const values = new Float32Array(length);
+    this.fill(values, scale, mean);
+    return values;
+  }
+}
+
+/** Standard deviation and mean of a tensor's values, such that hidden states neither vanish nor explode. */
+function distribution(name: string, columns: number): [number, number] {
+  if (name.endsWith("norm.weight")) return [0.1, 1];
+  if (name.endsWith(".bias")) return [0.1, 0];
+  if (name === "token_embd.weight") return [1, 0];
+  return [1 / Math.sqrt(columns), 0];
+}
+
+export async function writeRandomModel(options: RandomModelOptions): Promise<{ modelPath: string; headPath: string }> {
+  const { directory, embeddingLength: width } = options;
+  const name = options.name ?? "random";
+  const vocabulary = options.vocabularySize === "full" ? await fullVocabulary() : await truncatedVocabulary(options.vocabularySize);
+  const architecture: Architecture = { ...options, name: `random weights, seed ${options.seed}`, ropeBase: 1e6, fileType: options.type };
+
+  const noise = new Noise(options.seed);
+  const tensors: Tensor[] = tensorShapes(architecture, vocabulary.tokens.length).map(({ name: tensorName, shape }) => {
+    const [scale, mean] = distribution(tensorName, shape[0] as number);
+    return {
+      name: tensorName,
+      shape,
+      // llama.cpp keeps vectors in f32 whatever the weights' type.
+      type: shape.length === 1 ? "f32" : options.type,
+      fill: (block) => noise.fill(block, scale, mean),
+    };
+  });
+  const head = encodeNpz({
+    W1: { shape: [width, width], values: noise.array(width * width, 1 / Math.sqrt(width)) },
+    b1: { shape: [width], values: noise.array(width, 0.1) },
+    W2: { shape: [width, 1], values: noise.array(width, 1 / Math.sqrt(width)) },
+    b2: { shape: [1], values: Float32Array.of(2.65) },
+    logit_bias: { shape: [1], values: Float32Array.of(2.65) },
+  });
+
+  await mkdir(directory, { recursive: true });
+  const modelPath = join(directory, `${name}.gguf`);
+  const headPath = join(directory, "mlp_weights.npz");
+  await writeFile(`${headPath}.partial`, head);
+  await writeGguf(`${modelPath}.partial`, new Map([...architectureMetadata(architecture), ...tokenizerMetadata(vocabulary)]), tensors);
+  await rename(`${headPath}.partial`, headPath);
+  await rename(`${modelPath}.partial`, modelPath);
+  return { modelPath, headPath };
+}

@@ -1,0 +1,110 @@
+/** Qwen2's byte-level BPE vocabulary, read from the file that llama.cpp carries for its own tests, or cut after K tokens. */
+
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { MetadataValue } from "./gguf-writer.js";
+
+const packageDirectory = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+export const vendoredVocabulary = join(packageDirectory, "vendor", "llama.cpp", "models", "ggml-vocab-qwen2.gguf");
+
+/** The score token first: its id is what the generators ask for. */
+export const specialTokens = ["<|box_end|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"] as const;
+const normalType = 1;
+const controlType = 3;
+
+export interface Vocabulary {
+  tokens: string[];
+  types: number[];
+  merges: string[];
+  /** Id of a special token. */
+  special(name: (typeof specialTokens)[number]): number;
+}
+
+interface Source {
+  tokens: string[];
+  merges: string[];
+}
+
+/** Merges are in rank order, so the first K tokens and the merges among them are a tokenizer of their own. */
+export async function truncatedVocabulary(count: number, path = vendoredVocabulary): Promise<Vocabulary> {
+  const source = await readSource(path);
+  const normal = source.tokens.slice(0, count);
+  const known = new Set(normal);
+  const merges = source.merges.filter((merge) => {
+    const [left, right] = splitMerge(merge);
+    return known.has(left) && known.has(right) && known.has(left + right);
+  });
+  return vocabulary([...normal, ...specialTokens], merges);
+}
+
+/**
+ * All rows of the published model, with the score token at id 100 as there. Ids that the source does not name become
+ * unused control tokens.
+ */
+export async function fullVocabulary(path = vendoredVocabulary): Promise<Vocabulary> {
+  const rows = 151936;
+  const scoreToken = 100;
+  const displaced = 151649;
+  const source = await readSource(path);
+  const tokens = Array.from({ length: rows }, (_, id) => source.tokens[id] ?? `<|unused_${id}|>`);
+  tokens[displaced] = tokens[scoreToken] as string;
+  tokens[scoreToken] = "<|box_end|>";
+  return vocabulary(tokens, source.merges);
+}
+
+function vocabulary(tokens: string[], merges: string[]): Vocabulary {
+  const ids = new Map(tokens.map((token, id) => [token, id]));
+  return {
+    tokens,
+    types: tokens.map((token) => (/^<\|.+\|>$/.test(token) ? controlType : normalType)),
+    merges,
+    special(name) {
+      const id = ids.get(name);
+      if (id === undefined) throw new Error(`the vocabulary has no ${name}`);
+      return id;
+    },
+  };
+}
+
+export function splitMerge(merge: string): [string, string] {
+  const space = merge.indexOf(" ", 1);
+  return [merge.slice(0, space), merge.slice(space + 1)];
+}
+
+/** The tokenizer's part of a GGUF's metadata. */
+export function tokenizerMetadata(vocabulary: Vocabulary): Map<string, MetadataValue> {
+  return new Map<string, MetadataValue>([
+    ["tokenizer.ggml.model", { type: "string", value: "gpt2" }],
+    ["tokenizer.ggml.pre", { type: "string", value: "qwen2" }],
+    ["tokenizer.ggml.tokens", { type: "string[]", value: vocabulary.tokens }],
+    ["tokenizer.ggml.token_type", { type: "i32[]", value: vocabulary.types }],
+    ["tokenizer.ggml.merges", { type: "string[]", value: vocabulary.merges }],
+    ["tokenizer.ggml.eos_token_id", { type: "u32", value: vocabulary.special("<|im_end|>") }],
+    ["tokenizer.ggml.padding_token_id", { type: "u32", value: vocabulary.special("<|endoftext|>") }],
+    ["tokenizer.ggml.bos_token_id", { type: "u32", value: vocabulary.special("<|endoftext|>") }],
+    ["tokenizer.ggml.add_bos_token", { type: "bool", value: false }],
+  ]);
+}
+
+/** Reads the two string lists out of a GGUF's metadata, which is all that file holds. */
+async function readSource(path: string): Promise<Source> {
+  const bytes = await readFile(path);
+  const find = (key: string): string[] => {
+    const needle = Buffer.from(key);
+    const at = bytes.indexOf(needle);
+    if (at < 0) throw new Error(`${path} has no ${key}`);
+    let offset = at + needle.length;
+    const [type, itemType] = [bytes.readUInt32LE(offset), bytes.readUInt32LE(offset + 4)];
+    if (type !== 9 || itemType !== 8) throw new Error(`${path}: ${key} is not a list of strings`);
+    const count = Number(bytes.readBigUInt64LE(offset + 8));
+    offset += 16;
+    return Array.from({ length: count }, () => {
+      const length = Number(bytes.readBigUInt64LE(offset));
+      const value = bytes.toString("utf8", offset + 8, offset + 8 + length);
+      offset += 8 + length;
+      return value;
+    });
+  };
+  return { tokens: find("tokenizer.ggml.tokens"), merges: find("tokenizer.ggml.merges") };
+}

@@ -1,0 +1,63 @@
+/** Random models for tests, written once per machine into the temporary folder and reused while the generator's source is the same. */
+
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type RandomModelOptions, writeRandomModel } from "../../src/demo/random-model.js";
+import { native } from "../../src/native.js";
+
+export interface ModelFiles {
+  modelPath: string;
+  headPath: string;
+}
+
+export type Shape = Omit<RandomModelOptions, "directory">;
+type Precision = "f32" | "f16" | "q8_0" | "q4_k_m";
+
+/** Wide enough for every quantization (rows of 256), small enough for seconds. */
+export const wideShape: Shape = {
+  layers: 8,
+  embeddingLength: 512,
+  headLength: 64,
+  kvHeads: 2,
+  feedForwardLength: 1024,
+  vocabularySize: 8000,
+  type: "f32",
+  seed: 11,
+};
+
+const generatorDirectory = fileURLToPath(new URL("../../src/demo", import.meta.url));
+
+async function generatorHash(): Promise<string> {
+  const hash = createHash("sha256");
+  for (const name of (await readdir(generatorDirectory)).sort()) hash.update(await readFile(join(generatorDirectory, name)));
+  return hash.digest("hex");
+}
+
+/** A model of this shape; `precision` rewrites its weights. */
+export async function randomModel(shape: Shape, precision: Precision = shape.type): Promise<ModelFiles> {
+  const key = createHash("sha256")
+    .update(JSON.stringify([shape, precision, await generatorHash()]))
+    .digest("hex")
+    .slice(0, 16);
+  const root = join(tmpdir(), "jina-reranker-test-models");
+  const directory = join(root, key);
+  if (!existsSync(directory)) {
+    await mkdir(root, { recursive: true });
+    const work = await mkdtemp(join(root, "work-"));
+    const written = await writeRandomModel({ ...shape, directory: work, name: "model" });
+    if (precision !== shape.type) {
+      const quantized = join(work, "quantized.gguf");
+      await native.quantize(written.modelPath, quantized, precision);
+      await rename(quantized, written.modelPath);
+    }
+    // Another test process may have been first: its files are the same.
+    await rename(work, directory).catch(() => rm(work, { recursive: true, force: true }));
+  }
+  const modelFile = (await readdir(directory)).find((name) => name.endsWith(".gguf"));
+  if (!modelFile) throw new Error(`no GGUF in ${directory}`);
+  return { modelPath: join(directory, modelFile), headPath: join(directory, "mlp_weights.npz") };
+}
