@@ -10,10 +10,11 @@ namespace jina_reranker {
 
 namespace {
 
-void check_array(const std::vector<float> & values, size_t expected, const char * name) {
+void check_array(const std::vector<float> & values, size_t expected, const char * name, int32_t n_embd) {
     if (values.size() != expected) {
         throw Error(ErrorCode::head_invalid, std::string("head: ") + name + " has " + std::to_string(values.size()) +
-                                                 " numbers, this model needs " + std::to_string(expected));
+                                                 " numbers, a model with hidden states of " + std::to_string(n_embd) + " needs " +
+                                                 std::to_string(expected));
     }
     if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); })) {
         throw Error(ErrorCode::head_invalid, std::string("head: ") + name + " holds a number that is not finite");
@@ -33,10 +34,10 @@ ScoreHead::ScoreHead(const HeadWeights & weights, int32_t n_embd, ggml_backend_d
     bias_(weights.b2 - weights.logit_bias),
     backend_(ggml_backend_dev_init(device, nullptr)) {
     const auto n = static_cast<size_t>(n_embd);
-    check_array(weights.w1, n * n, "w1");
-    check_array(weights.b1, n, "b1");
-    check_array(weights.w2, n, "w2");
-    check_array({ weights.b2, weights.logit_bias }, 2, "b2 and logit_bias");
+    check_array(weights.w1, n * n, "w1", n_embd);
+    check_array(weights.b1, n, "b1", n_embd);
+    check_array(weights.w2, n, "w2", n_embd);
+    check_array({ weights.b2, weights.logit_bias }, 2, "b2 and logit_bias", n_embd);
     if (!backend_) {
         throw Error(ErrorCode::backend_unavailable,
                     std::string("device ") + ggml_backend_dev_name(device) + " could not be initialised");
