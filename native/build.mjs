@@ -61,7 +61,9 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 /** Everything the result depends on, contents and options. */
 function inputsHash(definitions) {
-  const sources = filesBelow(root, "native").filter((file) => !file.endsWith(".mjs") || file === "native/build.mjs");
+  const sources = ["native", "test/native", "bench/native"]
+    .flatMap((folder) => filesBelow(root, folder))
+    .filter((file) => !file.endsWith(".mjs") || file === "native/build.mjs");
   const files = [...sources, "CMakeLists.txt", "CMakePresets.json", "vendor/llama.cpp.json"];
   const { CC, CXX, CFLAGS, CXXFLAGS, LDFLAGS } = process.env;
   return contentHash(root, files, {

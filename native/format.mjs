@@ -1,5 +1,5 @@
 /**
- * The layout of our C++: clang-format, at the version npm pins, over native/. Checks, or rewrites with --write.
+ * The layout of our C++: clang-format, at the version npm pins, over native/, test/native/ and bench/native/. Checks, or rewrites with --write.
  *
  *     node native/format.mjs [--write]
  */
@@ -11,6 +11,9 @@ import { fileURLToPath } from "node:url";
 import { filesBelow } from "./content-hash.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+
+/** Where our C++ lies. */
+export const cppFolders = ["native", "test/native", "bench/native"];
 
 /** The binary inside the npm package; undefined where the package has none for this machine. */
 function clangFormat() {
@@ -32,7 +35,7 @@ export function format({ write = false, log = (line) => process.stderr.write(`${
     log(`clang-format was not run: the npm package clang-format has no binary for ${process.platform}-${process.arch}`);
     return process.env.CI ? "failed" : "not run";
   }
-  const files = filesBelow(root, "native").filter((file) => /\.(h|cpp)$/.test(file));
+  const files = cppFolders.flatMap((folder) => filesBelow(root, folder)).filter((file) => /\.(h|cpp)$/.test(file));
   if (files.length === 0) return "passed";
   const mode = write ? ["-i"] : ["--dry-run", "--Werror"];
   const { status, stderr, error } = spawnSync(binary, ["--style=file", ...mode, ...files], { cwd: root, encoding: "utf8" });

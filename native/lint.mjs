@@ -4,35 +4,42 @@
  *     node native/lint.mjs [FILE…]
  */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cppFolders } from "./format.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const databaseDirectory = join(root, "build", "lint");
+const ours = cppFolders.map((folder) => join(root, folder, "/"));
 
-/** Our files that the build compiles, absolute. */
+/** Our files that the build compiles, absolute; their commands go to build/lint. */
 function compiledFiles() {
-  const commands = JSON.parse(readFileSync(join(root, "build", "compile_commands.json"), "utf8"));
-  const ours = commands
-    .map(({ file, directory }) => resolve(directory, file))
-    .filter((file) => file.startsWith(join(root, "native/")));
-  return [...new Set(ours)].sort();
+  const commands = new Map();
+  for (const command of JSON.parse(readFileSync(join(root, "build", "compile_commands.json"), "utf8"))) {
+    const file = resolve(command.directory, command.file);
+    // The sanitizer build compiles the same files again, and clang-tidy would check every command of a file.
+    if (ours.some((folder) => file.startsWith(folder)) && !commands.has(file)) commands.set(file, command);
+  }
+  mkdirSync(databaseDirectory, { recursive: true });
+  writeFileSync(join(databaseDirectory, "compile_commands.json"), JSON.stringify([...commands.values()]));
+  return [...commands.keys()].sort();
 }
 
 function check(file) {
   return new Promise((done) => {
-    const child = spawn("clang-tidy", ["--quiet", "-p", "build", "--warnings-as-errors=*", file], { cwd: root });
+    const child = spawn("clang-tidy", ["--quiet", "-p", databaseDirectory, "--warnings-as-errors=*", file], { cwd: root });
     let out = "";
     child.stdout.setEncoding("utf8").on("data", (chunk) => {
       out += chunk;
     });
-    // Standard error holds only a count of suppressed warnings, unless the compiler could not start.
+    // Standard error holds only a count of suppressed warnings, unless clang-tidy could not do its work.
     let err = "";
     child.stderr.setEncoding("utf8").on("data", (chunk) => {
       err += chunk;
     });
-    child.on("close", (status) => done({ file, ok: status === 0, text: status === 0 ? "" : out || err }));
+    child.on("close", (status) => done({ file, ok: status === 0, text: out || err }));
   });
 }
 
@@ -48,6 +55,10 @@ export async function lint({ only = [], log = (line) => process.stderr.write(`${
   }
   const wanted = only.map((file) => resolve(file));
   const files = compiledFiles().filter((file) => wanted.length === 0 || wanted.includes(file));
+  if (files.length === 0) {
+    log("clang-tidy: no such file is compiled by the build");
+    return "failed";
+  }
   const waiting = [...files];
   let failed = 0;
   const worker = async () => {

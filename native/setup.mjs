@@ -24,7 +24,9 @@ function requireNode() {
 function run(what, command, args) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 28 });
   if (status === 0) return;
-  throw new Error(`${stdout ?? ""}${stderr ?? ""}${what} failed${error ? `: ${error.message}` : ""}`);
+  // npm follows a lock file that does not fit with all of its usage.
+  const said = `${stdout ?? ""}${stderr ?? ""}`.replace(/npm error\s+npm error Clean install a project[^]*/, "");
+  throw new Error(`${said}${what} failed${error ? `: ${error.message}` : ""}`);
 }
 
 const readJson = (name) => JSON.parse(readFileSync(join(root, name), "utf8"));

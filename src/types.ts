@@ -18,7 +18,7 @@ export interface LoadOptions {
   /** Tokens in one decode call; default 512 on a CPU, 2048 on a GPU. */
   batchTokens?: number;
   /** "exact" on a CPU and "fast" on a GPU by default: whether a score may depend, in its last bits, on what runs beside it. */
-  reproducible?: "exact" | "fast";
+  reproducible?: "auto" | "exact" | "fast";
   /** For parity tests: flash attention and the type of the KV cache. */
   flashAttention?: "auto" | "on" | "off";
   kvType?: "f16" | "f32";

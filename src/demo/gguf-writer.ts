@@ -30,7 +30,11 @@ const valueType = { u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9 } as co
 const tensorType = { f32: 0, f16: 1 } as const;
 const tensorBytes = { f32: 4, f16: 2 } as const;
 
-export async function writeGguf(path: string, metadata: ReadonlyMap<string, MetadataValue>, tensors: readonly Tensor[]): Promise<void> {
+export async function writeGguf(
+  path: string,
+  metadata: ReadonlyMap<string, MetadataValue>,
+  tensors: readonly Tensor[],
+): Promise<void> {
   const file = await open(path, "w");
   try {
     const header = encodeHeader(metadata, tensors);
@@ -172,14 +176,19 @@ class Encoder {
   }
 }
 
-
 /** Every upper half of a float32 decides its float16 but for rounding: tables by sign and exponent. */
 const halfBase = new Uint16Array(512);
 const halfShift = new Uint8Array(512);
 for (let index = 0; index < 256; index++) {
   const exponent = index - 127;
   const [base, shift] =
-    exponent < -24 ? [0, 24] : exponent < -14 ? [0x0400 >> (-exponent - 14), -exponent - 1] : exponent <= 15 ? [(exponent + 15) << 10, 13] : [0x7c00, 24];
+    exponent < -24
+      ? [0, 24]
+      : exponent < -14
+        ? [0x0400 >> (-exponent - 14), -exponent - 1]
+        : exponent <= 15
+          ? [(exponent + 15) << 10, 13]
+          : [0x7c00, 24];
   halfBase[index] = base as number;
   halfBase[index | 0x100] = (base as number) | 0x8000;
   halfShift[index] = shift as number;

@@ -8,10 +8,8 @@
  * the query's tokens, weighted by how rare they are. The head reads that average: logit = 12 × match − 3.
  */
 
-import { mkdir, rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { type Architecture, architectureMetadata, tensorShapes } from "./architecture.js";
-import { writeGguf } from "./gguf-writer.js";
+import { type ModelFiles, writeModelFiles } from "./model-files.js";
 import { encodeNpz } from "./npz-writer.js";
 import { tokenizerMetadata, truncatedVocabulary, type Vocabulary, vendoredVocabulary } from "./vocabulary.js";
 import { isWord, stem, stopWords, tokenText } from "./words.js";
@@ -51,10 +49,7 @@ export interface LexicalModelOptions {
 }
 
 /** Writes `lexical-demo.gguf` and `mlp_weights.npz`; whole or not at all. */
-export async function writeLexicalModel(
-  directory: string,
-  options: LexicalModelOptions = {},
-): Promise<{ modelPath: string; headPath: string }> {
+export async function writeLexicalModel(directory: string, options: LexicalModelOptions = {}): Promise<ModelFiles> {
   const vocabulary = await truncatedVocabulary(normalTokens, options.vocabularyPath ?? vendoredVocabulary);
   const weights = wireLayers();
   weights.set("token_embd.weight", embeddings(vocabulary));
@@ -82,15 +77,8 @@ export async function writeLexicalModel(
     logit_bias: { shape: [1], values: Float32Array.of(2.65) },
   });
 
-  await mkdir(directory, { recursive: true });
-  const modelPath = join(directory, "lexical-demo.gguf");
-  const headPath = join(directory, "mlp_weights.npz");
-  const partial = `.${process.pid}.partial`;
-  await writeFile(headPath + partial, npz);
-  await writeGguf(modelPath + partial, new Map([...architectureMetadata(architecture), ...tokenizerMetadata(vocabulary)]), tensors);
-  await rename(headPath + partial, headPath);
-  await rename(modelPath + partial, modelPath);
-  return { modelPath, headPath };
+  const metadata = new Map([...architectureMetadata(architecture), ...tokenizerMetadata(vocabulary)]);
+  return writeModelFiles(directory, "lexical-demo", { metadata, tensors, head: npz });
 }
 
 /** Row-major [tokens][width]: the same ±1 code for tokens of one stem, a constant, how rare it is, and the marker. */

@@ -9,8 +9,8 @@ export interface FloatArray {
 
 export function encodeNpz(arrays: Readonly<Record<string, FloatArray>>): Uint8Array {
   const entries = Object.entries(arrays).map(([name, array]) => [`${name}.npy`, encodeNpy(array)]);
-  // A fixed date makes the file a function of its contents.
-  return zipSync(Object.fromEntries(entries), { level: 6, mtime: new Date("1980-01-02T00:00:00Z") });
+  // A fixed date makes the file a function of its contents; zip stores local time, so it is fixed in local time.
+  return zipSync(Object.fromEntries(entries), { level: 6, mtime: new Date(1980, 0, 2) });
 }
 
 function encodeNpy({ shape, values }: FloatArray): Uint8Array {

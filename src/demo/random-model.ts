@@ -3,15 +3,14 @@
  * model's, the scores mean nothing. A seed gives the same file every time.
  */
 
-import { mkdir, rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { type Architecture, architectureMetadata, tensorShapes } from "./architecture.js";
-import { type Tensor, writeGguf } from "./gguf-writer.js";
+import type { Tensor } from "./gguf-writer.js";
+import { type ModelFiles, writeModelFiles } from "./model-files.js";
 import { encodeNpz } from "./npz-writer.js";
 import { fullVocabulary, tokenizerMetadata, truncatedVocabulary } from "./vocabulary.js";
 
 export interface RandomModelOptions extends Omit<Architecture, "name" | "ropeBase" | "fileType"> {
-  /** Where the files go: `<name>.gguf` and `mlp_weights.npz`. */
+  /** Where the files go: `<name>.gguf` (default random.gguf) and `mlp_weights.npz`. */
   directory: string;
   name?: string;
   /** Tokens of Qwen2's vocabulary (special tokens come on top), or "full": the published model's 151,936 rows. */
@@ -26,7 +25,7 @@ class Noise {
   #state: number;
 
   constructor(seed: number) {
-    this.#state = (seed * 2654435761 + 1) >>> 0 || 1;
+    this.#state = (Math.imul(seed, 2654435761) + 1) >>> 0 || 1;
     for (let index = 0; index < this.#table.length; index++) {
       // The sum of four uniforms, scaled to variance 1.
       this.#table[index] = (this.#uniform() + this.#uniform() + this.#uniform() + this.#uniform() - 2) * Math.sqrt(3);
@@ -68,17 +67,22 @@ function distribution(name: string, columns: number): [number, number] {
   return [1 / Math.sqrt(columns), 0];
 }
 
-export async function writeRandomModel(options: RandomModelOptions): Promise<{ modelPath: string; headPath: string }> {
+export async function writeRandomModel(options: RandomModelOptions): Promise<ModelFiles> {
   const { directory, embeddingLength: width } = options;
-  const name = options.name ?? "random";
-  const vocabulary = options.vocabularySize === "full" ? await fullVocabulary() : await truncatedVocabulary(options.vocabularySize);
-  const architecture: Architecture = { ...options, name: `random weights, seed ${options.seed}`, ropeBase: 1e6, fileType: options.type };
+  const vocabulary =
+    options.vocabularySize === "full" ? await fullVocabulary() : await truncatedVocabulary(options.vocabularySize);
+  const architecture: Architecture = {
+    ...options,
+    name: `random weights, seed ${options.seed}`,
+    ropeBase: 1e6,
+    fileType: options.type,
+  };
 
   const noise = new Noise(options.seed);
-  const tensors: Tensor[] = tensorShapes(architecture, vocabulary.tokens.length).map(({ name: tensorName, shape }) => {
-    const [scale, mean] = distribution(tensorName, shape[0] as number);
+  const tensors: Tensor[] = tensorShapes(architecture, vocabulary.tokens.length).map(({ name, shape }) => {
+    const [scale, mean] = distribution(name, shape[0] ?? 1);
     return {
-      name: tensorName,
+      name,
       shape,
       // llama.cpp keeps vectors in f32 whatever the weights' type.
       type: shape.length === 1 ? "f32" : options.type,
@@ -93,12 +97,6 @@ export async function writeRandomModel(options: RandomModelOptions): Promise<{ m
     logit_bias: { shape: [1], values: Float32Array.of(2.65) },
   });
 
-  await mkdir(directory, { recursive: true });
-  const modelPath = join(directory, `${name}.gguf`);
-  const headPath = join(directory, "mlp_weights.npz");
-  await writeFile(`${headPath}.partial`, head);
-  await writeGguf(`${modelPath}.partial`, new Map([...architectureMetadata(architecture), ...tokenizerMetadata(vocabulary)]), tensors);
-  await rename(`${headPath}.partial`, headPath);
-  await rename(`${modelPath}.partial`, modelPath);
-  return { modelPath, headPath };
+  const metadata = new Map([...architectureMetadata(architecture), ...tokenizerMetadata(vocabulary)]);
+  return writeModelFiles(directory, options.name ?? "random", { metadata, tensors, head });
 }

@@ -12,6 +12,7 @@ export const vendoredVocabulary = join(packageDirectory, "vendor", "llama.cpp", 
 export const specialTokens = ["<|box_end|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"] as const;
 const normalType = 1;
 const controlType = 3;
+const unusedType = 5;
 
 export interface Vocabulary {
   tokens: string[];
@@ -39,17 +40,16 @@ export async function truncatedVocabulary(count: number, path = vendoredVocabula
 }
 
 /**
- * All rows of the published model, with the score token at id 100 as there. Ids that the source does not name become
- * unused control tokens.
+ * All rows of the published model, with the score token at id 100 as there. The source is Qwen2's, not Qwen2-VL's: the
+ * special tokens that came later are placeholders in it, and stay unused.
  */
 export async function fullVocabulary(path = vendoredVocabulary): Promise<Vocabulary> {
   const rows = 151936;
   const scoreToken = 100;
   const displaced = 151649;
   const source = await readSource(path);
-  const tokens = Array.from({ length: rows }, (_, id) => source.tokens[id] ?? `<|unused_${id}|>`);
-  tokens[displaced] = tokens[scoreToken] as string;
-  tokens[scoreToken] = "<|box_end|>";
+  if (source.tokens.length !== rows) throw new Error(`${path} has ${source.tokens.length} tokens, expected ${rows}`);
+  const tokens = source.tokens.with(displaced, source.tokens[scoreToken] ?? "").with(scoreToken, "<|box_end|>");
   return vocabulary(tokens, source.merges);
 }
 
@@ -57,7 +57,7 @@ function vocabulary(tokens: string[], merges: string[]): Vocabulary {
   const ids = new Map(tokens.map((token, id) => [token, id]));
   return {
     tokens,
-    types: tokens.map((token) => (/^<\|.+\|>$/.test(token) ? controlType : normalType)),
+    types: tokens.map(typeOf),
     merges,
     special(name) {
       const id = ids.get(name);
@@ -67,7 +67,12 @@ function vocabulary(tokens: string[], merges: string[]): Vocabulary {
   };
 }
 
-export function splitMerge(merge: string): [string, string] {
+function typeOf(token: string): number {
+  if (/^<\|\w+\|>$/.test(token)) return controlType;
+  return /^\[PAD\d+\]$/.test(token) ? unusedType : normalType;
+}
+
+function splitMerge(merge: string): [string, string] {
   const space = merge.indexOf(" ", 1);
   return [merge.slice(0, space), merge.slice(space + 1)];
 }

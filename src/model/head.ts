@@ -1,47 +1,62 @@
 /** The score head as it is published: `mlp_weights.npz` with W1, b1, W2, b2 and logit_bias. */
 
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import type { ScoreHead } from "../../binding.js";
 import { RerankError } from "../errors.js";
-import { type NpyArray, readNpz } from "./npz.js";
+import { maximumBytes, type NpyArray, readNpz } from "./npz.js";
 
 const names = ["W1", "b1", "W2", "b2", "logit_bias"] as const;
+type Name = (typeof names)[number];
 
-/** Throws model_not_found when the file cannot be read, head_invalid for everything else that is wrong with it. */
+/**
+ * Throws model_not_found when the file does not exist, head_invalid for everything else that is wrong with it, naming the
+ * file and the array. The width is W1's: whether it fits the model is the engine's to say.
+ */
 export async function readScoreHead(path: string): Promise<ScoreHead> {
   const arrays = parse(path, await read(path));
   const fail = (what: string): never => {
     throw new RerankError("head_invalid", `${path}: ${what}`);
   };
-  const get = (name: (typeof names)[number]): NpyArray => arrays.get(name) ?? fail(`has no array ${name}`);
-  const check = (name: (typeof names)[number], shapes: number[][]): Float32Array => {
+  const get = (name: Name): NpyArray => {
+    const listed = [...arrays.keys()].join(", ") || "none of them";
+    return arrays.get(name) ?? fail(`has no array ${name}; expected ${names.join(", ")}, got ${listed}`);
+  };
+  const check = (name: Name, ...expected: readonly (readonly number[])[]): Float32Array => {
     const { shape, values } = get(name);
-    if (!shapes.some((expected) => expected.join() === shape.join())) {
-      fail(`array ${name} has shape (${shape.join(", ")}), expected ${shapes.map((expected) => `(${expected.join(", ")})`).join(" or ")}`);
+    if (!expected.some((candidate) => candidate.join() === shape.join())) {
+      fail(`array ${name} has shape ${tuple(shape)}, expected ${expected.map(tuple).join(" or ")}`);
     }
-    if (!values.every(Number.isFinite)) fail(`array ${name} holds a number that is not finite`);
+    const bad = values.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) fail(`array ${name} holds ${values[bad]} at ${bad}, expected finite f32 numbers`);
     return values;
   };
 
-  const width = get("W1").shape[0] ?? 0;
-  if (width === 0) fail("array W1 is empty");
-  return {
-    w1: check("W1", [[width, width]]),
-    b1: check("b1", [[width]]),
-    w2: check("W2", [[width, 1], [width]]),
-    b2: check("b2", [[1], []])[0] ?? 0,
-    logitBias: check("logit_bias", [[1], []])[0] ?? 0,
-  };
+  const { shape } = get("W1");
+  const [width = 0] = shape;
+  if (shape.length !== 2 || width === 0 || shape[1] !== width) {
+    fail(`array W1 has shape ${tuple(shape)}, expected (n, n) with n the model's embedding length`);
+  }
+  const [b2 = 0] = check("b2", [1], []);
+  const [logitBias = 0] = check("logit_bias", [1], []);
+  return { w1: check("W1", [width, width]), b1: check("b1", [width]), w2: check("W2", [width, 1], [width]), b2, logitBias };
+}
+
+function tuple(shape: readonly number[]): string {
+  return shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
 }
 
 async function read(path: string): Promise<Uint8Array> {
   try {
+    const { size } = await stat(path);
+    // Someone named the GGUF: gigabytes are not read to find that out.
+    if (size > maximumBytes) throw new Error(`${size} bytes, at most ${maximumBytes} are read: is it the score head?`);
     return await readFile(path);
   } catch (error) {
-    const reason = error instanceof Error && "code" in error && error.code === "ENOENT" ? "no such file" : String(error);
-    throw new RerankError("model_not_found", `${path}: ${reason} (the score head lies beside the GGUF, or name it with headPath)`, {
-      cause: error,
-    });
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") {
+      const where = "the score head is looked for beside the GGUF, or where headPath says";
+      throw new RerankError("model_not_found", `${path}: no such file (${where})`, { cause: error });
+    }
+    throw invalid(path, error);
   }
 }
 
@@ -49,6 +64,10 @@ function parse(path: string, bytes: Uint8Array): Map<string, NpyArray> {
   try {
     return readNpz(bytes, names);
   } catch (error) {
-    throw new RerankError("head_invalid", `${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw invalid(path, error);
   }
+}
+
+function invalid(path: string, error: unknown): RerankError {
+  return new RerankError("head_invalid", `${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
 }

@@ -8,72 +8,100 @@ export interface NpyArray {
   values: Float32Array;
 }
 
+/** 4,096 hidden units squared are 16 Mi elements; the rest is room for models to come. */
 const maximumElements = 64 * 1024 * 1024;
-const maximumBytes = maximumElements * 8 + 64 * 1024;
+/** Of all wanted arrays together, unpacked: f8 and their headers. */
+export const maximumBytes = maximumElements * 8 + 64 * 1024;
+/** A damaged directory can claim 2^32 entries, and fflate would visit them all. */
+const maximumEntries = 1024;
 const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // \x93NUMPY
 
 /** Throws an Error that says what is wrong. Entries other than the wanted arrays are not unpacked. */
 export function readNpz(bytes: Uint8Array, names: readonly string[]): Map<string, NpyArray> {
   const wanted = new Set(names.map((name) => `${name}.npy`));
-  const filter = (file: UnzipFileInfo): boolean => {
-    if (!wanted.has(file.name)) return false;
-    if (file.originalSize > maximumBytes) throw new Error(`${file.name} claims ${file.originalSize} bytes, at most ${maximumBytes} are read`);
-    return true;
-  };
+  checkEntries(bytes, wanted);
   const arrays = new Map<string, NpyArray>();
-  for (const [file, content] of Object.entries(unzip(bytes, filter))) {
+  for (const [file, content] of Object.entries(unzip(bytes, ({ name }) => wanted.has(name)))) {
     const name = file.slice(0, -".npy".length);
     try {
       arrays.set(name, readNpy(content));
     } catch (error) {
-      throw new Error(`array ${name}: ${error instanceof Error ? error.message : String(error)}`);
+      throw new Error(`array ${name}: ${reason(error)}`);
     }
   }
   return arrays;
+}
+
+/** What the zip's directory claims is checked before anything is allocated: fflate unpacks into exactly the claimed size. */
+function checkEntries(bytes: Uint8Array, wanted: ReadonlySet<string>): void {
+  const found = new Set<string>();
+  let entries = 0;
+  let total = 0;
+  unzip(bytes, ({ name, originalSize }) => {
+    if (++entries > maximumEntries) throw new Error(`more than ${maximumEntries} entries`);
+    if (!wanted.has(name)) return false;
+    if (found.has(name)) throw new Error(`${name} is there twice`);
+    found.add(name);
+    total += originalSize;
+    if (total > maximumBytes) throw new Error(`its arrays claim ${total} bytes, at most ${maximumBytes} are read`);
+    return false;
+  });
 }
 
 function unzip(bytes: Uint8Array, filter: (file: UnzipFileInfo) => boolean): Record<string, Uint8Array> {
   try {
     return unzipSync(bytes, { filter });
   } catch (error) {
-    throw new Error(`not a readable zip: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`not a readable .npz (a zip of .npy arrays): ${reason(error)}`);
   }
 }
 
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 function readNpy(bytes: Uint8Array): NpyArray {
-  if (magic.some((byte, index) => bytes[index] !== byte)) throw new Error("not a .npy: its magic is missing");
+  if (bytes.length < 12 || magic.some((byte, index) => bytes[index] !== byte))
+    throw new Error("not a .npy: its magic is missing");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const version = view.getUint8(6);
   if (version < 1 || version > 3) throw new Error(`.npy version ${version}, expected 1 to 3`);
-  const wide = version > 1;
-  const headerLength = wide ? view.getUint32(8, true) : view.getUint16(8, true);
-  const dataOffset = (wide ? 12 : 10) + headerLength;
-  const header = new TextDecoder().decode(bytes.subarray(wide ? 12 : 10, dataOffset));
+  const headerOffset = version === 1 ? 10 : 12;
+  const dataOffset = headerOffset + (version === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
+  if (dataOffset > bytes.length) throw new Error(`a header up to byte ${dataOffset}, of ${bytes.length} there are`);
+  const header = new TextDecoder().decode(bytes.subarray(headerOffset, dataOffset));
 
-  const descr = field(header, /'descr'\s*:\s*'([^']+)'/, "descr");
+  const dtype = field(header, /'descr'\s*:\s*'([^']+)'/, "descr");
+  const reader = readers[dtype];
+  if (!reader) throw new Error(`dtype ${dtype}, expected ${Object.keys(readers).join(", ")}`);
   if (field(header, /'fortran_order'\s*:\s*(True|False)/, "fortran_order") === "True") {
     throw new Error("Fortran order, expected C order");
   }
-  const shape = field(header, /'shape'\s*:\s*\(([^)]*)\)/, "shape")
+  const shape = parseShape(field(header, /'shape'\s*:\s*\(([\d\s,]*)\)/, "shape"));
+  const count = shape.reduce((product, length) => product * length, 1);
+  if (!(count <= maximumElements)) throw new Error(`${shape.join(" × ")} elements, at most ${maximumElements} are read`);
+  const expected = count * reader.bytes;
+  const actual = bytes.length - dataOffset;
+  if (actual !== expected) {
+    throw new Error(`${actual} bytes of data, expected ${expected} for ${dtype} of shape (${shape.join(", ")})`);
+  }
+  const values = new Float32Array(count);
+  for (let index = 0; index < count; index++) values[index] = reader.read(view, dataOffset + index * reader.bytes);
+  return { shape, values };
+}
+
+/** The inside of a Python tuple: "" is a scalar, "3," one dimension. */
+function parseShape(tuple: string): number[] {
+  return tuple
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "")
     .map(Number);
-  const count = shape.reduce((product, length) => product * length, 1);
-  if (!Number.isSafeInteger(count) || count < 0 || count > maximumElements) {
-    throw new Error(`${shape.join(" × ")} elements, at most ${maximumElements} are read`);
-  }
-  const reader = readers[descr];
-  if (!reader) throw new Error(`dtype ${descr}, expected ${Object.keys(readers).join(", ")}`);
-  const expected = count * reader.bytes;
-  const actual = bytes.byteLength - dataOffset;
-  if (actual !== expected) throw new Error(`${actual} bytes of data, expected ${expected} for ${descr} of shape (${shape.join(", ")})`);
-  return { shape, values: Float32Array.from({ length: count }, (_, index) => reader.read(view, dataOffset + index * reader.bytes)) };
 }
 
 function field(header: string, pattern: RegExp, name: string): string {
   const value = header.match(pattern)?.[1];
-  if (value === undefined) throw new Error(`its header has no ${name}`);
+  if (value === undefined) throw new Error(`its header has no readable ${name}`);
   return value;
 }
 

@@ -30,7 +30,7 @@ export function forward(file: GgufFile, head: ScoreHead, tokens: Int32Array): { 
   const ropeBase = number("rope.freq_base");
 
   const embedding = tensor("token_embd.weight");
-  let states = Array.from(tokens, (token) => embedding.slice(token * width, (token + 1) * width));
+  let states: Vector[] = Array.from(tokens, (token) => embedding.slice(token * width, (token + 1) * width));
 
   for (let layer = 0; layer < number("block_count"); layer++) {
     const weight = (name: string) => tensor(`blk.${layer}.${name}.weight`);
@@ -67,7 +67,8 @@ function multiply(matrix: Vector, vector: Vector): Vector {
   const result = new Float64Array(matrix.length / columns);
   for (let row = 0; row < result.length; row++) {
     let sum = 0;
-    for (let column = 0; column < columns; column++) sum += (matrix[row * columns + column] as number) * (vector[column] as number);
+    for (let column = 0; column < columns; column++)
+      sum += (matrix[row * columns + column] as number) * (vector[column] as number);
     result[row] = sum;
   }
   return result;

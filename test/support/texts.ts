@@ -1,8 +1,9 @@
 /** Texts for tests: words drawn from a list by a seeded generator, so that every run sees the same ones. */
 
 const words =
-  "search engine rank document query learn machine model data token score weather river mountain book paper light water music garden train city history language neural network deep index vector number science space time house coffee"
-    .split(" ");
+  "search engine rank document query learn machine model data token score weather river mountain book paper light water music garden train city history language neural network deep index vector number science space time house coffee".split(
+    " ",
+  );
 
 /** A small linear congruential generator: 0 to 1. */
 export function seeded(seed: number): () => number {

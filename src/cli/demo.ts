@@ -1,0 +1,81 @@
+/** `demo`: serves the demo model, sends README's example to it over HTTP, shows the answer, and stays up. */
+
+import { pino } from "pino";
+import { stopOnSignals } from "../server/listen.js";
+import { type Service, startService } from "../server/service.js";
+import type { ServerSettings } from "./flags.js";
+import { demoNotice, loadModel, modelName, modelSource } from "./model-source.js";
+import { table } from "./table.js";
+
+const example = {
+  query: "What is machine learning?",
+  documents: [
+    "Machine learning is a subset of artificial intelligence that enables computers to learn from data.",
+    "The weather today is sunny and warm.",
+    "Deep learning uses neural networks with multiple layers.",
+  ],
+  top_k: 2,
+};
+
+interface ExampleAnswer {
+  readonly results: readonly { readonly relevance_score: number; readonly document: string }[];
+}
+
+export async function demo(once: boolean, settings: ServerSettings): Promise<void> {
+  const { port, host, requestTimeoutMs, bodyLimitMb } = settings;
+  const source = modelSource({ ...settings, modelPath: undefined, demo: true });
+  print(`jina-reranker demo: ${demoNotice}.`);
+  let service: Service | undefined;
+  stopOnSignals(async () => service?.stop());
+  service = await startService({
+    modelName: modelName(source),
+    requestTimeoutMs,
+    bodyLimitBytes: bodyLimitMb * 2 ** 20,
+    address: { host, port },
+    // Not among the demo's own lines, and only what is wrong.
+    logger: pino({ level: "warn" }, pino.destination(2)),
+    load: (onProgress) => loadModel(source, settings, onProgress),
+  });
+  try {
+    await service.loaded;
+    await showExample(service, host);
+  } catch (error) {
+    await service.stop();
+    throw error;
+  }
+  if (once) {
+    await service.stop();
+    return;
+  }
+  print(`\nServing on http://localhost:${service.port}/ until Ctrl-C.`);
+}
+
+async function showExample(service: Service, host: string): Promise<void> {
+  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host.includes(":") ? `[${host === "::" ? "::1" : host}]` : host;
+  const answer = await fetch(`http://${reachable}:${service.port}/rerank`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(example),
+  });
+  const body = await answer.text();
+  if (!answer.ok) throw new Error(`the demo's own request was answered with ${answer.status}: ${body}`);
+  const parsed: unknown = JSON.parse(body);
+  print(`\nPOST http://localhost:${service.port}/rerank\n${JSON.stringify(example, null, 2)}\n`);
+  if (isExampleAnswer(parsed)) {
+    print(
+      table(
+        ["rank", "score", "document"],
+        parsed.results.map(({ relevance_score, document }, index) => [String(index + 1), relevance_score.toFixed(4), document]),
+      ),
+    );
+  }
+  print(JSON.stringify(parsed, null, 2));
+}
+
+function isExampleAnswer(value: unknown): value is ExampleAnswer {
+  return typeof value === "object" && value !== null && "results" in value && Array.isArray(value.results);
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

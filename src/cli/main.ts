@@ -1,0 +1,90 @@
+#!/usr/bin/env node
+/** The command line. Commands are loaded when they run, so that help and usage errors need no addon. Exit codes: 0 done, 1 failed, 2 usage. */
+
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, Option } from "commander";
+import { RerankError } from "../errors.js";
+import { wholeNumber } from "../settings.js";
+import { addFlags, modelSettings, serverSettings } from "./flags.js";
+
+class UsageError extends Error {}
+
+const program = new Command("jina-reranker")
+  .description("Reranks documents by their relevance to a query, with jina-reranker-m0 as a GGUF.")
+  .version(packageVersion())
+  .exitOverride();
+
+const serve = program.command("serve").description("the HTTP service");
+const serveFlags = addFlags(serve, serverSettings);
+serve.action(async () => {
+  const settings = serveFlags();
+  await (await import("./serve.js")).serve(settings);
+});
+
+const rerank = program
+  .command("rerank")
+  .description("rank files, or lines of stdin, by their relevance to a query")
+  .argument("[files...]", "each file is a document; none = a document per line of stdin, empty lines left out")
+  .addOption(new Option("-q, --query <text>", "what the documents are ranked for"))
+  .addOption(new Option("-k, --top-k <number>", "how many to show (default: all)"))
+  .addOption(new Option("--json", "print JSON (the default when stdout is not a terminal)"))
+  .addOption(new Option("--jsonl", 'read a request {"query","documents"} per line, and write an answer per line'));
+const rerankFlags = addFlags(rerank, modelSettings);
+rerank.action(async (files: string[], options: { query?: string; topK?: string; json?: true; jsonl?: true }) => {
+  const { query, topK = "0", json = !process.stdout.isTTY, jsonl = false } = options;
+  if (jsonl && query !== undefined) throw new UsageError("--query: not with --jsonl, where each line has its own");
+  if (!jsonl && query === undefined) throw new UsageError("--query: expected the text to rank for, got nothing");
+  const count = wholeNumber(0, Number.MAX_SAFE_INTEGER).parse(topK);
+  if (count === undefined) throw new UsageError(`--top-k: expected a whole number of at least 0, got ${JSON.stringify(topK)}`);
+  const settings = rerankFlags();
+  const clean = await (await import("./rerank.js")).rerank({ query, files, jsonl, json, topK: count }, settings);
+  if (!clean) process.exitCode = 1;
+});
+
+const info = program
+  .command("info")
+  .description("versions, backends and devices, and the facts of a model if one is given")
+  .addOption(new Option("--json", "print JSON"));
+const infoFlags = addFlags(info, modelSettings);
+info.action(async ({ json = false }: { json?: boolean }) => {
+  const settings = infoFlags();
+  await (await import("./info.js")).info(json, settings);
+});
+
+const demo = program
+  .command("demo")
+  .description("serve the built-in demo model, show an example, and stay up")
+  .addOption(new Option("--once", "end after the example"));
+const demoFlags = addFlags(
+  demo,
+  serverSettings.filter((name) => name !== "modelPath" && name !== "headPath" && name !== "demo"),
+);
+demo.action(async ({ once = false }: { once?: boolean }) => {
+  const settings = { ...demoFlags(), modelPath: undefined, headPath: undefined, demo: true };
+  await (await import("./demo.js")).demo(once, settings);
+});
+
+// A reader that has seen enough, as in `… | head`, is no failure.
+process.stdout.on("error", (error) => {
+  if ("code" in error && error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exit(report(error));
+}
+
+/** Says what went wrong, unless commander has done so, and gives the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  process.stderr.write(`jina-reranker: ${error instanceof Error ? error.message : String(error)}\n`);
+  return error instanceof UsageError || (error instanceof RerankError && error.code === "invalid_option") ? 2 : 1;
+}
+
+function packageVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  const version = typeof manifest === "object" && manifest !== null && "version" in manifest ? manifest.version : undefined;
+  return typeof version === "string" ? version : "unknown";
+}

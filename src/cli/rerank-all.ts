@@ -1,0 +1,43 @@
+/** Reranks any number of documents by handing them over in slices, so that MAX_DOCUMENTS does not limit files and progress shows. */
+
+import { RerankError } from "../errors.js";
+import { rank } from "../ranking.js";
+import type { Reranker } from "../reranker.js";
+import type { RerankResponse } from "../types.js";
+
+const sliceLength = 32;
+/** Enough that one is being tokenized while another is computed. */
+const slicesAtOnce = 2;
+
+export async function rerankAll(
+  reranker: Reranker,
+  { query, documents, topK }: { readonly query: string; readonly documents: readonly string[]; readonly topK: number },
+  onProgress: (done: number) => void,
+): Promise<Omit<RerankResponse, "timings">> {
+  if (documents.length === 0) throw new RerankError("empty_documents", "documents: expected at least one, got none");
+  const scores = new Float32Array(documents.length);
+  const droppedTokens = new Uint32Array(documents.length);
+  let tokens = 0;
+  let next = 0;
+  let done = 0;
+  const work = async () => {
+    while (next < documents.length) {
+      const start = next;
+      next += sliceLength;
+      const part = await reranker.score({ query, documents: documents.slice(start, start + sliceLength) });
+      scores.set(part.scores, start);
+      droppedTokens.set(part.droppedTokens, start);
+      tokens += part.usage.totalTokens;
+      done += part.scores.length;
+      onProgress(done);
+    }
+  };
+  await Promise.all(Array.from({ length: slicesAtOnce }, work));
+  const results = rank(scores, topK).map((index) => ({
+    index,
+    score: scores[index] ?? Number.NaN,
+    document: documents[index] ?? "",
+    droppedTokens: droppedTokens[index] ?? 0,
+  }));
+  return { results, usage: { promptTokens: tokens, totalTokens: tokens } };
+}

@@ -1,0 +1,46 @@
+/** The cache folder: what the program makes or fetches once and finds again. */
+
+import { randomUUID } from "node:crypto";
+import { access, mkdir, rename, rm } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+/** XDG_CACHE_HOME, else ~/.cache; LOCALAPPDATA on Windows. Not created here. */
+export function cacheDirectory(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+  platform: NodeJS.Platform = process.platform,
+): string {
+  const chosen = platform === "win32" ? environment.LOCALAPPDATA : environment.XDG_CACHE_HOME;
+  return join(chosen || join(homedir(), ".cache"), "jina-reranker");
+}
+
+/**
+ * The folder `name` in `root`, made by `make` if it is absent. It appears whole or not at all, so two processes may ask at once and
+ * one that is killed leaves nothing behind that looks finished.
+ */
+export async function cachedDirectory(
+  root: string,
+  name: string,
+  make: (directory: string) => Promise<unknown>,
+): Promise<string> {
+  const directory = join(root, name);
+  if (await exists(directory)) return directory;
+  const unfinished = join(root, `.${name}.${randomUUID()}`);
+  await mkdir(unfinished, { recursive: true });
+  try {
+    await make(unfinished);
+    await rename(unfinished, directory);
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true });
+    // Another process was faster: its folder is as good.
+    if (!(await exists(directory))) throw error;
+  }
+  return directory;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,106 @@
+/** The library's load options: checked against the table of settings, defaults filled in. */
+
+import { dirname, join } from "node:path";
+import type { EngineOptions } from "../binding.js";
+import { RerankError } from "./errors.js";
+import { type Kind, oneOf, type Setting, settings } from "./settings.js";
+import type { LoadOptions } from "./types.js";
+
+/** What the engine is loaded with, and what the library itself needs. */
+export interface ResolvedOptions extends Omit<EngineOptions, "head"> {
+  headPath: string;
+  maxDocuments: number;
+}
+
+/** For parity tests; they have no flag and no variable. */
+const flashAttention = oneOf("auto", "on", "off");
+const kvType = oneOf("f16", "f32");
+
+const optionNames = {
+  modelPath: true,
+  headPath: true,
+  contextSize: true,
+  gpuLayers: true,
+  threads: true,
+  batchTokens: true,
+  reproducible: true,
+  flashAttention: true,
+  kvType: true,
+  maxQueuedPairs: true,
+  maxDocuments: true,
+  onProgress: true,
+} satisfies Record<keyof LoadOptions, true>;
+
+/** Throws invalid_option, naming the option, what was expected and what came. */
+export function resolveLoadOptions(options: LoadOptions): ResolvedOptions {
+  if (typeof options !== "object" || options === null) {
+    throw new RerankError("invalid_option", `options: expected an object, got ${describe(options)}`);
+  }
+  refuseUnknown(Object.keys(options));
+  if (options.onProgress !== undefined && typeof options.onProgress !== "function") {
+    throw new RerankError("invalid_option", `onProgress: expected a function, got ${describe(options.onProgress)}`);
+  }
+  const modelPath = required("modelPath", settings.modelPath.kind, options.modelPath);
+  const maxQueuedPairs = setting("maxQueuedPairs", settings.maxQueuedPairs, options.maxQueuedPairs);
+  const resolved: ResolvedOptions = {
+    modelPath,
+    headPath: checked("headPath", settings.headPath.kind, options.headPath) ?? join(dirname(modelPath), "mlp_weights.npz"),
+    contextSize: setting("contextSize", settings.contextSize, options.contextSize),
+    gpuLayers: setting("gpuLayers", settings.gpuLayers, options.gpuLayers),
+    threads: setting("threads", settings.threads, options.threads),
+    batchTokens: setting("batchTokens", settings.batchTokens, options.batchTokens),
+    reproducible: setting("reproducible", settings.reproducible, options.reproducible),
+    flashAttention: checked("flashAttention", flashAttention, options.flashAttention) ?? "auto",
+    kvType: checked("kvType", kvType, options.kvType) ?? "f16",
+    maxQueuedPairs,
+    // A request larger than the whole queue could never be taken: it is too large, not early.
+    maxDocuments: Math.min(setting("maxDocuments", settings.maxDocuments, options.maxDocuments), maxQueuedPairs),
+  };
+  if (resolved.reproducible === "exact" && resolved.flashAttention === "on") {
+    throw new RerankError("invalid_option", 'flashAttention: expected auto or off with reproducible "exact", got "on"');
+  }
+  return resolved;
+}
+
+function setting<Value>(name: keyof LoadOptions, row: Setting<Value>, value: unknown): Value {
+  return required(name, row.kind, value ?? row.default);
+}
+
+function required<Value>(name: keyof LoadOptions, kind: Kind<Value>, value: unknown): Value {
+  if (kind.accepts(value)) return value;
+  throw new RerankError("invalid_option", `${name}: expected ${kind.allowed}, got ${describe(value)}`);
+}
+
+function checked<Value>(name: keyof LoadOptions, kind: Kind<Value>, value: unknown): Value | undefined {
+  return value === undefined ? undefined : required(name, kind, value);
+}
+
+function describe(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "string") return JSON.stringify(value);
+  return typeof value === "object" && value !== null ? "an object" : String(value);
+}
+
+function refuseUnknown(names: readonly string[]): void {
+  const known = Object.keys(optionNames);
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const nearest = known.reduce((best, name) => (distance(unknown, name) < distance(unknown, best) ? name : best));
+  throw new RerankError("invalid_option", `${unknown}: no such option; the nearest is ${nearest}`);
+}
+
+/** Levenshtein distance, case ignored. */
+function distance(left: string, right: string): number {
+  const target = right.toLowerCase();
+  let previous = Array.from({ length: target.length + 1 }, (_, column) => column);
+  for (const [row, letter] of [...left.toLowerCase()].entries()) {
+    const current = [row + 1];
+    for (let column = 0; column < target.length; column++) {
+      const replaced = (previous[column] ?? 0) + (letter === target[column] ? 0 : 1);
+      current.push(Math.min(replaced, (previous[column + 1] ?? 0) + 1, (current[column] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous[target.length] ?? 0;
+}

@@ -1,0 +1,43 @@
+/** The HTTP service as a Fastify plugin. It knows neither ports nor signals: listening is in listen.ts. */
+
+import { randomUUID } from "node:crypto";
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import type { TSchema } from "typebox";
+import { registerAccessLog } from "./access-log.js";
+import { registerErrorHandling, sendError } from "./error-handler.js";
+import { registerRoutes } from "./routes.js";
+import type { ServerContext } from "./state.js";
+import { validator } from "./validation.js";
+
+export interface AppOptions {
+  readonly context: ServerContext;
+}
+
+export async function app(fastify: FastifyInstance, { context }: AppOptions): Promise<void> {
+  fastify.removeContentTypeParser("text/plain");
+  fastify.setValidatorCompiler<TSchema>(({ schema }) => validator(schema));
+  registerAccessLog(fastify, context);
+  registerErrorHandling(fastify, context);
+  registerRoutes(fastify, context);
+}
+
+/** A Fastify instance with the plugin: what tests inject into and listen.ts listens with. */
+export function createServer(context: ServerContext, logger?: FastifyBaseLogger): FastifyInstance {
+  const fastify = Fastify({
+    ...(logger && { loggerInstance: logger }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "request_id" }),
+    bodyLimit: context.options.bodyLimitBytes,
+    // The state machine answers while draining, in the error table's words.
+    return503OnClosing: false,
+    requestIdHeader: false,
+    genReqId: ({ headers }) => {
+      const given = headers["x-request-id"];
+      return typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
+    },
+    frameworkErrors: (error, request, reply) => {
+      sendError(error, context, request, reply);
+    },
+  });
+  fastify.register(app, { context });
+  return fastify;
+}

@@ -1,0 +1,64 @@
+/** Every failure as an answer: the framework's errors become codes of the error table, and every body has one shape. */
+
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from "fastify";
+import { type ErrorCode, RerankError } from "../errors.js";
+import type { ErrorBody } from "./schemas.js";
+import type { ServerContext } from "./state.js";
+
+/** `Retry-After` of the answers that are worth repeating. */
+const retryAfterSeconds: Readonly<Partial<Record<ErrorCode, number>>> = { queue_full: 1, loading: 2, draining: 2 };
+
+const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: "invalid_json",
+  FST_ERR_CTP_EMPTY_JSON_BODY: "invalid_json",
+  FST_ERR_CTP_BODY_TOO_LARGE: "body_too_large",
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: "unsupported_media_type",
+};
+
+const frameworkMessages: Readonly<Partial<Record<ErrorCode, string>>> = {
+  invalid_json: "body: expected JSON, got nothing, text that is not JSON, or a key __proto__ or constructor.prototype",
+  unsupported_media_type: "content-type: expected application/json",
+};
+
+const methods: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+export function registerErrorHandling(fastify: FastifyInstance, context: ServerContext): void {
+  fastify.setErrorHandler((error, request, reply) => sendError(error, context, request, reply));
+  fastify.setNotFoundHandler((request, reply) => {
+    const url = request.url.split("?", 1)[0] ?? "/";
+    const allowed = methods.filter((method) => fastify.hasRoute({ method, url }));
+    if (allowed.length === 0) {
+      return sendError(new RerankError("not_found", `no route ${request.method} ${url}`), context, request, reply);
+    }
+    const list = allowed.join(", ");
+    reply.header("allow", list);
+    const message = `${request.method} is not allowed on ${url}; allowed: ${list}`;
+    return sendError(new RerankError("method_not_allowed", message), context, request, reply);
+  });
+}
+
+export function sendError(error: unknown, context: ServerContext, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = asRerankError(error, context);
+  if (known.status === 500) request.log.error({ err: error }, "request failed");
+  const retryAfter = retryAfterSeconds[known.code];
+  if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
+  return reply.code(known.status).send(errorBody(known));
+}
+
+export function errorBody({ code, message }: RerankError): ErrorBody {
+  return { error: { code, message }, detail: message, message };
+}
+
+function asRerankError(error: unknown, context: ServerContext): RerankError {
+  if (error instanceof RerankError) return error;
+  if (!(error instanceof Error)) return new RerankError("engine_error", "the server failed; its log says why");
+  const code = "code" in error && typeof error.code === "string" ? frameworkCodes[error.code] : undefined;
+  if (code === "body_too_large") {
+    const limit = context.options.bodyLimitBytes / 2 ** 20;
+    return new RerankError(code, `body: at most ${limit} MiB are allowed`, { cause: error });
+  }
+  if (code) return new RerankError(code, frameworkMessages[code] ?? error.message, { cause: error });
+  const status = "statusCode" in error && typeof error.statusCode === "number" ? error.statusCode : 500;
+  if (status >= 400 && status < 500) return new RerankError("invalid_request", error.message, { cause: error });
+  return new RerankError("engine_error", "the server failed; its log says why", { cause: error });
+}

@@ -1,0 +1,62 @@
+/** Ports and signals: opens the port, and on SIGTERM or SIGINT finishes what runs and ends. */
+
+import { constants } from "node:os";
+import type { FastifyInstance } from "fastify";
+import type { ServerContext } from "./state.js";
+
+export interface Address {
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+}
+
+/** Returns the port, which differs from the one asked for only when that was 0. Throws one clear line when it is taken. */
+export async function listen(server: FastifyInstance, { host, port }: Address): Promise<number> {
+  try {
+    await server.listen({ host, port });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EADDRINUSE") {
+      throw new Error(`port ${port} on ${host} is in use; choose another with --port or PORT`, { cause: error });
+    }
+    if (code === "EACCES") throw new Error(`port ${port} on ${host} may not be opened by this user`, { cause: error });
+    if (code === "ENOTFOUND" || code === "EADDRNOTAVAIL") {
+      throw new Error(`host ${host} is no address of this machine; choose another with --host or HOST`, { cause: error });
+    }
+    throw error;
+  }
+  const address = server.server.address();
+  return typeof address === "object" && address !== null ? address.port : port;
+}
+
+/** Stops accepting, answers what runs, refuses what still comes in on open connections, closes the model. */
+export async function drain(server: FastifyInstance, context: ServerContext): Promise<void> {
+  const reranker = context.state.status === "ready" ? context.state.reranker : undefined;
+  context.drain();
+  const closed = server.close();
+  const patience = setTimeout(() => server.server.closeAllConnections(), context.options.requestTimeoutMs);
+  await context.idle();
+  clearTimeout(patience);
+  // What is left sends nothing: connections that never made a request would hold the server for a minute.
+  server.server.closeAllConnections();
+  await closed;
+  await reranker?.close();
+}
+
+/** The first SIGTERM or SIGINT stops; a second ends the process at once. */
+export function stopOnSignals(stop: () => Promise<void>): void {
+  let stopping = false;
+  const onSignal = (signal: "SIGTERM" | "SIGINT") => {
+    if (stopping) process.exit(128 + constants.signals[signal]);
+    stopping = true;
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`jina-reranker: ${error instanceof Error ? error.message : String(error)}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}

@@ -1,0 +1,30 @@
+/** Shapes that all dialects share. The schemas validate requests, serialise answers and give the types. */
+
+import { type Static, Type } from "typebox";
+
+/** A dialect's field for every client: OpenAI-like `error`, FastAPI-like `detail`, Cohere-like `message`. */
+export const ErrorBody = Type.Object({
+  error: Type.Object({ code: Type.String(), message: Type.String() }),
+  detail: Type.String(),
+  message: Type.String(),
+});
+export type ErrorBody = Static<typeof ErrorBody>;
+
+export const Usage = Type.Object({ prompt_tokens: Type.Integer(), total_tokens: Type.Integer() });
+
+export const Healthy = Type.Object({
+  status: Type.Literal("ok"),
+  model: Type.String(),
+  device: Type.String(),
+  uptime_s: Type.Integer(),
+});
+
+export const Unhealthy = Type.Object({
+  status: Type.Union([Type.Literal("loading"), Type.Literal("draining"), Type.Literal("failed")]),
+  reason: Type.String(),
+  progress: Type.Optional(Type.Number({ description: "how much of the model is loaded, 0 to 1" })),
+  model: Type.String(),
+  uptime_s: Type.Integer(),
+});
+
+export const Probe = Type.Object({ status: Type.String() });

@@ -1,0 +1,41 @@
+/** The running service: it listens at once, answers `loading` while the model is read, and then scores. */
+
+import type { FastifyBaseLogger } from "fastify";
+import type { Reranker } from "../reranker.js";
+import { createServer } from "./app.js";
+import { type Address, drain, listen } from "./listen.js";
+import { ServerContext, type ServerOptions } from "./state.js";
+
+export interface ServiceOptions extends ServerOptions {
+  readonly address: Address;
+  readonly logger?: FastifyBaseLogger;
+  /** Called once the port is open; reports a fraction from 0 to 1. */
+  readonly load: (onProgress: (fraction: number) => void) => Promise<Reranker>;
+}
+
+export interface Service {
+  readonly context: ServerContext;
+  readonly port: number;
+  /** Rejects when the model cannot be loaded; the service then answers `failed` until it is stopped. */
+  readonly loaded: Promise<Reranker>;
+  /** Answers what runs, then closes port and model. */
+  stop(): Promise<void>;
+}
+
+export async function startService({ address, logger, load, ...options }: ServiceOptions): Promise<Service> {
+  const context = new ServerContext(options);
+  const server = createServer(context, logger);
+  const port = await listen(server, address);
+  return { context, port, loaded: loadInto(context, load), stop: () => drain(server, context) };
+}
+
+async function loadInto(context: ServerContext, load: ServiceOptions["load"]): Promise<Reranker> {
+  try {
+    const reranker = await load((fraction) => context.loading(fraction));
+    if (!context.ready(reranker)) await reranker.close();
+    return reranker;
+  } catch (error) {
+    context.fail(error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * The one table of settings: what each is called in the library, in the environment and on the command line, what it
+ * may be, what it is otherwise, and what it means. `options.ts` checks the library's options against it, `cli/flags.ts`
+ * makes the flags from it.
+ */
+
+import { RerankError } from "./errors.js";
+
+/** What a value may be, for text (flags, variables) and for values (the library). */
+export interface Kind<Value> {
+  /** Completes "expected …". */
+  readonly allowed: string;
+  /** The value's name in --help; null = a switch that takes none. */
+  readonly placeholder: string | null;
+  /** undefined = the text is not such a value. */
+  parse(text: string): Value | undefined;
+  accepts(value: unknown): value is Value;
+}
+
+export interface Setting<Value> {
+  readonly kind: Kind<Value>;
+  readonly default: Value | undefined;
+  readonly environment: string;
+  readonly flag: string;
+  readonly help: string;
+  /** How --help puts a default that depends on the machine. */
+  readonly defaultText?: string;
+}
+
+/** `automatic`: 0 is allowed as well and means that the program decides. */
+export function wholeNumber(minimum: number, maximum: number, automatic = false): Kind<number> {
+  const accepts = (value: unknown): value is number =>
+    typeof value === "number" &&
+    Number.isInteger(value) &&
+    ((value >= minimum && value <= maximum) || (automatic && value === 0));
+  return {
+    allowed: `a whole number from ${minimum} to ${maximum}${automatic ? ", or 0 for automatic" : ""}`,
+    placeholder: "<number>",
+    parse: (text) => {
+      const value = /^\d+$/.test(text.trim()) ? Number(text) : undefined;
+      return accepts(value) ? value : undefined;
+    },
+    accepts,
+  };
+}
+
+export function oneOf<const Value extends string>(...values: readonly Value[]): Kind<Value> {
+  return {
+    allowed: `one of ${values.join(", ")}`,
+    placeholder: `<${values.join("|")}>`,
+    parse: (text) => values.find((value) => value === text.trim().toLowerCase()),
+    accepts: (value): value is Value => values.some((candidate) => candidate === value),
+  };
+}
+
+/** Not empty, and without NUL, which no path and no host name can hold. */
+export function text(what: string, placeholder: string): Kind<string> {
+  const accepts = (value: unknown): value is string => typeof value === "string" && value !== "" && !value.includes("\0");
+  return { allowed: what, placeholder, parse: (value) => (accepts(value) ? value : undefined), accepts };
+}
+
+function toggle(): Kind<boolean> {
+  const words = new Map([
+    ["true", true],
+    ["1", true],
+    ["yes", true],
+    ["on", true],
+    ["false", false],
+    ["0", false],
+    ["no", false],
+    ["off", false],
+  ]);
+  return {
+    allowed: "true or false",
+    placeholder: null,
+    parse: (value) => words.get(value.trim().toLowerCase()),
+    accepts: (value): value is boolean => typeof value === "boolean",
+  };
+}
+
+function setting<const Value>(description: Setting<Value>): Setting<Value> {
+  return description;
+}
+
+export const settings = {
+  modelPath: setting({
+    kind: text("the path of a GGUF file", "<path>"),
+    default: undefined,
+    environment: "MODEL_PATH",
+    flag: "--model",
+    help: "a local GGUF file",
+  }),
+  headPath: setting({
+    kind: text("the path of an .npz file", "<path>"),
+    default: undefined,
+    defaultText: "mlp_weights.npz beside the GGUF",
+    environment: "HEAD_PATH",
+    flag: "--head",
+    help: "the score head",
+  }),
+  demo: setting({
+    kind: toggle(),
+    default: false,
+    environment: "DEMO",
+    flag: "--demo",
+    help: "use the built-in demo model: it counts words and is not trained",
+  }),
+  contextSize: setting({
+    kind: wholeNumber(16, 1_048_576),
+    default: 8192,
+    environment: "CTX_SIZE",
+    flag: "--ctx-size",
+    help: "tokens a (query, document) pair may have",
+  }),
+  gpuLayers: setting({
+    kind: wholeNumber(0, 9999),
+    default: 999,
+    environment: "N_GPU_LAYERS",
+    flag: "--n-gpu-layers",
+    help: "layers to offload to a GPU, 0 = CPU",
+  }),
+  threads: setting({
+    kind: wholeNumber(1, 512, true),
+    default: 0,
+    defaultText: "physical cores",
+    environment: "N_THREADS",
+    flag: "--n-threads",
+    help: "CPU threads",
+  }),
+  batchTokens: setting({
+    kind: wholeNumber(64, 65_536, true),
+    default: 0,
+    defaultText: "512 on a CPU, 2048 on a GPU",
+    environment: "BATCH_TOKENS",
+    flag: "--batch-tokens",
+    help: "tokens in one decode call",
+  }),
+  reproducible: setting({
+    kind: oneOf("auto", "exact", "fast"),
+    default: "auto",
+    defaultText: "exact on a CPU, fast on a GPU",
+    environment: "REPRODUCIBLE",
+    flag: "--reproducible",
+    help: "exact: scores do not depend on the batch, bit for bit",
+  }),
+  maxDocuments: setting({
+    kind: wholeNumber(1, 1_000_000),
+    default: 100,
+    environment: "MAX_DOCUMENTS",
+    flag: "--max-documents",
+    help: "documents in one request",
+  }),
+  maxQueuedPairs: setting({
+    kind: wholeNumber(1, 10_000_000),
+    default: 2000,
+    environment: "MAX_QUEUED_PAIRS",
+    flag: "--max-queued-pairs",
+    help: "pairs waiting before requests are refused",
+  }),
+  port: setting({
+    kind: wholeNumber(0, 65_535),
+    default: 8081,
+    environment: "PORT",
+    flag: "--port",
+    help: "where the service listens, 0 = any free port",
+  }),
+  host: setting({
+    kind: text("a host name or address", "<host>"),
+    default: "0.0.0.0",
+    environment: "HOST",
+    flag: "--host",
+    help: "the address the service listens on",
+  }),
+  requestTimeoutMs: setting({
+    // setTimeout's limit.
+    kind: wholeNumber(1, 2_147_483_647),
+    default: 60_000,
+    environment: "REQUEST_TIMEOUT_MS",
+    flag: "--request-timeout-ms",
+    help: "milliseconds before a request is answered with 504",
+  }),
+  bodyLimitMb: setting({
+    // V8's longest string is 512 MiB.
+    kind: wholeNumber(1, 511),
+    default: 32,
+    environment: "BODY_LIMIT_MB",
+    flag: "--body-limit-mb",
+    help: "MiB; larger bodies get 413",
+  }),
+  logLevel: setting({
+    kind: oneOf("trace", "debug", "info", "warn", "error", "fatal", "silent"),
+    default: "info",
+    environment: "LOG_LEVEL",
+    flag: "--log-level",
+    help: "documents and queries are never logged",
+  }),
+} as const;
+
+export type SettingName = keyof typeof settings;
+
+type WithoutDefault = "modelPath" | "headPath";
+type ValueOf<S> = S extends Setting<infer Value> ? Value : never;
+export type Settings = {
+  readonly [Name in SettingName]: ValueOf<(typeof settings)[Name]> | (Name extends WithoutDefault ? undefined : never);
+};
+
+/** A flag wins over its variable, an empty variable counts as unset. Throws invalid_option at the first value that does not parse. */
+export function readSettings<const Name extends SettingName>(
+  names: readonly Name[],
+  flags: Readonly<Partial<Record<SettingName, string>>>,
+  environment: Readonly<Record<string, string | undefined>>,
+): Pick<Settings, Name> {
+  const values = names.map((name) => {
+    const row = settings[name];
+    const flag = flags[name];
+    if (flag !== undefined) return [name, parse(row, row.flag, flag)];
+    const variable = environment[row.environment];
+    return [name, variable === undefined || variable === "" ? row.default : parse(row, row.environment, variable)];
+  });
+  // fromEntries forgets which value belongs to which name; the rows above are what ties them together.
+  return Object.fromEntries(values) as Pick<Settings, Name>;
+}
+
+function parse(row: Setting<unknown>, source: string, given: string): unknown {
+  const value = row.kind.parse(given);
+  if (value === undefined) {
+    throw new RerankError("invalid_option", `${source}: expected ${row.kind.allowed}, got ${JSON.stringify(given)}`);
+  }
+  return value;
+}

@@ -1,0 +1,101 @@
+/**
+ * Every check, in order: what `npm test` does once everything is set up. Runs all of them even when one fails, then says
+ * what each did.
+ *
+ *     node test/run.mjs [STEP…]        types, style, format, lint, engine, vitest; default: all
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { format } from "../native/format.mjs";
+import { lint } from "../native/lint.mjs";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const bin = (path) => [process.execPath, join(root, "node_modules", path)];
+
+/** Runs a command with its output shown as it comes; the output of `capture`d ones is returned as well. */
+function run([command, ...args], { capture = false } = {}) {
+  return new Promise((done) => {
+    let text = "";
+    const child = spawn(command, args, { cwd: root, stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"] });
+    child.stdout?.setEncoding("utf8").on("data", (chunk) => {
+      text += chunk;
+      process.stdout.write(chunk);
+    });
+    child.on("error", (error) => {
+      process.stderr.write(`${command} could not be started: ${error.message}\n`);
+      done({ ok: false, text });
+    });
+    child.on("close", (status) => done({ ok: status === 0, text }));
+  });
+}
+
+const one = (ok) => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 });
+const oneOf = (outcome) => (outcome === "not run" ? { passed: 0, failed: 0, skipped: 1 } : one(outcome === "passed"));
+/** A runner that failed without a failed test (a file that does not load, a crash) counts as one failure. */
+const counted = (ok, passed, failed, skipped = 0) => ({ passed, failed: ok ? failed : Math.max(failed, 1), skipped });
+
+async function engineTests() {
+  const { ok, text } = await run(["ctest", "--test-dir", "build", "--output-on-failure", "--no-tests=error"], { capture: true });
+  const [, failed = 0, total = 0] = (text.match(/(\d+) tests? failed out of (\d+)/) ?? []).map(Number);
+  return counted(ok, total - failed, failed);
+}
+
+async function vitest() {
+  const directory = mkdtempSync(join(tmpdir(), "jina-reranker-test-"));
+  const report = join(directory, "vitest.json");
+  try {
+    const command = [...bin("vitest/vitest.mjs"), "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+    const { ok } = await run(command);
+    let result = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0 };
+    try {
+      result = JSON.parse(readFileSync(report, "utf8"));
+    } catch {
+      // It ended before there was a report, which `ok` says.
+    }
+    return counted(ok, result.numPassedTests, result.numFailedTests, result.numPendingTests);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const log = (line) => process.stdout.write(`${line}\n`);
+
+const steps = [
+  { name: "types", what: "tsc --noEmit", run: async () => one((await run([...bin("typescript/bin/tsc"), "--noEmit"])).ok) },
+  {
+    name: "style",
+    what: "biome check",
+    run: async () => one((await run([...bin("@biomejs/biome/bin/biome"), "check", "."])).ok),
+  },
+  { name: "format", what: "clang-format over our C++", run: async () => oneOf(format({ log })) },
+  { name: "lint", what: "clang-tidy over our C++", run: async () => oneOf(await lint({ log })) },
+  { name: "engine", what: "C++ engine tests, plain and with sanitizers", run: engineTests },
+  { name: "vitest", what: "library, server, command line, end to end", run: vitest },
+];
+
+const asked = process.argv.slice(2);
+const unknown = asked.find((name) => !steps.some((step) => step.name === name));
+if (unknown !== undefined) {
+  process.stderr.write(`${unknown}: no such step; there are ${steps.map(({ name }) => name).join(", ")}\n`);
+  process.exit(2);
+}
+
+const results = [];
+for (const step of steps.filter(({ name }) => asked.length === 0 || asked.includes(name))) {
+  log(`\n== ${step.name}: ${step.what}`);
+  const started = performance.now();
+  const result = await step.run();
+  results.push({ ...step, ...result, seconds: (performance.now() - started) / 1000 });
+}
+
+log("\n== summary");
+for (const { name, passed, failed, skipped, seconds } of results) {
+  const parts = [`${passed} passed`, ...(failed > 0 ? [`${failed} failed`] : []), ...(skipped > 0 ? [`${skipped} not run`] : [])];
+  log(`${name.padEnd(8)} ${parts.join(", ")} (${seconds.toFixed(1)} s)`);
+}
+const total = (key) => results.reduce((sum, result) => sum + result[key], 0);
+log(`\n${total("passed")} passed, ${total("failed")} failed`);
+process.exitCode = total("failed") > 0 ? 1 : 0;

@@ -1,0 +1,69 @@
+/** The built command in a process of its own. `npm run build` comes before the tests. */
+
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunningCommand {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly ended: Promise<Ended>;
+  /** The first line of stdout, past or to come, that `wanted` accepts; rejects when the process ends without one. */
+  line(wanted: (line: string) => boolean): Promise<string>;
+}
+
+/** Settings come from the arguments alone: variables of whoever runs the tests do not count. */
+export function startCommand(args: readonly string[], variables: Readonly<Record<string, string>> = {}): RunningCommand {
+  const { PATH, HOME, XDG_CACHE_HOME, LD_LIBRARY_PATH } = process.env;
+  const env = { PATH, HOME, XDG_CACHE_HOME, LD_LIBRARY_PATH, ...variables };
+  const child = spawn(process.execPath, [main, ...args], { env });
+  const lines: string[] = [];
+  const waiting = new Set<(line: string) => void>();
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    lines.push(line);
+    for (const tell of waiting) tell(line);
+  });
+  const ended = once(child, "close").then(([code, signal]): Ended => ({ code, signal, stdout, stderr }));
+  const line = async (wanted: (line: string) => boolean): Promise<string> => {
+    const present = lines.find(wanted);
+    if (present !== undefined) return present;
+    return new Promise((resolve, reject) => {
+      const tell = (candidate: string) => {
+        if (!wanted(candidate)) return;
+        waiting.delete(tell);
+        resolve(candidate);
+      };
+      waiting.add(tell);
+      ended.then(() => reject(new Error(`ended without the line: ${stdout}${stderr}`)), reject);
+    });
+  };
+  return { child, ended, line };
+}
+
+export async function runCommand(
+  args: readonly string[],
+  { input = "", variables = {} }: { input?: string; variables?: Readonly<Record<string, string>> } = {},
+): Promise<Ended> {
+  const { child, ended } = startCommand(args, variables);
+  // A command that fails at once does not read what it is sent.
+  child.stdin.on("error", () => {});
+  child.stdin.end(input);
+  return ended;
+}

@@ -1,0 +1,82 @@
+/** The service on a port of its own, with the demo model unless told otherwise; its log lines are kept. */
+
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { cachedDemoModel } from "../../src/demo/cached-model.js";
+import { Reranker } from "../../src/reranker.js";
+import { type Service, startService } from "../../src/server/service.js";
+import type { LoadOptions } from "../../src/types.js";
+
+export type LogLine = Readonly<Record<string, unknown>>;
+
+export interface TestService extends AsyncDisposable {
+  readonly service: Service;
+  readonly reranker: Reranker;
+  readonly url: string;
+  readonly log: readonly LogLine[];
+  /** The service's next line that `wanted` accepts, or one that is there already. */
+  logged(wanted: (line: LogLine) => boolean): Promise<LogLine>;
+}
+
+export interface TestServiceOptions {
+  readonly load?: Partial<LoadOptions>;
+  readonly requestTimeoutMs?: number;
+  readonly bodyLimitBytes?: number;
+}
+
+/** Written once per machine, and again when its generator changed. */
+export function demoModel(): Promise<{ modelPath: string; headPath: string }> {
+  return cachedDemoModel(join(tmpdir(), "jina-reranker-test-models"));
+}
+
+export async function startTestService(options: TestServiceOptions = {}): Promise<TestService> {
+  const { load, requestTimeoutMs = 60_000, bodyLimitBytes = 32 * 2 ** 20 } = options;
+  const { logger, log, logged } = recordingLogger();
+  const model = await demoModel();
+  const service = await startService({
+    modelName: "test-model",
+    requestTimeoutMs,
+    bodyLimitBytes,
+    address: { host: "127.0.0.1", port: 0 },
+    logger,
+    // One thread: test files run side by side, and ggml's threads spin while they wait for each other.
+    load: (onProgress) => Reranker.load({ ...model, gpuLayers: 0, threads: 1, onProgress, ...load }),
+  });
+  const reranker = await service.loaded;
+  const url = `http://127.0.0.1:${service.port}`;
+  return { service, reranker, url, log, logged, [Symbol.asyncDispose]: () => service.stop() };
+}
+
+export function recordingLogger() {
+  const log: LogLine[] = [];
+  const waiting = new Set<(line: LogLine) => void>();
+  const write = (text: string) => {
+    const line: LogLine = JSON.parse(text);
+    log.push(line);
+    for (const tell of waiting) tell(line);
+  };
+  const logged = async (wanted: (line: LogLine) => boolean): Promise<LogLine> => {
+    const present = log.find(wanted);
+    if (present) return present;
+    return new Promise((resolve) => {
+      const tell = (line: LogLine) => {
+        if (!wanted(line)) return;
+        waiting.delete(tell);
+        resolve(line);
+      };
+      waiting.add(tell);
+    });
+  };
+  return { logger: pino({ level: "debug" }, { write }), log, logged };
+}
+
+/** POST as JSON; strings go as they are. */
+export function post(url: string, body: unknown, init: RequestInit = {}): Promise<Response> {
+  return fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+    ...init,
+  });
+}

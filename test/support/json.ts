@@ -1,0 +1,10 @@
+/** Answers, held against the schema that the server promises. */
+
+import type { Static, TSchema } from "typebox";
+import { Value } from "typebox/value";
+
+export async function json<Schema extends TSchema>(schema: Schema, response: { json(): unknown }): Promise<Static<Schema>> {
+  const body = await response.json();
+  if (Value.Check(schema, body)) return body;
+  throw new Error(`not the documented shape: ${JSON.stringify(body)}`);
+}
