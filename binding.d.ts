@@ -73,6 +73,8 @@ export interface EngineOptions {
   kvType: "f16" | "f32";
   /** Pairs that may wait or run before `submit` throws queue_full: at least 1. */
   maxQueuedPairs: number;
+  /** Bytes of host memory for the KV state of document prefixes, least recently used ones go first; 0 = off. */
+  documentCacheBytes: number;
 }
 
 /** What was loaded, and how it runs. */
@@ -123,6 +125,8 @@ export interface ScoreResult {
   droppedTokens: Uint32Array;
   /** Tokens that went through the model for this request. */
   computedTokens: number;
+  /** Tokens whose state came from the document cache instead. */
+  reusedTokens: number;
   /** Milliseconds from submit to the first tokenized pair entering a batch. */
   queueMs: number;
   /** Milliseconds of tokenizing. */
@@ -162,6 +166,12 @@ export interface EngineStats {
   tokensPadding: number;
   /** Decode calls. */
   batches: number;
+  /** Tokens whose state came from the document cache, and the pairs that began with some. */
+  tokensReused: number;
+  pairsWarm: number;
+  /** What the document cache holds now. */
+  cacheBytes: number;
+  cacheEntries: number;
 }
 
 export interface PromptTokens {

@@ -49,6 +49,7 @@ async function writeTokens(path) {
     flashAttention: "auto",
     kvType: "f16",
     maxQueuedPairs: 100,
+    documentCacheBytes: 0,
   });
   const pairs = documents.map((document) => engine.tokenizePair(query, document).tokens.join(" "));
   const { info } = engine;
@@ -59,7 +60,7 @@ async function writeTokens(path) {
 
 function engineRound(reproducible, info) {
   const input = JSON.stringify({
-    options: { ...files, contextSize: 8192, gpuLayers: 0, reproducible, threads: info.threads },
+    options: { ...files, contextSize: 8192, gpuLayers: 0, documentCacheMb: 0, reproducible, threads: info.threads },
     query,
     documents,
     rounds,

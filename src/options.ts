@@ -28,6 +28,7 @@ const optionNames = {
   kvType: true,
   maxQueuedPairs: true,
   maxDocuments: true,
+  documentCacheMb: true,
   onProgress: true,
 } satisfies Record<keyof LoadOptions, true>;
 
@@ -53,6 +54,7 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedOptions {
     flashAttention: checked("flashAttention", flashAttention, options.flashAttention) ?? "auto",
     kvType: checked("kvType", kvType, options.kvType) ?? "f16",
     maxQueuedPairs,
+    documentCacheBytes: setting("documentCacheMb", settings.documentCacheMb, options.documentCacheMb) * 2 ** 20,
     // A request larger than the whole queue could never be taken: it is too large, not early.
     maxDocuments: Math.min(setting("maxDocuments", settings.maxDocuments, options.maxDocuments), maxQueuedPairs),
   };

@@ -68,6 +68,7 @@ export class Reranker implements AsyncDisposable {
           computeMs: result.computeMs,
           totalMs: result.totalMs,
           computedTokens: result.computedTokens,
+          reusedTokens: result.reusedTokens,
         },
       };
     } catch (error) {

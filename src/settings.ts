@@ -157,6 +157,13 @@ export const settings = {
     flag: "--max-queued-pairs",
     help: "pairs waiting before requests are refused",
   }),
+  documentCacheMb: setting({
+    kind: wholeNumber(0, 16_777_216),
+    default: 1024,
+    environment: "DOCUMENT_CACHE_MB",
+    flag: "--document-cache-mb",
+    help: "MiB of host memory for document prefixes, 0 = off",
+  }),
   port: setting({
     kind: wholeNumber(0, 65_535),
     default: 8081,

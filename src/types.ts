@@ -26,6 +26,8 @@ export interface LoadOptions {
   maxQueuedPairs?: number;
   /** Documents in one request; default 100. */
   maxDocuments?: number;
+  /** MiB of host memory in which what was computed of documents is kept for the next query; default 1024, 0 = off. */
+  documentCacheMb?: number;
   /** Called with a fraction from 0 to 1 while the weights are read. */
   onProgress?: (fraction: number) => void;
 }
@@ -55,6 +57,8 @@ export interface Timings {
   computeMs: number;
   totalMs: number;
   computedTokens: number;
+  /** Tokens whose state came from the document cache instead. */
+  reusedTokens: number;
 }
 
 export interface ScoreResponse {

@@ -61,6 +61,7 @@ describe("binding.d.ts", () => {
       flashAttention: "auto",
       kvType: "f16",
       maxQueuedPairs: 10,
+      documentCacheBytes: 0,
     });
     try {
       const job = engine.submit({ query: "q", documents: ["d"] });
@@ -108,6 +109,7 @@ describe("binding.d.ts", () => {
       flashAttention: "auto",
       kvType: "f16",
       maxQueuedPairs: 10,
+      documentCacheBytes: 0,
     } as const;
     const wrong: [object, RegExp][] = [
       [{ contextSize: 15 }, /contextSize: expected a whole number from 16/],

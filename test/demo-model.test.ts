@@ -1,13 +1,18 @@
-/** The demo model ranks by words, and its generator writes the same file every time. */
+/** The demo model ranks by words; generated models hold what they say and are the same bytes every time. */
 
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeLexicalModel } from "../src/demo/lexical-model.js";
+import { writeModelFiles } from "../src/demo/model-files.js";
+import { type RandomModelOptions, writeRandomModel } from "../src/demo/random-model.js";
+import { fullVocabulary, truncatedVocabulary } from "../src/demo/vocabulary.js";
 import { stem } from "../src/demo/words.js";
+import { readScoreHead } from "../src/model/head.js";
 import { Reranker } from "../src/reranker.js";
+import { readGguf } from "./reference/gguf-file.js";
 
 let directory: string;
 let reranker: Reranker;
@@ -19,6 +24,12 @@ afterAll(async () => {
   await reranker.close();
   await rm(directory, { recursive: true, force: true });
 });
+
+async function hash(path: string): Promise<string> {
+  return createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
+}
 
 async function order(query: string, documents: string[]): Promise<number[]> {
   return (await reranker.rerank({ query, documents })).results.map(({ index }) => index);
@@ -56,13 +67,115 @@ describe("the demo model", () => {
 
   it("is the same file every time, and leaves nothing unfinished behind", async () => {
     const again = await writeLexicalModel(join(directory, "second"));
-    const hash = async (path: string) =>
-      createHash("sha256")
-        .update(await readFile(path))
-        .digest("hex");
     for (const name of ["lexical-demo.gguf", "mlp_weights.npz"]) {
       expect(await hash(join(directory, "second", name))).toBe(await hash(join(directory, "first", name)));
     }
     expect(again.modelPath).toContain("lexical-demo.gguf");
+  });
+
+  it("says in its name that it was not trained", async () => {
+    const { metadata, tensors } = await readGguf(join(directory, "first", "lexical-demo.gguf"));
+    expect(metadata.get("general.name")).toBe("jina-reranker demo (lexical, not trained)");
+    expect(tensors.get("token_embd.weight")).toMatchObject({ type: "f32", shape: [256, 24_004] });
+  });
+});
+
+describe("a random model", () => {
+  const write = (name: string, part: Partial<RandomModelOptions> = {}) =>
+    writeRandomModel({
+      directory: join(directory, name),
+      layers: 2,
+      embeddingLength: 256,
+      headLength: 64,
+      kvHeads: 2,
+      feedForwardLength: 512,
+      vocabularySize: 1000,
+      type: "f32",
+      seed: 1,
+      ...part,
+    });
+
+  it("has the shape that was asked for", async () => {
+    const { modelPath, headPath } = await write("shape");
+    const { metadata, tensors } = await readGguf(modelPath);
+    expect(Object.fromEntries(metadata)).toMatchObject({
+      "general.architecture": "qwen2vl",
+      "qwen2vl.block_count": 2,
+      "qwen2vl.attention.head_count": 4,
+      "qwen2vl.attention.head_count_kv": 2,
+      "qwen2vl.feed_forward_length": 512,
+      "qwen2vl.rope.dimension_sections": [8, 12, 12, 0],
+    });
+    expect(tensors.get("token_embd.weight")?.shape).toEqual([256, 1004]);
+    expect(tensors.get("blk.1.attn_k.weight")?.shape).toEqual([256, 128]);
+    expect(tensors.get("blk.1.ffn_down.weight")?.shape).toEqual([512, 256]);
+    expect((await readScoreHead(headPath)).b1).toHaveLength(256);
+  });
+
+  it("is a function of its seed", async () => {
+    const [first, second, other] = await Promise.all([write("seed1"), write("seed1-again"), write("seed2", { seed: 2 })]);
+    expect(await hash(second.modelPath)).toBe(await hash(first.modelPath));
+    expect(await hash(second.headPath)).toBe(await hash(first.headPath));
+    expect(await hash(other.modelPath)).not.toBe(await hash(first.modelPath));
+  });
+
+  it("holds in F16 what it holds in F32, rounded, with its vectors in F32", async () => {
+    const single = await readGguf((await write("f32")).modelPath);
+    const half = await readGguf((await write("f16", { type: "f16" })).modelPath);
+    for (const [name, { shape, values }] of single.tensors) {
+      const rounded = half.tensors.get(name);
+      expect(rounded?.type).toBe(shape.length === 1 ? "f32" : "f16");
+      const worst = values.reduce((largest, value, index) => {
+        const difference = Math.abs(value - (rounded?.values[index] ?? Number.NaN));
+        return Math.max(largest, difference / Math.max(Math.abs(value), 2 ** -14));
+      }, 0);
+      expect(worst).toBeLessThanOrEqual(shape.length === 1 ? 0 : 2 ** -11);
+    }
+  });
+
+  it("scores different documents differently", async () => {
+    await using random = await Reranker.load({ ...(await write("spread")), contextSize: 512, gpuLayers: 0 });
+    const documents = ["river", "a garden in spring", "learn to rank", "coffee", "mountains and music", "The weather is sunny."];
+    const { logits } = await random.score({ query: "machine learning", documents });
+    expect(new Set(logits).size).toBe(documents.length);
+    expect(Math.max(...logits) - Math.min(...logits)).toBeGreaterThan(0.2);
+  });
+
+  it("that cannot be finished leaves no file behind", async () => {
+    const fill = () => {
+      throw new Error("no more numbers");
+    };
+    const tensors = [{ name: "t", shape: [4], type: "f32" as const, fill }];
+    const broken = writeModelFiles(join(directory, "broken"), "model", { metadata: new Map(), tensors, head: new Uint8Array(4) });
+    await expect(broken).rejects.toThrow("no more numbers");
+    expect(await readdir(join(directory, "broken"))).toEqual([]);
+  });
+});
+
+describe("the vocabulary", () => {
+  it("cut after K tokens keeps the merges among them and adds the special tokens as control tokens", async () => {
+    const { tokens, types, merges } = await truncatedVocabulary(1000);
+    expect(tokens.slice(1000)).toEqual(["<|box_end|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]);
+    expect(new Set(types.slice(0, 1000))).toEqual(new Set([1]));
+    expect(types.slice(1000)).toEqual([3, 3, 3, 3]);
+    const products = new Set(merges.map((merge) => merge.replace(" ", "")));
+    // The first 256 are bytes; every other token is made by a merge, and no merge makes anything else.
+    expect(tokens.slice(256, 1000).every((token) => products.has(token))).toBe(true);
+    expect(products.size).toBe(1000 - 256);
+  });
+
+  it("in full has 151,936 rows with the score token at id 100, as the published file", async () => {
+    const { tokens, types, special } = await fullVocabulary();
+    expect(tokens).toHaveLength(151_936);
+    expect(special("<|box_end|>")).toBe(100);
+    expect(tokens[151_649]).toBe("\u00a7");
+    // Score token, the token it displaced, <|endoftext|>, a placeholder: control, normal, control, unused.
+    expect([types[100], types[151_649], types[151_643], types[151_935]]).toEqual([3, 1, 3, 5]);
+    expect(new Set(tokens).size).toBe(tokens.length);
+  });
+
+  it("is refused where it cannot be read", async () => {
+    await expect(truncatedVocabulary(1000, join(directory, "none.gguf"))).rejects.toThrow("none.gguf");
+    await expect(truncatedVocabulary(1000, join(directory, "first", "mlp_weights.npz"))).rejects.toThrow("tokenizer.ggml.tokens");
   });
 });

@@ -1,6 +1,6 @@
 /** The score head's file: every form numpy may have written it in, and every way it may be wrong. */
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { zipSync } from "fflate";
@@ -127,6 +127,34 @@ describe("a score head", () => {
     const whole = zipSync({ "W1.npy": npy(good.W1 as ArraySpec) });
     await writeFile(path, whole.subarray(0, whole.length - 30));
     expect((await failure(path)).code).toBe("head_invalid");
+  });
+
+  it("that is a folder, or larger than any head, is refused unread", async () => {
+    expect((await failure(directory)).code).toBe("head_invalid");
+    const path = await write(good);
+    await truncate(path, 3 * 2 ** 30); // sparse: takes no room
+    const error = await failure(path);
+    expect(error.code).toBe("head_invalid");
+    expect(error.message).toMatch(/3221225472 bytes, at most 536936448/);
+  });
+
+  it("whose zip directory claims gigabytes, too few bytes or an array twice is refused", async () => {
+    const changed = async (change: (zip: Buffer) => void): Promise<string> => {
+      const path = await write({ ...good, XX: { shape: [2], values: [0, 0] } });
+      const zip = await readFile(path);
+      change(zip);
+      await writeFile(path, zip);
+      return (await failure(path)).message;
+    };
+    const unpackedSize = (zip: Buffer) => zip.indexOf("PK\x01\x02") + 24; // of the directory's first entry, W1
+    expect(await changed((zip) => zip.writeUInt32LE(0xffff_fff0, unpackedSize(zip)))).toMatch(/claim 4294967280 bytes, at most/);
+    expect(await changed((zip) => zip.writeUInt32LE(100, unpackedSize(zip)))).toContain("array W1");
+    expect(await changed((zip) => zip.write("b1", zip.lastIndexOf("XX.npy")))).toContain("b1.npy is there twice");
+  });
+
+  it("whose f8 numbers do not fit f32 is refused", async () => {
+    const error = await failure(await write({ ...good, b2: { shape: [1], values: [1e300], dtype: "<f8" } }));
+    expect(error.message).toContain("array b2 holds Infinity at 0");
   });
 
   it("that does not exist is named", async () => {

@@ -126,7 +126,7 @@ describe("closing", () => {
 
 describe("a thousand requests", () => {
   it("leave the resident memory flat", async () => {
-    const engine = await load({ batchTokens: 512 });
+    const engine = await load({ batchTokens: 512, documentCacheMb: 0 });
     const run = async (count: number) => {
       for (let index = 0; index < count; index++)
         await engine.score({ query: `${query} ${index}`, documents: [text(5, index), text(9, index)] });

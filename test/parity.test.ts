@@ -36,6 +36,7 @@ async function worstDifference(shape: Shape, precision: "f32" | "f16", options: 
     flashAttention: "auto",
     kvType: "f16",
     maxQueuedPairs: 100,
+    documentCacheBytes: 0,
     ...options,
   });
   try {

@@ -109,10 +109,14 @@ EngineOptions parse_engine_options(const Napi::Value & value) {
     if (options.batch_tokens > 0 && options.batch_tokens < 64) {
         fail("batchTokens", "0 or a whole number from 64 to 65536", std::to_string(options.batch_tokens));
     }
-    options.n_gpu_layers     = number("gpuLayers", 0, 1 << 20);
-    options.n_threads        = number("threads", 0, 512);
-    options.max_queued_pairs = static_cast<size_t>(number("maxQueuedPairs", 1, 1 << 30));
-    options.reproducible     = parse_choice<Reproducible>(
+    options.n_gpu_layers         = number("gpuLayers", 0, 1 << 20);
+    options.n_threads            = number("threads", 0, 512);
+    options.max_queued_pairs     = static_cast<size_t>(number("maxQueuedPairs", 1, 1 << 30));
+    options.document_cache_bytes = static_cast<size_t>(
+        parse_integer(object.Get("documentCacheBytes"), "documentCacheBytes", 0, int64_t{ 1 } << 44));
+    options.document_cache_bytes = static_cast<size_t>(
+        parse_integer(object.Get("documentCacheBytes"), "documentCacheBytes", 0, int64_t{ 1 } << 44));
+    options.reproducible = parse_choice<Reproducible>(
         object, "reproducible",
         { { "auto", Reproducible::automatic }, { "exact", Reproducible::exact }, { "fast", Reproducible::fast } });
     options.flash_attention = parse_choice<FlashAttention>(

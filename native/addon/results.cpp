@@ -80,6 +80,10 @@ Napi::Object to_js(Napi::Env env, const EngineStats & stats) {
     object.Set("tokensComputed", number(env, stats.tokens_computed));
     object.Set("tokensPadding", number(env, stats.tokens_padding));
     object.Set("batches", number(env, stats.batches));
+    object.Set("tokensReused", number(env, stats.tokens_reused));
+    object.Set("pairsWarm", number(env, stats.pairs_warm));
+    object.Set("cacheBytes", number(env, stats.cache_bytes));
+    object.Set("cacheEntries", number(env, stats.cache_entries));
     return object;
 }
 
@@ -90,6 +94,7 @@ Napi::Object to_js(Napi::Env env, const ScoreResult & result) {
     object.Set("promptTokens", to_typed_array<Napi::Uint32Array>(env, result.prompt_tokens));
     object.Set("droppedTokens", to_typed_array<Napi::Uint32Array>(env, result.dropped_tokens));
     object.Set("computedTokens", number(env, result.n_computed));
+    object.Set("reusedTokens", number(env, result.n_reused));
     object.Set("queueMs", result.queue_ms);
     object.Set("tokenizeMs", result.tokenize_ms);
     object.Set("computeMs", result.compute_ms);

@@ -16,16 +16,21 @@ int32_t BatchPlanner::padded(int32_t n_tokens) const {
     return (n_tokens + limits_.alignment - 1) / limits_.alignment * limits_.alignment;
 }
 
-void BatchPlanner::add_pair(uint64_t job, uint32_t pair, int32_t n_tokens) {
-    if (n_tokens < 1) {
-        throw std::invalid_argument("a pair has at least one token");
+int32_t BatchPlanner::room(const Plan & plan) const {
+    const int32_t room = std::min(limits_.n_batch - plan.n_tokens, limits_.n_cells - n_used_cells_);
+    return room / limits_.alignment * limits_.alignment;
+}
+
+void BatchPlanner::add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached) {
+    if (n_tokens < 1 || n_cached < 0 || n_cached >= n_tokens || n_cached % limits_.alignment != 0) {
+        throw std::invalid_argument("a pair has at least one token to compute");
     }
     auto [entry, is_new] = jobs_.try_emplace(job);
     if (is_new) {
         entry->second.served = level_;
     }
-    entry->second.pairs.push_back({ pair, n_tokens, 0 });
-    n_waiting_tokens_ += n_tokens;
+    entry->second.pairs.push_back({ pair, n_tokens, n_cached, n_cached });
+    n_waiting_tokens_ += n_tokens - n_cached;
 }
 
 bool BatchPlanner::remove_job(uint64_t job) {
@@ -53,15 +58,17 @@ void BatchPlanner::take(Plan & plan, Jobs::iterator job, size_t position, int32_
     const bool    last    = end == pair.n_tokens;
     const int32_t padding = last ? padded(n_tokens) - n_tokens : 0;
 
-    plan.slices.push_back({ job->first, pair.pair, begin, end, padding, last });
+    plan.slices.push_back({ job->first, pair.pair, begin, end, padding, last, pair.n_cached > 0 });
     plan.n_tokens += n_tokens + padding;
+    n_used_cells_ += n_tokens + padding + pair.n_cached;
     plan.n_last += last ? 1 : 0;
     waiting.served += n_tokens;
     n_waiting_tokens_ -= n_tokens;
     if (last) {
         waiting.pairs.erase(waiting.pairs.begin() + static_cast<std::ptrdiff_t>(position));
     } else {
-        pair.n_done = end;
+        pair.n_done   = end;
+        pair.n_cached = 0;
     }
 }
 
@@ -84,13 +91,26 @@ void BatchPlanner::continue_partial(Plan & plan) {
     }
 }
 
+// Warm pairs of a job that got less than the partial pair's wait.
+bool BatchPlanner::warm_ones_first() const {
+    const double served = jobs_.at(*partial_).served;
+    return std::any_of(jobs_.begin(), jobs_.end(), [&](const auto & entry) {
+        const auto & pairs = entry.second.pairs;
+        return entry.first != *partial_ && entry.second.served <= served &&
+               std::any_of(pairs.begin(), pairs.end(), [](const WaitingPair & pair) { return pair.n_cached > 0; });
+    });
+}
+
 // Adds one whole pair of the least served job that has one that fits. False when none does.
-bool BatchPlanner::add_whole(Plan & plan) {
+bool BatchPlanner::add_whole(Plan & plan, bool warm_ones) {
     if (static_cast<int32_t>(plan.slices.size()) >= limits_.n_seq_max) {
         return false;
     }
-    const int32_t room = limits_.n_batch - plan.n_tokens;
-
+    const auto fits = [&](const WaitingPair & pair) {
+        const bool untouched = pair.n_done == pair.n_cached;
+        return untouched && (warm_ones || pair.n_cached == 0) && padded(pair.n_tokens - pair.n_cached) <= room(plan) &&
+               n_used_cells_ + padded(pair.n_tokens) <= limits_.n_cells;
+    };
     auto   best          = jobs_.end();
     size_t best_position = 0;
     for (auto job = jobs_.begin(); job != jobs_.end(); ++job) {
@@ -98,27 +118,28 @@ bool BatchPlanner::add_whole(Plan & plan) {
             continue;
         }
         const auto & pairs = job->second.pairs;
-        const auto   fits  = std::find_if(pairs.begin(), pairs.end(), [&](const WaitingPair & pair) {
-            return pair.n_done == 0 && padded(pair.n_tokens) <= room;
-        });
-        if (fits != pairs.end()) {
+        const auto   found = std::find_if(pairs.begin(), pairs.end(), fits);
+        if (found != pairs.end()) {
             best          = job;
-            best_position = static_cast<size_t>(fits - pairs.begin());
+            best_position = static_cast<size_t>(found - pairs.begin());
         }
     }
     if (best == jobs_.end()) {
         return false;
     }
-    take(plan, best, best_position, best->second.pairs[best_position].n_tokens);
+    const WaitingPair & pair = best->second.pairs[best_position];
+    take(plan, best, best_position, pair.n_tokens - pair.n_done);
     return true;
 }
 
 // Fills what is left of the batch with the beginning of a pair that does not fit whole (P2: it goes first).
 void BatchPlanner::start_partial(Plan & plan) {
-    const int32_t room     = (limits_.n_batch - plan.n_tokens) / limits_.alignment * limits_.alignment;
     // A sliver costs a batch's overhead later and saves nothing now.
     const int32_t worth_it = std::min(limits_.n_batch, std::max(limits_.alignment, limits_.n_batch / 8));
-    if (room < worth_it || static_cast<int32_t>(plan.slices.size()) >= limits_.n_seq_max) {
+    // Behind restored cells, which are about to be freed, a partial pair's cells would not stay in order (P5).
+    const bool    has_restored =
+        std::any_of(plan.slices.begin(), plan.slices.end(), [](const PlannedSlice & slice) { return slice.restored; });
+    if (has_restored || static_cast<int32_t>(plan.slices.size()) >= limits_.n_seq_max) {
         return;
     }
     auto best = jobs_.end();
@@ -130,40 +151,55 @@ void BatchPlanner::start_partial(Plan & plan) {
     if (best == jobs_.end()) {
         return;
     }
-    // The partial pair is its job's first from now on. One whose last slice would need padding beyond the room is cut too.
-    take(plan, best, 0, std::min(room, best->second.pairs.front().n_tokens));
+    // Its restored cells, too, must fit beside what the plan holds already.
+    const WaitingPair & pair = best->second.pairs.front();
+    const int32_t       n_left =
+        std::min(room(plan), (limits_.n_cells - n_used_cells_ - pair.n_cached) / limits_.alignment * limits_.alignment);
+    if (n_left < worth_it) {
+        return;
+    }
+    take(plan, best, 0, std::min(n_left, pair.n_tokens - pair.n_done));
     if (!plan.slices.back().last) {
         partial_ = best->first;
         std::rotate(plan.slices.begin(), plan.slices.end() - 1, plan.slices.end());
     }
 }
 
+// Gives the partial pair what the others left of their half. Only whole blocks, and never the pair's end: its padding
+// was not accounted for.
+void BatchPlanner::extend_partial(Plan & plan) {
+    const auto    job    = jobs_.find(*partial_);
+    WaitingPair & pair   = job->second.pairs.front();
+    const int32_t n_left = pair.n_tokens - pair.n_done;
+    const int32_t more   = std::min(room(plan), (n_left - 1) / limits_.alignment * limits_.alignment);
+    plan.slices.front().end += more;
+    pair.n_done += more;
+    plan.n_tokens += more;
+    n_used_cells_ += more;
+    job->second.served += more;
+    n_waiting_tokens_ -= more;
+}
+
 Plan BatchPlanner::next() {
-    Plan       plan;
-    // A batch that begins with a partial pair, even one that ends in it, starts no other: that one's cells would lie
-    // behind cells about to be freed, and its continuation would be put into those.
-    const bool had_partial = partial_.has_value();
-    if (had_partial) {
+    Plan plan;
+    n_used_cells_ = partial_ ? jobs_.at(*partial_).pairs.front().n_done : 0;
+    if (partial_ && warm_ones_first()) {
+        while (add_whole(plan, true)) {
+        }
+    }
+    if (plan.slices.empty() && partial_) {
+        // A batch that begins with a partial pair, even one that ends in it, starts no other: that one's cells would lie
+        // behind cells about to be freed, and its continuation would be put into those.
         continue_partial(plan);
-    }
-    while (add_whole(plan)) {
-    }
-    if (!had_partial) {
+        while (add_whole(plan, false)) {
+        }
+        if (partial_) {
+            extend_partial(plan);
+        }
+    } else if (plan.slices.empty()) {
+        while (add_whole(plan, true)) {
+        }
         start_partial(plan);
-    } else if (partial_) {
-        // What the others left of their half goes to the partial pair as well.
-        const int32_t  room   = (limits_.n_batch - plan.n_tokens) / limits_.alignment * limits_.alignment;
-        const auto     job    = jobs_.find(*partial_);
-        WaitingPair &  pair   = job->second.pairs.front();
-        PlannedSlice & slice  = plan.slices.front();
-        const int32_t  n_left = pair.n_tokens - pair.n_done;
-        // Only whole blocks, and never the pair's end: its padding was not accounted for.
-        const int32_t  more   = std::min(room, (n_left - 1) / limits_.alignment * limits_.alignment);
-        slice.end += more;
-        pair.n_done += more;
-        plan.n_tokens += more;
-        job->second.served += more;
-        n_waiting_tokens_ -= more;
     }
 
     bool found = false;

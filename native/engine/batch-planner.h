@@ -2,13 +2,18 @@
 
 // Which tokens go into the next decode. Pure: knows lengths and ids, never tokens, llama.cpp or time, and is used from
 // the engine thread alone. Rules:
-//  P1. Slices of one plan, each padded to the alignment, together hold at most n_batch tokens; sequences at most n_seq_max.
-//  P2. Between two plans at most one pair is partial (some of its tokens decoded, some not). It comes first in every plan
-//      until it is done, so that its KV cells stay in order: all other sequences are freed after each decode, and the
-//      cells behind the partial pair's are the first free ones.
+//  P1. Slices of one plan, each padded to the alignment, together hold at most n_batch tokens; sequences are at most
+//      n_seq_max; they, what is restored for them and the partial pair together take at most n_cells KV cells.
+//  P2. Between two plans at most one pair is partial (some of its tokens decoded, some not). It comes first in a plan
+//      that continues it. All other sequences are freed after each decode, so that the cells behind the partial pair's
+//      are the first free ones and its cells stay in order.
 //  P3. Every slice starts at a multiple of the alignment, and only a pair's last slice may need padding.
 //  P4. Jobs are served by tokens: the job that got the fewest so far goes next. A partial pair yields half of a batch
 //      while other jobs have pairs that fit.
+//  P5. A warm pair starts behind a prefix restored from the document cache, and all prefixes are restored before the
+//      decode. Restored cells would come to lie before or between the partial pair's, so a plan that starts or continues
+//      one takes no other warm pairs; warm pairs of a job that was served no more go first, in a plan that leaves the
+//      partial pair out.
 
 #include <cstddef>
 #include <cstdint>
@@ -20,9 +25,10 @@
 namespace jina_reranker {
 
 struct PlannerLimits {
-    int32_t n_batch   = 512;  // tokens in one decode, a multiple of alignment
-    int32_t n_seq_max = 32;   // pairs in one decode
-    int32_t alignment = 1;    // tokens; 1 = none
+    int32_t n_batch   = 512;        // tokens in one decode, a multiple of alignment
+    int32_t n_seq_max = 32;         // pairs in one decode
+    int32_t alignment = 1;          // tokens; 1 = none
+    int32_t n_cells   = INT32_MAX;  // KV cells; enough for the longest pair and one batch
 };
 
 struct PlannedSlice {
@@ -32,6 +38,7 @@ struct PlannedSlice {
     int32_t  end;        // one past the last
     int32_t  n_padding;  // throw-away tokens after it
     bool     last;       // the score token is in it
+    bool     restored;   // the tokens before `begin` come from the document cache
 };
 
 struct Plan {
@@ -44,8 +51,9 @@ class BatchPlanner {
   public:
     explicit BatchPlanner(PlannerLimits limits);
 
-    // Tokens a pair has; at least 1. Unknown jobs are added, and start level with the least served one.
-    void add_pair(uint64_t job, uint32_t pair, int32_t n_tokens);
+    // n_tokens: tokens the pair has, at least 1. n_cached: of those, how many at its start will be restored instead of
+    // computed; fewer than n_tokens, a multiple of the alignment. Unknown jobs are added, level with the least served one.
+    void add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached = 0);
 
     // Forgets a job, done or not. True when the partial pair was among its pairs: its KV cells are to be freed.
     bool remove_job(uint64_t job);
@@ -62,7 +70,8 @@ class BatchPlanner {
     struct WaitingPair {
         uint32_t pair;
         int32_t  n_tokens;
-        int32_t  n_done;
+        int32_t  n_done;    // decoded or to be restored
+        int32_t  n_cached;  // to be restored; 0 once that is planned
     };
 
     struct WaitingJob {
@@ -73,17 +82,21 @@ class BatchPlanner {
     using Jobs = std::map<uint64_t, WaitingJob>;
 
     int32_t padded(int32_t n_tokens) const;
+    int32_t room(const Plan & plan) const;
     void    take(Plan & plan, Jobs::iterator job, size_t position, int32_t n_tokens);
     void    continue_partial(Plan & plan);
-    bool    add_whole(Plan & plan);
+    void    extend_partial(Plan & plan);
+    bool    add_whole(Plan & plan, bool warm_ones);
     void    start_partial(Plan & plan);
     bool    others_waiting(uint64_t job) const;
+    bool    warm_ones_first() const;
 
     PlannerLimits           limits_;
     Jobs                    jobs_;                  // until removed; ordered by id, which is the order of arrival
     std::optional<uint64_t> partial_;               // the job whose first pair is partial
     double                  level_            = 0;  // service of the least served job
     int64_t                 n_waiting_tokens_ = 0;
+    int32_t                 n_used_cells_     = 0;  // by the plan in the making and the partial pair
 };
 
 }  // namespace jina_reranker

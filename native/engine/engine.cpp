@@ -40,7 +40,8 @@ struct Engine::Batch {
     std::vector<int8_t>         outputs;
     std::vector<int32_t>        n_sequences;
     std::vector<llama_seq_id *> sequence_pointers;
-    std::vector<int32_t>        output_rows;  // [slice]: row of its score token, or -1
+    std::vector<int32_t>        output_rows;      // [slice]: row of its score token, or -1
+    std::vector<llama_seq_id>   slice_sequences;  // [slice]
     llama_pos                   n_padding = 0;
 
     void add(llama_token token, llama_pos position, llama_seq_id sequence, bool output) {
@@ -91,11 +92,18 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
 
     prompter_ = std::make_unique<Prompter>(model_->vocab(), model_->score_token(), info_.context_size);
     head_     = std::make_unique<ScoreHead>(head, model_->n_embd(), model_->device(), info_.n_threads);
-    planner_  = std::make_unique<BatchPlanner>(PlannerLimits{ info_.batch_tokens, info_.n_seq_max, alignment_ });
+    planner_  = std::make_unique<BatchPlanner>(
+        PlannerLimits{ info_.batch_tokens, info_.n_seq_max, alignment_, n_cells() - alignment_ });
+    cache_ = std::make_unique<DocumentCache>(options_.document_cache_bytes, alignment_);
     create_context();
     reset_sequences();
     tokenizer_thread_ = std::thread([this] { run_tokenizer(); });
     engine_thread_    = std::thread([this] { run_engine(); });
+}
+
+// The partial pair's cells, at most a whole context, and one more batch.
+int32_t Engine::n_cells() const {
+    return padded(info_.context_size, 256) + padded(info_.batch_tokens + alignment_, 256);
 }
 
 void Engine::create_context() {
@@ -106,8 +114,7 @@ void Engine::create_context() {
     const int32_t        n_batch = info_.batch_tokens + (exact ? alignment_ : 0);
     params.n_batch               = static_cast<uint32_t>(n_batch);
     params.n_ubatch              = params.n_batch;
-    // The partial pair's cells, at most a whole context, and one more batch.
-    params.n_ctx                 = static_cast<uint32_t>(padded(info_.context_size, 256) + padded(n_batch, 256));
+    params.n_ctx                 = static_cast<uint32_t>(n_cells());
     params.n_seq_max             = static_cast<uint32_t>(info_.n_seq_max) + 1;  // and one for throw-away tokens
     params.n_outputs_max         = static_cast<uint32_t>(padded(info_.n_seq_max + 1, kOutputRows));
     params.n_threads             = info_.n_threads;
@@ -168,6 +175,10 @@ EngineStats Engine::stats() const {
     stats.tokens_computed = tokens_computed_.load();
     stats.tokens_padding  = tokens_padding_.load();
     stats.batches         = batches_.load();
+    stats.tokens_reused   = tokens_reused_.load();
+    stats.pairs_warm      = pairs_warm_.load();
+    stats.cache_bytes     = cache_bytes_.load();
+    stats.cache_entries   = cache_entries_.load();
     queue_->count(stats);
     return stats;
 }
@@ -245,11 +256,13 @@ bool Engine::apply(JobQueue::Work work) {
         if (planner_->remove_job(job)) {
             reset_sequences();  // the partial pair was the only one in the cache
         }
-        prompts_.erase(prompts_.lower_bound({ job, 0 }), prompts_.upper_bound({ job, UINT32_MAX }));
+        pairs_.erase(pairs_.lower_bound({ job, 0 }), pairs_.upper_bound({ job, UINT32_MAX }));
     }
     for (JobQueue::ReadyPair & pair : work.pairs) {
-        planner_->add_pair(pair.job, pair.index, static_cast<int32_t>(pair.tokens.size()));
-        prompts_[{ pair.job, pair.index }] = std::move(pair.tokens);
+        DocumentCache::Match match = cache_->find(pair.tokens);
+        planner_->add_pair(pair.job, pair.index, static_cast<int32_t>(pair.tokens.size()), match.n_tokens);
+        pairs_[{ pair.job, pair.index }] = { std::move(pair.tokens), cache_->usable(pair.n_prefix),
+                                             std::move(match.entry) };
     }
     return !work.closed;
 }
@@ -273,7 +286,9 @@ void Engine::run_batch(const Plan & plan) {
 
     Batch batch;
     fill(batch, plan);
-    decode(batch, plan);
+    decode(batch);
+    keep_prefixes(batch, plan);
+    free_sequences();
     batches_ += 1;
     tokens_padding_ += static_cast<uint64_t>(batch.n_padding);
 
@@ -284,13 +299,16 @@ void Engine::run_batch(const Plan & plan) {
     }
     std::vector<JobQueue::Score> scores;
     for (size_t i = 0; i < plan.slices.size(); ++i) {
-        const PlannedSlice & slice    = plan.slices[i];
-        const auto           n_tokens = static_cast<uint64_t>(slice.end - slice.begin);
-        tokens_computed_ += n_tokens;
-        queue_->add_computed(slice.job, n_tokens);
+        const PlannedSlice & slice      = plan.slices[i];
+        const auto           n_computed = static_cast<uint64_t>(slice.end - slice.begin);
+        const auto           n_reused   = static_cast<uint64_t>(slice.restored ? slice.begin : 0);
+        tokens_computed_ += n_computed;
+        tokens_reused_ += n_reused;
+        pairs_warm_ += slice.restored ? 1 : 0;
+        queue_->add_tokens(slice.job, n_computed, n_reused);
         if (slice.last) {
             scores.push_back({ slice.job, slice.pair, logits[static_cast<size_t>(batch.output_rows[i])] });
-            prompts_.erase({ slice.job, slice.pair });
+            pairs_.erase({ slice.job, slice.pair });
         }
     }
     queue_->give_scores(scores);
@@ -313,22 +331,29 @@ void Engine::fill(Batch & batch, const Plan & plan) {
     };
 
     for (const PlannedSlice & slice : plan.slices) {
+        Pair &       pair     = pairs_.at({ slice.job, slice.pair });
         llama_seq_id sequence = 0;
-        if (slice.begin > 0) {
+        if (slice.begin > 0 && !slice.restored) {
             sequence = partial_->second;
         } else {
             sequence = free_sequences_.back();
             free_sequences_.pop_back();
         }
-        const auto & tokens = prompts_.at({ slice.job, slice.pair });
+        if (slice.restored) {
+            restore(sequence, *pair.cached, slice.begin);
+            pair.cached.reset();
+        }
+        batch.slice_sequences.push_back(sequence);
         for (int32_t i = slice.begin; i < slice.end; ++i) {
             const bool output = slice.last && i + 1 == slice.end;
-            batch.add(tokens[static_cast<size_t>(i)], i, sequence, output);
+            batch.add(pair.tokens[static_cast<size_t>(i)], i, sequence, output);
         }
         batch.output_rows.push_back(slice.last ? n_rows++ : -1);
         pad(slice.n_padding);
         if (!slice.last) {
             partial_ = { slice.job, sequence };
+        } else if (slice.begin > 0 && !slice.restored) {
+            partial_.reset();
         }
     }
     if (n_fill_rows > 0) {
@@ -336,18 +361,50 @@ void Engine::fill(Batch & batch, const Plan & plan) {
     }
 }
 
-void Engine::decode(Batch & batch, const Plan & plan) {
+// Puts the first n_tokens of a cached prefix into a sequence. Done for all slices in order before the decode, so that
+// cells lie in the order of the tokens.
+void Engine::restore(llama_seq_id sequence, const DocumentCache::Entry & entry, int32_t n_tokens) {
+    if (llama_state_seq_set_data(context_.get(), entry.state.data(), entry.state.size(), sequence) == 0) {
+        throw Error(ErrorCode::engine_error,
+                    "a document prefix of " + std::to_string(entry.tokens.size()) + " tokens could not be restored");
+    }
+    if (static_cast<int32_t>(entry.tokens.size()) > n_tokens) {
+        llama_memory_seq_rm(llama_get_memory(context_.get()), sequence, n_tokens, -1);
+    }
+}
+
+// Copies the prefixes of the pairs that are done into the document cache. Drops what comes behind them, which nobody
+// needs any more.
+void Engine::keep_prefixes(const Batch & batch, const Plan & plan) {
+    if (!cache_->enabled()) {
+        return;
+    }
+    for (size_t i = 0; i < plan.slices.size(); ++i) {
+        const PlannedSlice & slice    = plan.slices[i];
+        const Pair &         pair     = pairs_.at({ slice.job, slice.pair });
+        const llama_seq_id   sequence = batch.slice_sequences[i];
+        if (!slice.last || pair.n_prefix == 0 || (slice.restored && slice.begin >= pair.n_prefix)) {
+            continue;
+        }
+        llama_memory_seq_rm(llama_get_memory(context_.get()), sequence, pair.n_prefix, -1);
+        std::vector<uint8_t> state(llama_state_seq_get_size(context_.get(), sequence));
+        if (llama_state_seq_get_data(context_.get(), state.data(), state.size(), sequence) == state.size()) {
+            cache_->insert({ pair.tokens.begin(), pair.tokens.begin() + pair.n_prefix }, std::move(state));
+        }
+    }
+    cache_bytes_   = cache_->n_bytes();
+    cache_entries_ = cache_->n_entries();
+}
+
+void Engine::decode(Batch & batch) {
     hidden_.clear();
     take_last_error();
     const int32_t status = llama_decode(context_.get(), batch.get());
     if (status != 0) {
         const std::string reason = take_last_error();
-        free_sequences(plan);
         throw Error(ErrorCode::engine_error,
                     "llama_decode returned " + std::to_string(status) + (reason.empty() ? "" : ": " + reason));
     }
-    free_sequences(plan);
-
     const auto n_outputs = static_cast<size_t>(std::count(batch.outputs.begin(), batch.outputs.end(), 1));
     if (n_outputs > 0 && hidden_.size() != n_outputs * static_cast<size_t>(info_.n_embd)) {
         throw Error(ErrorCode::engine_error, "the decode gave " + std::to_string(hidden_.size()) +
@@ -357,11 +414,8 @@ void Engine::decode(Batch & batch, const Plan & plan) {
 }
 
 // Frees the cells of everything but the partial pair, so that its continuation lies right behind it.
-void Engine::free_sequences(const Plan & plan) {
-    const auto is_partial = [](const PlannedSlice & slice) {
-        return !slice.last;
-    };
-    if (std::none_of(plan.slices.begin(), plan.slices.end(), is_partial)) {
+void Engine::free_sequences() {
+    if (!partial_) {
         reset_sequences();
         return;
     }

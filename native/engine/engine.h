@@ -5,6 +5,7 @@
 // scores to the queue. Public functions may be called from any thread.
 
 #include "batch-planner.h"
+#include "document-cache.h"
 #include "job-queue.h"
 #include "model.h"
 #include "prompt.h"
@@ -52,15 +53,25 @@ class Engine {
     // One decode's tokens as llama.cpp wants them.
     struct Batch;
 
-    void create_context();
-    void run_tokenizer();
-    void run_engine();
-    bool apply(JobQueue::Work work);
-    void run_batch(const Plan & plan);
-    void fill(Batch & batch, const Plan & plan);
-    void decode(Batch & batch, const Plan & plan);
-    void free_sequences(const Plan & plan);
-    void reset_sequences();
+    // A pair that waits for its decode, or is in it.
+    struct Pair {
+        std::vector<llama_token> tokens;
+        int32_t                  n_prefix;  // tokens worth keeping in the document cache
+        DocumentCache::EntryPtr  cached;    // restored at its first slice
+    };
+
+    int32_t n_cells() const;
+    void    create_context();
+    void    run_tokenizer();
+    void    run_engine();
+    bool    apply(JobQueue::Work work);
+    void    run_batch(const Plan & plan);
+    void    fill(Batch & batch, const Plan & plan);
+    void    decode(Batch & batch);
+    void    restore(llama_seq_id sequence, const DocumentCache::Entry & entry, int32_t n_tokens);
+    void    keep_prefixes(const Batch & batch, const Plan & plan);
+    void    free_sequences();
+    void    reset_sequences();
 
     static bool on_eval(ggml_tensor * tensor, bool ask, void * user_data);
 
@@ -76,8 +87,9 @@ class Engine {
     std::unique_ptr<JobQueue>  queue_;
 
     // Engine thread only.
-    std::unique_ptr<BatchPlanner>                                     planner_;
-    std::map<std::pair<uint64_t, uint32_t>, std::vector<llama_token>> prompts_;  // (job, pair) -> tokens
+    std::unique_ptr<BatchPlanner>                    planner_;
+    std::unique_ptr<DocumentCache>                   cache_;
+    std::map<std::pair<uint64_t, uint32_t>, Pair>    pairs_;   // by job and index
     std::vector<float>                               hidden_;  // [n_outputs][n_embd] of the last decode
     std::vector<llama_seq_id>                        free_sequences_;
     std::optional<std::pair<uint64_t, llama_seq_id>> partial_;  // job and sequence in the KV cache
@@ -86,6 +98,10 @@ class Engine {
     std::atomic<uint64_t> tokens_computed_{ 0 };
     std::atomic<uint64_t> tokens_padding_{ 0 };
     std::atomic<uint64_t> batches_{ 0 };
+    std::atomic<uint64_t> tokens_reused_{ 0 };
+    std::atomic<uint64_t> pairs_warm_{ 0 };
+    std::atomic<uint64_t> cache_bytes_{ 0 };
+    std::atomic<uint64_t> cache_entries_{ 0 };
 
     std::mutex  close_mutex_;
     bool        freed_ = false;

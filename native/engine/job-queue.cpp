@@ -143,7 +143,7 @@ void JobQueue::give_prompt(const Document & document, Prompt prompt, double toke
         result.dropped_tokens[document.index] = prompt.n_dropped;
         result.tokenize_ms += tokenize_ms;
         n_ready_tokens_ += static_cast<int64_t>(prompt.tokens.size());
-        ready_.push_back({ document.job->id, document.index, std::move(prompt.tokens) });
+        ready_.push_back({ document.job->id, document.index, std::move(prompt.tokens), prompt.n_prefix });
     }
     engine_wakes_.notify_one();
 }
@@ -172,10 +172,11 @@ void JobQueue::begin_batch(const std::vector<uint64_t> & jobs) {
     }
 }
 
-void JobQueue::add_computed(uint64_t job, uint64_t n_tokens) {
+void JobQueue::add_tokens(uint64_t job, uint64_t n_computed, uint64_t n_reused) {
     const std::lock_guard lock(mutex_);
     if (const auto entry = jobs_.find(job); entry != jobs_.end()) {
-        entry->second->result.n_computed += n_tokens;
+        entry->second->result.n_computed += n_computed;
+        entry->second->result.n_reused += n_reused;
     }
 }
 
@@ -215,11 +216,13 @@ void JobQueue::give_scores(const std::vector<Score> & scores) {
 
 void JobQueue::count(EngineStats & stats) const {
     const std::lock_guard lock(mutex_);
-    const EngineStats     engine_part = stats;
-    stats                             = stats_;
-    stats.tokens_computed             = engine_part.tokens_computed;
-    stats.tokens_padding              = engine_part.tokens_padding;
-    stats.batches                     = engine_part.batches;
+    stats.jobs_submitted = stats_.jobs_submitted;
+    stats.jobs_completed = stats_.jobs_completed;
+    stats.jobs_failed    = stats_.jobs_failed;
+    stats.jobs_cancelled = stats_.jobs_cancelled;
+    stats.pairs_scored   = stats_.pairs_scored;
+    stats.pairs_dropped  = stats_.pairs_dropped;
+    stats.pairs_queued   = stats_.pairs_queued;
 }
 
 }  // namespace jina_reranker

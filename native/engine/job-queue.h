@@ -62,6 +62,7 @@ class JobQueue {
         uint64_t                 job;
         uint32_t                 index;
         std::vector<llama_token> tokens;
+        int32_t                  n_prefix;
     };
 
     struct Work {
@@ -101,12 +102,12 @@ class JobQueue {
     void begin_batch(const std::vector<uint64_t> & jobs);
     // Scores of one batch; settles jobs that are complete.
     void give_scores(const std::vector<Score> & scores);
-    void add_computed(uint64_t job, uint64_t n_tokens);
+    void add_tokens(uint64_t job, uint64_t n_computed, uint64_t n_reused);
 
     // Settles a job with an error; nothing when it is gone.
     void fail(uint64_t id, const Error & error);
 
-    // Everything but tokens_computed, tokens_padding and batches.
+    // Adds what the queue counts; the rest is the engine's.
     void count(EngineStats & stats) const;
 
   private:

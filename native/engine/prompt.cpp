@@ -56,11 +56,23 @@ void Prompter::check_query(const std::string & query) const {
     }
 }
 
+size_t Prompter::n_bytes(llama_token token) const {
+    // Asked for no bytes, it answers with minus the number it would write.
+    return static_cast<size_t>(std::abs(llama_token_to_piece(vocab_, token, nullptr, 0, 0, true)));
+}
+
+int32_t Prompter::prefix_of(const std::vector<llama_token> & tokens, const std::string & query) const {
+    size_t n_tokens = tokens.size();
+    for (size_t n_seen = 0; n_seen < query.size() && n_tokens > 0; --n_tokens) {
+        n_seen += n_bytes(tokens[n_tokens - 1]);
+    }
+    return static_cast<int32_t>(n_tokens);
+}
+
 size_t Prompter::bytes_of(const std::vector<llama_token> & tokens, size_t n_tokens, std::string_view document) const {
     size_t n_bytes = 0;
     for (size_t i = 0; i < std::min(n_tokens, tokens.size()); ++i) {
-        // Asked for no bytes, it answers with minus the number it would write.
-        n_bytes += static_cast<size_t>(std::abs(llama_token_to_piece(vocab_, tokens[i], nullptr, 0, 0, true)));
+        n_bytes += this->n_bytes(tokens[i]);
     }
     n_bytes = n_bytes > kDocumentHeading.size() ? n_bytes - kDocumentHeading.size() : 0;
     n_bytes = std::min(n_bytes, document.size());
@@ -92,6 +104,7 @@ Prompt Prompter::build(const std::string & query, const std::string & document) 
         }
         prompt.n_dropped = static_cast<uint32_t>(n_whole - prompt.tokens.size());
     }
+    prompt.n_prefix = prefix_of(prompt.tokens, query);
     prompt.tokens.push_back(score_token_);
     return prompt;
 }

@@ -16,6 +16,7 @@ namespace jina_reranker {
 
 struct Prompt {
     std::vector<llama_token> tokens;         // score token included
+    int32_t                  n_prefix  = 0;  // tokens at the start that hold nothing of the query
     uint32_t                 n_dropped = 0;  // tokens the cut made the prompt shorter by
 };
 
@@ -33,6 +34,11 @@ class Prompter {
 
   private:
     std::string text(const std::string & query, std::string_view document) const;
+
+    // How many tokens come before the first that holds a byte of the query.
+    int32_t prefix_of(const std::vector<llama_token> & tokens, const std::string & query) const;
+
+    size_t n_bytes(llama_token token) const;
 
     // How many bytes of the document its first n_tokens tokens (after the heading) cover, cut back to a whole character.
     size_t bytes_of(const std::vector<llama_token> & tokens, size_t n_tokens, std::string_view document) const;

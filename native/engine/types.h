@@ -25,14 +25,15 @@ struct HeadWeights {
 
 struct EngineOptions {
     std::string    model_path;
-    int32_t        context_size     = 8192;  // tokens of a pair, score token included
-    int32_t        batch_tokens     = 0;     // tokens in one decode; 0 = 512 on a CPU, 2048 on a GPU
-    int32_t        n_gpu_layers     = 999;
-    int32_t        n_threads        = 0;  // 0 = physical cores this process may run on
-    Reproducible   reproducible     = Reproducible::automatic;
-    FlashAttention flash_attention  = FlashAttention::automatic;
-    KvType         kv_type          = KvType::f16;
-    size_t         max_queued_pairs = 2000;
+    int32_t        context_size         = 8192;  // tokens of a pair, score token included
+    int32_t        batch_tokens         = 0;     // tokens in one decode; 0 = 512 on a CPU, 2048 on a GPU
+    int32_t        n_gpu_layers         = 999;
+    int32_t        n_threads            = 0;  // 0 = physical cores this process may run on
+    Reproducible   reproducible         = Reproducible::automatic;
+    FlashAttention flash_attention      = FlashAttention::automatic;
+    KvType         kv_type              = KvType::f16;
+    size_t         max_queued_pairs     = 2000;
+    size_t         document_cache_bytes = 0;  // host memory for document prefixes; 0 = off
 };
 
 struct EngineInfo {
@@ -62,11 +63,12 @@ struct ScoreRequest {
 };
 
 struct ScoreResult {
-    std::vector<float>    scores;          // [n_documents], in (0, 1)
-    std::vector<float>    logits;          // [n_documents]
-    std::vector<uint32_t> prompt_tokens;   // [n_documents], score token included
-    std::vector<uint32_t> dropped_tokens;  // [n_documents], 0 = whole
-    uint64_t              n_computed  = 0;
+    std::vector<float>    scores;           // [n_documents], in (0, 1)
+    std::vector<float>    logits;           // [n_documents]
+    std::vector<uint32_t> prompt_tokens;    // [n_documents], score token included
+    std::vector<uint32_t> dropped_tokens;   // [n_documents], 0 = whole
+    uint64_t              n_computed  = 0;  // tokens that went through the model
+    uint64_t              n_reused    = 0;  // tokens restored from the document cache
     double                queue_ms    = 0;
     double                tokenize_ms = 0;
     double                compute_ms  = 0;
@@ -84,6 +86,10 @@ struct EngineStats {
     uint64_t tokens_computed = 0;
     uint64_t tokens_padding  = 0;
     uint64_t batches         = 0;
+    uint64_t tokens_reused   = 0;
+    uint64_t pairs_warm      = 0;  // scored behind a restored prefix
+    uint64_t cache_bytes     = 0;
+    uint64_t cache_entries   = 0;
 };
 
 }  // namespace jina_reranker

@@ -13,6 +13,7 @@ export const modelSettings = [
   "batchTokens",
   "reproducible",
   "maxQueuedPairs",
+  "documentCacheMb",
 ] as const satisfies readonly SettingName[];
 export type ModelSettings = Pick<Settings, (typeof modelSettings)[number]>;
 

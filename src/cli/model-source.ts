@@ -33,9 +33,10 @@ export async function loadModel(
   settings: ModelSettings & { readonly maxDocuments?: number },
   onProgress: (fraction: number) => void,
 ): Promise<Reranker> {
-  const { headPath, contextSize, gpuLayers, threads, batchTokens, reproducible, maxQueuedPairs, maxDocuments } = settings;
+  const { headPath, contextSize, gpuLayers, threads, batchTokens, reproducible, maxQueuedPairs, maxDocuments, documentCacheMb } =
+    settings;
   const options = {
-    ...{ contextSize, gpuLayers, threads, batchTokens, reproducible, maxQueuedPairs, onProgress },
+    ...{ contextSize, gpuLayers, threads, batchTokens, reproducible, maxQueuedPairs, documentCacheMb, onProgress },
     ...(maxDocuments !== undefined && { maxDocuments }),
   };
   if (source.kind === "demo") return Reranker.load({ ...options, ...(await cachedDemoModel()) });

@@ -59,7 +59,11 @@ function write(request: FastifyRequest, reply: FastifyReply, status: number, tot
     status,
     ...(work?.documents !== undefined && { documents: work.documents }),
     ...(work?.tokens !== undefined && { tokens: work.tokens }),
-    ...(work?.timings && { queue_ms: milliseconds(work.timings.queueMs), compute_ms: milliseconds(work.timings.computeMs) }),
+    ...(work?.timings && {
+      tokens_reused: work.timings.reusedTokens,
+      queue_ms: milliseconds(work.timings.queueMs),
+      compute_ms: milliseconds(work.timings.computeMs),
+    }),
     total_ms: milliseconds(totalMs),
   };
   // Probes come every few seconds and say nothing while all is well.

@@ -3,6 +3,7 @@
 #include "batch-planner.h"
 #include "check.h"
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <set>
@@ -25,7 +26,11 @@ class Witness {
   public:
     explicit Witness(PlannerLimits limits) : limits_(limits) {}
 
-    void add(uint64_t job, uint32_t pair, int32_t n_tokens) { lengths_[{ job, pair }] = n_tokens; }
+    void add(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached = 0) {
+        lengths_[{ job, pair }] = n_tokens;
+        done_[{ job, pair }]    = n_cached;
+        cached_[{ job, pair }]  = n_cached;
+    }
 
     void remove(uint64_t job) {
         for (auto entry = lengths_.begin(); entry != lengths_.end();) {
@@ -37,10 +42,11 @@ class Witness {
     }
 
     void see(const Plan & plan) {
-        int32_t            n_tokens = 0;
-        int32_t            n_last   = 0;
-        int32_t            n_open   = 0;
-        std::set<uint64_t> jobs;
+        int32_t n_tokens  = 0;
+        int32_t n_last    = 0;
+        int32_t n_open    = 0;
+        int32_t n_cells   = partial_ ? done_[*partial_] : 0;
+        bool    continues = false;
         for (size_t i = 0; i < plan.slices.size(); ++i) {
             const PlannedSlice & slice = plan.slices[i];
             const Key            key{ slice.job, slice.pair };
@@ -52,12 +58,16 @@ class Witness {
             CHECK((slice.end - slice.begin + slice.n_padding) % limits_.alignment == 0);
             CHECK(slice.n_padding >= 0 && slice.n_padding < limits_.alignment);
             CHECK(slice.last || slice.n_padding == 0);
-            CHECK(slice.begin == 0 || i == 0);  // a continued pair comes first
-            CHECK(slice.last || i == 0);        // and so does one left open
-            if (partial_ && i == 0) {
-                CHECK(slice.job == partial_->job && slice.pair == partial_->pair);
-            }
-            done_[key] = slice.end;
+            CHECK(slice.restored == (cached_[key] > 0 && slice.begin == cached_[key]));
+            const bool continued = slice.begin > 0 && !slice.restored;
+            CHECK(!continued || i == 0);  // a continued pair comes first
+            CHECK(slice.last || i == 0);  // and so does one left open
+            continues = continues || continued;
+            CHECK(!continued || (partial_ && slice.job == partial_->job && slice.pair == partial_->pair));
+            CHECK(!(continues && slice.restored));  // P5
+            n_cells += slice.end - slice.begin + slice.n_padding + (slice.restored ? slice.begin : 0);
+            done_[key]   = slice.end;
+            cached_[key] = 0;
             n_tokens += slice.end - slice.begin + slice.n_padding;
             n_last += slice.last ? 1 : 0;
             n_open += slice.last ? 0 : 1;
@@ -69,10 +79,18 @@ class Witness {
         CHECK_EQUAL(plan.n_last, n_last);
         CHECK(n_tokens <= limits_.n_batch);
         CHECK(static_cast<int32_t>(plan.slices.size()) <= limits_.n_seq_max);
+        CHECK(n_cells <= limits_.n_cells);
+        // P5: beside a pair left open or continued, no other is restored.
+        const bool has_partial = n_open > 0 || continues;
+        for (size_t i = 1; i < plan.slices.size(); ++i) {
+            CHECK(!has_partial || !plan.slices[i].restored);
+        }
         CHECK(n_open <= 1);
-        partial_.reset();
+        CHECK(n_open == 0 || continues || !partial_);  // at most one partial pair
         if (n_open == 1) {
             partial_ = Key{ plan.slices[0].job, plan.slices[0].pair };
+        } else if (continues) {
+            partial_.reset();
         }
     }
 
@@ -82,6 +100,7 @@ class Witness {
     PlannerLimits          limits_;
     std::map<Key, int32_t> lengths_;
     std::map<Key, int32_t> done_;
+    std::map<Key, int32_t> cached_;
     std::optional<Key>     partial_;
 };
 
@@ -159,6 +178,34 @@ void serves_a_late_short_job_before_the_rest_of_a_large_one() {
     CHECK(n_batches <= 2);
 }
 
+void keeps_warm_pairs_out_of_batches_that_continue_a_long_one() {
+    BatchPlanner planner({ 64, 8, 8, 400 });
+    planner.add_pair(1, 0, 300);
+    planner.next();
+    planner.add_pair(1, 1, 40, 24);
+    Plan plan = planner.next();
+    CHECK_EQUAL(plan.slices.size(), 1U);
+    CHECK(!plan.slices[0].restored);
+    planner.add_pair(2, 0, 40, 24);  // of a job that was served less: goes first, alone
+    plan = planner.next();
+    CHECK_EQUAL(plan.slices.size(), 2U);
+    CHECK(plan.slices[0].restored && plan.slices[1].restored);
+    CHECK_EQUAL(plan.slices[0].begin, 24);
+    CHECK_EQUAL(plan.n_tokens, 2 * 16);
+    plan = planner.next();
+    CHECK_EQUAL(plan.slices[0].begin, 128);
+}
+
+void restores_no_more_than_the_cells_hold() {
+    BatchPlanner planner({ 64, 8, 8, 200 });
+    for (uint32_t pair = 0; pair < 4; ++pair) {
+        planner.add_pair(1, pair, 90, 80);
+    }
+    CHECK_EQUAL(planner.next().slices.size(), 2U);
+    CHECK_EQUAL(planner.next().slices.size(), 2U);
+    CHECK(planner.empty());
+}
+
 void tells_when_a_removed_job_was_partial() {
     BatchPlanner planner({ 64, 8, 8 });
     planner.add_pair(1, 0, 100);
@@ -190,8 +237,9 @@ void keeps_its_rules_over_random_arrivals() {
         const auto   pick = [&](int32_t low, int32_t high) {
             return std::uniform_int_distribution<int32_t>(low, high)(random);
         };
-        const int32_t           alignment = seed % 3 == 0 ? 1 : seed % 3 == 1 ? 8 : 16;
-        const PlannerLimits     limits{ alignment * pick(4, 40), pick(1, 20), alignment };
+        const int32_t alignment = seed % 3 == 0 ? 1 : seed % 3 == 1 ? 8 : 16;
+        PlannerLimits limits{ alignment * pick(4, 40), pick(1, 20), alignment };
+        limits.n_cells = std::max(4 * limits.n_batch, limits.n_batch + 64);  // the longest pair and a batch
         BatchPlanner            planner(limits);
         Witness                 witness(limits);
         std::map<uint64_t, int> waited;  // job -> batches since it last got tokens
@@ -205,8 +253,10 @@ void keeps_its_rules_over_random_arrivals() {
                 waited[job]            = 0;
                 for (int32_t pair = 0; pair < n_pairs; ++pair) {
                     const int32_t n_tokens = pick(0, 4) == 0 ? pick(1, limits.n_batch * 3) : pick(1, 40);
-                    planner.add_pair(job, static_cast<uint32_t>(pair), n_tokens);
-                    witness.add(job, static_cast<uint32_t>(pair), n_tokens);
+                    const int32_t n_cached =
+                        seed % 2 == 0 && pick(0, 2) == 0 ? pick(0, (n_tokens - 1) / alignment) * alignment : 0;
+                    planner.add_pair(job, static_cast<uint32_t>(pair), n_tokens, n_cached);
+                    witness.add(job, static_cast<uint32_t>(pair), n_tokens, n_cached);
                 }
             }
             if (step < 200 && last_job > 0 && pick(0, 15) == 0) {
@@ -252,6 +302,9 @@ int main() {
         { "lets a short job pass beside a long pair", lets_a_short_job_pass_beside_a_long_pair },
         { "serves a late short job before the rest of a large one",
           serves_a_late_short_job_before_the_rest_of_a_large_one },
+        { "keeps warm pairs out of batches that continue a long one",
+          keeps_warm_pairs_out_of_batches_that_continue_a_long_one },
+        { "restores no more than the cells hold", restores_no_more_than_the_cells_hold },
         { "tells when a removed job was partial", tells_when_a_removed_job_was_partial },
         { "refuses limits that cannot work", refuses_limits_that_cannot_work },
         { "keeps its rules over random arrivals", keeps_its_rules_over_random_arrivals },

@@ -61,7 +61,7 @@ void answers_a_job_when_its_last_pair_is_scored() {
     const auto work = queue.take_work(0, 100);
     CHECK_EQUAL(work.pairs.size(), 2U);
     queue.begin_batch({ id });
-    queue.add_computed(id, 10);
+    queue.add_tokens(id, 10, 5);
     queue.give_scores({ { id, 1, 0.0f } });
     CHECK(!outcome.has_value());
     queue.give_scores({ { id, 0, 100.0f } });
@@ -69,6 +69,7 @@ void answers_a_job_when_its_last_pair_is_scored() {
     CHECK_EQUAL(outcome->result->scores[1], 0.5f);
     CHECK_EQUAL(outcome->result->scores[0], 1.0f);
     CHECK_EQUAL(outcome->result->n_computed, 10U);
+    CHECK_EQUAL(outcome->result->n_reused, 5U);
     CHECK_EQUAL(outcome->result->tokenize_ms, 3.0);
     CHECK(outcome->result->total_ms >= outcome->result->compute_ms);
     CHECK(!queue.cancel(id));

@@ -88,6 +88,17 @@ void is_tokenized_whole_so_that_joints_merge() {
     CHECK(std::find(prompt.tokens.begin(), prompt.tokens.end(), joint[0]) != prompt.tokens.end());
 }
 
+void knows_how_much_of_it_holds_nothing_of_the_query() {
+    const std::string document = "A document about rivers.";
+    for (const char * query : { "slm markdown", "\n\nwhat?", "ø", "a" }) {
+        const Prompt      prompt = prompter(64).build(query, document);
+        const std::string prefix = text_of({ prompt.tokens.begin(), prompt.tokens.begin() + prompt.n_prefix });
+        const std::string all    = "**Document**:\n" + document + "\n**Query**:\n";
+        CHECK_EQUAL(all.substr(0, prefix.size()), prefix);
+        CHECK(prefix.size() + 8 > all.size());
+    }
+}
+
 void takes_special_token_text_as_text() {
     for (const char * special : { "<|endoftext|>", "<|im_start|>", "<|im_end|>" }) {
         CHECK(prompter(64).tokenize(special).size() > 1);
@@ -163,6 +174,7 @@ int main() {
         { "tokenizes as llama.cpp expects of Qwen2", tokenizes_as_llama_cpp_expects_of_qwen2 },
         { "is the documented text and the score token", is_the_documented_text_and_the_score_token },
         { "is tokenized whole, so that joints merge", is_tokenized_whole_so_that_joints_merge },
+        { "knows how much of it holds nothing of the query", knows_how_much_of_it_holds_nothing_of_the_query },
         { "takes special-token text as text", takes_special_token_text_as_text },
         { "cuts only the end of the document", cuts_only_the_end_of_the_document },
         { "never cuts a character in half", never_cuts_a_character_in_half },

@@ -1,0 +1,84 @@
+#include "document-cache.h"
+
+#include <algorithm>
+
+namespace jina_reranker {
+
+namespace {
+
+// Tokens that select the candidates: the document's heading and a few of its own. Shorter prefixes are not worth a copy.
+constexpr size_t kKeyTokens = 16;
+
+size_t bytes_of(const DocumentCache::Entry & entry) {
+    return entry.state.size() + entry.tokens.size() * sizeof(llama_token);
+}
+
+}  // namespace
+
+DocumentCache::DocumentCache(size_t max_bytes, int32_t alignment) : max_bytes_(max_bytes), alignment_(alignment) {}
+
+int32_t DocumentCache::usable(int32_t n_tokens) const {
+    const int32_t n_usable = n_tokens / alignment_ * alignment_;
+    return n_usable >= static_cast<int32_t>(kKeyTokens) ? n_usable : 0;
+}
+
+// FNV-1a over the first tokens.
+uint64_t DocumentCache::key_of(const std::vector<llama_token> & tokens) {
+    uint64_t hash = 14695981039346656037U;
+    for (size_t i = 0; i < kKeyTokens; ++i) {
+        hash = (hash ^ static_cast<uint64_t>(tokens[i])) * 1099511628211U;
+    }
+    return hash;
+}
+
+DocumentCache::Match DocumentCache::find(const std::vector<llama_token> & prompt) {
+    Match match;
+    if (prompt.size() <= kKeyTokens) {
+        return match;
+    }
+    Entries::iterator best;
+    const auto [first, last] = index_.equal_range(key_of(prompt));
+    for (auto candidate = first; candidate != last; ++candidate) {
+        const auto & tokens = (*candidate->second)->tokens;
+        const size_t length = std::min(tokens.size(), prompt.size() - 1);
+        const auto   end =
+            std::mismatch(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(length), prompt.begin());
+        const int32_t shared = usable(static_cast<int32_t>(end.first - tokens.begin()));
+        if (shared > match.n_tokens) {
+            match = { *candidate->second, shared };
+            best  = candidate->second;
+        }
+    }
+    if (match.entry) {
+        entries_.splice(entries_.begin(), entries_, best);
+    }
+    return match;
+}
+
+void DocumentCache::insert(std::vector<llama_token> tokens, std::vector<uint8_t> state) {
+    auto         entry = std::make_shared<const Entry>(Entry{ std::move(tokens), std::move(state) });
+    const size_t size  = bytes_of(*entry);
+    if (size > max_bytes_ || entry->tokens.size() < kKeyTokens) {
+        return;
+    }
+    const uint64_t key       = key_of(entry->tokens);
+    const auto [first, last] = index_.equal_range(key);
+    if (std::any_of(first, last, [&](const auto & other) { return (*other.second)->tokens == entry->tokens; })) {
+        return;
+    }
+    while (n_bytes_ + size > max_bytes_) {
+        remove(std::prev(entries_.end()));
+    }
+    entries_.push_front(std::move(entry));
+    index_.emplace(key, entries_.begin());
+    n_bytes_ += size;
+}
+
+void DocumentCache::remove(Entries::iterator entry) {
+    const auto [first, last] = index_.equal_range(key_of((*entry)->tokens));
+    index_.erase(std::find_if(first, last, [&](const auto & other) { return other.second == entry; }));
+    n_bytes_ -= bytes_of(**entry);
+    entries_.erase(entry);
+}
+
+}  // namespace jina_reranker

@@ -1,0 +1,110 @@
+/** The document cache: a warm score is the cold one, bit for bit in exact mode, and is computed from fewer tokens. */
+
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { Reranker } from "../src/reranker.js";
+import type { LoadOptions, ScoreResponse } from "../src/types.js";
+import { type ModelFiles, randomModel, wideShape } from "./support/random-models.js";
+import { mixedDocuments, text } from "./support/texts.js";
+
+const firstQuery = "how do machines learn to rank documents?";
+const secondQuery = "which city has a river?";
+const documents = mixedDocuments(24, 5, 300, 8);
+let files: ModelFiles;
+let loaded: Reranker[] = [];
+
+beforeAll(async () => {
+  files = await randomModel(wideShape);
+});
+afterEach(async () => {
+  await Promise.all(loaded.map((reranker) => reranker.close()));
+  loaded = [];
+});
+
+async function load(options: Partial<LoadOptions> = {}): Promise<Reranker> {
+  const reranker = await Reranker.load({ ...files, contextSize: 2048, gpuLayers: 0, ...options });
+  loaded.push(reranker);
+  return reranker;
+}
+
+function bits({ logits }: ScoreResponse): number[] {
+  return Array.from(new Uint32Array(logits.buffer, logits.byteOffset, logits.length));
+}
+
+describe.each(["f32", "f16", "q8_0", "q4_k_m"] as const)("with %s weights", (precision) => {
+  it("a warm score in exact mode is the cold one, bit for bit", async () => {
+    const precise = await randomModel(wideShape, precision);
+    const cold = await load({ ...precise, documentCacheMb: 0 });
+    const warm = await load(precise);
+    await warm.score({ query: firstQuery, documents });
+    const expected = await cold.score({ query: secondQuery, documents });
+    const answer = await warm.score({ query: secondQuery, documents: [...documents].reverse() });
+    expect(bits(answer).reverse()).toEqual(bits(expected));
+    expect(answer.timings.reusedTokens).toBeGreaterThan(0.6 * expected.usage.promptTokens);
+    expect(answer.timings.reusedTokens + answer.timings.computedTokens).toBe(expected.usage.promptTokens);
+    expect(answer.usage).toEqual(expected.usage);
+  });
+});
+
+describe("the document cache", () => {
+  it("serves warm, cold and long pairs of several requests at once, bit for bit", async () => {
+    const cold = await load({ documentCacheMb: 0, batchTokens: 128 });
+    const warm = await load({ batchTokens: 128 });
+    const long = [text(700, 1), text(1500, 2)];
+    await warm.score({ query: firstQuery, documents: [...documents, long[0] as string] });
+    const requests = [
+      { query: secondQuery, documents: [...long, ...documents.slice(0, 6)] },
+      { query: "coffee house", documents: documents.slice(4, 20) },
+      { query: secondQuery, documents: [text(900, 3), ...documents.slice(10), long[0] as string] },
+    ];
+    const answers = await Promise.all(requests.map((request) => warm.score(request)));
+    for (const [index, request] of requests.entries()) {
+      expect(bits(answers[index] as ScoreResponse)).toEqual(bits(await cold.score(request)));
+    }
+    expect(warm.stats().pairsWarm).toBeGreaterThan(20);
+  });
+
+  it("reuses what two documents begin with", async () => {
+    const cold = await load({ documentCacheMb: 0 });
+    const warm = await load();
+    const opening = text(100, 4);
+    await warm.score({ query: firstQuery, documents: [`${opening} ${text(20, 5)}`] });
+    const documents = [`${opening} ${text(30, 6)}`];
+    const answer = await warm.score({ query: secondQuery, documents });
+    expect(answer.timings.reusedTokens).toBeGreaterThan(80);
+    expect(bits(answer)).toEqual(bits(await cold.score({ query: secondQuery, documents })));
+  });
+
+  it("stays within its bytes, and forgets the least recently used first", async () => {
+    const reranker = await load({ documentCacheMb: 2 });
+    const score = async (document: string) =>
+      (await reranker.score({ query: firstQuery, documents: [document] })).timings.reusedTokens;
+    const kept = text(100, 100);
+    await score(kept);
+    for (let seed = 0; seed < 12; seed++) {
+      await score(text(100, 200 + seed));
+      expect(await score(kept)).toBeGreaterThan(80);
+      expect(reranker.stats().cacheBytes).toBeLessThanOrEqual(2 * 2 ** 20);
+    }
+    expect(await score(text(100, 200))).toBe(0);
+  });
+
+  it("switched off keeps and reuses nothing", async () => {
+    const reranker = await load({ documentCacheMb: 0 });
+    await reranker.score({ query: firstQuery, documents });
+    await reranker.score({ query: secondQuery, documents });
+    expect(reranker.stats()).toMatchObject({ tokensReused: 0, pairsWarm: 0, cacheBytes: 0, cacheEntries: 0 });
+  });
+
+  it("in fast mode gives the cold score within 1e-3", async () => {
+    const reranker = await load({ reproducible: "fast" });
+    const cold = await load({ reproducible: "fast", documentCacheMb: 0 });
+    await reranker.score({ query: firstQuery, documents });
+    const [warmAnswer, coldAnswer] = await Promise.all(
+      [reranker, cold].map((engine) => engine.score({ query: secondQuery, documents })),
+    );
+    expect(warmAnswer?.timings.reusedTokens).toBeGreaterThan(0);
+    for (const [index, score] of (coldAnswer as ScoreResponse).scores.entries()) {
+      expect(Math.abs(score - ((warmAnswer as ScoreResponse).scores[index] as number))).toBeLessThan(1e-3);
+    }
+  });
+});
