@@ -54,12 +54,13 @@ describe("a process", () => {
   });
 
   it("that exits in the middle of a decode ends with its own code", async () => {
-    const ended = await run(`
-      const reranker = await Reranker.load(options);
+    const script = `
+      const reranker = await Reranker.load({ ...options, batchTokens: 512 });
       reranker.score({ query: "q", documents: ${long} });
       while (reranker.stats().batches === 0) await new Promise(setImmediate);
-      process.exit(7);`);
-    expect(ended).toEqual({ code: 7, signal: null, output: "" });
+      setTimeout(() => process.exit(7), 100);`;
+    // A thread left behind would meet libraries that are being taken down, but not every time.
+    for (let attempt = 0; attempt < 6; attempt++) expect(await run(script)).toEqual({ code: 7, signal: null, output: "" });
   });
 
   it("that exits while a model is being loaded ends with its own code", async () => {

@@ -26,6 +26,10 @@ const char * level_name(LogLevel level) {
 
 Environment::Environment(Napi::Env env) : hand_off_(env) {
     env.AddCleanupHook([this] { tear_down(); });
+    const Napi::Object process = env.Global().Get("process").As<Napi::Object>();
+    process.Get("once").As<Napi::Function>().Call(
+        process, { Napi::String::New(env, "exit"),
+                   Napi::Function::New(env, [this](const Napi::CallbackInfo &) { tear_down(); }) });
 }
 
 Environment & Environment::of(Napi::Env env) {
@@ -65,8 +69,6 @@ void Environment::tear_down() {
         }
     }
     log_registration_.reset();
-    log_sink_.Reset();
-    engine_constructor_.Reset();
     hand_off_.close();
 }
 

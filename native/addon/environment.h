@@ -1,7 +1,7 @@
 #pragma once
 
 // What one JavaScript environment (the main thread or a worker) holds: its hand-off, its living engines, its log sink.
-// Stored as the addon's instance data; torn down by a clean-up hook (L3).
+// Stored as the addon's instance data; torn down on the process's `exit` event or by a clean-up hook (L3).
 
 #include "backend.h"
 #include "engine.h"
@@ -31,6 +31,7 @@ class Environment {
     void set_log_sink(const Napi::Value & sink);
 
   private:
+    // May run twice.
     void tear_down();
 
     HandOff                            hand_off_;

@@ -77,7 +77,10 @@ void HandOff::close() {
     }
     threads_.clear();
     dropped_.clear();
-    function_.Abort();
+    if (!released_) {
+        released_ = true;
+        function_.Abort();
+    }
 }
 
 }  // namespace jina_reranker

@@ -7,6 +7,8 @@
 //      referenced from the first to the last.
 //  L3. The clean-up hook runs before Node frees the function, because it was added later (hooks run last in, first out):
 //      first engines stop and threads are joined, then the function is released. No native thread outlives this.
+//      process.exit() runs no clean-up hooks and goes straight to destroying what the libraries hold, which a thread in
+//      a decode would still use: the same is done on the `exit` event, which comes first.
 //  L4. JavaScript values are made and released on the JavaScript thread only. A message may own some: one that was dropped
 //      is kept until close() destroys it there.
 
@@ -41,7 +43,7 @@ class HandOff {
 
     // Marks the environment as going away (L1).
     void start_closing();
-    // Joins threads and releases the function (L3).
+    // Joins threads and releases the function (L3). May run twice.
     void close();
 
   private:
@@ -51,6 +53,7 @@ class HandOff {
 
     Function                              function_;
     mutable std::mutex                    mutex_;
+    bool                                  released_    = false;
     bool                                  closing_     = false;
     uint64_t                              n_in_flight_ = 0;
     uint64_t                              last_thread_ = 0;
