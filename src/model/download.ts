@@ -31,7 +31,13 @@ export async function download(client: HubClient, file: RemoteFile, blobPath: st
     await checkRoom(partial, file);
     const sink = await Sink.open(partial, file, events);
     try {
-      await retrying(client.patience, client.signal, (progressed) => receive(client, file, sink, progressed));
+      const whole = () => retrying(client.patience, client.signal, (progressed) => receive(client, file, sink, progressed));
+      await whole();
+      // What an earlier process left may have been damaged since: then it is all fetched once more.
+      if (sink.resumed && !sink.isRight()) {
+        await sink.restart();
+        await whole();
+      }
       await sink.check();
     } finally {
       await sink.close();
@@ -94,6 +100,8 @@ class Sink {
   readonly #events: DownloadEvents;
   #hash: Hash;
   #bytes: number;
+  /** Whether a part of it is an earlier process's. */
+  #resumed = false;
 
   private constructor(handle: FileHandle, file: RemoteFile, events: DownloadEvents, hash: Hash, bytes: number) {
     this.#handle = handle;
@@ -117,6 +125,7 @@ class Sink {
         events.onBytes(read);
       });
       sink.#bytes = bytes;
+      sink.#resumed = true;
       return sink;
     } catch (error) {
       await handle.close();
@@ -126,6 +135,14 @@ class Sink {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  get resumed(): boolean {
+    return this.#resumed;
+  }
+
+  isRight(): boolean {
+    return this.#bytes === this.#file.size && this.#hash.copy().digest("hex") === this.#file.checksum.hex;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -140,13 +157,14 @@ class Sink {
     await this.#handle.truncate(0);
     this.#hash = startHash(this.#file);
     this.#bytes = 0;
+    this.#resumed = false;
   }
 
   /** Once all is there: on the disk, and right. Throws checksum_mismatch. */
   async check(): Promise<void> {
     await this.#handle.datasync();
+    if (this.isRight()) return;
     const actual = { size: this.#bytes, hex: this.#hash.digest("hex") };
-    if (actual.size === this.#file.size && actual.hex === this.#file.checksum.hex) return;
     throw mismatch(`${this.#file.path}, as it was received (removed)`, this.#file, actual);
   }
 

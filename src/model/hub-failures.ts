@@ -21,6 +21,13 @@ export async function refusal(response: Response, asked: Asked): Promise<RerankE
   const said = await saidBy(response);
   const from = `${new URL(response.url || asked.url).host} answered ${status}${said && ` (${said})`}`;
   const { endpoint, repository, revision, token } = asked;
+  // The storage host that the hub sent us to: it knows no tokens and no repositories.
+  if (new URL(response.url || asked.url).origin !== new URL(endpoint).origin && status < 500 && status !== 429) {
+    return passing(
+      new RerankError("hub_unavailable", `${from}, where ${endpoint} sent us for a file of ${repository}`),
+      undefined,
+    );
+  }
   const tokenPage = `${endpoint}/settings/tokens`;
   if (status === 403 || code === "GatedRepo") {
     const message = `${from}: ${repository} may not be read${token ? " with this token" : ""}. If it is gated, accept its conditions at ${endpoint}/${repository} and set HF_TOKEN to a token of that account (${tokenPage})`;

@@ -9,6 +9,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 
 export interface HubRequest {
   readonly host: "hub" | "storage";
@@ -28,6 +29,8 @@ export type Fault =
   /** Content only: the first byte is another one; or there are fewer bytes than there should be. */
   | { readonly corrupt: true }
   | { readonly shortBy: number }
+  /** Content only: this long between one piece of 64 KiB and the next. */
+  | { readonly pauseMs: number }
   /** Content only: the storage host knows no ranges. */
   | { readonly ignoreRange: true };
 
@@ -52,6 +55,8 @@ export interface HubDouble extends AsyncDisposable {
   put(repository: string, path: string, file: HubFile): void;
   /** Another commit from now on. */
   push(): void;
+  /** Breaks every connection that is open. */
+  cutConnections(): void;
   /** Bytes of content sent so far. */
   contentBytes(): number;
 }
@@ -163,6 +168,9 @@ export async function startHub(): Promise<HubDouble> {
       byHash.set(file.sha256, file);
     },
     push: () => void commits.push(randomBytes(20).toString("hex")),
+    cutConnections: () => {
+      for (const server of [hubServer, storageServer]) server.closeAllConnections();
+    },
     contentBytes: () => requests.reduce((sum, { bytes }) => sum + bytes, 0),
     async [Symbol.asyncDispose]() {
       for (const server of [hubServer, storageServer]) {
@@ -210,6 +218,7 @@ async function send(response: ServerResponse, record: HubRequest, file: HubFile,
     if (fault && "corrupt" in fault && record.bytes === 0) bytes[0] = (bytes[0] ?? 0) ^ 0xff;
     record.bytes += bytes.length;
     if (response.destroyed) return;
+    if (fault && "pauseMs" in fault) await delay(fault.pauseMs);
     // Until it is on its way: what was counted was sent.
     await new Promise((resolve) => response.write(bytes, resolve));
   }

@@ -40,6 +40,13 @@ export interface HubTest extends AsyncDisposable {
   cached(): Promise<readonly string[]>;
 }
 
+/** An address where nobody listens. */
+export async function nobody(): Promise<string> {
+  const hub = await startHub();
+  await hub[Symbol.asyncDispose]();
+  return hub.url;
+}
+
 /** Random bytes under the official names: fetching does not look into them. */
 export async function hubTest(): Promise<HubTest> {
   const hub = await startHub();
