@@ -161,6 +161,7 @@ describe("a hub that refuses", () => {
       return count < 3 && !path.includes("signature") ? { status: 503 } : undefined;
     };
     await it.fetch();
+    expect(it.notices).toContainEqual(expect.stringMatching(/answered 503.*; trying again in 0\.0 s$/));
     it.hub.fault = () => ({ status: 503, message: "down for maintenance" });
     const { code, message } = await it.failure({}, { revision: "v1" });
     expect([code, message]).toEqual(["hub_unavailable", expect.stringMatching(/answered 503 \(down for maintenance\)/)]);

@@ -43,7 +43,8 @@ export class TransferDisplay implements Disposable {
     };
     if (!this.#bar) {
       const format = "{phase} {file} {bar} {percentage} % | {done} of {all} | {rate} | {left} left";
-      const options = { format, stream: process.stderr, clearOnComplete: true, hideCursor: true, barsize: 20 };
+      // Ctrl-C in the middle must not leave a terminal without a cursor.
+      const options = { format, stream: process.stderr, clearOnComplete: true, hideCursor: false, barsize: 20 };
       this.#bar = new SingleBar(options, Presets.shades_classic);
       this.#bar.start(totalBytes, bytes, payload);
     } else {

@@ -31,7 +31,7 @@ export async function download(client: HubClient, file: RemoteFile, blobPath: st
     await checkRoom(partial, file);
     const sink = await Sink.open(partial, file, events);
     try {
-      const whole = () => retrying(client.patience, client.signal, (progressed) => receive(client, file, sink, progressed));
+      const whole = () => retrying(client.persistence, (progressed) => receive(client, file, sink, progressed));
       await whole();
       // What an earlier process left may have been damaged since: then it is all fetched once more.
       if (sink.resumed && !sink.isRight()) {
@@ -46,7 +46,7 @@ export async function download(client: HubClient, file: RemoteFile, blobPath: st
   } catch (error) {
     const wrong = error instanceof RerankError && error.code === "checksum_mismatch";
     if (wrong) await rm(partial, { force: true });
-    throw error instanceof RerankError || client.signal?.aborted ? error : diskFailure(error, blobPath);
+    throw error instanceof RerankError || client.persistence.signal?.aborted ? error : diskFailure(error, blobPath);
   }
 }
 

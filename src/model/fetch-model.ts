@@ -8,11 +8,12 @@ import { RerankError } from "../errors.js";
 import { cachedModel, headCandidates, headName } from "./cached-files.js";
 import { download, partialPath } from "./download.js";
 import { commitPattern, HubCache, isFile } from "./hub-cache.js";
-import { HubClient, type HubClientOptions, type ModelReference, type RemoteFile, type Revision } from "./hub-client.js";
+import { HubClient, type ModelReference, type RemoteFile, type Revision } from "./hub-client.js";
 import type { HubEnvironment } from "./hub-environment.js";
 import { diskFailure } from "./hub-failures.js";
 import { withLock } from "./lock.js";
 import { licenceNotice } from "./official.js";
+import { networkPatience, type Patience } from "./retry.js";
 import { type Transfer, TransferMeter } from "./transfer.js";
 import { remember, unverified } from "./verified.js";
 
@@ -23,11 +24,13 @@ export interface FetchedModel {
   readonly commit: string;
 }
 
-export interface FetchOptions extends HubClientOptions {
+export interface FetchOptions {
+  readonly patience?: Patience;
+  readonly signal?: AbortSignal;
   /** False when the score head is somewhere else. */
   readonly withHead: boolean;
   readonly onTransfer: (transfer: Transfer) => void;
-  /** Things to know, each in one line: the licence, that the hub did not answer, that a wrong file was removed. */
+  /** Things to know, each in one line: the licence, what is tried again, that a wrong file was removed. */
   readonly onNotice: (notice: string) => void;
 }
 
@@ -47,7 +50,7 @@ export async function fetchModel(
     const found = await fromCache(cache, reference, options).catch(() => undefined);
     if (found) return found;
   }
-  await using client = new HubClient(environment, reference, options);
+  await using client = new HubClient(environment, reference, { patience: networkPatience, ...options });
   let revision: Revision;
   try {
     revision = await client.revision();
@@ -111,7 +114,7 @@ async function settle(file: RemoteFile, fetching: Fetching, onFetch: () => void)
     meter.update("waiting", file.path, size);
   };
   try {
-    return await withLock(cache.lockPath(file.checksum), { signal: client.signal, onWaiting }, async (lost) => {
+    return await withLock(cache.lockPath(file.checksum), { signal: client.persistence.signal, onWaiting }, async (lost) => {
       if (!(await isRight(blob, file, fetching))) {
         await download(client, file, blob, { lost, onBytes: (bytes) => meter.update("fetching", file.path, bytes) });
         await remember(blob, file);
@@ -119,7 +122,7 @@ async function settle(file: RemoteFile, fetching: Fetching, onFetch: () => void)
       return cache.link(file.checksum, commit, file.path);
     });
   } catch (error) {
-    throw error instanceof RerankError || client.signal?.aborted ? error : diskFailure(error, blob);
+    throw error instanceof RerankError || client.persistence.signal?.aborted ? error : diskFailure(error, blob);
   }
 }
 

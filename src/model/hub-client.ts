@@ -5,14 +5,14 @@
 
 import { readFileSync } from "node:fs";
 import { modelInfo, pathsInfo } from "@huggingface/hub";
-import { Agent, type Dispatcher, EnvHttpProxyAgent, type RequestInit, type Response, fetch as send } from "undici";
+import { Agent, type Dispatcher, EnvHttpProxyAgent, type Response, fetch as send } from "undici";
 import { RerankError } from "../errors.js";
 import { nearest } from "../nearest.js";
 import { type Expected, mismatch } from "./checksum.js";
 import type { HubEnvironment } from "./hub-environment.js";
 import { networkFailure, refusal } from "./hub-failures.js";
 import { pinnedFile } from "./official.js";
-import { networkPatience, Passing, type Patience, retrying } from "./retry.js";
+import { Passing, type Persistence, retrying } from "./retry.js";
 
 export interface ModelReference {
   /** `org/name`. */
@@ -33,26 +33,25 @@ export interface Revision {
   readonly paths: readonly string[];
 }
 
-export interface HubClientOptions {
-  readonly patience?: Patience;
-  readonly signal?: AbortSignal | undefined;
+interface Sent {
+  readonly method: string;
+  readonly headers: [string, string][];
+  readonly body?: string;
 }
 
 /** Milliseconds without a byte after which a connection counts as broken. */
 const silenceMs = 30_000;
 
 export class HubClient implements AsyncDisposable {
-  readonly patience: Patience;
-  readonly signal: AbortSignal | undefined;
+  readonly persistence: Persistence;
   readonly #environment: HubEnvironment;
   readonly #reference: ModelReference;
   readonly #dispatcher: Dispatcher;
 
-  constructor(environment: HubEnvironment, reference: ModelReference, options: HubClientOptions = {}) {
+  constructor(environment: HubEnvironment, reference: ModelReference, persistence: Persistence) {
     this.#environment = environment;
     this.#reference = reference;
-    this.patience = options.patience ?? networkPatience;
-    this.signal = options.signal;
+    this.persistence = persistence;
     this.#dispatcher = dispatcher();
   }
 
@@ -98,7 +97,8 @@ export class HubClient implements AsyncDisposable {
 
   /** The file from `start` on. Throws Passing when it may work later: who reads the body goes on from where it broke. */
   async content(url: string, start: number): Promise<Response> {
-    return this.#once(url, { headers: { "accept-encoding": "identity", ...(start > 0 && { range: `bytes=${start}-` }) } });
+    const range: Sent["headers"] = start > 0 ? [["range", `bytes=${start}-`]] : [];
+    return this.#once(url, { method: "GET", headers: [["accept-encoding", "identity"], ...range] });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -107,22 +107,25 @@ export class HubClient implements AsyncDisposable {
 
   /** Where the official client asks, and with what. The token is not given to it: it takes only those that begin with hf_. */
   #asked() {
-    const fetch = async (input: unknown, init?: unknown) =>
-      retrying(this.patience, this.signal, () => this.#once(String(input), init as RequestInit));
-    return { hubUrl: this.#environment.endpoint, fetch: fetch as unknown as typeof globalThis.fetch };
+    const fetch: typeof globalThis.fetch = async (input, { method = "GET", headers, body } = {}) => {
+      // All that the official client sends.
+      const request = { method, headers: [...new Headers(headers)], ...(typeof body === "string" && { body }) };
+      return retrying(this.persistence, () => this.#once(String(input), request));
+    };
+    return { hubUrl: this.#environment.endpoint, fetch };
   }
 
-  async #once(url: string, init: RequestInit = {}): Promise<Response> {
+  async #once(url: string, init: Sent): Promise<Response> {
     const { endpoint, token } = this.#environment;
-    const headers = new Headers(init.headers as Record<string, string>);
+    const headers = new Headers(init.headers);
     headers.set("user-agent", userAgent);
     // Redirects to another host lose it: that is fetch's rule, and a test's.
     const trusted = token !== undefined && new URL(url).origin === new URL(endpoint).origin;
     if (trusted) headers.set("authorization", `Bearer ${token}`);
     let response: Response;
     try {
-      const signal = this.signal && { signal: this.signal };
-      response = await send(url, { ...init, ...signal, headers: [...headers], dispatcher: this.#dispatcher });
+      const { signal } = this.persistence;
+      response = await send(url, { ...init, ...(signal && { signal }), headers: [...headers], dispatcher: this.#dispatcher });
     } catch (error) {
       throw this.failure(error, url);
     }
@@ -132,7 +135,8 @@ export class HubClient implements AsyncDisposable {
 
   /** What an exception of a request, or of reading its body, means. */
   failure(error: unknown, url: string): unknown {
-    return this.signal?.aborted ? this.signal.reason : error instanceof Passing ? error : networkFailure(error, url);
+    const { signal } = this.persistence;
+    return signal?.aborted ? signal.reason : error instanceof Passing ? error : networkFailure(error, url);
   }
 
   #missing(path: string, known: readonly string[]): RerankError {

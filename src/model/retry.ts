@@ -14,6 +14,13 @@ export interface Patience {
 
 export const networkPatience: Patience = { attempts: 5, firstDelayMs: 500, longestDelayMs: 120_000 };
 
+export interface Persistence {
+  readonly patience: Patience;
+  readonly signal?: AbortSignal | undefined;
+  /** Told in one line before a failed try is repeated. */
+  readonly onNotice: (notice: string) => void;
+}
+
 /** A failure that may pass. */
 export class Passing extends Error {
   readonly error: RerankError;
@@ -38,8 +45,7 @@ export class Passing extends Error {
  * is not Passing at once, and a Passing's error when patience is at its end.
  */
 export async function retrying<Value>(
-  patience: Patience,
-  signal: AbortSignal | undefined,
+  { patience, signal, onNotice }: Persistence,
   action: (progressed: () => void) => Promise<Value>,
 ): Promise<Value> {
   for (let attempt = 1; ; attempt++) {
@@ -51,6 +57,7 @@ export async function retrying<Value>(
       if (!(failure instanceof Passing)) throw failure;
       const wait = failure.afterMs ?? Math.min(patience.firstDelayMs * 2 ** (attempt - 1), patience.longestDelayMs);
       if (attempt >= Math.min(patience.attempts, failure.attempts) || wait > patience.longestDelayMs) throw failure.error;
+      onNotice(`${failure.message}; trying again in ${(wait / 1000).toFixed(1)} s`);
       await delay(wait, undefined, signal && { signal });
     }
   }
