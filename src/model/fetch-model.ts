@@ -74,9 +74,8 @@ export async function fetchModel(
     ready.unshift(await settle(file, fetching, say));
     meter.finish(file.size);
   }
-  await cache.setCommit(reference.revision, revision.commit).catch((error: unknown) => {
-    throw diskFailure(error, environment.cacheDirectory);
-  });
+  // Needed offline only, and a cache with all the files may be one that is not ours to write to.
+  await cache.setCommit(reference.revision, revision.commit).catch(() => {});
   const [modelPath = "", headPath] = ready;
   return { modelPath, headPath, commit: revision.commit };
 }
@@ -100,9 +99,8 @@ async function settle(file: RemoteFile, fetching: Fetching, onFetch: () => void)
   const { cache, client, meter, commit, onNotice } = fetching;
   const path = cache.snapshotPath(commit, file.path);
   const blob = cache.blobPath(file.checksum);
-  if (await isRight(path, file, fetching)) return path;
-  if (await isRight(blob, file, fetching)) return cache.link(file.checksum, commit, file.path);
-  onFetch();
+  if (!(await wrong(path, file, fetching))) return path;
+  if (!(await wrong(blob, file, fetching))) return cache.link(file.checksum, commit, file.path).catch(() => blob);
   let told = false;
   const onWaiting = async () => {
     if (!told) onNotice(`another process is fetching ${file.path}; waiting for it`);
@@ -115,7 +113,9 @@ async function settle(file: RemoteFile, fetching: Fetching, onFetch: () => void)
   };
   try {
     return await withLock(cache.lockPath(file.checksum), { signal: client.persistence.signal, onWaiting }, async (lost) => {
-      if (!(await isRight(blob, file, fetching))) {
+      for (const candidate of [path, blob]) await removeWrong(candidate, file, fetching);
+      if (!(await isFile(blob))) {
+        onFetch();
         await download(client, file, blob, { lost, onBytes: (bytes) => meter.update("fetching", file.path, bytes) });
         await remember(blob, file);
       }
@@ -126,14 +126,18 @@ async function settle(file: RemoteFile, fetching: Fetching, onFetch: () => void)
   }
 }
 
-/** False when it is not there, or was wrong and is there no longer. */
-async function isRight(path: string, file: RemoteFile, { cache, meter, onNotice }: Fetching): Promise<boolean> {
-  if (!(await isFile(path))) return false;
-  const error = await unverified(path, file, counted(meter, file.path));
-  if (!error) return true;
-  onNotice(`${error.message}; removed, it is fetched again`);
-  await cache.remove(path);
-  return false;
+/** Why the file is not taken; undefined = it is right. */
+async function wrong(path: string, file: RemoteFile, { meter }: Fetching): Promise<RerankError | "missing" | undefined> {
+  if (!(await isFile(path))) return "missing";
+  return unverified(path, file, counted(meter, file.path));
+}
+
+/** Only with the lock: what is there now is not what another process has just put there. */
+async function removeWrong(path: string, file: RemoteFile, fetching: Fetching): Promise<void> {
+  const error = await wrong(path, file, fetching);
+  if (error === undefined || error === "missing") return;
+  fetching.onNotice(`${error.message}; removed, it is fetched again`);
+  await fetching.cache.remove(path);
 }
 
 function counted(meter: TransferMeter, name: string): (bytes: number) => void {
