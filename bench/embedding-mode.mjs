@@ -6,7 +6,7 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { statSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,9 +23,13 @@ const query = "how do machines learn to rank documents?";
 const wordsPerDocument = 84;
 const documentCount = 4;
 const rounds = 2;
-const words = "search engine rank document query learn machine model data token score weather river mountain book paper".split(" ");
+const words = "search engine rank document query learn machine model data token score weather river mountain book paper".split(
+  " ",
+);
 const documents = Array.from({ length: documentCount }, (_, document) =>
-  Array.from({ length: wordsPerDocument }, (_, index) => words[(index * 7 + document * 3 + index * index) % words.length]).join(" "),
+  Array.from({ length: wordsPerDocument }, (_, index) => words[(index * 7 + document * 3 + index * index) % words.length]).join(
+    " ",
+  ),
 );
 
 const files = await ensureModel(flags.model);
@@ -60,7 +64,9 @@ function engineRound(reproducible, info) {
     documents,
     rounds,
   });
-  return JSON.parse(execFileSync(process.execPath, [join(here, "engine-rounds.mjs")], { input, encoding: "utf8", maxBuffer: 1 << 24 }));
+  return JSON.parse(
+    execFileSync(process.execPath, [join(here, "engine-rounds.mjs")], { input, encoding: "utf8", maxBuffer: 1 << 24 }),
+  );
 }
 
 function embeddingRound(tokensPath, info) {
@@ -87,7 +93,9 @@ try {
       // The first round of a process also reads the file and fills buffers.
       measured[name].seconds.push(...seconds.slice(1));
       measured[name].peakBytes = Math.max(measured[name].peakBytes, peakBytes);
-      process.stderr.write(`${name}: ${seconds.map((value) => (tokens / value).toFixed(1)).join(", ")} tokens/s, peak ${(peakBytes / 1e6).toFixed(0)} MB\n`);
+      process.stderr.write(
+        `${name}: ${seconds.map((value) => (tokens / value).toFixed(1)).join(", ")} tokens/s, peak ${(peakBytes / 1e6).toFixed(0)} MB\n`,
+      );
     }
   }
   const base = median(measured["llama.cpp, embedding mode"].seconds);

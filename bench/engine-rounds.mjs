@@ -14,4 +14,6 @@ for (let round = 0; round < rounds; round++) {
 }
 const { info } = reranker;
 await reranker.close();
-process.stdout.write(JSON.stringify({ seconds, tokens: usage.promptTokens, info, peakBytes: process.resourceUsage().maxRSS * 1024 }));
+process.stdout.write(
+  JSON.stringify({ seconds, tokens: usage.promptTokens, info, peakBytes: process.resourceUsage().maxRSS * 1024 }),
+);

@@ -25,7 +25,7 @@ function run(what, command, args) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 28 });
   if (status === 0) return;
   // npm follows a lock file that does not fit with all of its usage.
-  const said = `${stdout ?? ""}${stderr ?? ""}`.replace(/npm error\s+npm error Clean install a project[^]*/, "");
+  const said = `${stdout ?? ""}${stderr ?? ""}`.replace(/npm error\s+npm error Clean install a project[\s\S]*/, "");
   throw new Error(`${said}${what} failed${error ? `: ${error.message}` : ""}`);
 }
 

@@ -3,6 +3,7 @@
  * native engine; checks requests, hands them over, and turns aborted signals into cancelled jobs.
  */
 
+import { access, constants } from "node:fs/promises";
 import type { Engine, EngineInfo, EngineStats, ScoreJob } from "../binding.js";
 import { fromNative, RerankError } from "./errors.js";
 import { readScoreHead } from "./model/head.js";
@@ -23,11 +24,16 @@ export class Reranker implements AsyncDisposable {
   /** Loads a model and its score head. Rejects with a RerankError that names the option or the file. */
   static async load(options: LoadOptions): Promise<Reranker> {
     const { headPath, maxDocuments, ...engineOptions } = resolveLoadOptions(options);
+    // First: a wrong model path would otherwise be reported as a missing head beside it.
+    await requireFile(engineOptions.modelPath);
     const head = await readScoreHead(headPath);
     try {
       return new Reranker(await native.Engine.load({ ...engineOptions, head }, options.onProgress), maxDocuments);
     } catch (error) {
-      throw fromNative(error);
+      const known = fromNative(error);
+      // On load the arguments are options.
+      const wrongOption = known instanceof RerankError && known.code === "invalid_request";
+      throw wrongOption ? new RerankError("invalid_option", known.message, { cause: error }) : known;
     }
   }
 
@@ -114,6 +120,15 @@ export class Reranker implements AsyncDisposable {
         throw new RerankError("invalid_request", `documents[${index}]: expected a string, got ${kindOf(document)}`);
       }
     }
+  }
+}
+
+async function requireFile(path: string): Promise<void> {
+  try {
+    await access(path, constants.R_OK);
+  } catch (error) {
+    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    throw new RerankError("model_not_found", `${path}: ${missing ? "no such file" : String(error)}`, { cause: error });
   }
 }
 

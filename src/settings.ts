@@ -275,7 +275,7 @@ export type Settings = {
   readonly [Name in SettingName]: ValueOf<(typeof settings)[Name]> | (Name extends WithoutDefault ? undefined : never);
 };
 
-/** A flag wins over its variable, an empty variable counts as unset. Throws invalid_option at the first value that does not parse. */
+/** A flag wins over its variable, an empty variable is unset. Throws invalid_option at the first value that does not parse. */
 export function readSettings<const Name extends SettingName>(
   names: readonly Name[],
   flags: Readonly<Partial<Record<SettingName, string>>>,

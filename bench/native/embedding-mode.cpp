@@ -37,7 +37,7 @@ double score_all(llama_context * context, const std::vector<Prompt> & prompts, i
     double      sum   = 0;
     llama_batch batch = llama_batch_init(n_batch, 0, 1);
     for (size_t next = 0; next < prompts.size();) {
-        batch.n_tokens          = 0;
+        batch.n_tokens           = 0;
         llama_seq_id n_sequences = 0;
         while (next < prompts.size() && batch.n_tokens + static_cast<int32_t>(prompts[next].size()) <= n_batch) {
             for (size_t i = 0; i < prompts[next].size(); ++i, ++batch.n_tokens) {

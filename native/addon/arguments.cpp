@@ -60,7 +60,9 @@ float parse_float(const Napi::Object & object, const char * key) {
 }
 
 template <typename T>
-T parse_choice(const Napi::Object & object, const char * key, std::initializer_list<std::pair<const char *, T>> choices) {
+T parse_choice(const Napi::Object &                              object,
+               const char *                                      key,
+               std::initializer_list<std::pair<const char *, T>> choices) {
     const Napi::Value value = object.Get(key);
     std::string       expected;
     for (const auto & [name, choice] : choices) {
@@ -69,7 +71,8 @@ T parse_choice(const Napi::Object & object, const char * key, std::initializer_l
         }
         expected += (expected.empty() ? "\"" : ", \"") + std::string(name) + "\"";
     }
-    fail(key, "one of " + expected, value.IsString() ? "\"" + value.As<Napi::String>().Utf8Value() + "\"" : kind_of(value));
+    fail(key, "one of " + expected,
+         value.IsString() ? "\"" + value.As<Napi::String>().Utf8Value() + "\"" : kind_of(value));
 }
 
 }  // namespace
@@ -87,7 +90,8 @@ int64_t parse_integer(const Napi::Value & value, const std::string & name, int64
         fail(name, expected, kind_of(value));
     }
     const double number = value.As<Napi::Number>().DoubleValue();
-    if (!(number >= static_cast<double>(lowest)) || !(number <= static_cast<double>(highest)) || std::floor(number) != number) {
+    if (!(number >= static_cast<double>(lowest)) || !(number <= static_cast<double>(highest)) ||
+        std::floor(number) != number) {
         fail(name, expected, kind_of(value));
     }
     return static_cast<int64_t>(number);

@@ -16,6 +16,6 @@ HeadWeights   parse_head(const Napi::Value & value);
 ScoreRequest  parse_score_request(const Napi::Value & value);
 std::string   parse_string(const Napi::Value & value, const std::string & name);
 // A whole number from lowest to highest.
-int64_t parse_integer(const Napi::Value & value, const std::string & name, int64_t lowest, int64_t highest);
+int64_t       parse_integer(const Napi::Value & value, const std::string & name, int64_t lowest, int64_t highest);
 
 }  // namespace jina_reranker

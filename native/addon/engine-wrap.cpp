@@ -27,15 +27,15 @@ struct Loading {
 }  // namespace
 
 Napi::Function EngineWrap::define(Napi::Env env) {
-    Napi::Function constructor = DefineClass(env, "Engine",
-                                             {
-                                                 StaticMethod<&EngineWrap::load>("load"),
-                                                 InstanceAccessor<&EngineWrap::info>("info"),
-                                                 InstanceMethod<&EngineWrap::submit>("submit"),
-                                                 InstanceMethod<&EngineWrap::tokenize_pair>("tokenizePair"),
-                                                 InstanceMethod<&EngineWrap::tokenize>("tokenize"),
-                                                 InstanceMethod<&EngineWrap::stats>("stats"),
-                                                 InstanceMethod<&EngineWrap::close>("close"),
+    Napi::Function constructor                = DefineClass(env, "Engine",
+                                                            {
+                                                                StaticMethod<&EngineWrap::load>("load"),
+                                                                InstanceAccessor<&EngineWrap::info>("info"),
+                                                                InstanceMethod<&EngineWrap::submit>("submit"),
+                                                                InstanceMethod<&EngineWrap::tokenize_pair>("tokenizePair"),
+                                                                InstanceMethod<&EngineWrap::tokenize>("tokenize"),
+                                                                InstanceMethod<&EngineWrap::stats>("stats"),
+                                                                InstanceMethod<&EngineWrap::close>("close"),
                                              });
     Environment::of(env).engine_constructor() = Napi::Persistent(constructor);
     return constructor;
@@ -43,7 +43,8 @@ Napi::Function EngineWrap::define(Napi::Env env) {
 
 EngineWrap::EngineWrap(const Napi::CallbackInfo & info) : Napi::ObjectWrap<EngineWrap>(info) {
     if (info.Length() != 1 || !info[0].IsExternal()) {
-        throw to_js_error(info.Env(), Error(ErrorCode::invalid_argument, "an engine is made with Engine.load(options)"));
+        throw to_js_error(info.Env(),
+                          Error(ErrorCode::invalid_argument, "an engine is made with Engine.load(options)"));
     }
     engine_ = *info[0].As<Napi::External<EnginePtr>>().Data();
 }
@@ -70,7 +71,8 @@ Napi::Value EngineWrap::load(const Napi::CallbackInfo & info) {
         float last_reported = -1.0f;
         try {
             loading->engine = std::make_shared<Engine>(loading->options, loading->head, [&](float fraction) {
-                if (!loading->on_progress.IsEmpty() && (fraction >= last_reported + kProgressStep || fraction >= 1.0f)) {
+                if (!loading->on_progress.IsEmpty() &&
+                    (fraction >= last_reported + kProgressStep || fraction >= 1.0f)) {
                     last_reported = fraction;
                     hand_off.post([loading, fraction](Napi::Env current) {
                         loading->on_progress.Call({ Napi::Number::New(current, fraction) });
@@ -109,38 +111,41 @@ Napi::Value EngineWrap::submit(const Napi::CallbackInfo & info) {
         HandOff &  hand_off = Environment::of(env).hand_off();
         const auto deferred = Napi::Promise::Deferred::New(env);
 
-        const uint64_t id = engine_->submit(parse_score_request(info[0]), [this, deferred, &hand_off](JobOutcome outcome) {
-            const auto shared = std::make_shared<JobOutcome>(std::move(outcome));
-            hand_off.post([this, deferred, shared, &hand_off](Napi::Env current) {
-                hand_off.end(current);
-                if (shared->result) {
-                    deferred.Resolve(to_js(current, *shared->result));
-                } else {
-                    deferred.Reject(to_js_error(current, *shared->error).Value());
-                }
-                Unref();
+        const uint64_t id =
+            engine_->submit(parse_score_request(info[0]), [this, deferred, &hand_off](JobOutcome outcome) {
+                const auto shared = std::make_shared<JobOutcome>(std::move(outcome));
+                hand_off.post([this, deferred, shared, &hand_off](Napi::Env current) {
+                    hand_off.end(current);
+                    if (shared->result) {
+                        deferred.Resolve(to_js(current, *shared->result));
+                    } else {
+                        deferred.Reject(to_js_error(current, *shared->error).Value());
+                    }
+                    Unref();
+                });
             });
-        });
         // The outcome is posted to this thread, so it cannot come before these: the process and the engine stay.
         hand_off.begin(env);
         Ref();
 
         Napi::Object job = Napi::Object::New(env);
         job.Set("result", deferred.Promise());
-        job.Set("cancel", Napi::Function::New(
-                              env,
-                              [engine = std::weak_ptr<Engine>(engine_), id](const Napi::CallbackInfo & call) -> Napi::Value {
-                                  const EnginePtr living = engine.lock();
-                                  return Napi::Boolean::New(call.Env(), living && living->cancel(id));
-                              },
-                              "cancel"));
+        job.Set("cancel",
+                Napi::Function::New(
+                    env,
+                    [engine = std::weak_ptr<Engine>(engine_), id](const Napi::CallbackInfo & call) -> Napi::Value {
+                        const EnginePtr living = engine.lock();
+                        return Napi::Boolean::New(call.Env(), living && living->cancel(id));
+                    },
+                    "cancel"));
         return job;
     });
 }
 
 Napi::Value EngineWrap::tokenize_pair(const Napi::CallbackInfo & info) {
     return guard(info.Env(), [&]() -> Napi::Value {
-        return to_js(info.Env(), engine_->tokenize_pair(parse_string(info[0], "query"), parse_string(info[1], "document")));
+        return to_js(info.Env(),
+                     engine_->tokenize_pair(parse_string(info[0], "query"), parse_string(info[1], "document")));
     });
 }
 

@@ -25,7 +25,8 @@ inline Error current_error() {
 }
 
 // Runs a function of the addon; what it throws becomes a NativeError.
-template <typename F> auto guard(Napi::Env env, F && function) {
+template <typename F>
+auto guard(Napi::Env env, F && function) {
     try {
         return function();
     } catch (const Napi::Error &) {

@@ -49,12 +49,12 @@ class HandOff {
 
     using Function = Napi::TypedThreadSafeFunction<HandOff, Message, call>;
 
-    Function                        function_;
-    mutable std::mutex              mutex_;
-    bool                            closing_     = false;
-    uint64_t                        n_in_flight_ = 0;
-    uint64_t                        last_thread_ = 0;
-    std::map<uint64_t, std::thread> threads_;
+    Function                              function_;
+    mutable std::mutex                    mutex_;
+    bool                                  closing_     = false;
+    uint64_t                              n_in_flight_ = 0;
+    uint64_t                              last_thread_ = 0;
+    std::map<uint64_t, std::thread>       threads_;
     std::vector<std::unique_ptr<Message>> dropped_;
 };
 

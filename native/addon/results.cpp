@@ -6,7 +6,8 @@ namespace jina_reranker {
 
 namespace {
 
-template <typename Array, typename T> Array to_typed_array(Napi::Env env, const std::vector<T> & values) {
+template <typename Array, typename T>
+Array to_typed_array(Napi::Env env, const std::vector<T> & values) {
     Array array = Array::New(env, values.size());
     std::copy(values.begin(), values.end(), array.Data());
     return array;

@@ -74,7 +74,7 @@ void init_once() {
 }
 
 bool is_backend_library(const std::filesystem::path & path) {
-    const std::string name = path.filename().string();
+    const std::string name   = path.filename().string();
     const auto        starts = [&](const char * prefix) {
         return name.rfind(prefix, 0) == 0;
     };

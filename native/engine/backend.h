@@ -19,12 +19,12 @@ struct BackendFailure {
 };
 
 struct DeviceInfo {
-    std::string           name;
-    std::string           description;
-    std::string           backend;
+    std::string                name;
+    std::string                description;
+    std::string                backend;
     enum ggml_backend_dev_type type;
-    uint64_t              memory_free  = 0;
-    uint64_t              memory_total = 0;
+    uint64_t                   memory_free  = 0;
+    uint64_t                   memory_total = 0;
 };
 
 struct BackendsInfo {

@@ -115,7 +115,7 @@ bool BatchPlanner::add_whole(Plan & plan) {
 
 // Fills what is left of the batch with the beginning of a pair that does not fit whole (P2: it goes first).
 void BatchPlanner::start_partial(Plan & plan) {
-    const int32_t room = (limits_.n_batch - plan.n_tokens) / limits_.alignment * limits_.alignment;
+    const int32_t room     = (limits_.n_batch - plan.n_tokens) / limits_.alignment * limits_.alignment;
     // A sliver costs a batch's overhead later and saves nothing now.
     const int32_t worth_it = std::min(limits_.n_batch, std::max(limits_.alignment, limits_.n_batch / 8));
     if (room < worth_it || static_cast<int32_t>(plan.slices.size()) >= limits_.n_seq_max) {
@@ -139,7 +139,7 @@ void BatchPlanner::start_partial(Plan & plan) {
 }
 
 Plan BatchPlanner::next() {
-    Plan plan;
+    Plan       plan;
     // A batch that begins with a partial pair, even one that ends in it, starts no other: that one's cells would lie
     // behind cells about to be freed, and its continuation would be put into those.
     const bool had_partial = partial_.has_value();
@@ -152,13 +152,13 @@ Plan BatchPlanner::next() {
         start_partial(plan);
     } else if (partial_) {
         // What the others left of their half goes to the partial pair as well.
-        const int32_t room = (limits_.n_batch - plan.n_tokens) / limits_.alignment * limits_.alignment;
-        const auto    job  = jobs_.find(*partial_);
-        WaitingPair & pair = job->second.pairs.front();
+        const int32_t  room   = (limits_.n_batch - plan.n_tokens) / limits_.alignment * limits_.alignment;
+        const auto     job    = jobs_.find(*partial_);
+        WaitingPair &  pair   = job->second.pairs.front();
         PlannedSlice & slice  = plan.slices.front();
         const int32_t  n_left = pair.n_tokens - pair.n_done;
         // Only whole blocks, and never the pair's end: its padding was not accounted for.
-        const int32_t more = std::min(room, (n_left - 1) / limits_.alignment * limits_.alignment);
+        const int32_t  more   = std::min(room, (n_left - 1) / limits_.alignment * limits_.alignment);
         slice.end += more;
         pair.n_done += more;
         plan.n_tokens += more;

@@ -80,8 +80,8 @@ class BatchPlanner {
     bool    others_waiting(uint64_t job) const;
 
     PlannerLimits           limits_;
-    Jobs                    jobs_;  // until removed; ordered by id, which is the order of arrival
-    std::optional<uint64_t> partial_;  // the job whose first pair is partial
+    Jobs                    jobs_;                  // until removed; ordered by id, which is the order of arrival
+    std::optional<uint64_t> partial_;               // the job whose first pair is partial
     double                  level_            = 0;  // service of the least served job
     int64_t                 n_waiting_tokens_ = 0;
 };

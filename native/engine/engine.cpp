@@ -79,9 +79,10 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     info_.reproducible = options_.reproducible != Reproducible::automatic ? options_.reproducible :
                          on_gpu                                           ? Reproducible::fast :
                                                                             Reproducible::exact;
-    const bool exact = info_.reproducible == Reproducible::exact;
+    const bool exact   = info_.reproducible == Reproducible::exact;
     if (exact && options_.flash_attention == FlashAttention::on) {
-        throw Error(ErrorCode::invalid_argument, "flashAttention: \"on\" cannot be combined with reproducible: \"exact\"");
+        throw Error(ErrorCode::invalid_argument,
+                    "flashAttention: \"on\" cannot be combined with reproducible: \"exact\"");
     }
     info_.flash_attention = exact ? FlashAttention::off : options_.flash_attention;
     alignment_            = exact ? cpu_alignment() : 1;
@@ -100,27 +101,27 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
 void Engine::create_context() {
     const bool exact = info_.reproducible == Reproducible::exact;
 
-    llama_context_params params = llama_context_default_params();
+    llama_context_params params  = llama_context_default_params();
     // A decode may carry one block of throw-away tokens on top of the plan, to fill up the output rows.
-    const int32_t n_batch       = info_.batch_tokens + (exact ? alignment_ : 0);
-    params.n_batch              = static_cast<uint32_t>(n_batch);
-    params.n_ubatch             = params.n_batch;
+    const int32_t        n_batch = info_.batch_tokens + (exact ? alignment_ : 0);
+    params.n_batch               = static_cast<uint32_t>(n_batch);
+    params.n_ubatch              = params.n_batch;
     // The partial pair's cells, at most a whole context, and one more batch.
-    params.n_ctx                = static_cast<uint32_t>(padded(info_.context_size, 256) + padded(n_batch, 256));
-    params.n_seq_max            = static_cast<uint32_t>(info_.n_seq_max) + 1;  // and one for throw-away tokens
-    params.n_outputs_max        = static_cast<uint32_t>(padded(info_.n_seq_max + 1, kOutputRows));
-    params.n_threads            = info_.n_threads;
-    params.n_threads_batch      = info_.n_threads;
-    params.embeddings           = false;
-    params.kv_unified           = true;
-    params.type_k               = options_.kv_type == KvType::f32 ? GGML_TYPE_F32 : GGML_TYPE_F16;
-    params.type_v               = params.type_k;
-    params.flash_attn_type      = info_.flash_attention == FlashAttention::off ? LLAMA_FLASH_ATTN_TYPE_DISABLED :
-                                  info_.flash_attention == FlashAttention::on  ? LLAMA_FLASH_ATTN_TYPE_ENABLED :
-                                                                                 LLAMA_FLASH_ATTN_TYPE_AUTO;
-    params.cb_eval              = on_eval;
-    params.cb_eval_user_data    = this;
-    params.abort_callback       = [](void * user_data) {
+    params.n_ctx                 = static_cast<uint32_t>(padded(info_.context_size, 256) + padded(n_batch, 256));
+    params.n_seq_max             = static_cast<uint32_t>(info_.n_seq_max) + 1;  // and one for throw-away tokens
+    params.n_outputs_max         = static_cast<uint32_t>(padded(info_.n_seq_max + 1, kOutputRows));
+    params.n_threads             = info_.n_threads;
+    params.n_threads_batch       = info_.n_threads;
+    params.embeddings            = false;
+    params.kv_unified            = true;
+    params.type_k                = options_.kv_type == KvType::f32 ? GGML_TYPE_F32 : GGML_TYPE_F16;
+    params.type_v                = params.type_k;
+    params.flash_attn_type       = info_.flash_attention == FlashAttention::off ? LLAMA_FLASH_ATTN_TYPE_DISABLED :
+                                   info_.flash_attention == FlashAttention::on  ? LLAMA_FLASH_ATTN_TYPE_ENABLED :
+                                                                                  LLAMA_FLASH_ATTN_TYPE_AUTO;
+    params.cb_eval               = on_eval;
+    params.cb_eval_user_data     = this;
+    params.abort_callback        = [](void * user_data) {
         return static_cast<Engine *>(user_data)->abort_.load(std::memory_order_relaxed);
     };
     params.abort_callback_data = this;
@@ -129,8 +130,8 @@ void Engine::create_context() {
     context_.reset(llama_init_from_model(model_->get(), params));
     if (!context_) {
         const std::string reason = take_last_error();
-        throw Error(ErrorCode::out_of_memory, "no context of " + std::to_string(params.n_ctx) + " tokens could be made" +
-                                                  (reason.empty() ? "" : ": " + reason));
+        throw Error(ErrorCode::out_of_memory, "no context of " + std::to_string(params.n_ctx) +
+                                                  " tokens could be made" + (reason.empty() ? "" : ": " + reason));
     }
 }
 
@@ -342,15 +343,16 @@ void Engine::decode(Batch & batch, const Plan & plan) {
     if (status != 0) {
         const std::string reason = take_last_error();
         free_sequences(plan);
-        throw Error(ErrorCode::engine_error, "llama_decode returned " + std::to_string(status) +
-                                                 (reason.empty() ? "" : ": " + reason));
+        throw Error(ErrorCode::engine_error,
+                    "llama_decode returned " + std::to_string(status) + (reason.empty() ? "" : ": " + reason));
     }
     free_sequences(plan);
 
     const auto n_outputs = static_cast<size_t>(std::count(batch.outputs.begin(), batch.outputs.end(), 1));
     if (n_outputs > 0 && hidden_.size() != n_outputs * static_cast<size_t>(info_.n_embd)) {
-        throw Error(ErrorCode::engine_error, "the decode gave " + std::to_string(hidden_.size()) + " numbers of hidden states for " +
-                                                 std::to_string(n_outputs) + " outputs");
+        throw Error(ErrorCode::engine_error, "the decode gave " + std::to_string(hidden_.size()) +
+                                                 " numbers of hidden states for " + std::to_string(n_outputs) +
+                                                 " outputs");
     }
 }
 

@@ -78,9 +78,9 @@ class Engine {
     // Engine thread only.
     std::unique_ptr<BatchPlanner>                                     planner_;
     std::map<std::pair<uint64_t, uint32_t>, std::vector<llama_token>> prompts_;  // (job, pair) -> tokens
-    std::vector<float>                                                hidden_;   // [n_outputs][n_embd] of the last decode
-    std::vector<llama_seq_id>                                         free_sequences_;
-    std::optional<std::pair<uint64_t, llama_seq_id>>                  partial_;  // job and sequence in the KV cache
+    std::vector<float>                               hidden_;  // [n_outputs][n_embd] of the last decode
+    std::vector<llama_seq_id>                        free_sequences_;
+    std::optional<std::pair<uint64_t, llama_seq_id>> partial_;  // job and sequence in the KV cache
 
     std::atomic<bool>     abort_{ false };
     std::atomic<uint64_t> tokens_computed_{ 0 };

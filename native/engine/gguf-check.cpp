@@ -106,10 +106,9 @@ class GgufCheck {
         const uint32_t    n_layer = positive(prefix + "block_count");
         positive(prefix + "feed_forward_length");
         positive(prefix + "context_length");
-        const uint32_t n_head_kv =
-            gguf_find_key(gguf_.get(), (prefix + "attention.head_count_kv").c_str()) < 0 ?
-                n_head :
-                positive(prefix + "attention.head_count_kv");
+        const uint32_t n_head_kv = gguf_find_key(gguf_.get(), (prefix + "attention.head_count_kv").c_str()) < 0 ?
+                                       n_head :
+                                       positive(prefix + "attention.head_count_kv");
         if (n_layer > 512) {
             fail("has " + std::to_string(n_layer) + " layers, at most 512 are supported");
         }

@@ -67,7 +67,7 @@ JobQueue::Settled JobQueue::settle(std::map<uint64_t, JobPtr>::iterator entry, J
     return { std::move(job), std::move(outcome) };
 }
 
-void JobQueue::finish(std::vector<Settled> settled) {
+void JobQueue::finish(std::vector<Settled> && settled) {
     for (auto & [job, outcome] : settled) {
         const JobCallback on_done = std::move(job->on_done);
         on_done(std::move(outcome));
@@ -104,7 +104,8 @@ void JobQueue::close() {
         const std::lock_guard lock(mutex_);
         closed_ = true;
         while (!jobs_.empty()) {
-            settled.push_back(settle(jobs_.begin(), { std::nullopt, Error(ErrorCode::closed, "the engine was closed") }));
+            settled.push_back(
+                settle(jobs_.begin(), { std::nullopt, Error(ErrorCode::closed, "the engine was closed") }));
         }
         tokenizer_wakes_.notify_all();
         engine_wakes_.notify_all();
@@ -137,9 +138,9 @@ void JobQueue::give_prompt(const Document & document, Prompt prompt, double toke
     const std::lock_guard lock(mutex_);
     n_at_tokenizer_ -= 1;
     if (jobs_.count(document.job->id) > 0) {
-        ScoreResult & result                   = document.job->result;
-        result.prompt_tokens[document.index]   = static_cast<uint32_t>(prompt.tokens.size());
-        result.dropped_tokens[document.index]  = prompt.n_dropped;
+        ScoreResult & result                  = document.job->result;
+        result.prompt_tokens[document.index]  = static_cast<uint32_t>(prompt.tokens.size());
+        result.dropped_tokens[document.index] = prompt.n_dropped;
         result.tokenize_ms += tokenize_ms;
         n_ready_tokens_ += static_cast<int64_t>(prompt.tokens.size());
         ready_.push_back({ document.job->id, document.index, std::move(prompt.tokens) });

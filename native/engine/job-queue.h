@@ -114,7 +114,7 @@ class JobQueue {
 
     // Q1: takes the job out; call finish() with it after unlocking.
     Settled     settle(std::map<uint64_t, JobPtr>::iterator entry, JobOutcome outcome);
-    static void finish(std::vector<Settled> settled);
+    static void finish(std::vector<Settled> && settled);
     bool        tokenizing() const { return !untokenized_.empty() || n_at_tokenizer_ > 0; }
 
     const size_t max_pairs_;

@@ -11,7 +11,11 @@ namespace jina_reranker {
 
 namespace {
 
-constexpr std::string_view kScoreToken = "<|box_end|>";
+constexpr std::string_view kScoreToken     = "<|box_end|>";
+// The model scores with id 100. Its published GGUF gives that id to the score token's text; one converted without the
+// swap has the text at its original id.
+constexpr llama_token      kUnswappedId    = 151649;
+constexpr llama_token      kTrainedScoreId = 100;
 
 ggml_backend_dev_t gpu_device() {
     for (const auto type : { GGML_BACKEND_DEVICE_TYPE_GPU, GGML_BACKEND_DEVICE_TYPE_IGPU }) {
@@ -39,9 +43,9 @@ Model::Model(const std::string & path, int32_t n_gpu_layers, const LoadProgress 
         bool &               stopped;
     } state{ progress, stopped };
 
-    llama_model_params params = llama_model_default_params();
-    params.devices            = devices.data();
-    params.n_gpu_layers       = gpu != nullptr ? n_gpu_layers : 0;
+    llama_model_params params          = llama_model_default_params();
+    params.devices                     = devices.data();
+    params.n_gpu_layers                = gpu != nullptr ? n_gpu_layers : 0;
     // Repacked weights are copies: read into place rather than mapped, they are held once.
     params.load_mode                   = gpu != nullptr ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
     params.progress_callback_user_data = &state;
@@ -74,6 +78,12 @@ Model::Model(const std::string & path, int32_t n_gpu_layers, const LoadProgress 
                                                   std::to_string(std::abs(n_tokens)));
     }
     score_token_ = tokens[0];
+    if (score_token_ == kUnswappedId) {
+        score_token_ = kTrainedScoreId;
+        log_line(LogLevel::warn, path + ": " + std::string(kScoreToken) + " is token " + std::to_string(kUnswappedId) +
+                                     ", as in the tokenizer the model was trained with; scoring with token " +
+                                     std::to_string(kTrainedScoreId));
+    }
 }
 
 void Model::describe(EngineInfo & info) const {

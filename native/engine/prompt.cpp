@@ -33,7 +33,8 @@ std::vector<llama_token> Prompter::tokenize(std::string_view text) const {
                                   false, false);
     }
     if (n_tokens < 0) {
-        throw Error(ErrorCode::engine_error, "llama_tokenize failed on a text of " + std::to_string(n_bytes) + " bytes");
+        throw Error(ErrorCode::engine_error,
+                    "llama_tokenize failed on a text of " + std::to_string(n_bytes) + " bytes");
     }
     tokens.resize(static_cast<size_t>(n_tokens));
     return tokens;
@@ -63,7 +64,8 @@ size_t Prompter::bytes_of(const std::vector<llama_token> & tokens, size_t n_toke
     }
     n_bytes = n_bytes > kDocumentHeading.size() ? n_bytes - kDocumentHeading.size() : 0;
     n_bytes = std::min(n_bytes, document.size());
-    while (n_bytes > 0 && n_bytes < document.size() && (static_cast<unsigned char>(document[n_bytes]) & 0xC0U) == 0x80U) {
+    while (n_bytes > 0 && n_bytes < document.size() &&
+           (static_cast<unsigned char>(document[n_bytes]) & 0xC0U) == 0x80U) {
         --n_bytes;
     }
     return n_bytes;
@@ -79,9 +81,10 @@ Prompt Prompter::build(const std::string & query, const std::string & document) 
         const size_t                   n_whole = prompt.tokens.size();
         const std::vector<llama_token> head    = tokenize(std::string(kDocumentHeading).append(document));
         // Tokens of heading and document to keep; merges at the cut can shift the count by a few, hence the loop.
-        size_t n_keep = head.size() > n_whole - limit ? head.size() - (n_whole - limit) : 0;
+        size_t                         n_keep  = head.size() > n_whole - limit ? head.size() - (n_whole - limit) : 0;
         while (true) {
-            prompt.tokens = tokenize(text(query, std::string_view(document).substr(0, bytes_of(head, n_keep, document))));
+            prompt.tokens =
+                tokenize(text(query, std::string_view(document).substr(0, bytes_of(head, n_keep, document))));
             if (prompt.tokens.size() <= limit) {
                 break;
             }

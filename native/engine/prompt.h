@@ -15,7 +15,7 @@
 namespace jina_reranker {
 
 struct Prompt {
-    std::vector<llama_token> tokens;  // score token included
+    std::vector<llama_token> tokens;         // score token included
     uint32_t                 n_dropped = 0;  // tokens the cut made the prompt shorter by
 };
 

@@ -48,8 +48,8 @@ void quantize(const std::string & input_path, const std::string & output_path, Q
     if (status != 0 || error) {
         const std::string reason = error ? error.message() : take_last_error();
         std::filesystem::remove(partial, error);
-        throw Error(ErrorCode::engine_error, input_path + ": could not be quantized to " + output_path +
-                                                 (reason.empty() ? "" : ": " + reason));
+        throw Error(ErrorCode::engine_error,
+                    input_path + ": could not be quantized to " + output_path + (reason.empty() ? "" : ": " + reason));
     }
 }
 

@@ -13,8 +13,8 @@ namespace {
 void check_array(const std::vector<float> & values, size_t expected, const char * name, int32_t n_embd) {
     if (values.size() != expected) {
         throw Error(ErrorCode::head_invalid, std::string("head: ") + name + " has " + std::to_string(values.size()) +
-                                                 " numbers, a model with hidden states of " + std::to_string(n_embd) + " needs " +
-                                                 std::to_string(expected));
+                                                 " numbers, a model with hidden states of " + std::to_string(n_embd) +
+                                                 " needs " + std::to_string(expected));
     }
     if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); })) {
         throw Error(ErrorCode::head_invalid, std::string("head: ") + name + " holds a number that is not finite");
@@ -42,8 +42,8 @@ ScoreHead::ScoreHead(const HeadWeights & weights, int32_t n_embd, ggml_backend_d
         throw Error(ErrorCode::backend_unavailable,
                     std::string("device ") + ggml_backend_dev_name(device) + " could not be initialised");
     }
-    if (const auto set_n_threads = reinterpret_cast<ggml_backend_set_n_threads_t>(ggml_backend_reg_get_proc_address(
-            ggml_backend_dev_backend_reg(device), "ggml_backend_set_n_threads"))) {
+    if (const auto set_n_threads = reinterpret_cast<ggml_backend_set_n_threads_t>(
+            ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), "ggml_backend_set_n_threads"))) {
         set_n_threads(backend_.get(), n_threads);
     }
 
@@ -54,7 +54,8 @@ ScoreHead::ScoreHead(const HeadWeights & weights, int32_t n_embd, ggml_backend_d
     weights_buffer_.reset(ggml_backend_alloc_ctx_tensors(weights_context_.get(), backend_.get()));
     allocator_.reset(ggml_gallocr_new(ggml_backend_get_default_buffer_type(backend_.get())));
     if (!weights_buffer_ || !allocator_) {
-        throw Error(ErrorCode::out_of_memory, "no memory for the score head on " + std::string(ggml_backend_dev_name(device)));
+        throw Error(ErrorCode::out_of_memory,
+                    "no memory for the score head on " + std::string(ggml_backend_dev_name(device)));
     }
 
     // ggml's matrix product wants each unit's input weights side by side.
@@ -71,9 +72,10 @@ ScoreHead::ScoreHead(const HeadWeights & weights, int32_t n_embd, ggml_backend_d
 
 std::vector<float> ScoreHead::logits(const std::vector<float> & hidden, int32_t n_rows) {
     const ggml_context_ptr context = new_context();
-    ggml_tensor * input = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, n_embd_, n_rows);
+    ggml_tensor *          input   = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, n_embd_, n_rows);
     ggml_set_input(input);
-    ggml_tensor * units  = ggml_relu(context.get(), ggml_add(context.get(), ggml_mul_mat(context.get(), w1_, input), b1_));
+    ggml_tensor * units =
+        ggml_relu(context.get(), ggml_add(context.get(), ggml_mul_mat(context.get(), w1_, input), b1_));
     ggml_tensor * output = ggml_mul_mat(context.get(), w2_, units);
     ggml_set_output(output);
     ggml_cgraph * graph = ggml_new_graph(context.get());

@@ -38,13 +38,13 @@ struct EngineOptions {
 struct EngineInfo {
     std::string    architecture;
     std::string    description;
-    uint64_t       n_params    = 0;
-    uint64_t       size_bytes  = 0;
-    int32_t        n_layer     = 0;
-    int32_t        n_embd      = 0;
-    int32_t        n_vocab     = 0;
-    int32_t        n_ctx_train = 0;
-    int32_t        score_token = 0;
+    uint64_t       n_params        = 0;
+    uint64_t       size_bytes      = 0;
+    int32_t        n_layer         = 0;
+    int32_t        n_embd          = 0;
+    int32_t        n_vocab         = 0;
+    int32_t        n_ctx_train     = 0;
+    int32_t        score_token     = 0;
     int32_t        context_size    = 0;
     int32_t        batch_tokens    = 0;
     int32_t        n_threads       = 0;

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** The command line. Commands are loaded when they run, so that help and usage errors need no addon. Exit codes: 0 done, 1 failed, 2 usage. */
+/**
+ * The command line. Commands are loaded when they run, so that help and usage errors need no addon. Exit codes: 0 done,
+ * 1 failed, 2 usage.
+ */
 
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";

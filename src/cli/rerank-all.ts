@@ -1,4 +1,4 @@
-/** Reranks any number of documents by handing them over in slices, so that MAX_DOCUMENTS does not limit files and progress shows. */
+/** Reranks any number of documents in slices, so that MAX_DOCUMENTS does not limit files and progress shows. */
 
 import { RerankError } from "../errors.js";
 import { rank } from "../ranking.js";

@@ -34,8 +34,7 @@ export async function rerank(command: RerankCommand, settings: ModelSettings): P
 async function rerankOnce(reranker: Reranker, name: string, { query = "", files, json, topK }: RerankCommand): Promise<void> {
   const documents = files.length > 0 ? await Promise.all(files.map(readText)) : await readLines(process.stdin);
   const job: RerankJob = { query, documents, topK, returnDocuments: true };
-  using progress = new Progress("scoring", documents.length);
-  const response = await rerankAll(reranker, job, (done) => progress.update(done));
+  const response = await scoreWithProgress(reranker, job);
   if (json) {
     const { results, ...rest } = writeNative(job, response, name);
     const named = results.map((result) => ({ ...result, ...(files.length > 0 && { file: files[result.index] }) }));
@@ -49,6 +48,12 @@ async function rerankOnce(reranker: Reranker, name: string, { query = "", files,
     `${droppedTokens > 0 ? "(cut) " : ""}${printable(document)}`,
   ]);
   process.stdout.write(table(["rank", "score", files.length > 0 ? "file" : "index", "document"], rows));
+}
+
+/** The bar is gone when this returns: what is printed next would be wiped with it. */
+async function scoreWithProgress(reranker: Reranker, job: RerankJob): ReturnType<typeof rerankAll> {
+  using progress = new Progress("scoring", job.documents.length);
+  return await rerankAll(reranker, job, (done) => progress.update(done));
 }
 
 /** A document a line; empty lines are none. */

@@ -5,11 +5,11 @@ export function printable(text: string): string {
   return text.replace(/[\s\p{C}]+/gu, " ").trim();
 }
 
-/** Columns as wide as their cells; the last one is cut at the terminal's edge. */
+/** Columns as wide as their cells; the last one is cut at the terminal's edge. Some terminals say they are 0 columns wide. */
 export function table(
   head: readonly string[],
   rows: readonly (readonly string[])[],
-  columns = process.stdout.columns ?? 120,
+  columns = process.stdout.columns || 120,
 ): string {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
   return [head, ...rows].map((row) => `${line(row, widths, columns)}\n`).join("");

@@ -176,26 +176,27 @@ class Encoder {
   }
 }
 
-/** Every upper half of a float32 decides its float16 but for rounding: tables by sign and exponent. */
+/** What a float32's sign and exponent decide of its float16, and by how much the fraction is shifted to make the rest. */
 const halfBase = new Uint16Array(512);
 const halfShift = new Uint8Array(512);
 for (let index = 0; index < 256; index++) {
-  const exponent = index - 127;
-  const [base, shift] =
-    exponent < -24
-      ? [0, 24]
-      : exponent < -14
-        ? [0x0400 >> (-exponent - 14), -exponent - 1]
-        : exponent <= 15
-          ? [(exponent + 15) << 10, 13]
-          : [0x7c00, 24];
-  halfBase[index] = base as number;
-  halfBase[index | 0x100] = (base as number) | 0x8000;
-  halfShift[index] = shift as number;
-  halfShift[index | 0x100] = shift as number;
+  const [base, shift] = halfParts(index - 127);
+  halfBase[index] = base;
+  halfBase[index | 0x100] = base | 0x8000;
+  halfShift[index] = shift;
+  halfShift[index | 0x100] = shift;
 }
 
-/** Float16 rounded half up; values beyond its range become infinities. */
+/** A shift of 24 drops the whole fraction. */
+function halfParts(exponent: number): [base: number, shift: number] {
+  if (exponent < -25) return [0, 24];
+  if (exponent === -25) return [1, 24]; // half of the smallest subnormal, or more
+  if (exponent < -14) return [0x0400 >> (-exponent - 14), -exponent - 1];
+  if (exponent <= 15) return [(exponent + 15) << 10, 13];
+  return [0x7c00, 24];
+}
+
+/** Float16 rounded to nearest, halves away from zero; values beyond its range become infinities. */
 export function toHalf(values: Float32Array): Uint16Array {
   const halves = new Uint16Array(values.length);
   const integers = new Uint32Array(values.buffer, values.byteOffset, values.length);

@@ -92,7 +92,8 @@ export async function writeRandomModel(options: RandomModelOptions): Promise<Mod
   const head = encodeNpz({
     W1: { shape: [width, width], values: noise.array(width * width, 1 / Math.sqrt(width)) },
     b1: { shape: [width], values: noise.array(width, 0.1) },
-    W2: { shape: [width, 1], values: noise.array(width, 1 / Math.sqrt(width)) },
+    // Twice what keeps the variance: logits of different documents then lie a few tenths apart, so that an error shows.
+    W2: { shape: [width, 1], values: noise.array(width, 2 / Math.sqrt(width)) },
     b2: { shape: [1], values: Float32Array.of(2.65) },
     logit_bias: { shape: [1], values: Float32Array.of(2.65) },
   });

@@ -15,8 +15,8 @@ export function cacheDirectory(
 }
 
 /**
- * The folder `name` in `root`, made by `make` if it is absent. It appears whole or not at all, so two processes may ask at once and
- * one that is killed leaves nothing behind that looks finished.
+ * The folder `name` in `root`, made by `make` if it is absent. It appears whole or not at all, so two processes may ask
+ * at once, and one that is killed leaves nothing behind that looks finished.
  */
 export async function cachedDirectory(
   root: string,

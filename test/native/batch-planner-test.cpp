@@ -15,7 +15,9 @@ struct Key {
     uint64_t job;
     uint32_t pair;
 
-    bool operator<(const Key & other) const { return std::make_pair(job, pair) < std::make_pair(other.job, other.pair); }
+    bool operator<(const Key & other) const {
+        return std::make_pair(job, pair) < std::make_pair(other.job, other.pair);
+    }
 };
 
 // Follows every pair through the plans and checks what must hold for each of them.
@@ -169,7 +171,8 @@ void tells_when_a_removed_job_was_partial() {
 }
 
 void refuses_limits_that_cannot_work() {
-    for (const PlannerLimits & limits : { PlannerLimits{ 60, 4, 8 }, PlannerLimits{ 4, 4, 8 }, PlannerLimits{ 64, 0, 8 } }) {
+    for (const PlannerLimits & limits :
+         { PlannerLimits{ 60, 4, 8 }, PlannerLimits{ 4, 4, 8 }, PlannerLimits{ 64, 0, 8 } }) {
         bool thrown = false;
         try {
             const BatchPlanner planner(limits);
@@ -187,13 +190,13 @@ void keeps_its_rules_over_random_arrivals() {
         const auto   pick = [&](int32_t low, int32_t high) {
             return std::uniform_int_distribution<int32_t>(low, high)(random);
         };
-        const int32_t       alignment = seed % 3 == 0 ? 1 : seed % 3 == 1 ? 8 : 16;
-        const PlannerLimits limits{ alignment * pick(4, 40), pick(1, 20), alignment };
-        BatchPlanner        planner(limits);
-        Witness             witness(limits);
+        const int32_t           alignment = seed % 3 == 0 ? 1 : seed % 3 == 1 ? 8 : 16;
+        const PlannerLimits     limits{ alignment * pick(4, 40), pick(1, 20), alignment };
+        BatchPlanner            planner(limits);
+        Witness                 witness(limits);
         std::map<uint64_t, int> waited;  // job -> batches since it last got tokens
         std::map<uint64_t, int> n_left;  // job -> pairs
-        uint64_t            last_job = 0;
+        uint64_t                last_job = 0;
         for (int step = 0; step < 200 || !planner.empty(); ++step) {
             if (step < 200 && pick(0, 3) == 0) {
                 const uint64_t job     = ++last_job;
@@ -247,7 +250,8 @@ int main() {
         { "spreads a long pair over several batches", spreads_a_long_pair_over_several_batches },
         { "starts a long pair in front of the whole ones", starts_a_long_pair_in_front_of_the_whole_ones },
         { "lets a short job pass beside a long pair", lets_a_short_job_pass_beside_a_long_pair },
-        { "serves a late short job before the rest of a large one", serves_a_late_short_job_before_the_rest_of_a_large_one },
+        { "serves a late short job before the rest of a large one",
+          serves_a_late_short_job_before_the_rest_of_a_large_one },
         { "tells when a removed job was partial", tells_when_a_removed_job_was_partial },
         { "refuses limits that cannot work", refuses_limits_that_cannot_work },
         { "keeps its rules over random arrivals", keeps_its_rules_over_random_arrivals },

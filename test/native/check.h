@@ -25,7 +25,8 @@ inline void fail(const char * file, int line, const std::string & what) {
     ++failures();
 }
 
-template <typename A, typename B> void equal(const A & actual, const B & expected, const char * text, const char * file, int line) {
+template <typename A, typename B>
+void equal(const A & actual, const B & expected, const char * text, const char * file, int line) {
     if (!(actual == expected)) {
         std::ostringstream message;
         message << text << ": got " << actual << ", expected " << expected;
@@ -49,26 +50,26 @@ inline int run(const std::vector<std::pair<const char *, std::function<void()>>>
 
 }  // namespace check
 
-#define CHECK(condition)                                    \
-    do {                                                    \
-        if (!(condition)) {                                 \
+#define CHECK(condition)                                              \
+    do {                                                              \
+        if (!(condition)) {                                           \
             check::fail(__FILE__, __LINE__, "not true: " #condition); \
-        }                                                   \
+        }                                                             \
     } while (false)
 
 #define CHECK_EQUAL(actual, expected) check::equal(actual, expected, #actual, __FILE__, __LINE__)
 
-#define CHECK_ERROR(expression, expected_code)                                                          \
-    do {                                                                                                \
-        bool thrown = false;                                                                            \
-        try {                                                                                           \
-            static_cast<void>(expression);                                                              \
-        } catch (const jina_reranker::Error & error) {                                                  \
-            thrown = true;                                                                              \
-            check::equal(std::string(jina_reranker::error_code_name(error.code)),                       \
+#define CHECK_ERROR(expression, expected_code)                                                                         \
+    do {                                                                                                               \
+        bool thrown = false;                                                                                           \
+        try {                                                                                                          \
+            static_cast<void>(expression);                                                                             \
+        } catch (const jina_reranker::Error & error) {                                                                 \
+            thrown = true;                                                                                             \
+            check::equal(std::string(jina_reranker::error_code_name(error.code)),                                      \
                          std::string(jina_reranker::error_code_name(expected_code)), #expression, __FILE__, __LINE__); \
-        }                                                                                               \
-        if (!thrown) {                                                                                  \
-            check::fail(__FILE__, __LINE__, "threw nothing: " #expression);                             \
-        }                                                                                               \
+        }                                                                                                              \
+        if (!thrown) {                                                                                                 \
+            check::fail(__FILE__, __LINE__, "threw nothing: " #expression);                                            \
+        }                                                                                                              \
     } while (false)

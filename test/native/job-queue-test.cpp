@@ -37,9 +37,9 @@ void refuses_what_does_not_fit_whole() {
 }
 
 void gives_documents_round_robin() {
-    JobQueue       queue(10);
-    const uint64_t a = queue.push(request(2), [](const JobOutcome &) {});
-    const uint64_t b = queue.push(request(2), [](const JobOutcome &) {});
+    JobQueue              queue(10);
+    const uint64_t        a = queue.push(request(2), [](const JobOutcome &) {});
+    const uint64_t        b = queue.push(request(2), [](const JobOutcome &) {});
     std::vector<uint64_t> order;
     for (int i = 0; i < 4; ++i) {
         const auto document = queue.take_document();
@@ -121,15 +121,15 @@ void fails_everything_on_close_and_refuses_afterwards() {
 
 // Callers, cancellers, a tokenizer and an engine at once: every job is answered exactly once, every pair counted once.
 void settles_every_job_once_under_contention() {
-    constexpr int    kJobs = 2000;
-    JobQueue         queue(1U << 20);
-    std::atomic<int> n_answers{ 0 };
-    std::thread      tokenizer([&] {
+    constexpr int            kJobs = 2000;
+    JobQueue                 queue(1U << 20);
+    std::atomic<int>         n_answers{ 0 };
+    std::thread              tokenizer([&] {
         while (const auto document = queue.take_document()) {
             queue.give_prompt(*document, prompt(3), 0);
         }
     });
-    std::thread engine([&] {
+    std::thread              engine([&] {
         for (bool open = true; open;) {
             const auto                   work = queue.take_work(0, 30);
             std::vector<JobQueue::Score> scores;
@@ -141,6 +141,7 @@ void settles_every_job_once_under_contention() {
         }
     });
     std::vector<std::thread> callers;
+    callers.reserve(4);
     for (int caller = 0; caller < 4; ++caller) {
         callers.emplace_back([&, caller] {
             for (int i = 0; i < kJobs / 4; ++i) {

@@ -37,7 +37,7 @@ Prompter prompter(int32_t context_size) {
 std::string text_of(const std::vector<llama_token> & tokens) {
     std::string text;
     for (const llama_token token : tokens) {
-        std::string piece(256, '\0');
+        std::string   piece(256, '\0');
         const int32_t n = llama_token_to_piece(llama_model_get_vocab(vocabulary()), token, piece.data(),
                                                static_cast<int32_t>(piece.size()), 0, true);
         text += piece.substr(0, static_cast<size_t>(n));
@@ -54,9 +54,9 @@ std::string repeat(const std::string & text, int n) {
 }
 
 void tokenizes_as_llama_cpp_expects_of_qwen2() {
-    const std::string input    = read_file(JINA_RERANKER_VOCABULARY ".inp");
-    const std::string output   = read_file(JINA_RERANKER_VOCABULARY ".out");
-    const std::string splitter = "\n__ggml_vocab_test__\n";
+    const std::string  input    = read_file(JINA_RERANKER_VOCABULARY ".inp");
+    const std::string  output   = read_file(JINA_RERANKER_VOCABULARY ".out");
+    const std::string  splitter = "\n__ggml_vocab_test__\n";
     std::istringstream lines(output);
     std::string        line;
     int                n_cases = 0;
@@ -101,7 +101,8 @@ void cuts_only_the_end_of_the_document() {
         CHECK(prompt.tokens.size() <= static_cast<size_t>(context_size));
         CHECK(prompt.tokens.size() >= static_cast<size_t>(context_size) - 3);
         CHECK(prompt.n_dropped > 0);
-        CHECK_EQUAL(prompt.tokens.size() + prompt.n_dropped, prompter(8192).build("what jumps?", document).tokens.size());
+        CHECK_EQUAL(prompt.tokens.size() + prompt.n_dropped,
+                    prompter(8192).build("what jumps?", document).tokens.size());
         prompt.tokens.pop_back();
         const std::string text  = text_of(prompt.tokens);
         const std::string begin = "**Document**:\n";
@@ -146,8 +147,9 @@ void refuses_a_query_that_leaves_no_room() {
 
 void survives_awkward_texts() {
     const std::string nul("a\0b", 3);
-    for (const std::string & text : { std::string(), std::string(" \n\t "), nul, std::string("\xEF\xBF\xBD"), std::string("שלום"),
-                                      std::string("👩‍👩‍👧‍👦"), std::string(1 << 20, 'a'), std::string(1 << 20, '\n') }) {
+    for (const std::string & text :
+         { std::string(), std::string(" \n\t "), nul, std::string("\xEF\xBF\xBD"), std::string("שלום"),
+           std::string("👩‍👩‍👧‍👦"), std::string(1 << 20, 'a'), std::string(1 << 20, '\n') }) {
         const Prompt prompt = prompter(128).build("query", text);
         CHECK(prompt.tokens.size() <= 128);
         CHECK_EQUAL(prompt.tokens.back(), kScoreToken);

@@ -57,7 +57,8 @@ void equals_a_plain_computation_for_any_number_of_rows() {
     const HeadWeights weights = random_head();
     ScoreHead         head(weights, kEmbd, cpu(), 2);
     for (const int32_t n_rows : { 1, 2, 3, 4, 7, 32, 100 }) {
-        const auto hidden = random_floats(static_cast<size_t>(n_rows * kEmbd), static_cast<uint32_t>(n_rows));
+        const auto hidden =
+            random_floats(static_cast<size_t>(n_rows) * static_cast<size_t>(kEmbd), static_cast<uint32_t>(n_rows));
         const auto logits = head.logits(hidden, n_rows);
         CHECK_EQUAL(logits.size(), static_cast<size_t>(n_rows));
         for (size_t row = 0; row < logits.size(); ++row) {
@@ -88,7 +89,8 @@ void normalises_with_a_sigmoid() {
     CHECK(score_of_logit(-20.0f) > 0.0f);
     CHECK_EQUAL(score_of_logit(1000.0f), 1.0f);
     CHECK_EQUAL(score_of_logit(-1000.0f), 0.0f);
-    for (const float bad : { std::nanf(""), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity() }) {
+    for (const float bad :
+         { std::nanf(""), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity() }) {
         CHECK_ERROR(score_of_logit(bad), ErrorCode::invalid_score);
     }
 }

@@ -1,14 +1,23 @@
-/** Reads a GGUF's numbers and tensors (F32 and F16) into plain float64 arrays, for the reference forward pass. */
+/** Reads a GGUF's metadata and tensors (F32 and F16) into plain float64 arrays, for the reference forward pass. */
 
 import { readFile } from "node:fs/promises";
 import { halfToNumber } from "../../src/model/npz.js";
 
-export interface GgufFile {
-  metadata: Map<string, number | string | boolean>;
-  tensors: Map<string, { shape: number[]; values: Float64Array }>;
+export type GgufValue = number | string | boolean | GgufValue[];
+
+export interface GgufTensor {
+  /** ggml's order: the contiguous dimension first. */
+  shape: number[];
+  type: "f32" | "f16";
+  values: Float64Array;
 }
 
-const scalarReaders: Record<number, { bytes: number; read: (buffer: Buffer, offset: number) => number | boolean }> = {
+export interface GgufFile {
+  metadata: Map<string, GgufValue>;
+  tensors: Map<string, GgufTensor>;
+}
+
+const scalarReaders: Readonly<Record<number, { bytes: number; read: (buffer: Buffer, offset: number) => number | boolean }>> = {
   4: { bytes: 4, read: (buffer, offset) => buffer.readUInt32LE(offset) },
   5: { bytes: 4, read: (buffer, offset) => buffer.readInt32LE(offset) },
   6: { bytes: 4, read: (buffer, offset) => buffer.readFloatLE(offset) },
@@ -16,6 +25,8 @@ const scalarReaders: Record<number, { bytes: number; read: (buffer: Buffer, offs
 };
 const stringType = 8;
 const arrayType = 9;
+const tensorTypes: Readonly<Record<number, GgufTensor["type"]>> = { 0: "f32", 1: "f16" };
+const alignment = 32;
 
 export async function readGguf(path: string): Promise<GgufFile> {
   const buffer = await readFile(path);
@@ -33,8 +44,12 @@ export async function readGguf(path: string): Promise<GgufFile> {
     offset += length;
     return buffer.toString("utf8", offset - length, offset);
   };
-  const scalar = (type: number) => {
+  const value = (type: number): GgufValue => {
     if (type === stringType) return string();
+    if (type === arrayType) {
+      const itemType = u32();
+      return Array.from({ length: u64() }, () => value(itemType));
+    }
     const reader = scalarReaders[type];
     if (!reader) throw new Error(`GGUF value type ${type}`);
     offset += reader.bytes;
@@ -45,32 +60,27 @@ export async function readGguf(path: string): Promise<GgufFile> {
   const tensorCount = u64();
   const keyCount = u64();
   const metadata: GgufFile["metadata"] = new Map();
-  for (let index = 0; index < keyCount; index++) {
-    const key = string();
-    const type = u32();
-    if (type === arrayType) {
-      const itemType = u32();
-      for (let left = u64(); left > 0; left--) scalar(itemType);
-    } else {
-      metadata.set(key, scalar(type));
-    }
-  }
+  for (let index = 0; index < keyCount; index++) metadata.set(string(), value(u32()));
   const infos = Array.from({ length: tensorCount }, () => ({
     name: string(),
     shape: Array.from({ length: u32() }, u64),
     type: u32(),
     offset: u64(),
   }));
-  const data = Math.ceil(offset / 32) * 32;
+
+  const data = Math.ceil(offset / alignment) * alignment;
   const tensors: GgufFile["tensors"] = new Map();
   for (const info of infos) {
-    const count = info.shape.reduce((product, length) => product * length, 1);
+    const type = tensorTypes[info.type];
+    if (!type) throw new Error(`tensor ${info.name} is of ggml type ${info.type}`);
+    if (info.offset % alignment !== 0)
+      throw new Error(`tensor ${info.name} begins at ${info.offset}, not a multiple of ${alignment}`);
+    const values = new Float64Array(info.shape.reduce((product, length) => product * length, 1));
     const at = data + info.offset;
-    if (info.type !== 0 && info.type !== 1) throw new Error(`tensor ${info.name} is of ggml type ${info.type}`);
-    const values = Float64Array.from({ length: count }, (_, index) =>
-      info.type === 0 ? buffer.readFloatLE(at + index * 4) : halfToNumber(buffer.readUInt16LE(at + index * 2)),
-    );
-    tensors.set(info.name, { shape: info.shape, values });
+    for (let index = 0; index < values.length; index++) {
+      values[index] = type === "f32" ? buffer.readFloatLE(at + index * 4) : halfToNumber(buffer.readUInt16LE(at + index * 2));
+    }
+    tensors.set(info.name, { shape: info.shape, type, values });
   }
   return { metadata, tensors };
 }

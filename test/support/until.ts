@@ -1,4 +1,7 @@
-/** Waits for what has no event of its own: a counter that moves on another thread. The limit only keeps a broken test from hanging. */
+/**
+ * Waits for what has no event of its own: a counter that moves on another thread. The limit only keeps a broken test
+ * from hanging.
+ */
 
 import { vi } from "vitest";
 
