@@ -47,6 +47,21 @@ export const errorTable = {
   },
   head_invalid: { status: 500, when: "The score head is not an .npz of the right arrays and shapes, or holds NaN (start only)." },
   backend_unavailable: { status: 500, when: "No usable backend was found (start only)." },
+  hub_unreachable: { status: 500, when: "The hub could not be reached, or the connection broke too often (start only)." },
+  hub_unavailable: { status: 500, when: "The hub is out of order or limits requests, also after several tries (start only)." },
+  hub_unauthorized: { status: 500, when: "The repository is private or does not exist, or HF_TOKEN is not valid (start only)." },
+  hub_forbidden: { status: 500, when: "HF_TOKEN may not read the repository, or its conditions were not accepted (start only)." },
+  hub_not_found: {
+    status: 500,
+    when: "The hub has no such repository, revision or file; the message lists the GGUF files that are there (start only).",
+  },
+  checksum_mismatch: {
+    status: 500,
+    when: "A file is not the one that was published; the message has both checksums and nothing of it was loaded (start only).",
+  },
+  not_cached: { status: 500, when: "HF_HUB_OFFLINE is set and the files are not in the cache (start only)." },
+  disk_full: { status: 500, when: "No room for the model's files (start only)." },
+  cache_not_writable: { status: 500, when: "The cache folder cannot be written (start only)." },
   out_of_memory: { status: 500, when: "Memory for the model or its context could not be had (start only)." },
 } as const satisfies Record<string, ErrorDescription>;
 

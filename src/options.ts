@@ -3,6 +3,7 @@
 import { dirname, join } from "node:path";
 import type { EngineOptions } from "../binding.js";
 import { RerankError } from "./errors.js";
+import { nearest } from "./nearest.js";
 import { type Kind, oneOf, type Setting, settings } from "./settings.js";
 import type { LoadOptions } from "./types.js";
 
@@ -88,21 +89,5 @@ function refuseUnknown(names: readonly string[]): void {
   const known = Object.keys(optionNames);
   const unknown = names.find((name) => !known.includes(name));
   if (unknown === undefined) return;
-  const nearest = known.reduce((best, name) => (distance(unknown, name) < distance(unknown, best) ? name : best));
-  throw new RerankError("invalid_option", `${unknown}: no such option; the nearest is ${nearest}`);
-}
-
-/** Levenshtein distance, case ignored. */
-function distance(left: string, right: string): number {
-  const target = right.toLowerCase();
-  let previous = Array.from({ length: target.length + 1 }, (_, column) => column);
-  for (const [row, letter] of [...left.toLowerCase()].entries()) {
-    const current = [row + 1];
-    for (let column = 0; column < target.length; column++) {
-      const replaced = (previous[column] ?? 0) + (letter === target[column] ? 0 : 1);
-      current.push(Math.min(replaced, (previous[column + 1] ?? 0) + 1, (current[column] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous[target.length] ?? 0;
+  throw new RerankError("invalid_option", `${unknown}: no such option; the nearest is ${nearest(unknown, known)}`);
 }

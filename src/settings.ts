@@ -59,6 +59,11 @@ export function text(what: string, placeholder: string): Kind<string> {
   return { allowed: what, placeholder, parse: (value) => (accepts(value) ? value : undefined), accepts };
 }
 
+function pattern(what: string, placeholder: string, expression: RegExp): Kind<string> {
+  const accepts = (value: unknown): value is string => typeof value === "string" && expression.test(value);
+  return { allowed: what, placeholder, parse: (value) => (accepts(value.trim()) ? value.trim() : undefined), accepts };
+}
+
 function toggle(): Kind<boolean> {
   const words = new Map([
     ["true", true],
@@ -104,6 +109,65 @@ export const settings = {
     environment: "DEMO",
     flag: "--demo",
     help: "use the built-in demo model: it counts words and is not trained",
+  }),
+  modelId: setting({
+    kind: pattern("a repository as owner/name", "<owner/name>", /^[\w.-]+\/[\w.-]+$/),
+    default: "jinaai/jina-reranker-m0-GGUF",
+    environment: "MODEL_ID",
+    flag: "--model-id",
+    help: "the repository of the hub to fetch from when no local file is given",
+  }),
+  modelFile: setting({
+    kind: pattern("the path of a .gguf file in the repository", "<file>", /^(?!.*\.\.)[\w.-][^\\?#\p{C}]*\.gguf$/iu),
+    default: "jina-reranker-m0-Q4_K_M.gguf",
+    environment: "MODEL_FILE",
+    flag: "--model-file",
+    help: "the GGUF file in it; the score head is beside it",
+  }),
+  modelRevision: setting({
+    kind: pattern("a branch, a tag or a commit", "<revision>", /^(?!.*\.\.)[\w][\w./-]*$/),
+    default: "main",
+    environment: "MODEL_REVISION",
+    flag: "--model-revision",
+    help: "a branch, a tag or a commit of it; with a commit that is in the cache nothing is asked",
+  }),
+  hfEndpoint: setting({
+    kind: pattern("an http or https address", "<url>", /^https?:\/\/[^\s?#]+$/),
+    default: "https://huggingface.co",
+    environment: "HF_ENDPOINT",
+    flag: "--hf-endpoint",
+    help: "the hub, or a mirror of it",
+  }),
+  hfToken: setting({
+    kind: pattern("a token without spaces", "<token>", /^[\x21-\x7e]+$/),
+    default: undefined,
+    defaultText: "the file token in HF_HOME",
+    environment: "HF_TOKEN",
+    flag: "--hf-token",
+    help: "for private and gated repositories; better as a variable, which other users of the machine do not see",
+  }),
+  hfHome: setting({
+    kind: text("a folder", "<path>"),
+    default: undefined,
+    defaultText: "~/.cache/huggingface",
+    environment: "HF_HOME",
+    flag: "--hf-home",
+    help: "the folder of the hub's clients, shared with other tools",
+  }),
+  hfHubCache: setting({
+    kind: text("a folder", "<path>"),
+    default: undefined,
+    defaultText: "hub in HF_HOME",
+    environment: "HF_HUB_CACHE",
+    flag: "--hf-hub-cache",
+    help: "the cache of the hub's files",
+  }),
+  hfHubOffline: setting({
+    kind: toggle(),
+    default: false,
+    environment: "HF_HUB_OFFLINE",
+    flag: "--hf-hub-offline",
+    help: "ask no hub, use what is in the cache",
   }),
   contextSize: setting({
     kind: wholeNumber(16, 1_048_576),
@@ -194,6 +258,13 @@ export const settings = {
     flag: "--body-limit-mb",
     help: "MiB; larger bodies get 413",
   }),
+  keepAliveOnFailure: setting({
+    kind: toggle(),
+    default: false,
+    environment: "KEEP_ALIVE_ON_FAILURE",
+    flag: "--keep-alive-on-failure",
+    help: "when the model cannot be had, stay up and answer with failed instead of ending with 1",
+  }),
   logLevel: setting({
     kind: oneOf("trace", "debug", "info", "warn", "error", "fatal", "silent"),
     default: "info",
@@ -205,7 +276,7 @@ export const settings = {
 
 export type SettingName = keyof typeof settings;
 
-type WithoutDefault = "modelPath" | "headPath";
+type WithoutDefault = "modelPath" | "headPath" | "hfToken" | "hfHome" | "hfHubCache";
 type ValueOf<S> = S extends Setting<infer Value> ? Value : never;
 export type Settings = {
   readonly [Name in SettingName]: ValueOf<(typeof settings)[Name]> | (Name extends WithoutDefault ? undefined : never);

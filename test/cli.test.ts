@@ -88,7 +88,8 @@ describe("rerank", () => {
         /^jina-reranker: (no-such-file\.txt cannot be read: .*|documents: expected at least one, got none)\n$/,
       );
     }
-    const { code, stderr } = await runCommand(["rerank", "-q", "a"], { input: "a\n" });
+    const variables = { HF_HUB_OFFLINE: "1", HF_HOME: await mkdtemp(join(tmpdir(), "jina-reranker-no-hub-")) };
+    const { code, stderr } = await runCommand(["rerank", "-q", "a"], { input: "a\n", variables });
     expect(code).toBe(1);
     expect(stderr).toContain("--demo");
   });

@@ -102,10 +102,12 @@ describe("a model that cannot be loaded ends the process with 1 and one line", (
   });
 });
 
-test("without a model it says the ways on, and never takes the demo model by itself", async () => {
-  const { code, stdout, stderr } = await runCommand(["serve", ...loopback]);
-  expect([code, stdout]).toEqual([1, ""]);
-  for (const way of ["--model", "MODEL_PATH", "--demo"]) expect(stderr).toContain(way);
+test("without a model and without a hub it says the ways on, and never takes the demo model by itself", async () => {
+  const variables = { HF_HUB_OFFLINE: "1", HF_HOME: await mkdtemp(join(tmpdir(), "jina-reranker-no-hub-")) };
+  const { code, stdout, stderr } = await runCommand(["serve", ...loopback], { variables });
+  expect(code).toBe(1);
+  expect(stdout).not.toContain("ready");
+  for (const way of ["--model", "MODEL_PATH", "HF_ENDPOINT", "--demo"]) expect(stderr).toContain(way);
 });
 
 test("with the demo model it says that it is not trained", async () => {

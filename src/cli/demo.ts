@@ -34,7 +34,7 @@ export async function demo(once: boolean, settings: ServerSettings): Promise<voi
     address: { host, port },
     // Not among the demo's own lines, and only what is wrong.
     logger: pino({ level: "warn" }, pino.destination(2)),
-    load: (onProgress) => loadModel(source, settings, onProgress),
+    load: (onProgress) => loadModel(source, settings, { onProgress, onNotice: () => {} }),
   });
   try {
     await service.loaded;

@@ -3,10 +3,23 @@
 import { type Command, Option } from "commander";
 import { readSettings, type SettingName, type Settings, settings } from "../settings.js";
 
+export const hubSettings = [
+  "modelId",
+  "modelFile",
+  "modelRevision",
+  "hfEndpoint",
+  "hfToken",
+  "hfHome",
+  "hfHubCache",
+  "hfHubOffline",
+] as const satisfies readonly SettingName[];
+export type HubModelSettings = Pick<Settings, (typeof hubSettings)[number]>;
+
 export const modelSettings = [
   "modelPath",
   "headPath",
   "demo",
+  ...hubSettings,
   "contextSize",
   "gpuLayers",
   "threads",
@@ -24,6 +37,7 @@ export const serverSettings = [
   "host",
   "requestTimeoutMs",
   "bodyLimitMb",
+  "keepAliveOnFailure",
   "logLevel",
 ] as const satisfies readonly SettingName[];
 export type ServerSettings = Pick<Settings, (typeof serverSettings)[number]>;

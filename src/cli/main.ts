@@ -7,8 +7,8 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { RerankError } from "../errors.js";
-import { wholeNumber } from "../settings.js";
-import { addFlags, modelSettings, serverSettings } from "./flags.js";
+import { readSettings, type SettingName, wholeNumber } from "../settings.js";
+import { addFlags, hubSettings, modelSettings, serverSettings } from "./flags.js";
 
 class UsageError extends Error {}
 
@@ -44,9 +44,45 @@ rerank.action(async (files: string[], options: { query?: string; topK?: string; 
   if (!clean) process.exitCode = 1;
 });
 
+const download = program
+  .command("download")
+  .description("fetch a model and its score head into the hub's cache, verify them, print where they are")
+  .argument("[model-id]", "owner/name (default: MODEL_ID)")
+  .argument("[model-file]", "the GGUF in it (default: MODEL_FILE)");
+const downloadFlags = addFlags(download, hubSettings);
+download.action(async (modelId?: string, modelFile?: string) => {
+  const given = { ...(modelId !== undefined && { modelId }), ...(modelFile !== undefined && { modelFile }) };
+  // Checked as the flags of the same name.
+  const settings = {
+    ...downloadFlags(),
+    ...readSettings(
+      ["modelId", "modelFile"].filter((name): name is keyof typeof given => name in given),
+      given,
+      {},
+    ),
+  };
+  await (await import("./download.js")).download(settings);
+});
+
+const verify = program
+  .command("verify")
+  .description("score pairs whose scores are known, and tell how far the model is from them")
+  .requiredOption("--pairs <file>", 'a {"query","document","score"} per line')
+  .addOption(new Option("--tolerance <number>", "the largest difference that is well").default("0.02"))
+  .addOption(new Option("--json", "print JSON"));
+const verifyFlags = addFlags(verify, modelSettings);
+verify.action(async ({ pairs, tolerance: text, json = false }: { pairs: string; tolerance: string; json?: boolean }) => {
+  const tolerance = text.trim() === "" ? Number.NaN : Number(text);
+  if (!(tolerance >= 0 && tolerance <= 1)) {
+    throw new UsageError(`--tolerance: expected a number from 0 to 1, got ${JSON.stringify(text)}`);
+  }
+  const within = await (await import("./verify.js")).verify({ pairs, tolerance, json }, verifyFlags());
+  if (!within) process.exitCode = 1;
+});
+
 const info = program
   .command("info")
-  .description("versions, backends and devices, and the facts of a model if one is given")
+  .description("versions, backends and devices; the facts of a model if one is given, else where its files are")
   .addOption(new Option("--json", "print JSON"));
 const infoFlags = addFlags(info, modelSettings);
 info.action(async ({ json = false }: { json?: boolean }) => {
@@ -58,12 +94,20 @@ const demo = program
   .command("demo")
   .description("serve the built-in demo model, show an example, and stay up")
   .addOption(new Option("--once", "end after the example"));
+/** The demo has its own model and never asks for another. */
+const notForDemo = [
+  "modelPath",
+  "headPath",
+  "demo",
+  "keepAliveOnFailure",
+  ...hubSettings,
+] as const satisfies readonly SettingName[];
 const demoFlags = addFlags(
   demo,
-  serverSettings.filter((name) => name !== "modelPath" && name !== "headPath" && name !== "demo"),
+  serverSettings.filter((name) => !notForDemo.some((other) => other === name)),
 );
 demo.action(async ({ once = false }: { once?: boolean }) => {
-  const settings = { ...demoFlags(), modelPath: undefined, headPath: undefined, demo: true };
+  const settings = { ...readSettings(notForDemo, {}, {}), ...demoFlags(), demo: true };
   await (await import("./demo.js")).demo(once, settings);
 });
 

@@ -1,15 +1,15 @@
 /** `rerank`: documents from files, from lines of stdin, or requests as JSONL. */
 
-import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { RerankError } from "../errors.js";
 import type { Reranker } from "../reranker.js";
 import { type RerankJob, writeNative } from "../server/dialects/native.js";
 import type { ModelSettings } from "./flags.js";
 import { rerankJsonl } from "./jsonl.js";
-import { demoNotice, loadModel, modelName, modelSource } from "./model-source.js";
+import { loadWithProgress } from "./load-with-progress.js";
+import { modelName, modelSource } from "./model-source.js";
 import { Progress } from "./progress.js";
+import { readText } from "./read-text.js";
 import { rerankAll } from "./rerank-all.js";
 import { printable, table } from "./table.js";
 
@@ -25,16 +25,10 @@ export interface RerankCommand {
 export async function rerank(command: RerankCommand, settings: ModelSettings): Promise<boolean> {
   const source = modelSource(settings);
   const name = modelName(source);
-  if (source.kind === "demo") process.stderr.write(`jina-reranker: ${demoNotice}\n`);
-  await using reranker = await loadWithProgress(settings);
+  await using reranker = await loadWithProgress(source, settings);
   if (command.jsonl) return await rerankJsonl(reranker, name, inputs(command.files));
   await rerankOnce(reranker, name, command);
   return true;
-}
-
-async function loadWithProgress(settings: ModelSettings): Promise<Reranker> {
-  using progress = new Progress("loading the model", 1);
-  return await loadModel(modelSource(settings), settings, (fraction) => progress.update(fraction));
 }
 
 async function rerankOnce(reranker: Reranker, name: string, { query = "", files, json, topK }: RerankCommand): Promise<void> {
@@ -60,14 +54,6 @@ async function rerankOnce(reranker: Reranker, name: string, { query = "", files,
 async function scoreWithProgress(reranker: Reranker, job: RerankJob): ReturnType<typeof rerankAll> {
   using progress = new Progress("scoring", job.documents.length);
   return await rerankAll(reranker, job, (done) => progress.update(done));
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    throw new RerankError("invalid_request", `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }
 
 /** A document a line; empty lines are none. */

@@ -1,14 +1,16 @@
 /** `serve`: the HTTP service, until a signal ends it. */
 
 import { pino } from "pino";
+import { transferFields } from "../model/transfer.js";
 import { native } from "../native.js";
 import { stopOnSignals } from "../server/listen.js";
 import { type Service, startService } from "../server/service.js";
 import type { ServerSettings } from "./flags.js";
 import { demoNotice, loadModel, modelName, modelSource } from "./model-source.js";
+import { TransferDisplay } from "./transfer-display.js";
 
 export async function serve(settings: ServerSettings): Promise<void> {
-  const { port, host, requestTimeoutMs, bodyLimitMb, logLevel } = settings;
+  const { port, host, requestTimeoutMs, bodyLimitMb, keepAliveOnFailure, logLevel } = settings;
   const source = modelSource(settings);
   const logger = pino({ level: logLevel });
   // llama.cpp tells much while it loads: its info is our debug.
@@ -20,13 +22,22 @@ export async function serve(settings: ServerSettings): Promise<void> {
     await service?.stop();
     logger.info("stopped");
   });
+  using display = new TransferDisplay((transfer) => logger.info(transferFields(transfer), transfer.phase));
   service = await startService({
     modelName: modelName(source),
     requestTimeoutMs,
     bodyLimitBytes: bodyLimitMb * 2 ** 20,
     address: { host, port },
     logger,
-    load: (onProgress) => loadModel(source, settings, onProgress),
+    load: (onProgress) =>
+      loadModel(source, settings, {
+        onNotice: (notice) => logger.warn(notice),
+        onProgress: (fraction, transfer) => {
+          onProgress(fraction, transfer);
+          if (transfer) display.update(transfer);
+          else display[Symbol.dispose]();
+        },
+      }),
   });
   if (source.kind === "demo") logger.warn(demoNotice);
   try {
@@ -46,6 +57,10 @@ export async function serve(settings: ServerSettings): Promise<void> {
       "ready",
     );
   } catch (error) {
+    if (keepAliveOnFailure) {
+      logger.error({ port: service.port, err: error }, "failed; staying up to say so, as KEEP_ALIVE_ON_FAILURE asks");
+      return;
+    }
     await service.stop();
     throw error;
   }

@@ -3,13 +3,14 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import { RerankError } from "../errors.js";
+import { transferFields } from "../model/transfer.js";
 import { serverTiming } from "./access-log.js";
 import { NativeRequest, NativeResponse, readNative, writeNative } from "./dialects/native.js";
 import { requestSignal } from "./disconnect.js";
 import { errorBody } from "./error-handler.js";
 import { readinessCheck } from "./readiness.js";
 import { ErrorBody, Healthy, Probe, Unhealthy } from "./schemas.js";
-import type { ServerContext } from "./state.js";
+import { loadingReason, type ServerContext } from "./state.js";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -59,7 +60,11 @@ function registerProbes(fastify: FastifyInstance, context: ServerContext): void 
         return { status: "ok" as const, model, device: state.reranker.info.device, uptime_s };
       case "loading":
         reply.code(503);
-        return { status: state.status, reason: "the model is being loaded", progress: state.progress, model, uptime_s };
+        return {
+          ...{ status: state.status, reason: loadingReason(state), progress: state.progress },
+          ...(state.transfer && { fetch: transferFields(state.transfer) }),
+          ...{ model, uptime_s },
+        };
       case "draining":
         reply.code(503);
         return { status: state.status, reason: "the server is shutting down", model, uptime_s };

@@ -22,7 +22,21 @@ export const Healthy = Type.Object({
 export const Unhealthy = Type.Object({
   status: Type.Union([Type.Literal("loading"), Type.Literal("draining"), Type.Literal("failed")]),
   reason: Type.String(),
-  progress: Type.Optional(Type.Number({ description: "how much of the model is loaded, 0 to 1" })),
+  progress: Type.Optional(Type.Number({ description: "how much of the model is fetched, then loaded, 0 to 1" })),
+  fetch: Type.Optional(
+    Type.Object(
+      {
+        phase: Type.String({ description: "fetching, verifying, or waiting for another process that fetches" }),
+        file: Type.String(),
+        bytes: Type.Integer({ description: "of all files together" }),
+        total_bytes: Type.Integer(),
+        percent: Type.Number(),
+        bytes_per_second: Type.Integer(),
+        seconds_left: Type.Optional(Type.Integer({ description: "absent while it is not known" })),
+      },
+      { description: "present while the model's files are being fetched" },
+    ),
+  ),
   model: Type.String(),
   uptime_s: Type.Integer(),
 });

@@ -1,6 +1,7 @@
 /** The running service: it listens at once, answers `loading` while the model is read, and then scores. */
 
 import type { FastifyBaseLogger } from "fastify";
+import type { Transfer } from "../model/transfer.js";
 import type { Reranker } from "../reranker.js";
 import { createServer } from "./app.js";
 import { type Address, drain, listen } from "./listen.js";
@@ -9,8 +10,8 @@ import { ServerContext, type ServerOptions } from "./state.js";
 export interface ServiceOptions extends ServerOptions {
   readonly address: Address;
   readonly logger?: FastifyBaseLogger;
-  /** Called once the port is open; reports a fraction from 0 to 1. */
-  readonly load: (onProgress: (fraction: number) => void) => Promise<Reranker>;
+  /** Called once the port is open; reports a fraction from 0 to 1, and the transfer while files are being fetched. */
+  readonly load: (onProgress: (fraction: number, transfer?: Transfer) => void) => Promise<Reranker>;
 }
 
 export interface Service {
@@ -31,7 +32,7 @@ export async function startService({ address, logger, load, ...options }: Servic
 
 async function loadInto(context: ServerContext, load: ServiceOptions["load"]): Promise<Reranker> {
   try {
-    const reranker = await load((fraction) => context.loading(fraction));
+    const reranker = await load((fraction, transfer) => context.loading(fraction, transfer));
     if (!context.ready(reranker)) await reranker.close();
     return reranker;
   } catch (error) {

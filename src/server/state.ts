@@ -4,13 +4,33 @@
  */
 
 import { RerankError } from "../errors.js";
+import type { Transfer } from "../model/transfer.js";
 import type { Reranker } from "../reranker.js";
 
 export type ServerState =
-  | { readonly status: "loading" /** 0 to 1. */; readonly progress: number }
+  | {
+      readonly status: "loading";
+      /** 0 to 1: of the fetch while there is one, then of reading the weights. */
+      readonly progress: number;
+      readonly transfer: Transfer | undefined;
+    }
   | { readonly status: "ready"; readonly reranker: Reranker }
   | { readonly status: "draining"; readonly reranker: Reranker | undefined }
   | { readonly status: "failed"; readonly reason: string };
+
+/** What a loading server is busy with. */
+export function loadingReason({ transfer }: { readonly transfer: Transfer | undefined }): string {
+  switch (transfer?.phase) {
+    case "fetching":
+      return `${transfer.file} is being fetched`;
+    case "verifying":
+      return `${transfer.file} is being verified`;
+    case "waiting":
+      return `${transfer.file} is being fetched by another process`;
+    case undefined:
+      return "the model is being loaded";
+  }
+}
 
 export interface ServerOptions {
   /** The `model` of answers. */
@@ -29,7 +49,7 @@ export class ServerContext {
   };
   readonly #startedAt = performance.now();
   readonly #onIdle: (() => void)[] = [];
-  #state: ServerState = { status: "loading", progress: 0 };
+  #state: ServerState = { status: "loading", progress: 0, transfer: undefined };
   #inFlight = 0;
 
   constructor(options: ServerOptions) {
@@ -48,8 +68,8 @@ export class ServerContext {
     return this.#inFlight;
   }
 
-  loading(progress: number): void {
-    if (this.#state.status === "loading") this.#state = { status: "loading", progress };
+  loading(progress: number, transfer?: Transfer): void {
+    if (this.#state.status === "loading") this.#state = { status: "loading", progress, transfer };
   }
 
   /** False when the server began to drain meanwhile; the caller closes what it loaded. */
@@ -75,7 +95,7 @@ export class ServerContext {
       case "ready":
         return state.reranker;
       case "loading":
-        throw new RerankError("loading", `the model is being loaded, ${Math.floor(state.progress * 100)} % done; try again`);
+        throw new RerankError("loading", `${loadingReason(state)}, ${Math.floor(state.progress * 100)} % done; try again`);
       case "draining":
         throw new RerankError("draining", "the server is shutting down; try again on a new connection");
       case "failed":

@@ -1,0 +1,23 @@
+/** `download`: the model's files into the hub's cache; prints where they are. */
+
+import { type FetchedModel, fetchModel } from "../model/fetch-model.js";
+import { hubEnvironment } from "../model/hub-environment.js";
+import type { HubModelSettings } from "./flags.js";
+import { writeTransfer } from "./load-with-progress.js";
+import { modelReference, withWaysOn } from "./model-source.js";
+import { TransferDisplay } from "./transfer-display.js";
+
+export async function download(settings: HubModelSettings): Promise<void> {
+  const { modelPath, headPath } = await withWaysOn(settings, () => fetchWithProgress(settings));
+  process.stdout.write(`${modelPath}\n${headPath}\n`);
+}
+
+/** The bar is gone when this returns: what is printed next would be wiped with it. */
+async function fetchWithProgress(settings: HubModelSettings): Promise<FetchedModel> {
+  using display = new TransferDisplay(writeTransfer);
+  return await fetchModel(await hubEnvironment(settings), modelReference(settings), {
+    withHead: true,
+    onTransfer: (transfer) => display.update(transfer),
+    onNotice: (notice) => display.notice(notice),
+  });
+}

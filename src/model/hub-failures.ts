@@ -1,0 +1,124 @@
+/** What can go wrong between here and the hub, each as one error that says what to do. */
+
+import type { Response } from "undici";
+import { RerankError } from "../errors.js";
+import { Passing, retryAfterMs } from "./retry.js";
+
+export interface Asked {
+  readonly endpoint: string;
+  readonly repository: string;
+  /** The branch, tag or commit asked for. */
+  readonly revision: string;
+  readonly url: string;
+  /** Whether a token was sent. */
+  readonly token: boolean;
+}
+
+/** What an answer that is not ok means. */
+export async function refusal(response: Response, asked: Asked): Promise<RerankError | Passing> {
+  const { status } = response;
+  const code = response.headers.get("x-error-code") ?? "";
+  const said = await saidBy(response);
+  const from = `${new URL(response.url || asked.url).host} answered ${status}${said && ` (${said})`}`;
+  const { endpoint, repository, revision, token } = asked;
+  // The storage host that the hub sent us to: it knows no tokens and no repositories.
+  if (new URL(response.url || asked.url).origin !== new URL(endpoint).origin && status < 500 && status !== 429) {
+    return passing(
+      new RerankError("hub_unavailable", `${from}, where ${endpoint} sent us for a file of ${repository}`),
+      undefined,
+    );
+  }
+  const tokenPage = `${endpoint}/settings/tokens`;
+  if (status === 403 || code === "GatedRepo") {
+    const message = `${from}: ${repository} may not be read${token ? " with this token" : ""}. If it is gated, accept its conditions at ${endpoint}/${repository} and set HF_TOKEN to a token of that account (${tokenPage})`;
+    return new RerankError("hub_forbidden", message);
+  }
+  if (status === 401) {
+    const why = token ? "the token (HF_TOKEN, or the file token in HF_HOME) is not valid, or" : "HF_TOKEN is not set, and";
+    const message = `${from}: ${why} ${repository} does not exist or is private. Check MODEL_ID, and set HF_TOKEN (${tokenPage})`;
+    return new RerankError("hub_unauthorized", message);
+  }
+  if (code === "RevisionNotFound") {
+    return new RerankError("hub_not_found", `${from}: ${repository} has no revision ${revision}; check MODEL_REVISION`);
+  }
+  if (status === 404) return new RerankError("hub_not_found", `${from}: no ${asked.url}; check MODEL_ID and HF_ENDPOINT`);
+  if (status === 429) {
+    const afterMs = retryAfterMs(response.headers.get("retry-after"));
+    const when = afterMs === undefined ? "later" : `in ${Math.ceil(afterMs / 1000)} s`;
+    const advice = `too many requests; try again ${when}${token ? "" : ", or set HF_TOKEN, which raises the limit"}`;
+    return passing(new RerankError("hub_unavailable", `${from}: ${advice}`), afterMs);
+  }
+  if (status === 408 || status >= 500) {
+    const error = new RerankError("hub_unavailable", `${from}: the hub is out of order; try again later`);
+    return passing(error, retryAfterMs(response.headers.get("retry-after")));
+  }
+  return new RerankError("hub_unavailable", `${from}: unexpected, for ${asked.url}`);
+}
+
+function passing(error: RerankError, afterMs: number | undefined): Passing {
+  return new Passing(error, afterMs === undefined ? {} : { afterMs });
+}
+
+/** A network that is not there is found out soon; a cut connection may be back at once. */
+const rarelyPasses = new Set(["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH"]);
+
+/** What a request that got no answer, or not all of it, means. */
+export function networkFailure(error: unknown, url: string): Error {
+  const cause = deepest(error);
+  const code = codeOf(cause) ?? codeOf(error);
+  const reason = `${code ? `${code}: ` : ""}${cause instanceof Error ? cause.message : String(cause)}`;
+  const message = `${new URL(url).host} could not be reached, or the connection broke (${reason})`;
+  // A certificate does not get better by asking again.
+  if (code !== undefined && /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/.test(code)) {
+    const advice = "if a proxy of yours signs for it, set NODE_EXTRA_CA_CERTS to the certificate of its authority";
+    return new RerankError("hub_unreachable", `${message}; ${advice}`, { cause: error });
+  }
+  const failure = new RerankError("hub_unreachable", message, { cause: error });
+  return new Passing(failure, code !== undefined && rarelyPasses.has(code) ? { attempts: 2 } : {});
+}
+
+function deepest(error: unknown): unknown {
+  if (error instanceof AggregateError && error.errors.length > 0) return deepest(error.errors[0]);
+  return error instanceof Error && error.cause !== undefined ? deepest(error.cause) : error;
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+/** The hub's own words, in one line. */
+async function saidBy(response: Response): Promise<string> {
+  const header = response.headers.get("x-error-message");
+  const text = await response.text().catch(() => "");
+  const said = header ?? jsonError(text) ?? "";
+  return said
+    .replace(/[\s\p{C}]+/gu, " ")
+    .trim()
+    .slice(0, 200);
+}
+
+function jsonError(text: string): string | undefined {
+  try {
+    const body: unknown = JSON.parse(text);
+    return typeof body === "object" && body !== null && "error" in body && typeof body.error === "string"
+      ? body.error
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the disk refused, as one error that names the place. */
+export function diskFailure(error: unknown, path: string): Error {
+  const code = codeOf(error);
+  const reason = error instanceof Error ? error.message : String(error);
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
+    const advice = "make room, or choose another disk with HF_HUB_CACHE";
+    return new RerankError("disk_full", `no room for ${path} (${reason}); ${advice}`, { cause: error });
+  }
+  if (code !== undefined && ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOENT"].includes(code)) {
+    const advice = "choose a folder that this user may write to with HF_HUB_CACHE or HF_HOME";
+    return new RerankError("cache_not_writable", `the cache cannot be written: ${reason}; ${advice}`, { cause: error });
+  }
+  return error instanceof Error ? error : new Error(reason);
+}

@@ -1,0 +1,46 @@
+/**
+ * Remembers which files were verified, so that a start does not read gigabytes to learn what the last one learned. A file counts
+ * as verified while its path, size, times and inode are those it was verified with.
+ */
+
+import { mkdir, readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { RerankError } from "../errors.js";
+import { cacheDirectory } from "./cache.js";
+import { type Expected, fileMismatch } from "./checksum.js";
+
+/** As `fileMismatch`, unless the file is known to be right. */
+export async function unverified(
+  path: string,
+  expected: Expected,
+  onBytes: (bytes: number) => void,
+): Promise<RerankError | undefined> {
+  if (await isKnown(path, expected)) return undefined;
+  const error = await fileMismatch(path, expected, onBytes);
+  if (!error) await remember(path, expected);
+  return error;
+}
+
+export async function remember(path: string, expected: Expected): Promise<void> {
+  const record = recordPath(expected);
+  // Only a saving of time: where it cannot be kept, the next start reads the file again.
+  await mkdir(join(record, ".."), { recursive: true })
+    .then(async () => writeFile(`${record}.${process.pid}`, await identity(path)))
+    .then(() => rename(`${record}.${process.pid}`, record))
+    .catch(() => {});
+}
+
+async function isKnown(path: string, expected: Expected): Promise<boolean> {
+  const recorded = await readFile(recordPath(expected), "utf8").catch(() => undefined);
+  return recorded !== undefined && recorded === (await identity(path));
+}
+
+function recordPath({ checksum }: Expected): string {
+  return join(cacheDirectory(), "verified", `${checksum.algorithm}-${checksum.hex}.json`);
+}
+
+async function identity(path: string): Promise<string> {
+  const real = await realpath(path);
+  const { size, mtimeMs, ctimeMs, ino } = await stat(real);
+  return JSON.stringify({ path: real, size, mtimeMs, ctimeMs, ino });
+}

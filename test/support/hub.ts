@@ -1,0 +1,93 @@
+/** A model repository on a hub of this machine, and an empty cache to fetch it into. */
+
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { RerankError } from "../../src/errors.js";
+import { type FetchedModel, type FetchOptions, fetchModel } from "../../src/model/fetch-model.js";
+import type { ModelReference } from "../../src/model/hub-client.js";
+import type { HubEnvironment } from "../../src/model/hub-environment.js";
+import type { Transfer } from "../../src/model/transfer.js";
+import { bytesFile, type HubDouble, type HubFile, startHub } from "./hub-double.js";
+
+export const repository = "someone/jina-reranker-copy";
+export const modelFile = "jina-reranker-m0-Q4_K_M.gguf";
+export const headFile = "mlp_weights.npz";
+export const modelSize = 3_000_000;
+export const headSize = 100_000;
+
+export interface HubTest extends AsyncDisposable {
+  readonly hub: HubDouble;
+  readonly model: HubFile;
+  readonly cacheDirectory: string;
+  readonly environment: HubEnvironment;
+  readonly notices: string[];
+  readonly transfers: Transfer[];
+  /** With no waiting between tries. */
+  fetch(
+    change?: Partial<HubEnvironment>,
+    reference?: Partial<ModelReference>,
+    options?: Partial<FetchOptions>,
+  ): Promise<FetchedModel>;
+  /** The error of a fetch that must fail. */
+  failure(
+    change?: Partial<HubEnvironment>,
+    reference?: Partial<ModelReference>,
+    options?: Partial<FetchOptions>,
+  ): Promise<RerankError>;
+  /** Everything in the cache but folders, as paths in it. */
+  cached(): Promise<readonly string[]>;
+}
+
+/** An address where nobody listens. */
+export async function nobody(): Promise<string> {
+  const hub = await startHub();
+  await hub[Symbol.asyncDispose]();
+  return hub.url;
+}
+
+/** Random bytes under the official names: fetching does not look into them. */
+export async function hubTest(): Promise<HubTest> {
+  const hub = await startHub();
+  const model = bytesFile(randomBytes(modelSize));
+  hub.put(repository, modelFile, model);
+  hub.put(repository, headFile, bytesFile(randomBytes(headSize)));
+  const root = await mkdtemp(join(tmpdir(), "jina-reranker-hub-"));
+  // Where verified files are remembered.
+  process.env.XDG_CACHE_HOME = join(root, "xdg");
+  const cacheDirectory = join(root, "hub");
+  const environment: HubEnvironment = { endpoint: hub.url, token: undefined, cacheDirectory, offline: false };
+  const notices: string[] = [];
+  const transfers: Transfer[] = [];
+  const fetch: HubTest["fetch"] = (change, reference, options) =>
+    fetchModel(
+      { ...environment, ...change },
+      { repository, file: modelFile, revision: "main", ...reference },
+      {
+        ...{ withHead: true, patience: { attempts: 3, firstDelayMs: 1, longestDelayMs: 2000 } },
+        onTransfer: (transfer) => void transfers.push(transfer),
+        onNotice: (notice) => void notices.push(notice),
+        ...options,
+      },
+    );
+  return {
+    ...{ hub, model, cacheDirectory, environment, notices, transfers, fetch },
+    async failure(...request) {
+      const outcome = await fetch(...request).catch((error: unknown) => error);
+      if (outcome instanceof Error && outcome.name === "RerankError") return outcome as RerankError;
+      throw outcome instanceof Error ? outcome : new Error("expected a failure, got files");
+    },
+    async cached() {
+      const entries = await readdir(cacheDirectory, { recursive: true, withFileTypes: true }).catch(() => []);
+      return entries
+        .filter((entry) => !entry.isDirectory())
+        .map(({ parentPath, name }) => join(parentPath, name).slice(cacheDirectory.length + 1))
+        .sort();
+    },
+    async [Symbol.asyncDispose]() {
+      await hub[Symbol.asyncDispose]();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
