@@ -14,7 +14,7 @@ export interface RandomModelOptions extends Omit<Architecture, "name" | "ropeBas
   directory: string;
   name?: string;
   /** Tokens of Qwen2's vocabulary (special tokens come on top), or "full": the published model's 151,936 rows. */
-  vocabularySize: number | "full";
+  vocabularySize: number | "full" | "full-unswapped";
   type: "f32" | "f16";
   seed: number;
 }
@@ -70,7 +70,9 @@ function distribution(name: string, columns: number): [number, number] {
 export async function writeRandomModel(options: RandomModelOptions): Promise<ModelFiles> {
   const { directory, embeddingLength: width } = options;
   const vocabulary =
-    options.vocabularySize === "full" ? await fullVocabulary() : await truncatedVocabulary(options.vocabularySize);
+    typeof options.vocabularySize === "number"
+      ? await truncatedVocabulary(options.vocabularySize)
+      : await fullVocabulary(options.vocabularySize === "full-unswapped");
   const architecture: Architecture = {
     ...options,
     name: `random weights, seed ${options.seed}`,

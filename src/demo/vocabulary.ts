@@ -40,16 +40,19 @@ export async function truncatedVocabulary(count: number, path = vendoredVocabula
 }
 
 /**
- * All rows of the published model, with the score token at id 100 as there. The source is Qwen2's, not Qwen2-VL's: the
+ * All rows of the published model, with the score token at id 100 as there, or `unswapped`: at its original id, as a plain
+ * conversion leaves it. The source is Qwen2's, not Qwen2-VL's: the
  * special tokens that came later are placeholders in it, and stay unused.
  */
-export async function fullVocabulary(path = vendoredVocabulary): Promise<Vocabulary> {
+export async function fullVocabulary(unswapped = false, path = vendoredVocabulary): Promise<Vocabulary> {
   const rows = 151936;
   const scoreToken = 100;
   const displaced = 151649;
   const source = await readSource(path);
   if (source.tokens.length !== rows) throw new Error(`${path} has ${source.tokens.length} tokens, expected ${rows}`);
-  const tokens = source.tokens.with(displaced, source.tokens[scoreToken] ?? "").with(scoreToken, "<|box_end|>");
+  const tokens = unswapped
+    ? source.tokens.with(displaced, "<|box_end|>")
+    : source.tokens.with(displaced, source.tokens[scoreToken] ?? "").with(scoreToken, "<|box_end|>");
   return vocabulary(tokens, source.merges);
 }
 
