@@ -45,6 +45,18 @@ describe.each(["f32", "f16", "q8_0", "q4_k_m"] as const)("with %s weights", (pre
   });
 });
 
+describe("documents of the same text in one request", () => {
+  it("are computed once and get the same score", async () => {
+    const reranker = await load({ documentCacheMb: 0 });
+    const [first, second] = [text(40, 1), text(60, 2)];
+    const alone = await reranker.score({ query: firstQuery, documents: [first, second] });
+    const answer = await reranker.score({ query: firstQuery, documents: [first, second, first, first] });
+    expect(bits(answer)).toEqual([0, 1, 0, 0].map((index) => bits(alone)[index]));
+    expect(answer.timings.computedTokens).toBe(alone.timings.computedTokens);
+    expect(answer.usage.promptTokens).toBeGreaterThan(alone.usage.promptTokens);
+  });
+});
+
 describe("the document cache", () => {
   it("serves warm, cold and long pairs of several requests at once, bit for bit", async () => {
     const cold = await load({ documentCacheMb: 0, batchTokens: 128 });

@@ -3,10 +3,24 @@
 #include "score-head.h"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 
 namespace jina_reranker {
 
 namespace {
+
+void find_duplicates(Job & job) {
+    std::unordered_map<std::string_view, uint32_t> seen;
+    for (const std::string & document : job.request.documents) {
+        const auto index                = static_cast<uint32_t>(job.first_of.size());
+        const auto [first, is_distinct] = seen.emplace(document, index);
+        job.first_of.push_back(first->second);
+        if (is_distinct) {
+            job.distinct.push_back(index);
+        }
+    }
+}
 
 double ms_between(Clock::time_point from, Clock::time_point to) {
     return std::chrono::duration<double, std::milli>(to - from).count();
@@ -15,7 +29,17 @@ double ms_between(Clock::time_point from, Clock::time_point to) {
 }  // namespace
 
 uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
-    const size_t          n_pairs = request.documents.size();
+    const size_t n_pairs = request.documents.size();
+    auto         job     = std::make_shared<Job>();
+    job->request         = std::move(request);
+    job->on_done         = std::move(on_done);
+    job->submitted       = Clock::now();
+    job->result.scores.resize(n_pairs);
+    job->result.logits.resize(n_pairs);
+    job->result.prompt_tokens.resize(n_pairs);
+    job->result.dropped_tokens.resize(n_pairs);
+    find_duplicates(*job);
+
     const std::lock_guard lock(mutex_);
     if (closed_) {
         throw Error(ErrorCode::closed, "the engine is closed");
@@ -24,15 +48,7 @@ uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
         throw Error(ErrorCode::queue_full, std::to_string(stats_.pairs_queued) + " of " + std::to_string(max_pairs_) +
                                                " pairs are waiting; " + std::to_string(n_pairs) + " more do not fit");
     }
-    auto job       = std::make_shared<Job>();
-    job->id        = ++last_id_;
-    job->request   = std::move(request);
-    job->on_done   = std::move(on_done);
-    job->submitted = Clock::now();
-    job->result.scores.resize(n_pairs);
-    job->result.logits.resize(n_pairs);
-    job->result.prompt_tokens.resize(n_pairs);
-    job->result.dropped_tokens.resize(n_pairs);
+    job->id = ++last_id_;
     jobs_.emplace(job->id, job);
     untokenized_.push_back(job);
     stats_.jobs_submitted += 1;
@@ -126,8 +142,8 @@ std::optional<JobQueue::Document> JobQueue::take_document() {
     }
     JobPtr job = std::move(untokenized_.front());
     untokenized_.pop_front();
-    const auto index = static_cast<uint32_t>(job->n_tokenized++);
-    if (job->n_tokenized < job->request.documents.size()) {
+    const uint32_t index = job->distinct[job->n_tokenized++];
+    if (job->n_tokenized < job->distinct.size()) {
         untokenized_.push_back(job);
     }
     n_at_tokenizer_ += 1;
@@ -138,9 +154,14 @@ void JobQueue::give_prompt(const Document & document, Prompt prompt, double toke
     const std::lock_guard lock(mutex_);
     n_at_tokenizer_ -= 1;
     if (jobs_.count(document.job->id) > 0) {
-        ScoreResult & result                  = document.job->result;
-        result.prompt_tokens[document.index]  = static_cast<uint32_t>(prompt.tokens.size());
-        result.dropped_tokens[document.index] = prompt.n_dropped;
+        Job &         job    = *document.job;
+        ScoreResult & result = job.result;
+        for (size_t i = document.index; i < job.first_of.size(); ++i) {
+            if (job.first_of[i] == document.index) {
+                result.prompt_tokens[i]  = static_cast<uint32_t>(prompt.tokens.size());
+                result.dropped_tokens[i] = prompt.n_dropped;
+            }
+        }
         result.tokenize_ms += tokenize_ms;
         n_ready_tokens_ += static_cast<int64_t>(prompt.tokens.size());
         ready_.push_back({ document.job->id, document.index, std::move(prompt.tokens), prompt.n_prefix });
@@ -190,17 +211,23 @@ void JobQueue::give_scores(const std::vector<Score> & scores) {
             if (entry == jobs_.end()) {
                 continue;
             }
-            Job & job = *entry->second;
+            Job & job   = *entry->second;
+            float value = 0;
             try {
-                job.result.logits[score.index] = score.logit;
-                job.result.scores[score.index] = score_of_logit(score.logit);
+                value = score_of_logit(score.logit);
             } catch (const Error & error) {
                 settled.push_back(settle(entry, { std::nullopt, error }));
                 continue;
             }
-            job.n_scored += 1;
-            stats_.pairs_scored += 1;
-            stats_.pairs_queued -= 1;
+            for (size_t i = score.index; i < job.first_of.size(); ++i) {
+                if (job.first_of[i] == score.index) {
+                    job.result.logits[i] = score.logit;
+                    job.result.scores[i] = value;
+                    job.n_scored += 1;
+                    stats_.pairs_scored += 1;
+                    stats_.pairs_queued -= 1;
+                }
+            }
             if (job.n_scored == job.request.documents.size()) {
                 const auto start      = job.first_batch.value_or(now);
                 job.result.queue_ms   = ms_between(job.submitted, start);

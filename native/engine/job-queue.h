@@ -6,7 +6,8 @@
 //  Q1. A job is settled exactly once, by whichever thread takes it out of the queue under the lock; its callback runs
 //      after the lock was left.
 //  Q2. Every pair pushed is counted once as scored or as dropped.
-//  Q3. A settled job's strings and results are not touched by any thread but the one that settled it; a tokenizer at
+//  Q3. Documents of one request with the same text are computed once; the others get its score.
+//  Q4. A settled job's strings and results are not touched by any thread but the one that settled it; a tokenizer at
 //      work on it holds the job alive and its prompt is thrown away.
 
 #include "error.h"
@@ -42,8 +43,11 @@ struct Job {
     ScoreRequest request;
     JobCallback  on_done;
     ScoreResult  result;
-    size_t       n_tokenized = 0;  // documents given to the tokenizer
-    size_t       n_scored    = 0;
+    size_t       n_tokenized = 0;  // of the distinct documents, those given to the tokenizer
+    size_t       n_scored    = 0;  // pairs
+
+    std::vector<uint32_t> distinct;  // indices of documents, each the first of its text; only these are computed
+    std::vector<uint32_t> first_of;  // [document]: index of the first with the same text
 
     Clock::time_point                submitted;
     std::optional<Clock::time_point> first_batch;

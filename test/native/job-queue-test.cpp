@@ -10,8 +10,13 @@ using namespace jina_reranker;
 
 namespace {
 
+// Of distinct documents.
 ScoreRequest request(size_t n_documents) {
-    return { "query", std::vector<std::string>(n_documents, "document") };
+    ScoreRequest result{ "query", {} };
+    for (size_t i = 0; i < n_documents; ++i) {
+        result.documents.push_back("document " + std::to_string(i));
+    }
+    return result;
 }
 
 Prompt prompt(size_t n_tokens) {
@@ -73,6 +78,28 @@ void answers_a_job_when_its_last_pair_is_scored() {
     CHECK_EQUAL(outcome->result->tokenize_ms, 3.0);
     CHECK(outcome->result->total_ms >= outcome->result->compute_ms);
     CHECK(!queue.cancel(id));
+}
+
+void computes_documents_of_the_same_text_once() {
+    JobQueue                  queue(10);
+    std::optional<JobOutcome> outcome;
+    const uint64_t            id =
+        queue.push({ "query", { "a", "b", "a", "a", "b" } }, [&](JobOutcome got) { outcome = std::move(got); });
+    for (const uint32_t expected : { 0U, 1U }) {
+        const auto document = queue.take_document();
+        CHECK_EQUAL(document->index, expected);
+        queue.give_prompt(*document, prompt(5 + expected), 0);
+    }
+    CHECK_EQUAL(queue.take_work(0, 100).pairs.size(), 2U);
+    queue.give_scores({ { id, 0, 1.0f } });
+    CHECK(!outcome.has_value());
+    queue.give_scores({ { id, 1, 2.0f } });
+    CHECK((outcome->result->logits == std::vector<float>{ 1, 2, 1, 1, 2 }));
+    CHECK((outcome->result->prompt_tokens == std::vector<uint32_t>{ 5, 6, 5, 5, 6 }));
+    EngineStats stats;
+    queue.count(stats);
+    CHECK_EQUAL(stats.pairs_scored, 5U);
+    CHECK_EQUAL(stats.pairs_queued, 0U);
 }
 
 void cancels_once_and_counts_what_was_dropped() {
@@ -174,6 +201,7 @@ int main() {
         { "refuses what does not fit whole", refuses_what_does_not_fit_whole },
         { "gives documents to the tokenizer round-robin", gives_documents_round_robin },
         { "answers a job when its last pair is scored", answers_a_job_when_its_last_pair_is_scored },
+        { "computes documents of the same text once", computes_documents_of_the_same_text_once },
         { "cancels once and counts what was dropped", cancels_once_and_counts_what_was_dropped },
         { "turns a score that is not a number into an error", turns_a_score_that_is_not_a_number_into_an_error },
         { "fails everything on close and refuses afterwards", fails_everything_on_close_and_refuses_afterwards },
