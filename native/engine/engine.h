@@ -56,8 +56,8 @@ class Engine {
     // A pair that waits for its decode, or is in it.
     struct Pair {
         std::vector<llama_token> tokens;
-        int32_t                  n_prefix;  // tokens worth keeping in the document cache
-        DocumentCache::EntryPtr  cached;    // restored at its first slice
+        int32_t                  n_prefix = 0;  // tokens worth keeping in the document cache
+        DocumentCache::EntryPtr  cached;        // restored at its first slice
     };
 
     int32_t n_cells() const;
