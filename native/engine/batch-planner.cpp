@@ -17,8 +17,10 @@ int32_t BatchPlanner::padded(int32_t n_tokens) const {
 }
 
 int32_t BatchPlanner::room(const Plan & plan) const {
-    const int32_t room = std::min(limits_.n_batch - plan.n_tokens, limits_.n_cells - n_used_cells_);
-    return room / limits_.alignment * limits_.alignment;
+    const int64_t attention = limits_.n_attention / (int64_t{ n_used_cells_ } + limits_.n_batch);
+    const int32_t n_batch   = static_cast<int32_t>(std::min<int64_t>(limits_.n_batch, attention));
+    const int32_t room      = std::min(n_batch - plan.n_tokens, limits_.n_cells - n_used_cells_);
+    return std::max(0, room / limits_.alignment * limits_.alignment);
 }
 
 void BatchPlanner::add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached) {
@@ -82,10 +84,10 @@ void BatchPlanner::continue_partial(Plan & plan) {
     const WaitingPair & pair  = job->second.pairs.front();
     int32_t             share = limits_.n_batch;
     if (others_waiting(job->first)) {
-        share = std::max(limits_.alignment, limits_.n_batch / 2 / limits_.alignment * limits_.alignment);
+        share = limits_.n_batch / 2 / limits_.alignment * limits_.alignment;
     }
     const int32_t n_left = pair.n_tokens - pair.n_done;
-    take(plan, job, 0, std::min(n_left, share));
+    take(plan, job, 0, std::min(n_left, std::max(limits_.alignment, std::min(share, room(plan)))));
     if (plan.slices.front().last) {
         partial_.reset();
     }

@@ -3,7 +3,8 @@
 // Which tokens go into the next decode. Pure: knows lengths and ids, never tokens, llama.cpp or time, and is used from
 // the engine thread alone. Rules:
 //  P1. Slices of one plan, each padded to the alignment, together hold at most n_batch tokens; sequences are at most
-//      n_seq_max; they, what is restored for them and the partial pair together take at most n_cells KV cells.
+//      n_seq_max; they, what is restored for them and the partial pair together take at most n_cells KV cells. The more
+//      cells the partial pair has, the fewer tokens are taken, down to one block (n_attention).
 //  P2. Between two plans at most one pair is partial (some of its tokens decoded, some not). It comes first in a plan
 //      that continues it. All other sequences are freed after each decode, so that the cells behind the partial pair's
 //      are the first free ones and its cells stay in order.
@@ -25,10 +26,12 @@
 namespace jina_reranker {
 
 struct PlannerLimits {
-    int32_t n_batch   = 512;        // tokens in one decode, a multiple of alignment
-    int32_t n_seq_max = 32;         // pairs in one decode
-    int32_t alignment = 1;          // tokens; 1 = none
-    int32_t n_cells   = INT32_MAX;  // KV cells; enough for the longest pair and one batch
+    int32_t n_batch     = 512;        // tokens in one decode, a multiple of alignment
+    int32_t n_seq_max   = 32;         // pairs in one decode
+    int32_t alignment   = 1;          // tokens; 1 = none
+    int32_t n_cells     = INT32_MAX;  // KV cells; enough for the longest pair and one batch
+    // Tokens of a decode times KV cells in use: without flash attention memory grows with it.
+    int64_t n_attention = INT64_MAX;
 };
 
 struct PlannedSlice {

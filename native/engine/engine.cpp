@@ -19,8 +19,9 @@ constexpr int32_t kAlignmentAvx512 = 16;
 constexpr int32_t kOutputRows      = 4;
 constexpr int32_t kBatchTokensCpu  = 512;
 constexpr int32_t kBatchTokensGpu  = 2048;
-constexpr int32_t kShortestPrompt  = 16;   // tokens; the headings alone are 9
-constexpr int32_t kMostSequences   = 128;  // llama.cpp allows 256 in a context
+constexpr int64_t kAttention       = 512 * 4096;  // scores of one head, f32: with 12 heads 100 MB
+constexpr int32_t kShortestPrompt  = 16;          // tokens; the headings alone are 9
+constexpr int32_t kMostSequences   = 128;         // llama.cpp allows 256 in a context
 
 int32_t padded(int32_t value, int32_t multiple) {
     return (value + multiple - 1) / multiple * multiple;
@@ -93,7 +94,8 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     prompter_ = std::make_unique<Prompter>(model_->vocab(), model_->score_token(), info_.context_size);
     head_     = std::make_unique<ScoreHead>(head, model_->n_embd(), model_->device(), info_.n_threads);
     planner_  = std::make_unique<BatchPlanner>(
-        PlannerLimits{ info_.batch_tokens, info_.n_seq_max, alignment_, n_cells() - alignment_ });
+        PlannerLimits{ info_.batch_tokens, info_.n_seq_max, alignment_, n_cells() - alignment_,
+                       info_.flash_attention == FlashAttention::off ? kAttention : INT64_MAX });
     cache_ = std::make_unique<DocumentCache>(options_.document_cache_bytes, alignment_);
     create_context();
     reset_sequences();

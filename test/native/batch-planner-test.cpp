@@ -196,6 +196,20 @@ void keeps_warm_pairs_out_of_batches_that_continue_a_long_one() {
     CHECK_EQUAL(plan.slices[0].begin, 128);
 }
 
+void takes_fewer_tokens_the_more_cells_a_long_pair_has() {
+    BatchPlanner planner({ 64, 8, 8, 4000, 64 * 256 });
+    planner.add_pair(1, 0, 2000);
+    int32_t n_largest = 64;
+    int32_t n_tokens  = 0;
+    for (int32_t n_cells = 0; !planner.empty(); n_cells += n_tokens) {
+        n_tokens = planner.next().n_tokens;
+        CHECK(n_tokens <= n_largest);
+        CHECK(n_tokens == 8 || n_tokens * (n_cells + n_tokens) <= 64 * 256);
+        n_largest = n_tokens;
+    }
+    CHECK_EQUAL(n_largest, 8);
+}
+
 void restores_no_more_than_the_cells_hold() {
     BatchPlanner planner({ 64, 8, 8, 200 });
     for (uint32_t pair = 0; pair < 4; ++pair) {
@@ -304,6 +318,7 @@ int main() {
           serves_a_late_short_job_before_the_rest_of_a_large_one },
         { "keeps warm pairs out of batches that continue a long one",
           keeps_warm_pairs_out_of_batches_that_continue_a_long_one },
+        { "takes fewer tokens the more cells a long pair has", takes_fewer_tokens_the_more_cells_a_long_pair_has },
         { "restores no more than the cells hold", restores_no_more_than_the_cells_hold },
         { "tells when a removed job was partial", tells_when_a_removed_job_was_partial },
         { "refuses limits that cannot work", refuses_limits_that_cannot_work },
