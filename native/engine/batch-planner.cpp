@@ -23,7 +23,7 @@ int32_t BatchPlanner::room(const Plan & plan) const {
     return std::max(0, room / limits_.alignment * limits_.alignment);
 }
 
-void BatchPlanner::add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached) {
+void BatchPlanner::add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached, int32_t n_restored) {
     if (n_tokens < 1 || n_cached < 0 || n_cached >= n_tokens || n_cached % limits_.alignment != 0) {
         throw std::invalid_argument("a pair has at least one token to compute");
     }
@@ -31,7 +31,7 @@ void BatchPlanner::add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32
     if (is_new) {
         entry->second.served = level_;
     }
-    entry->second.pairs.push_back({ pair, n_tokens, n_cached, n_cached });
+    entry->second.pairs.push_back({ pair, n_tokens, n_cached, n_cached, std::max(n_cached, n_restored) });
     n_waiting_tokens_ += n_tokens - n_cached;
 }
 
@@ -111,7 +111,7 @@ bool BatchPlanner::add_whole(Plan & plan, bool warm_ones) {
     const auto fits = [&](const WaitingPair & pair) {
         const bool untouched = pair.n_done == pair.n_cached;
         return untouched && (warm_ones || pair.n_cached == 0) && padded(pair.n_tokens - pair.n_cached) <= room(plan) &&
-               n_used_cells_ + padded(pair.n_tokens) <= limits_.n_cells;
+               n_used_cells_ + std::max(padded(pair.n_tokens), pair.n_restored) <= limits_.n_cells;
     };
     auto   best          = jobs_.end();
     size_t best_position = 0;
@@ -157,7 +157,7 @@ void BatchPlanner::start_partial(Plan & plan) {
     const WaitingPair & pair = best->second.pairs.front();
     const int32_t       n_left =
         std::min(room(plan), (limits_.n_cells - n_used_cells_ - pair.n_cached) / limits_.alignment * limits_.alignment);
-    if (n_left < worth_it) {
+    if (n_left < worth_it || n_used_cells_ + pair.n_restored > limits_.n_cells) {
         return;
     }
     take(plan, best, 0, std::min(n_left, pair.n_tokens - pair.n_done));

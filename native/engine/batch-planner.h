@@ -55,8 +55,9 @@ class BatchPlanner {
     explicit BatchPlanner(PlannerLimits limits);
 
     // n_tokens: tokens the pair has, at least 1. n_cached: of those, how many at its start will be restored instead of
-    // computed; fewer than n_tokens, a multiple of the alignment. Unknown jobs are added, level with the least served one.
-    void add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached = 0);
+    // computed; fewer than n_tokens, a multiple of the alignment. n_restored: cells that takes for a moment, when what is
+    // kept of the document is longer than what can be used. Unknown jobs are added, level with the least served one.
+    void add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached = 0, int32_t n_restored = 0);
 
     // Forgets a job, done or not. True when the partial pair was among its pairs: its KV cells are to be freed.
     bool remove_job(uint64_t job);
@@ -75,6 +76,7 @@ class BatchPlanner {
         int32_t  n_tokens;
         int32_t  n_done;    // decoded or to be restored
         int32_t  n_cached;  // to be restored; 0 once that is planned
+        int32_t  n_restored;
     };
 
     struct WaitingJob {

@@ -9,6 +9,9 @@ namespace {
 // Tokens that select the candidates: the document's heading and a few of its own. Shorter prefixes are not worth a copy.
 constexpr size_t kKeyTokens = 16;
 
+// An entry is restored whole: one of which less than this part can be used is not worth it.
+constexpr size_t kWorthRestoring = 4;
+
 size_t bytes_of(const DocumentCache::Entry & entry) {
     return entry.state.size() + entry.tokens.size() * sizeof(llama_token);
 }
@@ -44,7 +47,7 @@ DocumentCache::Match DocumentCache::find(const std::vector<llama_token> & prompt
         const auto   end =
             std::mismatch(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(length), prompt.begin());
         const int32_t shared = usable(static_cast<int32_t>(end.first - tokens.begin()));
-        if (shared > match.n_tokens) {
+        if (shared > match.n_tokens && static_cast<size_t>(shared) * kWorthRestoring >= tokens.size()) {
             match = { *candidate->second, shared };
             best  = candidate->second;
         }

@@ -240,7 +240,10 @@ void Engine::run_engine() {
         } catch (const std::exception & failure) {
             const auto * typed = dynamic_cast<const Error *>(&failure);
             const Error  error = typed != nullptr ? *typed : Error(ErrorCode::engine_error, failure.what());
-            // Cells of this batch may be half written: start from an empty cache.
+            // Cells of this batch may be half written: start from an empty cache, which also takes the partial pair's.
+            if (partial_) {
+                queue_->fail(partial_->first, error);
+            }
             reset_sequences();
             for (const PlannedSlice & slice : plan.slices) {
                 queue_->fail(slice.job, error);
@@ -262,7 +265,8 @@ bool Engine::apply(JobQueue::Work work) {
     }
     for (JobQueue::ReadyPair & pair : work.pairs) {
         DocumentCache::Match match = cache_->find(pair.tokens);
-        planner_->add_pair(pair.job, pair.index, static_cast<int32_t>(pair.tokens.size()), match.n_tokens);
+        planner_->add_pair(pair.job, pair.index, static_cast<int32_t>(pair.tokens.size()), match.n_tokens,
+                           match.entry ? static_cast<int32_t>(match.entry->tokens.size()) : 0);
         pairs_[{ pair.job, pair.index }] = { std::move(pair.tokens), cache_->usable(pair.n_prefix),
                                              std::move(match.entry) };
     }

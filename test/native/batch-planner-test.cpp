@@ -220,6 +220,21 @@ void restores_no_more_than_the_cells_hold() {
     CHECK(planner.empty());
 }
 
+void leaves_room_for_an_entry_that_is_restored_whole() {
+    BatchPlanner planner({ 64, 8, 8, 400 });
+    planner.add_pair(1, 0, 300);
+    planner.next();
+    planner.next();  // the partial pair has 128 cells
+    planner.add_pair(2, 0, 40, 24, 300);
+    Plan plan = planner.next();
+    CHECK_EQUAL(plan.slices[0].job, 1U);
+    while (!plan.slices[0].last) {
+        plan = planner.next();
+    }
+    CHECK(planner.next().slices[0].restored);
+    CHECK(planner.empty());
+}
+
 void tells_when_a_removed_job_was_partial() {
     BatchPlanner planner({ 64, 8, 8 });
     planner.add_pair(1, 0, 100);
@@ -320,6 +335,7 @@ int main() {
           keeps_warm_pairs_out_of_batches_that_continue_a_long_one },
         { "takes fewer tokens the more cells a long pair has", takes_fewer_tokens_the_more_cells_a_long_pair_has },
         { "restores no more than the cells hold", restores_no_more_than_the_cells_hold },
+        { "leaves room for an entry that is restored whole", leaves_room_for_an_entry_that_is_restored_whole },
         { "tells when a removed job was partial", tells_when_a_removed_job_was_partial },
         { "refuses limits that cannot work", refuses_limits_that_cannot_work },
         { "keeps its rules over random arrivals", keeps_its_rules_over_random_arrivals },

@@ -38,6 +38,14 @@ void finds_the_longest_shared_start() {
     CHECK(cache.find(tokens(80, 5000)).entry == nullptr);
 }
 
+void leaves_an_entry_of_which_little_can_be_used() {
+    DocumentCache cache(1 << 20, 8);
+    cache.insert(tokens(400, 1), state(1));
+    CHECK_EQUAL(cache.find(tokens(500, 1, 50)).n_tokens, 0);
+    CHECK_EQUAL(cache.find(tokens(500, 1, 100)).n_tokens, 0);
+    CHECK_EQUAL(cache.find(tokens(500, 1, 104)).n_tokens, 104);
+}
+
 void leaves_at_least_one_token_to_compute() {
     DocumentCache cache(1 << 20, 8);
     cache.insert(tokens(32, 1), state(1));
@@ -95,6 +103,7 @@ void keeps_nothing_when_switched_off() {
 int main() {
     return check::run({
         { "finds the longest shared start", finds_the_longest_shared_start },
+        { "leaves an entry of which little can be used", leaves_an_entry_of_which_little_can_be_used },
         { "leaves at least one token to compute", leaves_at_least_one_token_to_compute },
         { "rounds down to the alignment, and keeps nothing short",
           rounds_down_to_the_alignment_and_keeps_nothing_short },
