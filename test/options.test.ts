@@ -27,6 +27,7 @@ describe("options of Reranker.load", () => {
       flashAttention: "auto",
       kvType: "f16",
       maxQueuedPairs: 2000,
+      documentCacheBytes: 1024 * 2 ** 20,
       maxDocuments: 100,
     });
   });
