@@ -19,9 +19,9 @@ constexpr int32_t kAlignmentAvx512 = 16;
 constexpr int32_t kOutputRows      = 4;
 constexpr int32_t kBatchTokensCpu  = 512;
 constexpr int32_t kBatchTokensGpu  = 2048;
-constexpr int64_t kAttention       = 512 * 2560;  // scores of one head, f32: with 12 heads 63 MB
-constexpr int32_t kShortestPrompt  = 16;          // tokens; the headings alone are 9
-constexpr int32_t kMostSequences   = 128;         // llama.cpp allows 256 in a context
+constexpr int64_t kAttention       = int64_t{ 512 } * 2560;  // scores of one head, f32: with 12 heads 63 MB
+constexpr int32_t kShortestPrompt  = 16;                     // tokens; the headings alone are 9
+constexpr int32_t kMostSequences   = 128;                    // llama.cpp allows 256 in a context
 
 int32_t padded(int32_t value, int32_t multiple) {
     return (value + multiple - 1) / multiple * multiple;

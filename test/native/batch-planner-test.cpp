@@ -197,7 +197,7 @@ void keeps_warm_pairs_out_of_batches_that_continue_a_long_one() {
 }
 
 void takes_fewer_tokens_the_more_cells_a_long_pair_has() {
-    BatchPlanner planner({ 64, 8, 8, 4000, 64 * 256 });
+    BatchPlanner planner({ 64, 8, 8, 4000, int64_t{ 64 } * 256 });
     planner.add_pair(1, 0, 2000);
     int32_t n_largest = 64;
     int32_t n_tokens  = 0;
