@@ -82,10 +82,11 @@ export class Reranker implements AsyncDisposable {
     if (topK !== undefined && (!Number.isInteger(topK) || topK < 0)) {
       throw new RerankError("invalid_request", `topK: expected a whole number of at least 0, got ${String(topK)}`);
     }
-    const { scores, droppedTokens, usage, timings } = await this.score(request);
+    const { scores, logits, droppedTokens, usage, timings } = await this.score(request);
     const results = rank(scores, topK).map((index) => ({
       index,
       score: scores[index] as number,
+      logit: logits[index] as number,
       document: documents[index] as string,
       droppedTokens: droppedTokens[index] as number,
     }));

@@ -78,6 +78,8 @@ export interface RankedDocument {
   index: number;
   /** In (0, 1). */
   score: number;
+  /** The score before the sigmoid. */
+  logit: number;
   document: string;
   /** Tokens cut from the document's end; 0 = whole. */
   droppedTokens: number;

@@ -16,6 +16,7 @@ export async function rerankAll(
 ): Promise<Omit<RerankResponse, "timings">> {
   if (documents.length === 0) throw new RerankError("empty_documents", "documents: expected at least one, got none");
   const scores = new Float32Array(documents.length);
+  const logits = new Float32Array(documents.length);
   const droppedTokens = new Uint32Array(documents.length);
   let tokens = 0;
   let next = 0;
@@ -26,6 +27,7 @@ export async function rerankAll(
       next += sliceLength;
       const part = await reranker.score({ query, documents: documents.slice(start, start + sliceLength) });
       scores.set(part.scores, start);
+      logits.set(part.logits, start);
       droppedTokens.set(part.droppedTokens, start);
       tokens += part.usage.totalTokens;
       done += part.scores.length;
@@ -36,6 +38,7 @@ export async function rerankAll(
   const results = rank(scores, topK).map((index) => ({
     index,
     score: scores[index] ?? Number.NaN,
+    logit: logits[index] ?? Number.NaN,
     document: documents[index] ?? "",
     droppedTokens: droppedTokens[index] ?? 0,
   }));

@@ -4,12 +4,11 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import { RerankError } from "../errors.js";
 import { transferFields } from "../model/transfer.js";
-import { serverTiming } from "./access-log.js";
 import { NativeRequest, NativeResponse, readNative, writeNative } from "./dialects/native.js";
-import { requestSignal } from "./disconnect.js";
 import { errorBody } from "./error-handler.js";
 import { readinessCheck } from "./readiness.js";
 import { ErrorBody, Healthy, Probe, Unhealthy } from "./schemas.js";
+import { rerankOne, scoringGate } from "./scoring.js";
 import { loadingReason, type ServerContext } from "./state.js";
 
 declare module "fastify" {
@@ -27,21 +26,11 @@ export function registerRoutes(fastify: FastifyInstance, context: ServerContext)
     "/rerank",
     {
       schema: { body: NativeRequest, response: { 200: NativeResponse, "4xx": ErrorBody, "5xx": ErrorBody } },
-      // Refused before the body is read, and a request that came in before the server drained is answered.
-      onRequest: async (request) => {
-        request.work = { reranker: context.reranker() };
-      },
+      onRequest: scoringGate(context),
     },
     async (request, reply) => {
       const job = readNative(request.body);
-      const { reranker } = request.work ?? { reranker: context.reranker() };
-      const work = { reranker, documents: job.documents.length };
-      request.work = work;
-      using ended = requestSignal(reply.raw, context.options.requestTimeoutMs);
-      const { query, documents, topK } = job;
-      const response = await reranker.rerank({ query, documents, topK, signal: ended.signal });
-      request.work = { ...work, tokens: response.usage.totalTokens, timings: response.timings };
-      reply.header("server-timing", serverTiming(response.timings));
+      const response = await rerankOne(request, reply, context, job);
       return writeNative(job, response, context.options.modelName);
     },
   );
