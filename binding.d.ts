@@ -28,6 +28,8 @@ export type NativeErrorCode =
   | "queue_full"
   /** The query alone leaves no room for a document in the context. */
   | "query_too_long"
+  /** A document would have to be cut and the request allows no cut. */
+  | "document_too_long"
   /** A model produced NaN or an infinity for a pair. */
   | "invalid_score"
   /** The job was cancelled. */
@@ -69,12 +71,16 @@ export interface EngineOptions {
   reproducible: "auto" | "exact" | "fast";
   /** "auto" follows `reproducible`: off when exact, llama.cpp's choice when fast. "on" cannot be combined with exact. */
   flashAttention: "auto" | "on" | "off";
-  /** Type of the KV cache. f32 is for parity tests. */
-  kvType: "f16" | "f32";
+  /** Type of the KV cache and so of the document cache. f32 is for parity tests; q8_0 takes half of f16 and needs "fast". */
+  kvType: "f16" | "f32" | "q8_0";
   /** Pairs that may wait or run before `submit` throws queue_full: at least 1. */
   maxQueuedPairs: number;
   /** Bytes of host memory for the KV state of document prefixes, least recently used ones go first; 0 = off. */
   documentCacheBytes: number;
+  /** Bytes of host memory for the scores of recent (query, document) pairs, least recently used ones go first; 0 = off. */
+  scoreCacheBytes: number;
+  /** Whether documents that occur more than once in a request are computed once. */
+  deduplicate: boolean;
 }
 
 /** What was loaded, and how it runs. */
@@ -112,6 +118,12 @@ export interface ScoreRequest {
   query: string;
   /** At least one. Lone surrogates become U+FFFD; NUL and special-token text are ordinary text. */
   documents: readonly string[];
+  /** Tokens a document may have before it is cut; 0 or absent = as many as fit contextSize. */
+  maxDocumentTokens?: number;
+  /** Which end of a document is cut when it must be, "end" when absent; "never": document_too_long instead. */
+  truncate?: "end" | "start" | "never";
+  /** 0 (when absent) to 999: while others wait, the request gets 1 / (1 + priority) of what one of priority 0 gets. */
+  priority?: number;
 }
 
 export interface ScoreResult {
@@ -121,11 +133,11 @@ export interface ScoreResult {
   logits: Float32Array;
   /** [n_documents]: tokens of each pair's prompt as scored, score token included. */
   promptTokens: Uint32Array;
-  /** [n_documents]: tokens cut from the end of each document to fit contextSize; 0 = whole. */
+  /** [n_documents]: tokens cut from each document to fit; 0 = whole. */
   droppedTokens: Uint32Array;
   /** Tokens that went through the model for this request. */
   computedTokens: number;
-  /** Tokens whose state came from the document cache instead. */
+  /** Tokens that did not have to: their state came from the document cache, or their pair's score from the score cache. */
   reusedTokens: number;
   /** Milliseconds from submit to the first tokenized pair entering a batch. */
   queueMs: number;
@@ -139,7 +151,7 @@ export interface ScoreResult {
 
 /** One request in the engine. */
 export interface ScoreJob {
-  /** Settles once. Rejects with query_too_long, invalid_score, cancelled, closed or engine_error. */
+  /** Settles once. Rejects with query_too_long, document_too_long, invalid_score, cancelled, closed or engine_error. */
   readonly result: Promise<ScoreResult>;
   /**
    * Drops the pairs not yet computed and rejects `result` with cancelled; true when the job was still unfinished.
@@ -154,7 +166,7 @@ export interface EngineStats {
   jobsCompleted: number;
   jobsFailed: number;
   jobsCancelled: number;
-  /** Pairs whose score was computed. */
+  /** Pairs that got their score. */
   pairsScored: number;
   /** Pairs dropped before they were computed, because their job was cancelled or the engine closed. */
   pairsDropped: number;
@@ -166,9 +178,11 @@ export interface EngineStats {
   tokensPadding: number;
   /** Decode calls. */
   batches: number;
-  /** Tokens whose state came from the document cache, and the pairs that began with some. */
+  /** Tokens whose state or score came from a cache. */
   tokensReused: number;
+  /** Pairs that began with a state from the document cache, and pairs answered from the score cache. */
   pairsWarm: number;
+  pairsRepeated: number;
   /** What the document cache holds now. */
   cacheBytes: number;
   cacheEntries: number;
@@ -241,9 +255,18 @@ export function version(): Version;
 /** Sends llama.cpp's and the engine's log lines here instead of nowhere; undefined stops it. Lines hold no user text. */
 export function setLogSink(sink: ((level: LogLevel, line: string) => void) | undefined): void;
 
-export type QuantizeType = "f32" | "f16" | "q8_0" | "q4_k_m";
+/** "file": every tensor stays as it is. */
+export type QuantizeType = "file" | "f32" | "f16" | "bf16" | "q8_0" | "q4_k_m";
+export interface QuantizeOptions {
+  /** CPU threads, 1 to 512; 0 or absent = the physical cores this process may run on. */
+  threads?: number;
+  /** Keep that many layers from the middle, which gives a model to take times with; 0 or absent = all. */
+  layers?: number;
+  /** The token embeddings, which are looked up and not multiplied, stay as they are. */
+  keepEmbeddings?: boolean;
+}
 /**
- * Rewrites a GGUF with its weights in another precision. Rejects with model_not_found, model_invalid or engine_error,
- * and then leaves no output file.
+ * Rewrites a GGUF with its weights in another precision, into `outputPath` with `.partial` behind it until it is whole.
+ * Rejects with model_not_found, model_invalid or engine_error, and then leaves no output file.
  */
-export function quantize(inputPath: string, outputPath: string, type: QuantizeType, threads?: number): Promise<void>;
+export function quantize(inputPath: string, outputPath: string, type: QuantizeType, options?: QuantizeOptions): Promise<void>;

@@ -50,6 +50,8 @@ async function writeTokens(path) {
     kvType: "f16",
     maxQueuedPairs: 100,
     documentCacheBytes: 0,
+    scoreCacheBytes: 0,
+    deduplicate: true,
   });
   const pairs = documents.map((document) => engine.tokenizePair(query, document).tokens.join(" "));
   const { info } = engine;

@@ -23,6 +23,7 @@ export const errorTable = {
   empty_documents: { status: 422, when: "The list of documents is empty." },
   too_many_documents: { status: 422, when: "More documents than MAX_DOCUMENTS." },
   query_too_long: { status: 422, when: "The query alone leaves no room for a document in CTX_SIZE." },
+  document_too_long: { status: 422, when: "A document would have to be cut and the request allows no cut." },
   images_not_supported: { status: 422, when: "The query or a document holds an image; this version scores text only." },
   queue_full: {
     status: 429,
@@ -90,6 +91,7 @@ const nativeCodes: Readonly<Record<NativeErrorCode, ErrorCode>> = {
   out_of_memory: "out_of_memory",
   queue_full: "queue_full",
   query_too_long: "query_too_long",
+  document_too_long: "document_too_long",
   invalid_score: "invalid_score",
   cancelled: "cancelled",
   closed: "closed",

@@ -13,9 +13,8 @@ export interface ResolvedOptions extends Omit<EngineOptions, "head"> {
   maxDocuments: number;
 }
 
-/** For parity tests; they have no flag and no variable. */
+/** For parity tests; it has no flag and no variable. */
 const flashAttention = oneOf("auto", "on", "off");
-const kvType = oneOf("f16", "f32");
 
 const optionNames = {
   modelPath: true,
@@ -30,6 +29,8 @@ const optionNames = {
   maxQueuedPairs: true,
   maxDocuments: true,
   documentCacheMb: true,
+  scoreCacheMb: true,
+  deduplicate: true,
   onProgress: true,
 } satisfies Record<keyof LoadOptions, true>;
 
@@ -53,9 +54,11 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedOptions {
     batchTokens: setting("batchTokens", settings.batchTokens, options.batchTokens),
     reproducible: setting("reproducible", settings.reproducible, options.reproducible),
     flashAttention: checked("flashAttention", flashAttention, options.flashAttention) ?? "auto",
-    kvType: checked("kvType", kvType, options.kvType) ?? "f16",
+    kvType: setting("kvType", settings.kvType, options.kvType),
     maxQueuedPairs,
     documentCacheBytes: setting("documentCacheMb", settings.documentCacheMb, options.documentCacheMb) * 2 ** 20,
+    scoreCacheBytes: setting("scoreCacheMb", settings.scoreCacheMb, options.scoreCacheMb) * 2 ** 20,
+    deduplicate: setting("deduplicate", settings.deduplicate, options.deduplicate),
     // A request larger than the whole queue could never be taken: it is too large, not early.
     maxDocuments: Math.min(setting("maxDocuments", settings.maxDocuments, options.maxDocuments), maxQueuedPairs),
   };

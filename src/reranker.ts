@@ -53,7 +53,13 @@ export class Reranker implements AsyncDisposable {
     const { signal } = request;
     signal?.throwIfAborted();
     try {
-      const result = await settle(this.#engine.submit({ query: request.query, documents: request.documents }), signal);
+      const { query, documents, maxDocumentTokens, truncate, priority } = request;
+      const limits = {
+        ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
+        ...(truncate !== undefined && { truncate }),
+        ...(priority !== undefined && { priority }),
+      };
+      const result = await settle(this.#engine.submit({ query, documents, ...limits }), signal);
       const { scores, logits, promptTokens, droppedTokens } = result;
       const tokens = promptTokens.reduce((sum, count) => sum + count, 0);
       return {

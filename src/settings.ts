@@ -64,7 +64,8 @@ function pattern(what: string, placeholder: string, expression: RegExp): Kind<st
   return { allowed: what, placeholder, parse: (value) => (accepts(value.trim()) ? value.trim() : undefined), accepts };
 }
 
-function toggle(): Kind<boolean> {
+/** With a placeholder the flag takes a value: a switch could only turn on what is on by default. */
+function toggle(placeholder: string | null = null): Kind<boolean> {
   const words = new Map([
     ["true", true],
     ["1", true],
@@ -77,7 +78,7 @@ function toggle(): Kind<boolean> {
   ]);
   return {
     allowed: "true or false",
-    placeholder: null,
+    placeholder,
     parse: (value) => words.get(value.trim().toLowerCase()),
     accepts: (value): value is boolean => typeof value === "boolean",
   };
@@ -207,6 +208,13 @@ export const settings = {
     flag: "--reproducible",
     help: "exact: scores do not depend on the batch, bit for bit",
   }),
+  kvType: setting({
+    kind: oneOf("f16", "f32", "q8_0"),
+    default: "f16",
+    environment: "KV_TYPE",
+    flag: "--kv-type",
+    help: "type of the KV cache; q8_0 doubles what the document cache holds and needs REPRODUCIBLE=fast",
+  }),
   maxDocuments: setting({
     kind: wholeNumber(1, 1_000_000),
     default: 100,
@@ -227,6 +235,20 @@ export const settings = {
     environment: "DOCUMENT_CACHE_MB",
     flag: "--document-cache-mb",
     help: "MiB of host memory for document prefixes, 0 = off",
+  }),
+  scoreCacheMb: setting({
+    kind: wholeNumber(0, 16_777_216),
+    default: 16,
+    environment: "SCORE_CACHE_MB",
+    flag: "--score-cache-mb",
+    help: "MiB of host memory for the scores of recent pairs, 0 = off",
+  }),
+  deduplicate: setting({
+    kind: toggle("<true|false>"),
+    default: true,
+    environment: "DEDUPLICATE",
+    flag: "--deduplicate",
+    help: "compute documents that occur twice in a request once",
   }),
   port: setting({
     kind: wholeNumber(0, 65_535),

@@ -19,15 +19,20 @@ export interface LoadOptions {
   batchTokens?: number;
   /** "exact" on a CPU and "fast" on a GPU by default: whether a score may depend, in its last bits, on what runs beside it. */
   reproducible?: "auto" | "exact" | "fast";
-  /** For parity tests: flash attention and the type of the KV cache. */
+  /** For parity tests. */
   flashAttention?: "auto" | "on" | "off";
-  kvType?: "f16" | "f32";
+  /** Type of the KV cache; f32 is for parity tests, q8_0 doubles what the document cache holds and needs reproducible "fast". */
+  kvType?: "f16" | "f32" | "q8_0";
   /** Pairs that may wait before a request is refused with queue_full; default 2000. */
   maxQueuedPairs?: number;
   /** Documents in one request; default 100. */
   maxDocuments?: number;
   /** MiB of host memory in which what was computed of documents is kept for the next query; default 1024, 0 = off. */
   documentCacheMb?: number;
+  /** MiB of host memory for the scores of recent pairs, so that the same question is not computed twice; default 16, 0 = off. */
+  scoreCacheMb?: number;
+  /** Whether documents that occur more than once in a request are computed once; default true. */
+  deduplicate?: boolean;
   /** Called with a fraction from 0 to 1 while the weights are read. */
   onProgress?: (fraction: number) => void;
 }
@@ -35,6 +40,12 @@ export interface LoadOptions {
 export interface ScoreRequest {
   query: string;
   documents: readonly string[];
+  /** Tokens a document may have before it is cut; default: as many as fit contextSize. */
+  maxDocumentTokens?: number;
+  /** Which end of a document is cut when it must be, default "end"; "never" rejects with document_too_long instead. */
+  truncate?: "end" | "start" | "never";
+  /** 0 to 999, default 0: while others wait, the request gets 1 / (1 + priority) of what one of priority 0 gets. */
+  priority?: number;
   /** Aborting rejects at once with the signal's reason and frees the queue. */
   signal?: AbortSignal;
 }
@@ -57,7 +68,7 @@ export interface Timings {
   computeMs: number;
   totalMs: number;
   computedTokens: number;
-  /** Tokens whose state came from the document cache instead. */
+  /** Tokens that did not have to be computed, because a cache had their state or their pair's score. */
   reusedTokens: number;
 }
 
@@ -66,7 +77,7 @@ export interface ScoreResponse {
   scores: Float32Array;
   /** In document order: the scores before the sigmoid. */
   logits: Float32Array;
-  /** In document order: tokens of the pair, and tokens cut from the document's end (0 = whole). */
+  /** In document order: tokens of the pair, and tokens cut from the document (0 = whole). */
   promptTokens: Uint32Array;
   droppedTokens: Uint32Array;
   usage: Usage;
@@ -81,7 +92,7 @@ export interface RankedDocument {
   /** The score before the sigmoid. */
   logit: number;
   document: string;
-  /** Tokens cut from the document's end; 0 = whole. */
+  /** Tokens cut from the document; 0 = whole. */
   droppedTokens: number;
 }
 

@@ -62,6 +62,8 @@ describe("binding.d.ts", () => {
       kvType: "f16",
       maxQueuedPairs: 10,
       documentCacheBytes: 0,
+      scoreCacheBytes: 0,
+      deduplicate: true,
     });
     try {
       const job = engine.submit({ query: "q", documents: ["d"] });
@@ -110,6 +112,8 @@ describe("binding.d.ts", () => {
       kvType: "f16",
       maxQueuedPairs: 10,
       documentCacheBytes: 0,
+      scoreCacheBytes: 0,
+      deduplicate: true,
     } as const;
     const wrong: [object, RegExp][] = [
       [{ contextSize: 15 }, /contextSize: expected a whole number from 16/],

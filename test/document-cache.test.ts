@@ -21,7 +21,7 @@ afterEach(async () => {
 });
 
 async function load(options: Partial<LoadOptions> = {}): Promise<Reranker> {
-  const reranker = await Reranker.load({ ...files, contextSize: 2048, gpuLayers: 0, ...options });
+  const reranker = await Reranker.load({ ...files, contextSize: 2048, gpuLayers: 0, scoreCacheMb: 0, ...options });
   loaded.push(reranker);
   return reranker;
 }
@@ -46,6 +46,14 @@ describe.each(["f32", "f16", "q8_0", "q4_k_m"] as const)("with %s weights", (pre
 });
 
 describe("documents of the same text in one request", () => {
+  it("are computed each when deduplicate is off", async () => {
+    const reranker = await load({ documentCacheMb: 0, deduplicate: false });
+    const document = text(40, 1);
+    const answer = await reranker.score({ query: firstQuery, documents: [document, document] });
+    expect(answer.timings.computedTokens).toBe(answer.usage.promptTokens);
+    expect(bits(answer)[1]).toBe(bits(answer)[0]);
+  });
+
   it("are computed once and get the same score", async () => {
     const reranker = await load({ documentCacheMb: 0 });
     const [first, second] = [text(40, 1), text(60, 2)];
@@ -57,7 +65,61 @@ describe("documents of the same text in one request", () => {
   });
 });
 
+describe("the score cache", () => {
+  it("answers a pair that was scored before without computing it", async () => {
+    const reranker = await load({ documentCacheMb: 0, scoreCacheMb: 1 });
+    const first = await reranker.score({ query: firstQuery, documents });
+    const again = await reranker.score({ query: firstQuery, documents: documents.toReversed() });
+    expect(bits(again).toReversed()).toEqual(bits(first));
+    expect(again.timings).toMatchObject({ computedTokens: 0, reusedTokens: first.usage.promptTokens });
+    expect(again.usage).toEqual(first.usage);
+    expect(reranker.stats()).toMatchObject({ pairsRepeated: documents.length, tokensComputed: first.usage.promptTokens });
+    const other = await reranker.score({ query: secondQuery, documents });
+    expect(other.timings.reusedTokens).toBe(0);
+  });
+
+  it("switched off computes every pair again", async () => {
+    const reranker = await load({ documentCacheMb: 0 });
+    const first = await reranker.score({ query: firstQuery, documents });
+    const again = await reranker.score({ query: firstQuery, documents });
+    expect(bits(again)).toEqual(bits(first));
+    expect(again.timings).toMatchObject({ computedTokens: first.usage.promptTokens, reusedTokens: 0 });
+  });
+});
+
 describe("the document cache", () => {
+  it("serves pairs that were waiting when their document was computed for another request", async () => {
+    const reranker = await load({ batchTokens: 128 });
+    const cold = await load({ documentCacheMb: 0, batchTokens: 128 });
+    const same = documents.slice(0, 12);
+    const requests = ["one", "two", "three"].map((word) => ({ query: `${firstQuery} ${word}`, documents: same }));
+    const answers = await Promise.all(requests.map((request) => reranker.score(request)));
+    expect(reranker.stats().pairsWarm).toBeGreaterThan(same.length);
+    for (const [index, request] of requests.entries()) {
+      expect(bits(answers[index] as ScoreResponse)).toEqual(bits(await cold.score(request)));
+    }
+  });
+
+  it("in 8 bits takes about half, and scores as cold", async () => {
+    const sizeOf = async (kvType: "f16" | "q8_0") => {
+      const reranker = await load({ reproducible: "fast", kvType });
+      const first = await reranker.score({ query: firstQuery, documents });
+      const bytes = reranker.stats().cacheBytes;
+      const warm = await reranker.score({ query: secondQuery, documents });
+      const cold = await load({ reproducible: "fast", kvType, documentCacheMb: 0 });
+      const expected = await cold.score({ query: secondQuery, documents });
+      expect(warm.timings.reusedTokens).toBeGreaterThan(0.6 * first.usage.promptTokens);
+      for (const [index, score] of expected.scores.entries()) {
+        expect(Math.abs(score - (warm.scores[index] as number))).toBeLessThan(1e-2);
+      }
+      return bytes;
+    };
+    const ratio = (await sizeOf("q8_0")) / (await sizeOf("f16"));
+    expect(ratio).toBeGreaterThan(0.5);
+    expect(ratio).toBeLessThan(0.6);
+    await expect(load({ kvType: "q8_0" })).rejects.toMatchObject({ code: "invalid_option", message: /reproducible: "fast"/ });
+  });
+
   it("serves warm, cold and long pairs of several requests at once, bit for bit", async () => {
     const cold = await load({ documentCacheMb: 0, batchTokens: 128 });
     const warm = await load({ batchTokens: 128 });

@@ -28,6 +28,8 @@ describe("options of Reranker.load", () => {
       kvType: "f16",
       maxQueuedPairs: 2000,
       documentCacheBytes: 1024 * 2 ** 20,
+      scoreCacheBytes: 16 * 2 ** 20,
+      deduplicate: true,
       maxDocuments: 100,
     });
   });
@@ -61,7 +63,7 @@ describe("options of Reranker.load", () => {
     [{ maxQueuedPairs: 0 }, "maxQueuedPairs: expected a whole number from 1 to 10000000, got 0"],
     [{ maxDocuments: [] }, "maxDocuments: expected a whole number from 1 to 1000000, got an array"],
     [{ reproducible: "yes" }, 'reproducible: expected one of auto, exact, fast, got "yes"'],
-    [{ kvType: {} }, "kvType: expected one of f16, f32, got an object"],
+    [{ kvType: {} }, "kvType: expected one of f16, f32, q8_0, got an object"],
     [{ headPath: 3 }, "headPath: expected the path of an .npz file, got 3"],
     [{ onProgress: "x" }, 'onProgress: expected a function, got "x"'],
     [{ reproducible: "exact", flashAttention: "on" }, 'flashAttention: expected auto or off with reproducible "exact", got "on"'],

@@ -37,6 +37,8 @@ async function worstDifference(shape: Shape, precision: "f32" | "f16", options: 
     kvType: "f16",
     maxQueuedPairs: 100,
     documentCacheBytes: 0,
+    scoreCacheBytes: 0,
+    deduplicate: true,
     ...options,
   });
   try {

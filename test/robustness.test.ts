@@ -50,7 +50,7 @@ describe("a text", () => {
   let expected: Float32Array;
 
   beforeAll(async () => {
-    reranker = await Reranker.load({ ...files, contextSize: 512, gpuLayers: 0 });
+    reranker = await Reranker.load({ ...files, contextSize: 512, gpuLayers: 0, documentCacheMb: 0, scoreCacheMb: 0 });
     expected = (await reranker.score({ query, documents: ordinary })).scores;
   });
   afterAll(() => reranker.close());
@@ -58,11 +58,12 @@ describe("a text", () => {
   it.each(Object.entries(awkward))(
     "that is %s is scored as a document and changes no other document's score",
     async (_, document) => {
-      const { scores } = await reranker.score({ query, documents: [document, ...ordinary, document] });
+      const { scores } = await reranker.score({ query, documents: [document, ...ordinary] });
+      const alone = await reranker.score({ query, documents: [document] });
       expect(scores[0]).toBeGreaterThan(0);
       expect(scores[0]).toBeLessThan(1);
-      expect(scores[3]).toBe(scores[0]);
-      expect(scores.slice(1, 3)).toEqual(expected);
+      expect(alone.scores[0]).toBe(scores[0]);
+      expect(scores.slice(1)).toEqual(expected);
     },
   );
 

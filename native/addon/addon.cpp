@@ -42,33 +42,38 @@ Napi::Value js_set_log_sink(const Napi::CallbackInfo & info) {
     });
 }
 
-QuantizeType parse_quantize_type(const Napi::Value & value) {
+// "file": none.
+std::optional<QuantizeType> parse_quantize_type(const Napi::Value & value) {
     const std::string name = parse_string(value, "type");
+    if (name == "file") {
+        return std::nullopt;
+    }
     for (const auto & [known, type] :
          { std::pair{ "f32", QuantizeType::f32 }, std::pair{ "f16", QuantizeType::f16 },
-           std::pair{ "q8_0", QuantizeType::q8_0 }, std::pair{ "q4_k_m", QuantizeType::q4_k_m } }) {
+           std::pair{ "bf16", QuantizeType::bf16 }, std::pair{ "q8_0", QuantizeType::q8_0 },
+           std::pair{ "q4_k_m", QuantizeType::q4_k_m } }) {
         if (name == known) {
             return type;
         }
     }
     throw Error(ErrorCode::invalid_argument,
-                "type: expected one of \"f32\", \"f16\", \"q8_0\", \"q4_k_m\", got \"" + name + "\"");
+                "type: expected one of \"file\", \"f32\", \"f16\", \"bf16\", \"q8_0\", \"q4_k_m\", got \"" + name +
+                    "\"");
 }
 
 Napi::Value js_quantize(const Napi::CallbackInfo & info) {
     const Napi::Env env      = info.Env();
     const auto      deferred = Napi::Promise::Deferred::New(env);
     try {
-        const std::string  input  = parse_string(info[0], "inputPath");
-        const std::string  output = parse_string(info[1], "outputPath");
-        const QuantizeType type   = parse_quantize_type(info[2]);
-        const auto         n_threads =
-            info[3].IsUndefined() ? 0 : static_cast<int32_t>(parse_integer(info[3], "threads", 0, 512));
+        const std::string input   = parse_string(info[0], "inputPath");
+        const std::string output  = parse_string(info[1], "outputPath");
+        const auto        type    = parse_quantize_type(info[2]);
+        const auto        options = parse_quantize_options(info[3]);
 
         const auto error = std::make_shared<std::optional<Error>>();
-        const auto work  = [input, output, type, n_threads, error] {
+        const auto work  = [input, output, type, options, error] {
             try {
-                quantize(input, output, type, n_threads);
+                quantize(input, output, type, options);
             } catch (...) {
                 *error = current_error();
             }

@@ -59,6 +59,14 @@ float parse_float(const Napi::Object & object, const char * key) {
     return value.As<Napi::Number>().FloatValue();
 }
 
+bool parse_boolean(const Napi::Object & object, const char * key) {
+    const Napi::Value value = object.Get(key);
+    if (!value.IsBoolean()) {
+        fail(key, "true or false", kind_of(value));
+    }
+    return value.As<Napi::Boolean>().Value();
+}
+
 template <typename T>
 T parse_choice(const Napi::Object &                              object,
                const char *                                      key,
@@ -109,20 +117,41 @@ EngineOptions parse_engine_options(const Napi::Value & value) {
     if (options.batch_tokens > 0 && options.batch_tokens < 64) {
         fail("batchTokens", "0 or a whole number from 64 to 65536", std::to_string(options.batch_tokens));
     }
-    options.n_gpu_layers         = number("gpuLayers", 0, 1 << 20);
-    options.n_threads            = number("threads", 0, 512);
-    options.max_queued_pairs     = static_cast<size_t>(number("maxQueuedPairs", 1, 1 << 30));
-    options.document_cache_bytes = static_cast<size_t>(
-        parse_integer(object.Get("documentCacheBytes"), "documentCacheBytes", 0, int64_t{ 1 } << 44));
-    options.document_cache_bytes = static_cast<size_t>(
-        parse_integer(object.Get("documentCacheBytes"), "documentCacheBytes", 0, int64_t{ 1 } << 44));
-    options.reproducible = parse_choice<Reproducible>(
+    options.n_gpu_layers     = number("gpuLayers", 0, 1 << 20);
+    options.n_threads        = number("threads", 0, 512);
+    options.max_queued_pairs = static_cast<size_t>(number("maxQueuedPairs", 1, 1 << 30));
+    const auto bytes         = [&](const char * key) {
+        return static_cast<size_t>(parse_integer(object.Get(key), key, 0, int64_t{ 1 } << 44));
+    };
+    options.document_cache_bytes = bytes("documentCacheBytes");
+    options.score_cache_bytes    = bytes("scoreCacheBytes");
+    options.deduplicate          = parse_boolean(object, "deduplicate");
+    options.reproducible         = parse_choice<Reproducible>(
         object, "reproducible",
         { { "auto", Reproducible::automatic }, { "exact", Reproducible::exact }, { "fast", Reproducible::fast } });
     options.flash_attention = parse_choice<FlashAttention>(
         object, "flashAttention",
         { { "auto", FlashAttention::automatic }, { "on", FlashAttention::on }, { "off", FlashAttention::off } });
-    options.kv_type = parse_choice<KvType>(object, "kvType", { { "f16", KvType::f16 }, { "f32", KvType::f32 } });
+    options.kv_type = parse_choice<KvType>(
+        object, "kvType", { { "f16", KvType::f16 }, { "f32", KvType::f32 }, { "q8_0", KvType::q8_0 } });
+    return options;
+}
+
+QuantizeOptions parse_quantize_options(const Napi::Value & value) {
+    QuantizeOptions options;
+    if (value.IsUndefined()) {
+        return options;
+    }
+    const Napi::Object object = parse_object(value, "options");
+    if (object.Has("threads")) {
+        options.n_threads = static_cast<int32_t>(parse_integer(object.Get("threads"), "threads", 0, 512));
+    }
+    if (object.Has("layers")) {
+        options.n_layers = static_cast<int32_t>(parse_integer(object.Get("layers"), "layers", 0, 1 << 20));
+    }
+    if (object.Has("keepEmbeddings")) {
+        options.keep_embeddings = parse_boolean(object, "keepEmbeddings");
+    }
     return options;
 }
 
@@ -152,6 +181,17 @@ ScoreRequest parse_score_request(const Napi::Value & value) {
     request.documents.reserve(array.Length());
     for (uint32_t i = 0; i < array.Length(); ++i) {
         request.documents.push_back(parse_string(array.Get(i), "documents[" + std::to_string(i) + "]"));
+    }
+    if (object.Has("maxDocumentTokens")) {
+        request.cut.max_tokens =
+            static_cast<int32_t>(parse_integer(object.Get("maxDocumentTokens"), "maxDocumentTokens", 0, INT32_MAX));
+    }
+    if (object.Has("truncate")) {
+        request.cut.at = parse_choice<CutAt>(
+            object, "truncate", { { "end", CutAt::end }, { "start", CutAt::start }, { "never", CutAt::never } });
+    }
+    if (object.Has("priority")) {
+        request.priority = static_cast<int32_t>(parse_integer(object.Get("priority"), "priority", 0, kLowestPriority));
     }
     return request;
 }

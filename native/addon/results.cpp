@@ -82,6 +82,7 @@ Napi::Object to_js(Napi::Env env, const EngineStats & stats) {
     object.Set("batches", number(env, stats.batches));
     object.Set("tokensReused", number(env, stats.tokens_reused));
     object.Set("pairsWarm", number(env, stats.pairs_warm));
+    object.Set("pairsRepeated", number(env, stats.pairs_repeated));
     object.Set("cacheBytes", number(env, stats.cache_bytes));
     object.Set("cacheEntries", number(env, stats.cache_entries));
     return object;

@@ -23,16 +23,36 @@ int32_t BatchPlanner::room(const Plan & plan) const {
     return std::max(0, room / limits_.alignment * limits_.alignment);
 }
 
-void BatchPlanner::add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached, int32_t n_restored) {
-    if (n_tokens < 1 || n_cached < 0 || n_cached >= n_tokens || n_cached % limits_.alignment != 0) {
+void BatchPlanner::add_pair(
+    uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached, int32_t n_restored, int32_t cost) {
+    if (n_tokens < 1 || n_cached < 0 || n_cached >= n_tokens || n_cached % limits_.alignment != 0 || cost < 1) {
         throw std::invalid_argument("a pair has at least one token to compute");
     }
     auto [entry, is_new] = jobs_.try_emplace(job);
     if (is_new) {
         entry->second.served = level_;
+        entry->second.cost   = cost;
     }
     entry->second.pairs.push_back({ pair, n_tokens, n_cached, n_cached, std::max(n_cached, n_restored) });
     n_waiting_tokens_ += n_tokens - n_cached;
+}
+
+bool BatchPlanner::warm(uint64_t job, uint32_t pair, int32_t n_cached, int32_t n_restored) {
+    const auto entry = jobs_.find(job);
+    if (entry == jobs_.end()) {
+        return false;
+    }
+    auto &     pairs   = entry->second.pairs;
+    const auto waiting = std::find_if(pairs.begin(), pairs.end(), [&](const auto & one) { return one.pair == pair; });
+    if (waiting == pairs.end() || waiting->n_done > 0 || n_cached >= waiting->n_tokens ||
+        n_cached % limits_.alignment != 0) {
+        return false;
+    }
+    waiting->n_done     = n_cached;
+    waiting->n_cached   = n_cached;
+    waiting->n_restored = std::max(n_cached, n_restored);
+    n_waiting_tokens_ -= n_cached;
+    return true;
 }
 
 bool BatchPlanner::remove_job(uint64_t job) {
@@ -64,7 +84,7 @@ void BatchPlanner::take(Plan & plan, Jobs::iterator job, size_t position, int32_
     plan.n_tokens += n_tokens + padding;
     n_used_cells_ += n_tokens + padding + pair.n_cached;
     plan.n_last += last ? 1 : 0;
-    waiting.served += n_tokens;
+    waiting.served += double{ 1 } * n_tokens * waiting.cost;
     n_waiting_tokens_ -= n_tokens;
     if (last) {
         waiting.pairs.erase(waiting.pairs.begin() + static_cast<std::ptrdiff_t>(position));
@@ -178,7 +198,7 @@ void BatchPlanner::extend_partial(Plan & plan) {
     pair.n_done += more;
     plan.n_tokens += more;
     n_used_cells_ += more;
-    job->second.served += more;
+    job->second.served += double{ 1 } * more * job->second.cost;
     n_waiting_tokens_ -= more;
 }
 

@@ -57,7 +57,13 @@ class BatchPlanner {
     // n_tokens: tokens the pair has, at least 1. n_cached: of those, how many at its start will be restored instead of
     // computed; fewer than n_tokens, a multiple of the alignment. n_restored: cells that takes for a moment, when what is
     // kept of the document is longer than what can be used. Unknown jobs are added, level with the least served one.
-    void add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached = 0, int32_t n_restored = 0);
+    // cost: what each token of the job counts in P4, at least 1; a job of cost 2 gets half of what one of cost 1 gets.
+    void add_pair(
+        uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached = 0, int32_t n_restored = 0, int32_t cost = 1);
+
+    // A waiting pair's start was computed for another meanwhile: as if it had been added with these. False, and nothing
+    // changes, when no token of the pair waits untouched.
+    bool warm(uint64_t job, uint32_t pair, int32_t n_cached, int32_t n_restored);
 
     // Forgets a job, done or not. True when the partial pair was among its pairs: its KV cells are to be freed.
     bool remove_job(uint64_t job);
@@ -81,7 +87,8 @@ class BatchPlanner {
 
     struct WaitingJob {
         std::deque<WaitingPair> pairs;
-        double                  served = 0;  // tokens planned, plus where it started
+        double                  served = 0;  // tokens planned times cost, plus where it started
+        int32_t                 cost   = 1;
     };
 
     using Jobs = std::map<uint64_t, WaitingJob>;

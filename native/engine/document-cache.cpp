@@ -1,5 +1,7 @@
 #include "document-cache.h"
 
+#include "hash.h"
+
 #include <algorithm>
 
 namespace jina_reranker {
@@ -25,22 +27,13 @@ int32_t DocumentCache::usable(int32_t n_tokens) const {
     return n_usable >= static_cast<int32_t>(kKeyTokens) ? n_usable : 0;
 }
 
-// FNV-1a over the first tokens.
-uint64_t DocumentCache::key_of(const std::vector<llama_token> & tokens) {
-    uint64_t hash = 14695981039346656037U;
-    for (size_t i = 0; i < kKeyTokens; ++i) {
-        hash = (hash ^ static_cast<uint64_t>(tokens[i])) * 1099511628211U;
-    }
-    return hash;
-}
-
 DocumentCache::Match DocumentCache::find(const std::vector<llama_token> & prompt) {
     Match match;
     if (prompt.size() <= kKeyTokens) {
         return match;
     }
     Entries::iterator best;
-    const auto [first, last] = index_.equal_range(key_of(prompt));
+    const auto [first, last] = index_.equal_range(hash_of(prompt, kKeyTokens));
     for (auto candidate = first; candidate != last; ++candidate) {
         const auto & tokens = (*candidate->second)->tokens;
         const size_t length = std::min(tokens.size(), prompt.size() - 1);
@@ -64,7 +57,7 @@ void DocumentCache::insert(std::vector<llama_token> tokens, std::vector<uint8_t>
     if (size > max_bytes_ || entry->tokens.size() < kKeyTokens) {
         return;
     }
-    const uint64_t key       = key_of(entry->tokens);
+    const uint64_t key       = hash_of(entry->tokens, kKeyTokens);
     const auto [first, last] = index_.equal_range(key);
     if (std::any_of(first, last, [&](const auto & other) { return (*other.second)->tokens == entry->tokens; })) {
         return;
@@ -78,7 +71,7 @@ void DocumentCache::insert(std::vector<llama_token> tokens, std::vector<uint8_t>
 }
 
 void DocumentCache::remove(Entries::iterator entry) {
-    const auto [first, last] = index_.equal_range(key_of((*entry)->tokens));
+    const auto [first, last] = index_.equal_range(hash_of((*entry)->tokens, kKeyTokens));
     index_.erase(std::find_if(first, last, [&](const auto & other) { return other.second == entry; }));
     n_bytes_ -= bytes_of(**entry);
     entries_.erase(entry);

@@ -49,8 +49,7 @@ class DocumentCache {
   private:
     using Entries = std::list<EntryPtr>;  // most recently used first
 
-    static uint64_t key_of(const std::vector<llama_token> & tokens);
-    void            remove(Entries::iterator entry);
+    void remove(Entries::iterator entry);
 
     size_t                                               max_bytes_;
     int32_t                                              alignment_;

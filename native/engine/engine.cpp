@@ -3,7 +3,6 @@
 #include "threads.h"
 
 #include <algorithm>
-#include <cstring>
 #include <set>
 #include <string>
 
@@ -15,8 +14,6 @@ namespace {
 // width and treat the rest differently; 8 floats is AVX2's and NEON's block, 16 is AVX-512's.
 constexpr int32_t kAlignment       = 8;
 constexpr int32_t kAlignmentAvx512 = 16;
-// Exact mode: output rows per decode are a multiple of this, for the same reason.
-constexpr int32_t kOutputRows      = 4;
 constexpr int32_t kBatchTokensCpu  = 512;
 constexpr int32_t kBatchTokensGpu  = 2048;
 constexpr int64_t kAttention       = int64_t{ 512 } * 2560;  // scores of one head, f32: with 12 heads 63 MB
@@ -34,45 +31,10 @@ int32_t cpu_alignment() {
 
 }  // namespace
 
-struct Engine::Batch {
-    std::vector<llama_token>    tokens;
-    std::vector<llama_pos>      positions;
-    std::vector<llama_seq_id>   sequences;
-    std::vector<int8_t>         outputs;
-    std::vector<int32_t>        n_sequences;
-    std::vector<llama_seq_id *> sequence_pointers;
-    std::vector<int32_t>        output_rows;      // [slice]: row of its score token, or -1
-    std::vector<llama_seq_id>   slice_sequences;  // [slice]
-    llama_pos                   n_padding = 0;
-
-    void add(llama_token token, llama_pos position, llama_seq_id sequence, bool output) {
-        tokens.push_back(token);
-        positions.push_back(position);
-        sequences.push_back(sequence);
-        outputs.push_back(output ? 1 : 0);
-    }
-
-    llama_batch get() {
-        n_sequences.assign(tokens.size(), 1);
-        sequence_pointers.clear();
-        for (llama_seq_id & sequence : sequences) {
-            sequence_pointers.push_back(&sequence);
-        }
-        llama_batch batch = {};
-        batch.n_tokens    = static_cast<int32_t>(tokens.size());
-        batch.token       = tokens.data();
-        batch.pos         = positions.data();
-        batch.n_seq_id    = n_sequences.data();
-        batch.seq_id      = sequence_pointers.data();
-        batch.logits      = outputs.data();
-        return batch;
-    }
-};
-
 Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgress & progress) :
     options_(std::move(options)),
     model_(std::make_unique<Model>(options_.model_path, options_.n_gpu_layers, progress)),
-    queue_(std::make_unique<JobQueue>(options_.max_queued_pairs)) {
+    queue_(std::make_unique<JobQueue>(options_.max_queued_pairs, options_.deduplicate)) {
     const bool on_gpu = model_->on_gpu();
     model_->describe(info_);
     info_.context_size = options_.context_size;
@@ -86,62 +48,30 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
         throw Error(ErrorCode::invalid_argument,
                     "flashAttention: \"on\" cannot be combined with reproducible: \"exact\"");
     }
-    info_.flash_attention = exact ? FlashAttention::off : options_.flash_attention;
-    alignment_            = exact ? cpu_alignment() : 1;
-    info_.batch_tokens    = padded(info_.batch_tokens, alignment_);
-    info_.n_seq_max       = std::clamp(info_.batch_tokens / kShortestPrompt, 1, kMostSequences);
+    if (options_.kv_type == KvType::q8_0 && (exact || options_.flash_attention == FlashAttention::off)) {
+        throw Error(
+            ErrorCode::invalid_argument,
+            "kvType: \"q8_0\" needs flash attention, so reproducible: \"fast\" and not flashAttention: \"off\"");
+    }
+    info_.flash_attention   = exact ? FlashAttention::off : options_.flash_attention;
+    const int32_t alignment = exact ? cpu_alignment() : 1;
+    info_.batch_tokens      = padded(info_.batch_tokens, alignment);
+    info_.n_seq_max         = std::clamp(info_.batch_tokens / kShortestPrompt, 1, kMostSequences);
 
+    const DecoderOptions decoder_options = { info_.context_size, info_.batch_tokens,    info_.n_seq_max, alignment,
+                                             info_.n_threads,    info_.flash_attention, options_.kv_type };
     prompter_ = std::make_unique<Prompter>(model_->vocab(), model_->score_token(), info_.context_size);
-    head_     = std::make_unique<ScoreHead>(head, model_->n_embd(), model_->device(), info_.n_threads);
+    threads_  = std::make_unique<ThreadPool>(info_.n_threads);
+    head_     = std::make_unique<ScoreHead>(head, model_->n_embd(), model_->device(), info_.n_threads, threads_->get());
     planner_  = std::make_unique<BatchPlanner>(
-        PlannerLimits{ info_.batch_tokens, info_.n_seq_max, alignment_, n_cells() - alignment_,
+        PlannerLimits{ info_.batch_tokens, info_.n_seq_max, alignment, Decoder::n_cells(decoder_options) - alignment,
                        info_.flash_attention == FlashAttention::off ? kAttention : INT64_MAX });
-    cache_ = std::make_unique<DocumentCache>(options_.document_cache_bytes, alignment_);
-    create_context();
-    reset_sequences();
+    documents_ = std::make_unique<DocumentCache>(options_.document_cache_bytes, alignment);
+    scores_    = std::make_unique<ScoreCache>(options_.score_cache_bytes);
+    decoder_   = std::make_unique<Decoder>(model_->get(), model_->score_token(), decoder_options, *threads_, abort_);
+
     tokenizer_thread_ = std::thread([this] { run_tokenizer(); });
     engine_thread_    = std::thread([this] { run_engine(); });
-}
-
-// The partial pair's cells, at most a whole context, and one more batch.
-int32_t Engine::n_cells() const {
-    return padded(info_.context_size, 256) + padded(info_.batch_tokens + alignment_, 256);
-}
-
-void Engine::create_context() {
-    const bool exact = info_.reproducible == Reproducible::exact;
-
-    llama_context_params params  = llama_context_default_params();
-    // A decode may carry one block of throw-away tokens on top of the plan, to fill up the output rows.
-    const int32_t        n_batch = info_.batch_tokens + (exact ? alignment_ : 0);
-    params.n_batch               = static_cast<uint32_t>(n_batch);
-    params.n_ubatch              = params.n_batch;
-    params.n_ctx                 = static_cast<uint32_t>(n_cells());
-    params.n_seq_max             = static_cast<uint32_t>(info_.n_seq_max) + 1;  // and one for throw-away tokens
-    params.n_outputs_max         = static_cast<uint32_t>(padded(info_.n_seq_max + 1, kOutputRows));
-    params.n_threads             = info_.n_threads;
-    params.n_threads_batch       = info_.n_threads;
-    params.embeddings            = false;
-    params.kv_unified            = true;
-    params.type_k                = options_.kv_type == KvType::f32 ? GGML_TYPE_F32 : GGML_TYPE_F16;
-    params.type_v                = params.type_k;
-    params.flash_attn_type       = info_.flash_attention == FlashAttention::off ? LLAMA_FLASH_ATTN_TYPE_DISABLED :
-                                   info_.flash_attention == FlashAttention::on  ? LLAMA_FLASH_ATTN_TYPE_ENABLED :
-                                                                                  LLAMA_FLASH_ATTN_TYPE_AUTO;
-    params.cb_eval               = on_eval;
-    params.cb_eval_user_data     = this;
-    params.abort_callback        = [](void * user_data) {
-        return static_cast<Engine *>(user_data)->abort_.load(std::memory_order_relaxed);
-    };
-    params.abort_callback_data = this;
-
-    take_last_error();
-    context_.reset(llama_init_from_model(model_->get(), params));
-    if (!context_) {
-        const std::string reason = take_last_error();
-        throw Error(ErrorCode::out_of_memory, "no context of " + std::to_string(params.n_ctx) +
-                                                  " tokens could be made" + (reason.empty() ? "" : ": " + reason));
-    }
 }
 
 Engine::~Engine() {
@@ -181,6 +111,7 @@ EngineStats Engine::stats() const {
     stats.pairs_warm      = pairs_warm_.load();
     stats.cache_bytes     = cache_bytes_.load();
     stats.cache_entries   = cache_entries_.load();
+    stats.pairs_repeated  = pairs_repeated_.load();
     queue_->count(stats);
     return stats;
 }
@@ -194,8 +125,9 @@ void Engine::close() {
     freed_ = true;
     tokenizer_thread_.join();
     engine_thread_.join();
-    context_.reset();
+    decoder_.reset();
     head_.reset();
+    threads_.reset();
     prompter_.reset();
     model_.reset();
 }
@@ -215,16 +147,22 @@ void Engine::run_tokenizer() {
             if (document->index == 0) {
                 prompter_->check_query(request.query);
             }
-            prompt = prompter_->build(request.query, request.documents[document->index]);
+            prompt = prompter_->build(request.query, request.documents[document->index], request.cut);
         } catch (const Error & failure) {
-            error = failure;
+            error = failure.code == ErrorCode::document_too_long ?
+                        Error(failure.code, "documents[" + std::to_string(document->index) + "]: " + failure.what()) :
+                        failure;
         } catch (const std::exception & failure) {
             error = Error(ErrorCode::engine_error, std::string("tokenizing failed: ") + failure.what());
         }
         if (error) {
             queue_->fail(document->job->id, *error);
         }
-        queue_->give_prompt(*document, std::move(prompt),
+        // Answered here, a repeated pair does not wait for the batch that runs.
+        const std::optional<float> logit = scores_->find(prompt.tokens);
+        tokens_reused_ += logit ? prompt.tokens.size() : 0;
+        pairs_repeated_ += logit ? 1 : 0;
+        queue_->give_prompt(*document, std::move(prompt), logit,
                             std::chrono::duration<double, std::milli>(Clock::now() - start).count());
     }
 }
@@ -241,10 +179,10 @@ void Engine::run_engine() {
             const auto * typed = dynamic_cast<const Error *>(&failure);
             const Error  error = typed != nullptr ? *typed : Error(ErrorCode::engine_error, failure.what());
             // Cells of this batch may be half written: start from an empty cache, which also takes the partial pair's.
-            if (partial_) {
-                queue_->fail(partial_->first, error);
+            if (const auto partial = decoder_->partial_job()) {
+                queue_->fail(*partial, error);
             }
-            reset_sequences();
+            decoder_->reset();
             for (const PlannedSlice & slice : plan.slices) {
                 queue_->fail(slice.job, error);
             }
@@ -259,193 +197,99 @@ void Engine::run_engine() {
 bool Engine::apply(JobQueue::Work work) {
     for (const uint64_t job : work.gone) {
         if (planner_->remove_job(job)) {
-            reset_sequences();  // the partial pair was the only one in the cache
+            decoder_->reset();  // the partial pair was the only one in the cache
         }
         pairs_.erase(pairs_.lower_bound({ job, 0 }), pairs_.upper_bound({ job, UINT32_MAX }));
     }
     for (JobQueue::ReadyPair & pair : work.pairs) {
-        DocumentCache::Match match = cache_->find(pair.tokens);
+        DocumentCache::Match match = documents_->find(pair.tokens);
         planner_->add_pair(pair.job, pair.index, static_cast<int32_t>(pair.tokens.size()), match.n_tokens,
-                           match.entry ? static_cast<int32_t>(match.entry->tokens.size()) : 0);
-        pairs_[{ pair.job, pair.index }] = { std::move(pair.tokens), cache_->usable(pair.n_prefix),
+                           match.entry ? static_cast<int32_t>(match.entry->tokens.size()) : 0, 1 + pair.priority);
+        pairs_[{ pair.job, pair.index }] = { std::move(pair.tokens), documents_->usable(pair.n_prefix),
                                              std::move(match.entry) };
     }
     return !work.closed;
 }
 
-// Empties the KV cache; every sequence is free.
-void Engine::reset_sequences() {
-    llama_memory_clear(llama_get_memory(context_.get()), false);
-    partial_.reset();
-    free_sequences_.clear();
-    for (llama_seq_id sequence = info_.n_seq_max - 1; sequence >= 0; --sequence) {
-        free_sequences_.push_back(sequence);
-    }
-}
-
 void Engine::run_batch(const Plan & plan) {
-    std::set<uint64_t> jobs;
+    std::set<uint64_t>          jobs;
+    std::vector<Decoder::Slice> slices;
     for (const PlannedSlice & slice : plan.slices) {
+        const Pair & pair = pairs_.at({ slice.job, slice.pair });
         jobs.insert(slice.job);
+        slices.push_back({ slice, &pair.tokens, pair.cached.get() });
     }
     queue_->begin_batch({ jobs.begin(), jobs.end() });
-
-    Batch batch;
-    fill(batch, plan);
-    decode(batch);
-    keep_prefixes(batch, plan);
-    free_sequences();
+    decoder_->decode(slices);
+    const bool kept = keep_prefixes(plan);
+    decoder_->free_sequences();
     batches_ += 1;
-    tokens_padding_ += static_cast<uint64_t>(batch.n_padding);
+    tokens_padding_ += static_cast<uint64_t>(decoder_->n_padding());
 
     std::vector<float> logits;
     if (plan.n_last > 0) {
-        const auto n_rows = static_cast<int32_t>(hidden_.size()) / info_.n_embd;
-        logits            = head_->logits(hidden_, n_rows);
+        const auto n_rows = static_cast<int32_t>(decoder_->hidden().size()) / info_.n_embd;
+        logits            = head_->logits(decoder_->hidden(), n_rows);
     }
     std::vector<JobQueue::Score> scores;
     for (size_t i = 0; i < plan.slices.size(); ++i) {
         const PlannedSlice & slice      = plan.slices[i];
         const auto           n_computed = static_cast<uint64_t>(slice.end - slice.begin);
         const auto           n_reused   = static_cast<uint64_t>(slice.restored ? slice.begin : 0);
+        const auto           pair       = pairs_.find({ slice.job, slice.pair });
         tokens_computed_ += n_computed;
         tokens_reused_ += n_reused;
         pairs_warm_ += slice.restored ? 1 : 0;
         queue_->add_tokens(slice.job, n_computed, n_reused);
+        pair->second.cached.reset();
         if (slice.last) {
-            scores.push_back({ slice.job, slice.pair, logits[static_cast<size_t>(batch.output_rows[i])] });
-            pairs_.erase({ slice.job, slice.pair });
+            const float logit = logits[static_cast<size_t>(decoder_->output_row(i))];
+            scores.push_back({ slice.job, slice.pair, logit });
+            scores_->insert(std::move(pair->second.tokens), logit);
+            pairs_.erase(pair);
         }
+    }
+    if (kept) {
+        find_prefixes();
     }
     queue_->give_scores(scores);
 }
 
-// Lays the plan's slices out, each at a multiple of the alignment, with throw-away tokens of a sequence of their own
-// between them. Some of those are flagged as outputs to make the number of output rows a multiple of kOutputRows.
-void Engine::fill(Batch & batch, const Plan & plan) {
-    const llama_seq_id padding_sequence = info_.n_seq_max;
-    int32_t            n_rows           = 0;
-    int32_t            n_fill_rows      = alignment_ > 1 ? padded(plan.n_last, kOutputRows) - plan.n_last : 0;
-
-    const auto pad = [&](int32_t n_tokens) {
-        for (int32_t i = 0; i < n_tokens; ++i) {
-            const bool output = n_fill_rows > 0;
-            n_fill_rows -= output ? 1 : 0;
-            n_rows += output ? 1 : 0;
-            batch.add(model_->score_token(), batch.n_padding++, padding_sequence, output);
-        }
-    };
-
-    for (const PlannedSlice & slice : plan.slices) {
-        Pair &       pair     = pairs_.at({ slice.job, slice.pair });
-        llama_seq_id sequence = 0;
-        if (slice.begin > 0 && !slice.restored) {
-            sequence = partial_->second;
-        } else {
-            sequence = free_sequences_.back();
-            free_sequences_.pop_back();
-        }
-        if (slice.restored) {
-            restore(sequence, *pair.cached, slice.begin);
-            pair.cached.reset();
-        }
-        batch.slice_sequences.push_back(sequence);
-        for (int32_t i = slice.begin; i < slice.end; ++i) {
-            const bool output = slice.last && i + 1 == slice.end;
-            batch.add(pair.tokens[static_cast<size_t>(i)], i, sequence, output);
-        }
-        batch.output_rows.push_back(slice.last ? n_rows++ : -1);
-        pad(slice.n_padding);
-        if (!slice.last) {
-            partial_ = { slice.job, sequence };
-        } else if (slice.begin > 0 && !slice.restored) {
-            partial_.reset();
-        }
+// Copies the prefixes of the pairs that are done into the document cache. True when there was something to keep.
+bool Engine::keep_prefixes(const Plan & plan) {
+    if (!documents_->enabled()) {
+        return false;
     }
-    if (n_fill_rows > 0) {
-        pad(alignment_);
-    }
-}
-
-// Puts the first n_tokens of a cached prefix into a sequence. Done for all slices in order before the decode, so that
-// cells lie in the order of the tokens.
-void Engine::restore(llama_seq_id sequence, const DocumentCache::Entry & entry, int32_t n_tokens) {
-    if (llama_state_seq_set_data(context_.get(), entry.state.data(), entry.state.size(), sequence) == 0) {
-        throw Error(ErrorCode::engine_error,
-                    "a document prefix of " + std::to_string(entry.tokens.size()) + " tokens could not be restored");
-    }
-    if (static_cast<int32_t>(entry.tokens.size()) > n_tokens) {
-        llama_memory_seq_rm(llama_get_memory(context_.get()), sequence, n_tokens, -1);
-    }
-}
-
-// Copies the prefixes of the pairs that are done into the document cache. Drops what comes behind them, which nobody
-// needs any more.
-void Engine::keep_prefixes(const Batch & batch, const Plan & plan) {
-    if (!cache_->enabled()) {
-        return;
-    }
+    bool kept = false;
     for (size_t i = 0; i < plan.slices.size(); ++i) {
-        const PlannedSlice & slice    = plan.slices[i];
-        const Pair &         pair     = pairs_.at({ slice.job, slice.pair });
-        const llama_seq_id   sequence = batch.slice_sequences[i];
+        const PlannedSlice & slice = plan.slices[i];
+        const Pair &         pair  = pairs_.at({ slice.job, slice.pair });
         if (!slice.last || pair.n_prefix == 0 || (slice.restored && slice.begin >= pair.n_prefix)) {
             continue;
         }
-        llama_memory_seq_rm(llama_get_memory(context_.get()), sequence, pair.n_prefix, -1);
-        std::vector<uint8_t> state(llama_state_seq_get_size(context_.get(), sequence));
-        if (llama_state_seq_get_data(context_.get(), state.data(), state.size(), sequence) == state.size()) {
-            cache_->insert({ pair.tokens.begin(), pair.tokens.begin() + pair.n_prefix }, std::move(state));
+        std::vector<uint8_t> state = decoder_->save_prefix(i, pair.n_prefix);
+        if (!state.empty()) {
+            documents_->insert({ pair.tokens.begin(), pair.tokens.begin() + pair.n_prefix }, std::move(state));
+            kept = true;
         }
     }
-    cache_bytes_   = cache_->n_bytes();
-    cache_entries_ = cache_->n_entries();
+    cache_bytes_   = documents_->n_bytes();
+    cache_entries_ = documents_->n_entries();
+    return kept;
 }
 
-void Engine::decode(Batch & batch) {
-    hidden_.clear();
-    take_last_error();
-    const int32_t status = llama_decode(context_.get(), batch.get());
-    if (status != 0) {
-        const std::string reason = take_last_error();
-        throw Error(ErrorCode::engine_error,
-                    "llama_decode returned " + std::to_string(status) + (reason.empty() ? "" : ": " + reason));
-    }
-    const auto n_outputs = static_cast<size_t>(std::count(batch.outputs.begin(), batch.outputs.end(), 1));
-    if (n_outputs > 0 && hidden_.size() != n_outputs * static_cast<size_t>(info_.n_embd)) {
-        throw Error(ErrorCode::engine_error, "the decode gave " + std::to_string(hidden_.size()) +
-                                                 " numbers of hidden states for " + std::to_string(n_outputs) +
-                                                 " outputs");
-    }
-}
-
-// Frees the cells of everything but the partial pair, so that its continuation lies right behind it.
-void Engine::free_sequences() {
-    if (!partial_) {
-        reset_sequences();
-        return;
-    }
-    free_sequences_.clear();
-    for (llama_seq_id sequence = info_.n_seq_max; sequence >= 0; --sequence) {
-        if (sequence != partial_->second) {
-            llama_memory_seq_rm(llama_get_memory(context_.get()), sequence, -1, -1);
-            if (sequence < info_.n_seq_max) {  // the last one is for throw-away tokens
-                free_sequences_.push_back(sequence);
-            }
+// Pairs that came before their document's prefix was there get it while they wait.
+void Engine::find_prefixes() {
+    for (auto & [id, pair] : pairs_) {
+        if (pair.cached) {
+            continue;
+        }
+        DocumentCache::Match match = documents_->find(pair.tokens);
+        if (match.entry &&
+            planner_->warm(id.first, id.second, match.n_tokens, static_cast<int32_t>(match.entry->tokens.size()))) {
+            pair.cached = std::move(match.entry);
         }
     }
-}
-
-// Copies the hidden states of the score tokens, then ends the graph: the projection onto the vocabulary, which comes
-// after this tensor, is never computed.
-bool Engine::on_eval(ggml_tensor * tensor, bool ask, void * user_data) {
-    if (ask) {
-        return std::strcmp(tensor->name, "result_norm") == 0;
-    }
-    auto & engine = *static_cast<Engine *>(user_data);
-    engine.hidden_.resize(static_cast<size_t>(ggml_nelements(tensor)));
-    ggml_backend_tensor_get(tensor, engine.hidden_.data(), 0, ggml_nbytes(tensor));
-    return false;
 }
 
 }  // namespace jina_reranker

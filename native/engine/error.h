@@ -17,6 +17,7 @@ enum class ErrorCode {
     out_of_memory,
     queue_full,
     query_too_long,
+    document_too_long,
     invalid_score,
     cancelled,
     closed,
@@ -41,6 +42,8 @@ inline const char * error_code_name(ErrorCode code) {
             return "queue_full";
         case ErrorCode::query_too_long:
             return "query_too_long";
+        case ErrorCode::document_too_long:
+            return "document_too_long";
         case ErrorCode::invalid_score:
             return "invalid_score";
         case ErrorCode::cancelled:

@@ -10,13 +10,13 @@ namespace jina_reranker {
 
 namespace {
 
-void find_duplicates(Job & job) {
+void find_duplicates(Job & job, bool deduplicate) {
     std::unordered_map<std::string_view, uint32_t> seen;
     for (const std::string & document : job.request.documents) {
-        const auto index                = static_cast<uint32_t>(job.first_of.size());
-        const auto [first, is_distinct] = seen.emplace(document, index);
-        job.first_of.push_back(first->second);
-        if (is_distinct) {
+        const auto     index = static_cast<uint32_t>(job.first_of.size());
+        const uint32_t first = deduplicate ? seen.emplace(document, index).first->second : index;
+        job.first_of.push_back(first);
+        if (first == index) {
             job.distinct.push_back(index);
         }
     }
@@ -38,7 +38,7 @@ uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
     job->result.logits.resize(n_pairs);
     job->result.prompt_tokens.resize(n_pairs);
     job->result.dropped_tokens.resize(n_pairs);
-    find_duplicates(*job);
+    find_duplicates(*job, deduplicate_);
 
     const std::lock_guard lock(mutex_);
     if (closed_) {
@@ -150,23 +150,33 @@ std::optional<JobQueue::Document> JobQueue::take_document() {
     return Document{ std::move(job), index };
 }
 
-void JobQueue::give_prompt(const Document & document, Prompt prompt, double tokenize_ms) {
-    const std::lock_guard lock(mutex_);
-    n_at_tokenizer_ -= 1;
-    if (jobs_.count(document.job->id) > 0) {
-        Job &         job    = *document.job;
-        ScoreResult & result = job.result;
-        for (size_t i = document.index; i < job.first_of.size(); ++i) {
-            if (job.first_of[i] == document.index) {
-                result.prompt_tokens[i]  = static_cast<uint32_t>(prompt.tokens.size());
-                result.dropped_tokens[i] = prompt.n_dropped;
+void JobQueue::give_prompt(const Document & document, Prompt prompt, std::optional<float> logit, double tokenize_ms) {
+    std::vector<Settled> settled;
+    {
+        const std::lock_guard lock(mutex_);
+        n_at_tokenizer_ -= 1;
+        if (const auto entry = jobs_.find(document.job->id); entry != jobs_.end()) {
+            Job &         job    = *document.job;
+            ScoreResult & result = job.result;
+            for (size_t i = document.index; i < job.first_of.size(); ++i) {
+                if (job.first_of[i] == document.index) {
+                    result.prompt_tokens[i]  = static_cast<uint32_t>(prompt.tokens.size());
+                    result.dropped_tokens[i] = prompt.n_dropped;
+                }
+            }
+            result.tokenize_ms += tokenize_ms;
+            if (logit) {
+                result.n_reused += prompt.tokens.size();
+                score(entry, { job.id, document.index, *logit }, settled);
+            } else {
+                n_ready_tokens_ += static_cast<int64_t>(prompt.tokens.size());
+                ready_.push_back(
+                    { job.id, document.index, std::move(prompt.tokens), prompt.n_prefix, job.request.priority });
             }
         }
-        result.tokenize_ms += tokenize_ms;
-        n_ready_tokens_ += static_cast<int64_t>(prompt.tokens.size());
-        ready_.push_back({ document.job->id, document.index, std::move(prompt.tokens), prompt.n_prefix });
+        engine_wakes_.notify_one();
     }
-    engine_wakes_.notify_one();
+    finish(std::move(settled));
 }
 
 JobQueue::Work JobQueue::take_work(int64_t have_tokens, int64_t enough_tokens) {
@@ -201,40 +211,42 @@ void JobQueue::add_tokens(uint64_t job, uint64_t n_computed, uint64_t n_reused) 
     }
 }
 
+void JobQueue::score(std::map<uint64_t, JobPtr>::iterator entry, const Score & score, std::vector<Settled> & settled) {
+    Job & job   = *entry->second;
+    float value = 0;
+    try {
+        value = score_of_logit(score.logit);
+    } catch (const Error & error) {
+        settled.push_back(settle(entry, { std::nullopt, error }));
+        return;
+    }
+    for (size_t i = score.index; i < job.first_of.size(); ++i) {
+        if (job.first_of[i] == score.index) {
+            job.result.logits[i] = score.logit;
+            job.result.scores[i] = value;
+            job.n_scored += 1;
+            stats_.pairs_scored += 1;
+            stats_.pairs_queued -= 1;
+        }
+    }
+    if (job.n_scored == job.request.documents.size()) {
+        const auto now        = Clock::now();
+        const auto start      = job.first_batch.value_or(now);
+        job.result.queue_ms   = ms_between(job.submitted, start);
+        job.result.compute_ms = ms_between(start, now);
+        job.result.total_ms   = ms_between(job.submitted, now);
+        ScoreResult result    = std::move(job.result);
+        settled.push_back(settle(entry, { std::move(result), std::nullopt }));
+    }
+}
+
 void JobQueue::give_scores(const std::vector<Score> & scores) {
     std::vector<Settled> settled;
     {
-        const auto            now = Clock::now();
         const std::lock_guard lock(mutex_);
         for (const Score & score : scores) {
-            const auto entry = jobs_.find(score.job);
-            if (entry == jobs_.end()) {
-                continue;
-            }
-            Job & job   = *entry->second;
-            float value = 0;
-            try {
-                value = score_of_logit(score.logit);
-            } catch (const Error & error) {
-                settled.push_back(settle(entry, { std::nullopt, error }));
-                continue;
-            }
-            for (size_t i = score.index; i < job.first_of.size(); ++i) {
-                if (job.first_of[i] == score.index) {
-                    job.result.logits[i] = score.logit;
-                    job.result.scores[i] = value;
-                    job.n_scored += 1;
-                    stats_.pairs_scored += 1;
-                    stats_.pairs_queued -= 1;
-                }
-            }
-            if (job.n_scored == job.request.documents.size()) {
-                const auto start      = job.first_batch.value_or(now);
-                job.result.queue_ms   = ms_between(job.submitted, start);
-                job.result.compute_ms = ms_between(start, now);
-                job.result.total_ms   = ms_between(job.submitted, now);
-                ScoreResult result    = std::move(job.result);
-                settled.push_back(settle(entry, { std::move(result), std::nullopt }));
+            if (const auto entry = jobs_.find(score.job); entry != jobs_.end()) {
+                this->score(entry, score, settled);
             }
         }
     }

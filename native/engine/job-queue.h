@@ -6,7 +6,7 @@
 //  Q1. A job is settled exactly once, by whichever thread takes it out of the queue under the lock; its callback runs
 //      after the lock was left.
 //  Q2. Every pair pushed is counted once as scored or as dropped.
-//  Q3. Documents of one request with the same text are computed once; the others get its score.
+//  Q3. Unless told otherwise, documents of one request with the same text are computed once; the others get its score.
 //  Q4. A settled job's strings and results are not touched by any thread but the one that settled it; a tokenizer at
 //      work on it holds the job alive and its prompt is thrown away.
 
@@ -67,6 +67,7 @@ class JobQueue {
         uint32_t                 index;
         std::vector<llama_token> tokens;
         int32_t                  n_prefix;
+        int32_t                  priority;
     };
 
     struct Work {
@@ -81,7 +82,7 @@ class JobQueue {
         float    logit;
     };
 
-    explicit JobQueue(size_t max_pairs) : max_pairs_(max_pairs) {}
+    JobQueue(size_t max_pairs, bool deduplicate) : max_pairs_(max_pairs), deduplicate_(deduplicate) {}
 
     // Throws queue_full or closed. Returns the job's id.
     uint64_t push(ScoreRequest request, JobCallback on_done);
@@ -96,8 +97,8 @@ class JobQueue {
 
     // Tokenizer thread: waits for a document, round-robin over jobs; none once closed.
     std::optional<Document> take_document();
-    // The prompt of a document taken before.
-    void                    give_prompt(const Document & document, Prompt prompt, double tokenize_ms);
+    // The prompt of a document taken before; with a logit, the pair is scored and goes to no batch.
+    void give_prompt(const Document & document, Prompt prompt, std::optional<float> logit, double tokenize_ms);
 
     // Engine thread: waits until enough tokens are ready, the tokenizer has nothing left to add, or a job went away.
     // have_tokens: tokens the caller already holds; enough_tokens: a full batch.
@@ -120,9 +121,12 @@ class JobQueue {
     // Q1: takes the job out; call finish() with it after unlocking.
     Settled     settle(std::map<uint64_t, JobPtr>::iterator entry, JobOutcome outcome);
     static void finish(std::vector<Settled> && settled);
+    // Notes a score; adds the job to `settled` when that was the last one, or when it is no number.
+    void        score(std::map<uint64_t, JobPtr>::iterator entry, const Score & score, std::vector<Settled> & settled);
     bool        tokenizing() const { return !untokenized_.empty() || n_at_tokenizer_ > 0; }
 
     const size_t max_pairs_;
+    const bool   deduplicate_;
 
     mutable std::mutex         mutex_;
     std::condition_variable    tokenizer_wakes_;

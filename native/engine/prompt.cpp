@@ -75,34 +75,68 @@ size_t Prompter::bytes_of(const std::vector<llama_token> & tokens, size_t n_toke
         n_bytes += this->n_bytes(tokens[i]);
     }
     n_bytes = n_bytes > kDocumentHeading.size() ? n_bytes - kDocumentHeading.size() : 0;
-    n_bytes = std::min(n_bytes, document.size());
-    while (n_bytes > 0 && n_bytes < document.size() &&
-           (static_cast<unsigned char>(document[n_bytes]) & 0xC0U) == 0x80U) {
-        --n_bytes;
-    }
-    return n_bytes;
+    return std::min(n_bytes, document.size());
 }
 
-Prompt Prompter::build(const std::string & query, const std::string & document) const {
-    Prompt       prompt;
-    const size_t limit = static_cast<size_t>(context_size_) - 1;  // without the score token
-    prompt.tokens      = tokenize(text(query, document));
+std::string_view
+Prompter::kept(const std::vector<llama_token> & head, size_t n_keep, CutAt at, std::string_view document) const {
+    const auto inside_character = [&](size_t i) {
+        return i > 0 && i < document.size() && (static_cast<unsigned char>(document[i]) & 0xC0U) == 0x80U;
+    };
+    size_t cut = 0;
+    if (at == CutAt::start) {
+        for (cut = bytes_of(head, n_heading(head) + head.size() - n_keep, document); inside_character(cut);) {
+            ++cut;
+        }
+        return document.substr(cut);
+    }
+    for (cut = bytes_of(head, n_keep, document); inside_character(cut);) {
+        --cut;
+    }
+    return document.substr(0, cut);
+}
 
-    if (prompt.tokens.size() > limit) {
+size_t Prompter::n_heading(const std::vector<llama_token> & head) const {
+    size_t n_tokens = 0;
+    for (size_t n_seen = 0; n_seen < kDocumentHeading.size() && n_tokens < head.size(); ++n_tokens) {
+        n_seen += n_bytes(head[n_tokens]);
+    }
+    return n_tokens;
+}
+
+Prompt Prompter::build(const std::string & query, const std::string & document, Cut cut) const {
+    Prompt       prompt;
+    const size_t limit      = static_cast<size_t>(context_size_) - 1;  // without the score token
+    const auto   max_tokens = static_cast<size_t>(cut.max_tokens);
+    prompt.tokens           = tokenize(text(query, document));
+    const size_t n_whole    = prompt.tokens.size();
+
+    // A token covers at least one byte, so a document of fewer bytes is never too long for max_tokens.
+    if (n_whole > limit || (max_tokens > 0 && document.size() > max_tokens)) {
         check_query(query);
-        const size_t                   n_whole = prompt.tokens.size();
-        const std::vector<llama_token> head    = tokenize(std::string(kDocumentHeading).append(document));
+        const std::vector<llama_token> head   = tokenize(std::string(kDocumentHeading).append(document));
         // Tokens of heading and document to keep; merges at the cut can shift the count by a few, hence the loop.
-        size_t                         n_keep  = head.size() > n_whole - limit ? head.size() - (n_whole - limit) : 0;
-        while (true) {
-            prompt.tokens =
-                tokenize(text(query, std::string_view(document).substr(0, bytes_of(head, n_keep, document))));
+        size_t                         n_keep = head.size();
+        if (max_tokens > 0) {
+            n_keep = std::min(n_keep, n_heading(head) + max_tokens);
+        }
+        if (n_whole > limit) {
+            const size_t n_over = n_whole - limit;
+            n_keep              = std::min(n_keep, head.size() > n_over ? head.size() - n_over : 0);
+        }
+        if (n_keep < head.size() && cut.at == CutAt::never) {
+            throw Error(ErrorCode::document_too_long, "takes " + std::to_string(head.size()) +
+                                                          " tokens, there is room for " + std::to_string(n_keep) +
+                                                          " and nothing may be cut");
+        }
+        while (n_keep < head.size()) {
+            prompt.tokens = tokenize(text(query, kept(head, n_keep, cut.at, document)));
             if (prompt.tokens.size() <= limit) {
                 break;
             }
             n_keep -= std::min(n_keep, prompt.tokens.size() - limit);
         }
-        prompt.n_dropped = static_cast<uint32_t>(n_whole - prompt.tokens.size());
+        prompt.n_dropped = static_cast<uint32_t>(n_whole - std::min(n_whole, prompt.tokens.size()));
     }
     prompt.n_prefix = prefix_of(prompt.tokens, query);
     prompt.tokens.push_back(score_token_);

@@ -2,10 +2,11 @@
 
 // A query and a document as the model reads them. The prompt is tokenized whole, with special-token text as ordinary
 // text (pieces tokenized apart would merge differently, and a document could inject the score token), and the score
-// token is appended. One that does not fit loses the end of its document, never of its query. Stateless: used from any
-// thread.
+// token is appended. One that does not fit loses the end of its document (or its start, where that is asked for), never
+// of its query. Stateless: used from any thread.
 
 #include "llama.h"
+#include "types.h"
 
 #include <cstdint>
 #include <string>
@@ -28,7 +29,8 @@ class Prompter {
     // Throws query_too_long when the query leaves no room for one token of a document.
     void check_query(const std::string & query) const;
 
-    Prompt build(const std::string & query, const std::string & document) const;
+    // Throws query_too_long as above, and document_too_long when nothing may be cut and something would have to be.
+    Prompt build(const std::string & query, const std::string & document, Cut cut = {}) const;
 
     std::vector<llama_token> tokenize(std::string_view text) const;
 
@@ -40,8 +42,12 @@ class Prompter {
 
     size_t n_bytes(llama_token token) const;
 
-    // How many bytes of the document its first n_tokens tokens (after the heading) cover, cut back to a whole character.
-    size_t bytes_of(const std::vector<llama_token> & tokens, size_t n_tokens, std::string_view document) const;
+    // Of the tokens of heading and document: how many hold a byte of the heading; how many bytes of the document the first
+    // n_tokens cover; the part of the document that is left when n_keep of them are kept, cut to whole characters.
+    size_t n_heading(const std::vector<llama_token> & head) const;
+    size_t bytes_of(const std::vector<llama_token> & head, size_t n_tokens, std::string_view document) const;
+    std::string_view
+    kept(const std::vector<llama_token> & head, size_t n_keep, CutAt at, std::string_view document) const;
 
     const llama_vocab * vocab_;
     llama_token         score_token_;

@@ -2,12 +2,14 @@
 
 #include "backend.h"
 #include "error.h"
+#include "ggml-cpp.h"
 #include "gguf-check.h"
 #include "llama.h"
 #include "threads.h"
 
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
 namespace jina_reranker {
 
@@ -19,6 +21,8 @@ llama_ftype ftype_of(QuantizeType type) {
             return LLAMA_FTYPE_ALL_F32;
         case QuantizeType::f16:
             return LLAMA_FTYPE_MOSTLY_F16;
+        case QuantizeType::bf16:
+            return LLAMA_FTYPE_MOSTLY_BF16;
         case QuantizeType::q8_0:
             return LLAMA_FTYPE_MOSTLY_Q8_0;
         case QuantizeType::q4_k_m:
@@ -27,16 +31,67 @@ llama_ftype ftype_of(QuantizeType type) {
     return LLAMA_FTYPE_MOSTLY_F16;
 }
 
+struct Source {
+    int32_t   n_layer        = 0;
+    ggml_type embedding_type = GGML_TYPE_COUNT;
+};
+
+Source read_source(const std::string & path) {
+    const gguf_context_ptr file(gguf_init_from_file(path.c_str(), { /*.no_alloc =*/true, /*.ctx =*/nullptr }));
+    Source                 source;
+    if (!file) {
+        return source;
+    }
+    if (const int64_t key = gguf_find_key(file.get(), "general.architecture"); key >= 0) {
+        const std::string name = std::string(gguf_get_val_str(file.get(), key)) + ".block_count";
+        if (const int64_t count = gguf_find_key(file.get(), name.c_str()); count >= 0) {
+            source.n_layer = static_cast<int32_t>(gguf_get_val_u32(file.get(), count));
+        }
+    }
+    if (const int64_t tensor = gguf_find_tensor(file.get(), "token_embd.weight"); tensor >= 0) {
+        source.embedding_type = gguf_get_tensor_type(file.get(), tensor);
+    }
+    return source;
+}
+
+// All layers but n_kept in the middle, ended by -1 as llama.cpp wants it.
+std::vector<int32_t> layers_to_drop(int32_t n_layer, int32_t n_kept) {
+    const int32_t        first = (n_layer - n_kept) / 2;
+    std::vector<int32_t> layers;
+    for (int32_t layer = 0; layer < n_layer; ++layer) {
+        if (layer < first || layer >= first + n_kept) {
+            layers.push_back(layer);
+        }
+    }
+    layers.push_back(-1);
+    return layers;
+}
+
 }  // namespace
 
-void quantize(const std::string & input_path, const std::string & output_path, QuantizeType type, int32_t n_threads) {
+void quantize(const std::string &         input_path,
+              const std::string &         output_path,
+              std::optional<QuantizeType> type,
+              const QuantizeOptions &     options) {
     require_backends();
     check_gguf(input_path);
 
     llama_model_quantize_params params = llama_model_quantize_default_params();
-    params.nthread                     = n_threads > 0 ? n_threads : default_thread_count();
-    params.ftype                       = ftype_of(type);
+    params.nthread                     = options.n_threads > 0 ? options.n_threads : default_thread_count();
+    params.only_copy                   = !type;
     params.allow_requantize            = true;
+    if (type) {
+        params.ftype = ftype_of(*type);
+    }
+    const Source source = read_source(input_path);
+    if (options.keep_embeddings) {
+        params.token_embedding_type = source.embedding_type;
+    }
+    std::vector<int32_t> dropped;
+    if (options.n_layers > 0 && options.n_layers < source.n_layer) {
+        dropped             = layers_to_drop(source.n_layer, options.n_layers);
+        params.prune_layers = dropped.data();
+    }
 
     const std::string partial = output_path + ".partial";
     take_last_error();

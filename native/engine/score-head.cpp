@@ -1,6 +1,7 @@
 #include "score-head.h"
 
 #include "error.h"
+#include "ggml-cpu.h"
 
 #include <algorithm>
 #include <cmath>
@@ -29,7 +30,11 @@ ggml_context_ptr new_context() {
 
 }  // namespace
 
-ScoreHead::ScoreHead(const HeadWeights & weights, int32_t n_embd, ggml_backend_dev_t device, int32_t n_threads) :
+ScoreHead::ScoreHead(const HeadWeights & weights,
+                     int32_t             n_embd,
+                     ggml_backend_dev_t  device,
+                     int32_t             n_threads,
+                     ggml_threadpool_t   thread_pool) :
     n_embd_(n_embd),
     bias_(weights.b2 - weights.logit_bias),
     backend_(ggml_backend_dev_init(device, nullptr)) {
@@ -45,6 +50,11 @@ ScoreHead::ScoreHead(const HeadWeights & weights, int32_t n_embd, ggml_backend_d
     if (const auto set_n_threads = reinterpret_cast<ggml_backend_set_n_threads_t>(
             ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), "ggml_backend_set_n_threads"))) {
         set_n_threads(backend_.get(), n_threads);
+    }
+    if (const auto set_threadpool =
+            reinterpret_cast<decltype(ggml_backend_cpu_set_threadpool) *>(ggml_backend_reg_get_proc_address(
+                ggml_backend_dev_backend_reg(device), "ggml_backend_cpu_set_threadpool"))) {
+        set_threadpool(backend_.get(), thread_pool);
     }
 
     weights_context_ = new_context();

@@ -14,7 +14,12 @@ namespace jina_reranker {
 class ScoreHead {
   public:
     // Throws head_invalid when the weights do not fit n_embd or are not finite, out_of_memory when they do not fit the device.
-    ScoreHead(const HeadWeights & weights, int32_t n_embd, ggml_backend_dev_t device, int32_t n_threads);
+    // thread_pool: on a CPU, the threads to compute with; they must stay. nullptr = threads for every graph.
+    ScoreHead(const HeadWeights & weights,
+              int32_t             n_embd,
+              ggml_backend_dev_t  device,
+              int32_t             n_threads,
+              ggml_threadpool_t   thread_pool = nullptr);
 
     // hidden: row-major [n_rows][n_embd], f32. Returns [n_rows] logits.
     std::vector<float> logits(const std::vector<float> & hidden, int32_t n_rows);

@@ -1,5 +1,7 @@
 #include "threads.h"
 
+#include "ggml-backend.h"
+
 #include <algorithm>
 #include <fstream>
 #include <set>
@@ -68,6 +70,31 @@ int32_t default_thread_count() {
     }
     const int32_t quota = quota_cores();
     return quota > 0 ? std::min(n_threads, quota) : n_threads;
+}
+
+namespace {
+
+// A function of the CPU backend, which is a plug-in.
+template <typename Function>
+Function cpu_function(const char * name) {
+    ggml_backend_reg_t cpu = ggml_backend_reg_by_name("CPU");
+    return cpu == nullptr ? nullptr : reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(cpu, name));
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int32_t n_threads) {
+    if (const auto create = cpu_function<decltype(ggml_threadpool_new) *>("ggml_threadpool_new")) {
+        ggml_threadpool_params params = ggml_threadpool_params_default(n_threads);
+        params.poll                   = 0;
+        pool_                         = create(&params);
+    }
+}
+
+ThreadPool::~ThreadPool() {
+    if (pool_ != nullptr) {
+        cpu_function<decltype(ggml_threadpool_free) *>("ggml_threadpool_free")(pool_);
+    }
 }
 
 }  // namespace jina_reranker

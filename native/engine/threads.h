@@ -1,6 +1,8 @@
 #pragma once
 
-// How many CPU threads to compute with.
+// How many CPU threads to compute with, and the threads themselves.
+
+#include "ggml-cpu.h"
 
 #include <cstdint>
 
@@ -8,5 +10,23 @@ namespace jina_reranker {
 
 // Physical cores among the processors this process may run on, at most what a cgroup's CPU quota gives it; at least 1.
 int32_t default_thread_count();
+
+// ggml's threads for one engine: they wait for each other by spinning while a graph is computed, and sleep in between.
+// Without a CPU backend there are none; ggml then starts threads for every graph.
+class ThreadPool {
+  public:
+    explicit ThreadPool(int32_t n_threads);
+    ~ThreadPool();
+
+    ThreadPool(const ThreadPool &)             = delete;
+    ThreadPool & operator=(const ThreadPool &) = delete;
+    ThreadPool(ThreadPool &&)                  = delete;
+    ThreadPool & operator=(ThreadPool &&)      = delete;
+
+    ggml_threadpool_t get() const { return pool_; }
+
+  private:
+    ggml_threadpool_t pool_ = nullptr;
+};
 
 }  // namespace jina_reranker

@@ -12,7 +12,8 @@ namespace jina_reranker {
 
 enum class Reproducible { automatic, exact, fast };
 enum class FlashAttention { automatic, on, off };
-enum class KvType { f16, f32 };
+enum class KvType { f16, f32, q8_0 };
+enum class CutAt { end, start, never };
 
 // logit = relu(h · w1 + b1) · w2 + b2 − logit_bias
 struct HeadWeights {
@@ -33,7 +34,9 @@ struct EngineOptions {
     FlashAttention flash_attention      = FlashAttention::automatic;
     KvType         kv_type              = KvType::f16;
     size_t         max_queued_pairs     = 2000;
-    size_t         document_cache_bytes = 0;  // host memory for document prefixes; 0 = off
+    size_t         document_cache_bytes = 0;     // host memory for document prefixes; 0 = off
+    size_t         score_cache_bytes    = 0;     // host memory for the scores of recent pairs; 0 = off
+    bool           deduplicate          = true;  // the same document twice in a request is computed once
 };
 
 struct EngineInfo {
@@ -57,9 +60,19 @@ struct EngineInfo {
     std::string    device_description;
 };
 
+constexpr int32_t kLowestPriority = 999;
+
+// What may be cut from a document, and where.
+struct Cut {
+    int32_t max_tokens = 0;           // of the document; 0 = as many as fit the context
+    CutAt   at         = CutAt::end;  // never: a document that would have to be cut is an error
+};
+
 struct ScoreRequest {
     std::string              query;      // UTF-8
     std::vector<std::string> documents;  // UTF-8, at least one
+    Cut                      cut;
+    int32_t priority = 0;  // 0 to kLowestPriority; while others wait, 1 / (1 + priority) of the share of 0
 };
 
 struct ScoreResult {
@@ -68,7 +81,7 @@ struct ScoreResult {
     std::vector<uint32_t> prompt_tokens;    // [n_documents], score token included
     std::vector<uint32_t> dropped_tokens;   // [n_documents], 0 = whole
     uint64_t              n_computed  = 0;  // tokens that went through the model
-    uint64_t              n_reused    = 0;  // tokens restored from the document cache
+    uint64_t              n_reused    = 0;  // tokens not computed because a cache had what they give
     double                queue_ms    = 0;
     double                tokenize_ms = 0;
     double                compute_ms  = 0;
@@ -88,6 +101,7 @@ struct EngineStats {
     uint64_t batches         = 0;
     uint64_t tokens_reused   = 0;
     uint64_t pairs_warm      = 0;  // scored behind a restored prefix
+    uint64_t pairs_repeated  = 0;  // answered from the score cache
     uint64_t cache_bytes     = 0;
     uint64_t cache_entries   = 0;
 };

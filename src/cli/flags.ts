@@ -25,8 +25,11 @@ export const modelSettings = [
   "threads",
   "batchTokens",
   "reproducible",
+  "kvType",
   "maxQueuedPairs",
   "documentCacheMb",
+  "scoreCacheMb",
+  "deduplicate",
 ] as const satisfies readonly SettingName[];
 export type ModelSettings = Pick<Settings, (typeof modelSettings)[number]>;
 

@@ -46,10 +46,11 @@ export async function loadModel(
   settings: ModelSettings & { readonly maxDocuments?: number },
   { onProgress, onNotice }: LoadEvents,
 ): Promise<Reranker> {
-  const { headPath, contextSize, gpuLayers, threads, batchTokens, reproducible, maxQueuedPairs, maxDocuments, documentCacheMb } =
-    settings;
+  const { headPath, maxDocuments, contextSize, gpuLayers, threads, batchTokens, reproducible, kvType } = settings;
+  const { maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate } = settings;
   const options = {
-    ...{ contextSize, gpuLayers, threads, batchTokens, reproducible, maxQueuedPairs, documentCacheMb, onProgress },
+    ...{ contextSize, gpuLayers, threads, batchTokens, reproducible, kvType, onProgress },
+    ...{ maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate },
     ...(maxDocuments !== undefined && { maxDocuments }),
     ...(headPath !== undefined && { headPath }),
   };

@@ -32,6 +32,11 @@ class Witness {
         cached_[{ job, pair }]  = n_cached;
     }
 
+    bool is_untouched(uint64_t job, uint32_t pair) const {
+        const auto done = done_.find({ job, pair });
+        return lengths_.count({ job, pair }) == 1 && done != done_.end() && done->second == 0;
+    }
+
     void remove(uint64_t job) {
         for (auto entry = lengths_.begin(); entry != lengths_.end();) {
             entry = entry->first.job == job ? lengths_.erase(entry) : std::next(entry);
@@ -178,6 +183,39 @@ void serves_a_late_short_job_before_the_rest_of_a_large_one() {
     CHECK(n_batches <= 2);
 }
 
+void gives_a_job_of_lower_priority_less_but_not_nothing() {
+    BatchPlanner planner({ 64, 8, 8 });
+    for (uint32_t pair = 0; pair < 100; ++pair) {
+        planner.add_pair(1, pair, 16, 0, 0, 4);
+        planner.add_pair(2, pair, 16);
+    }
+    int n_costly = 0;
+    int n_cheap  = 0;
+    for (int batch = 0; batch < 20; ++batch) {
+        for (const PlannedSlice & slice : planner.next().slices) {
+            (slice.job == 1 ? n_costly : n_cheap) += 1;
+        }
+    }
+    CHECK_EQUAL(n_costly + n_cheap, 80);
+    CHECK_EQUAL(n_costly, 16);
+}
+
+void warms_a_pair_that_waits() {
+    BatchPlanner planner({ 64, 8, 8 });
+    planner.add_pair(1, 0, 60);
+    planner.add_pair(1, 1, 60);
+    CHECK_EQUAL(planner.next().slices.size(), 1U);
+    CHECK(!planner.warm(1, 0, 48, 48));  // done
+    CHECK(!planner.warm(1, 1, 47, 48));  // not a multiple
+    CHECK(planner.warm(1, 1, 48, 48));
+    CHECK(!planner.warm(1, 1, 48, 48));
+    CHECK_EQUAL(planner.n_waiting_tokens(), 12);
+    const Plan plan = planner.next();
+    CHECK_EQUAL(plan.slices.size(), 1U);
+    CHECK(plan.slices[0].restored);
+    CHECK_EQUAL(plan.slices[0].begin, 48);
+}
+
 void keeps_warm_pairs_out_of_batches_that_continue_a_long_one() {
     BatchPlanner planner({ 64, 8, 8, 400 });
     planner.add_pair(1, 0, 300);
@@ -269,22 +307,26 @@ void keeps_its_rules_over_random_arrivals() {
         const int32_t alignment = seed % 3 == 0 ? 1 : seed % 3 == 1 ? 8 : 16;
         PlannerLimits limits{ alignment * pick(4, 40), pick(1, 20), alignment };
         limits.n_cells = std::max(4 * limits.n_batch, limits.n_batch + 64);  // the longest pair and a batch
-        BatchPlanner            planner(limits);
-        Witness                 witness(limits);
-        std::map<uint64_t, int> waited;  // job -> batches since it last got tokens
-        std::map<uint64_t, int> n_left;  // job -> pairs
-        uint64_t                last_job = 0;
+        BatchPlanner                                     planner(limits);
+        Witness                                          witness(limits);
+        std::map<uint64_t, int>                          waited;  // job -> batches since it last got tokens
+        std::map<uint64_t, int>                          n_left;  // job -> pairs
+        std::map<uint64_t, std::pair<uint32_t, int32_t>> newest;  // job -> its last pair and that one's tokens
+        constexpr int32_t                                most_cost = 10;
+        uint64_t                                         last_job  = 0;
         for (int step = 0; step < 200 || !planner.empty(); ++step) {
             if (step < 200 && pick(0, 3) == 0) {
                 const uint64_t job     = ++last_job;
                 const int32_t  n_pairs = pick(1, 12);
+                const int32_t  cost    = seed % 5 == 0 ? pick(1, most_cost) : 1;
                 n_left[job]            = n_pairs;
                 waited[job]            = 0;
                 for (int32_t pair = 0; pair < n_pairs; ++pair) {
                     const int32_t n_tokens = pick(0, 4) == 0 ? pick(1, limits.n_batch * 3) : pick(1, 40);
                     const int32_t n_cached =
                         seed % 2 == 0 && pick(0, 2) == 0 ? pick(0, (n_tokens - 1) / alignment) * alignment : 0;
-                    planner.add_pair(job, static_cast<uint32_t>(pair), n_tokens, n_cached);
+                    planner.add_pair(job, static_cast<uint32_t>(pair), n_tokens, n_cached, 0, cost);
+                    newest[job] = { static_cast<uint32_t>(pair), n_tokens };
                     witness.add(job, static_cast<uint32_t>(pair), n_tokens, n_cached);
                 }
             }
@@ -294,6 +336,17 @@ void keeps_its_rules_over_random_arrivals() {
                 witness.remove(job);
                 n_left.erase(job);
                 waited.erase(job);
+            }
+            if (seed % 4 == 0 && !newest.empty()) {
+                const auto & [job, pair]       = *newest.begin();
+                const auto & [index, n_tokens] = pair;
+                const int32_t n_cached         = pick(0, (n_tokens - 1) / alignment) * alignment;
+                const bool    expected         = witness.is_untouched(job, index);
+                CHECK_EQUAL(planner.warm(job, index, n_cached, n_cached), expected);
+                if (expected) {
+                    witness.add(job, index, n_tokens, n_cached);
+                }
+                newest.erase(newest.begin());
             }
             const bool was_empty = planner.empty();
             const Plan plan      = planner.next();
@@ -312,7 +365,7 @@ void keeps_its_rules_over_random_arrivals() {
             }
             for (const auto & [job, batches] : waited) {
                 // A job waits for at most one long pair of every other job, each spread over at most 6 half batches and a bit.
-                CHECK(batches <= 8 * static_cast<int>(waited.size() + 1) * 12);
+                CHECK(batches <= 8 * static_cast<int>(waited.size() + 1) * 12 * (seed % 5 == 0 ? most_cost : 1));
             }
         }
         CHECK(witness.all_done());
@@ -331,6 +384,8 @@ int main() {
         { "lets a short job pass beside a long pair", lets_a_short_job_pass_beside_a_long_pair },
         { "serves a late short job before the rest of a large one",
           serves_a_late_short_job_before_the_rest_of_a_large_one },
+        { "gives a job of lower priority less, but not nothing", gives_a_job_of_lower_priority_less_but_not_nothing },
+        { "warms a pair that waits", warms_a_pair_that_waits },
         { "keeps warm pairs out of batches that continue a long one",
           keeps_warm_pairs_out_of_batches_that_continue_a_long_one },
         { "takes fewer tokens the more cells a long pair has", takes_fewer_tokens_the_more_cells_a_long_pair_has },

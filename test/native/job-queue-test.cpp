@@ -12,7 +12,8 @@ namespace {
 
 // Of distinct documents.
 ScoreRequest request(size_t n_documents) {
-    ScoreRequest result{ "query", {} };
+    ScoreRequest result;
+    result.query = "query";
     for (size_t i = 0; i < n_documents; ++i) {
         result.documents.push_back("document " + std::to_string(i));
     }
@@ -30,7 +31,7 @@ std::string code_of(const JobOutcome & outcome) {
 }
 
 void refuses_what_does_not_fit_whole() {
-    JobQueue queue(10);
+    JobQueue queue(10, true);
     queue.push(request(8), [](const JobOutcome &) {});
     CHECK_ERROR(queue.push(request(3), [](const JobOutcome &) {}), ErrorCode::queue_full);
     queue.push(request(2), [](const JobOutcome &) {});
@@ -42,26 +43,26 @@ void refuses_what_does_not_fit_whole() {
 }
 
 void gives_documents_round_robin() {
-    JobQueue              queue(10);
+    JobQueue              queue(10, true);
     const uint64_t        a = queue.push(request(2), [](const JobOutcome &) {});
     const uint64_t        b = queue.push(request(2), [](const JobOutcome &) {});
     std::vector<uint64_t> order;
     for (int i = 0; i < 4; ++i) {
         const auto document = queue.take_document();
         order.push_back(document->job->id);
-        queue.give_prompt(*document, prompt(5), 0);
+        queue.give_prompt(*document, prompt(5), std::nullopt, 0);
     }
     CHECK((order == std::vector<uint64_t>{ a, b, a, b }));
     queue.close();
 }
 
 void answers_a_job_when_its_last_pair_is_scored() {
-    JobQueue                  queue(10);
+    JobQueue                  queue(10, true);
     std::optional<JobOutcome> outcome;
     const uint64_t            id = queue.push(request(2), [&](JobOutcome got) { outcome = std::move(got); });
     for (int i = 0; i < 2; ++i) {
         const auto document = queue.take_document();
-        queue.give_prompt(*document, prompt(5), 1.5);
+        queue.give_prompt(*document, prompt(5), std::nullopt, 1.5);
     }
     const auto work = queue.take_work(0, 100);
     CHECK_EQUAL(work.pairs.size(), 2U);
@@ -80,15 +81,37 @@ void answers_a_job_when_its_last_pair_is_scored() {
     CHECK(!queue.cancel(id));
 }
 
+void computes_every_document_when_told_to() {
+    JobQueue queue(10, false);
+    queue.push({ "query", { "a", "a" }, {}, 0 }, [](const JobOutcome &) {});
+    CHECK_EQUAL(queue.take_document()->index, 0U);
+    CHECK_EQUAL(queue.take_document()->index, 1U);
+    queue.close();
+}
+
+void settles_a_job_whose_scores_are_known_without_a_batch() {
+    JobQueue                  queue(10, true);
+    std::optional<JobOutcome> outcome;
+    queue.push(request(2), [&](JobOutcome got) { outcome = std::move(got); });
+    queue.give_prompt(*queue.take_document(), prompt(5), 1.0f, 0);
+    CHECK(!outcome);
+    queue.give_prompt(*queue.take_document(), prompt(7), -1.0f, 0);
+    CHECK(outcome && outcome->result);
+    CHECK_EQUAL(outcome->result->logits[1], -1.0f);
+    CHECK_EQUAL(outcome->result->n_reused, 12U);
+    CHECK_EQUAL(outcome->result->n_computed, 0U);
+    queue.close();
+}
+
 void computes_documents_of_the_same_text_once() {
-    JobQueue                  queue(10);
+    JobQueue                  queue(10, true);
     std::optional<JobOutcome> outcome;
     const uint64_t            id =
-        queue.push({ "query", { "a", "b", "a", "a", "b" } }, [&](JobOutcome got) { outcome = std::move(got); });
+        queue.push({ "query", { "a", "b", "a", "a", "b" }, {}, 0 }, [&](JobOutcome got) { outcome = std::move(got); });
     for (const uint32_t expected : { 0U, 1U }) {
         const auto document = queue.take_document();
         CHECK_EQUAL(document->index, expected);
-        queue.give_prompt(*document, prompt(5 + expected), 0);
+        queue.give_prompt(*document, prompt(5 + expected), std::nullopt, 0);
     }
     CHECK_EQUAL(queue.take_work(0, 100).pairs.size(), 2U);
     queue.give_scores({ { id, 0, 1.0f } });
@@ -103,14 +126,14 @@ void computes_documents_of_the_same_text_once() {
 }
 
 void cancels_once_and_counts_what_was_dropped() {
-    JobQueue       queue(10);
+    JobQueue       queue(10, true);
     int            n_calls = 0;
     std::string    code;
     const uint64_t id = queue.push(request(4), [&](const JobOutcome & outcome) {
         ++n_calls;
         code = code_of(outcome);
     });
-    queue.give_prompt(*queue.take_document(), prompt(5), 0);
+    queue.give_prompt(*queue.take_document(), prompt(5), std::nullopt, 0);
     queue.give_scores({ { id, 0, 1.0f } });
     CHECK(queue.cancel(id));
     CHECK(!queue.cancel(id));
@@ -129,7 +152,7 @@ void cancels_once_and_counts_what_was_dropped() {
 }
 
 void turns_a_score_that_is_not_a_number_into_an_error() {
-    JobQueue       queue(10);
+    JobQueue       queue(10, true);
     std::string    code;
     const uint64_t id = queue.push(request(1), [&](const JobOutcome & outcome) { code = code_of(outcome); });
     queue.give_scores({ { id, 0, std::nanf("") } });
@@ -137,7 +160,7 @@ void turns_a_score_that_is_not_a_number_into_an_error() {
 }
 
 void fails_everything_on_close_and_refuses_afterwards() {
-    JobQueue    queue(10);
+    JobQueue    queue(10, true);
     std::string code;
     queue.push(request(1), [&](const JobOutcome & outcome) { code = code_of(outcome); });
     queue.close();
@@ -150,11 +173,11 @@ void fails_everything_on_close_and_refuses_afterwards() {
 // Callers, cancellers, a tokenizer and an engine at once: every job is answered exactly once, every pair counted once.
 void settles_every_job_once_under_contention() {
     constexpr int            kJobs = 2000;
-    JobQueue                 queue(1U << 20);
+    JobQueue                 queue(1U << 20, true);
     std::atomic<int>         n_answers{ 0 };
     std::thread              tokenizer([&] {
         while (const auto document = queue.take_document()) {
-            queue.give_prompt(*document, prompt(3), 0);
+            queue.give_prompt(*document, prompt(3), std::nullopt, 0);
         }
     });
     std::thread              engine([&] {
@@ -201,6 +224,9 @@ int main() {
         { "refuses what does not fit whole", refuses_what_does_not_fit_whole },
         { "gives documents to the tokenizer round-robin", gives_documents_round_robin },
         { "answers a job when its last pair is scored", answers_a_job_when_its_last_pair_is_scored },
+        { "computes every document when told to", computes_every_document_when_told_to },
+        { "settles a job whose scores are known without a batch",
+          settles_a_job_whose_scores_are_known_without_a_batch },
         { "computes documents of the same text once", computes_documents_of_the_same_text_once },
         { "cancels once and counts what was dropped", cancels_once_and_counts_what_was_dropped },
         { "turns a score that is not a number into an error", turns_a_score_that_is_not_a_number_into_an_error },
