@@ -255,6 +255,19 @@ export function version(): Version;
 /** Sends llama.cpp's and the engine's log lines here instead of nowhere; undefined stops it. Lines hold no user text. */
 export function setLogSink(sink: ((level: LogLevel, line: string) => void) | undefined): void;
 
+export interface WeightsInfo {
+  layers: number;
+  parameters: number;
+  /** Bytes of all tensors. */
+  bytes: number;
+  /** Of those, what the token embeddings are. */
+  embeddingParameters: number;
+  embeddingBytes: number;
+}
+
+/** What the tensors of a GGUF are. Reads its header only. Throws model_not_found or model_invalid. */
+export function inspect(path: string): WeightsInfo;
+
 /** "file": every tensor stays as it is. */
 export type QuantizeType = "file" | "f32" | "f16" | "bf16" | "q8_0" | "q4_k_m";
 export interface QuantizeOptions {

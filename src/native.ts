@@ -37,4 +37,4 @@ function load(): Binding {
 
 export const native: Binding = load();
 
-export const { Engine, backends, loadBackends, quantize, setLogSink, version } = native;
+export const { Engine, backends, inspect, loadBackends, quantize, setLogSink, version } = native;

@@ -5,11 +5,12 @@ import type { EngineOptions } from "../binding.js";
 import { RerankError } from "./errors.js";
 import { nearest } from "./nearest.js";
 import { type Kind, oneOf, type Setting, settings } from "./settings.js";
-import type { LoadOptions } from "./types.js";
+import type { LoadOptions, Precision } from "./types.js";
 
 /** What the engine is loaded with, and what the library itself needs. */
 export interface ResolvedOptions extends Omit<EngineOptions, "head"> {
   headPath: string;
+  precision: Precision | "auto";
   maxDocuments: number;
 }
 
@@ -23,6 +24,7 @@ const optionNames = {
   gpuLayers: true,
   threads: true,
   batchTokens: true,
+  precision: true,
   reproducible: true,
   flashAttention: true,
   kvType: true,
@@ -52,6 +54,7 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedOptions {
     gpuLayers: setting("gpuLayers", settings.gpuLayers, options.gpuLayers),
     threads: setting("threads", settings.threads, options.threads),
     batchTokens: setting("batchTokens", settings.batchTokens, options.batchTokens),
+    precision: setting("precision", settings.precision, options.precision),
     reproducible: setting("reproducible", settings.reproducible, options.reproducible),
     flashAttention: checked("flashAttention", flashAttention, options.flashAttention) ?? "auto",
     kvType: setting("kvType", settings.kvType, options.kvType),

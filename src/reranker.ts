@@ -9,26 +9,34 @@ import { fromNative, RerankError } from "./errors.js";
 import { readScoreHead } from "./model/head.js";
 import { native } from "./native.js";
 import { resolveLoadOptions } from "./options.js";
+import { choosePrecision } from "./precision/precision.js";
 import { rank } from "./ranking.js";
-import type { LoadOptions, RerankRequest, RerankResponse, ScoreRequest, ScoreResponse } from "./types.js";
+import type { LoadOptions, PrecisionChoice, RerankRequest, RerankResponse, ScoreRequest, ScoreResponse } from "./types.js";
 
 export class Reranker implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #maxDocuments: number;
+  /** Which weights are computed with, and why. */
+  readonly precision: PrecisionChoice;
 
-  private constructor(engine: Engine, maxDocuments: number) {
+  private constructor(engine: Engine, precision: PrecisionChoice, maxDocuments: number) {
     this.#engine = engine;
+    this.precision = precision;
     this.#maxDocuments = maxDocuments;
   }
 
   /** Loads a model and its score head. Rejects with a RerankError that names the option or the file. */
   static async load(options: LoadOptions): Promise<Reranker> {
-    const { headPath, maxDocuments, ...engineOptions } = resolveLoadOptions(options);
+    const { headPath, maxDocuments, precision, ...resolved } = resolveLoadOptions(options);
+    const report = options.onProgress ?? (() => {});
     // First: a wrong model path would otherwise be reported as a missing head beside it.
-    await requireFile(engineOptions.modelPath);
-    const head = await readScoreHead(headPath);
+    await requireFile(resolved.modelPath);
+    const engineOptions = { ...resolved, head: await readScoreHead(headPath) };
     try {
-      return new Reranker(await native.Engine.load({ ...engineOptions, head }, options.onProgress), maxDocuments);
+      const choice = await choosePrecision(engineOptions, precision, report);
+      const { modelPath } = choice;
+      const engine = await native.Engine.load({ ...engineOptions, modelPath }, (fraction) => report(fraction, "loading"));
+      return new Reranker(engine, choice, maxDocuments);
     } catch (error) {
       const known = fromNative(error);
       // On load the arguments are options.

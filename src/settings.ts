@@ -200,6 +200,13 @@ export const settings = {
     flag: "--batch-tokens",
     help: "tokens in one decode call",
   }),
+  precision: setting({
+    kind: oneOf("auto", "file", "f16", "bf16", "q8_0"),
+    default: "auto",
+    environment: "PRECISION",
+    flag: "--precision",
+    help: "weights as computed with; auto: whatever this machine computes fastest, file: as they are in the file",
+  }),
   reproducible: setting({
     kind: oneOf("auto", "exact", "fast"),
     default: "auto",

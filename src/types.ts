@@ -1,8 +1,10 @@
 /** The library's public shapes. HTTP has its own (snake_case) in src/server; the native ones are in binding.d.ts. */
 
 import type { EngineInfo, EngineStats } from "../binding.js";
+import type { LoadActivity } from "./precision/activity.js";
+import type { Precision, PrecisionChoice } from "./precision/precision.js";
 
-export type { EngineInfo, EngineStats };
+export type { EngineInfo, EngineStats, LoadActivity, Precision, PrecisionChoice };
 
 export interface LoadOptions {
   /** Path of the GGUF. */
@@ -21,6 +23,11 @@ export interface LoadOptions {
   reproducible?: "auto" | "exact" | "fast";
   /** For parity tests. */
   flashAttention?: "auto" | "on" | "off";
+  /**
+   * Precision the weights are computed with; default "auto": whatever this machine computes fastest, found out once per
+   * model and kept beside the cache. "file": as they are in the file.
+   */
+  precision?: Precision | "auto";
   /** Type of the KV cache; f32 is for parity tests, q8_0 doubles what the document cache holds and needs reproducible "fast". */
   kvType?: "f16" | "f32" | "q8_0";
   /** Pairs that may wait before a request is refused with queue_full; default 2000. */
@@ -33,8 +40,8 @@ export interface LoadOptions {
   scoreCacheMb?: number;
   /** Whether documents that occur more than once in a request are computed once; default true. */
   deduplicate?: boolean;
-  /** Called with a fraction from 0 to 1 while the weights are read. */
-  onProgress?: (fraction: number) => void;
+  /** Called with a fraction from 0 to 1 of what it is busy with: at the end, reading the weights. */
+  onProgress?: (fraction: number, activity: LoadActivity) => void;
 }
 
 export interface ScoreRequest {

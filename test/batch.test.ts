@@ -9,10 +9,10 @@ import { mixedDocuments, text } from "./support/texts.js";
 const query = "how do machines learn to rank documents?";
 const documents = mixedDocuments(64, 1, 400, 5);
 const sample = [0, 1, 7, 31, 62, 63];
-const precisions = ["f32", "f16", "q8_0", "q4_k_m"] as const;
+const precisions = ["f32", "f16", "bf16", "q8_0", "q4_k_m"] as const;
 /** Every pair is computed: a cache would only repeat what was computed before. */
 const uncached = { documentCacheMb: 0, scoreCacheMb: 0 };
-const tolerance = { f32: 1e-3, f16: 1e-3, q8_0: 1e-2, q4_k_m: 1e-2 };
+const tolerance = { f32: 1e-3, f16: 1e-3, bf16: 1e-2, q8_0: 1e-2, q4_k_m: 1e-2 };
 
 async function scores(reranker: Reranker, list: readonly string[]): Promise<Float32Array> {
   return (await reranker.score({ query, documents: list })).scores;

@@ -23,6 +23,7 @@ describe("options of Reranker.load", () => {
       gpuLayers: 999,
       threads: 0,
       batchTokens: 0,
+      precision: "auto",
       reproducible: "auto",
       flashAttention: "auto",
       kvType: "f16",

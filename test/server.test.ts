@@ -247,7 +247,7 @@ describe("probes", () => {
   test("while the model loads, health tells the progress and scoring is refused with Retry-After", async () => {
     const context = new ServerContext({ modelName: "m", requestTimeoutMs: 1000, bodyLimitBytes: 1000 });
     const server = createServer(context);
-    context.loading(0.5);
+    context.loading(0.5, "loading");
     const health = await server.inject("/health");
     expect(health.statusCode).toBe(503);
     expect(health.json()).toMatchObject({ status: "loading", progress: 0.5, reason: expect.any(String) });

@@ -91,6 +91,10 @@ Napi::Value js_quantize(const Napi::CallbackInfo & info) {
     return deferred.Promise();
 }
 
+Napi::Value js_inspect(const Napi::CallbackInfo & info) {
+    return guard(info.Env(), [&] { return to_js(info.Env(), inspect(parse_string(info[0], "path"))); });
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
     env.SetInstanceData(std::make_unique<Environment>(env).release());  // Node deletes it after the clean-up hooks
     exports.Set("Engine", EngineWrap::define(env));
@@ -98,6 +102,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("backends", Napi::Function::New<js_backends>(env, "backends"));
     exports.Set("version", Napi::Function::New<js_version>(env, "version"));
     exports.Set("setLogSink", Napi::Function::New<js_set_log_sink>(env, "setLogSink"));
+    exports.Set("inspect", Napi::Function::New<js_inspect>(env, "inspect"));
     exports.Set("quantize", Napi::Function::New<js_quantize>(env, "quantize"));
     return exports;
 }

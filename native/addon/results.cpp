@@ -68,6 +68,16 @@ Napi::Object to_js(Napi::Env env, const EngineInfo & info) {
     return object;
 }
 
+Napi::Object to_js(Napi::Env env, const WeightsInfo & info) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("layers", info.n_layer);
+    object.Set("parameters", number(env, info.n_params));
+    object.Set("bytes", number(env, info.n_bytes));
+    object.Set("embeddingParameters", number(env, info.n_embedding_params));
+    object.Set("embeddingBytes", number(env, info.n_embedding_bytes));
+    return object;
+}
+
 Napi::Object to_js(Napi::Env env, const EngineStats & stats) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("jobsSubmitted", number(env, stats.jobs_submitted));

@@ -5,6 +5,7 @@
 #include "backend.h"
 #include "error.h"
 #include "prompt.h"
+#include "quantize.h"
 #include "types.h"
 
 #include <napi.h>
@@ -16,6 +17,7 @@ namespace jina_reranker {
 // An Error object with a `code`.
 Napi::Error  to_js_error(Napi::Env env, const Error & error);
 Napi::Object to_js(Napi::Env env, const EngineInfo & info);
+Napi::Object to_js(Napi::Env env, const WeightsInfo & info);
 Napi::Object to_js(Napi::Env env, const EngineStats & stats);
 Napi::Object to_js(Napi::Env env, const ScoreResult & result);
 Napi::Object to_js(Napi::Env env, const Prompt & prompt);

@@ -31,29 +31,6 @@ llama_ftype ftype_of(QuantizeType type) {
     return LLAMA_FTYPE_MOSTLY_F16;
 }
 
-struct Source {
-    int32_t   n_layer        = 0;
-    ggml_type embedding_type = GGML_TYPE_COUNT;
-};
-
-Source read_source(const std::string & path) {
-    const gguf_context_ptr file(gguf_init_from_file(path.c_str(), { /*.no_alloc =*/true, /*.ctx =*/nullptr }));
-    Source                 source;
-    if (!file) {
-        return source;
-    }
-    if (const int64_t key = gguf_find_key(file.get(), "general.architecture"); key >= 0) {
-        const std::string name = std::string(gguf_get_val_str(file.get(), key)) + ".block_count";
-        if (const int64_t count = gguf_find_key(file.get(), name.c_str()); count >= 0) {
-            source.n_layer = static_cast<int32_t>(gguf_get_val_u32(file.get(), count));
-        }
-    }
-    if (const int64_t tensor = gguf_find_tensor(file.get(), "token_embd.weight"); tensor >= 0) {
-        source.embedding_type = gguf_get_tensor_type(file.get(), tensor);
-    }
-    return source;
-}
-
 // All layers but n_kept in the middle, ended by -1 as llama.cpp wants it.
 std::vector<int32_t> layers_to_drop(int32_t n_layer, int32_t n_kept) {
     const int32_t        first = (n_layer - n_kept) / 2;
@@ -69,12 +46,41 @@ std::vector<int32_t> layers_to_drop(int32_t n_layer, int32_t n_kept) {
 
 }  // namespace
 
+WeightsInfo inspect(const std::string & path) {
+    check_gguf(path);
+    ggml_context *         context = nullptr;
+    const gguf_context_ptr file(gguf_init_from_file(path.c_str(), { /*.no_alloc =*/true, /*.ctx =*/&context }));
+    const ggml_context_ptr tensors(context);
+    if (!file || !tensors) {
+        throw Error(ErrorCode::model_invalid, path + ": its tensors could not be listed");
+    }
+    WeightsInfo info;
+    if (const int64_t key = gguf_find_key(file.get(), "general.architecture"); key >= 0) {
+        const std::string name = std::string(gguf_get_val_str(file.get(), key)) + ".block_count";
+        if (const int64_t count = gguf_find_key(file.get(), name.c_str()); count >= 0) {
+            info.n_layer = static_cast<int32_t>(gguf_get_val_u32(file.get(), count));
+        }
+    }
+    for (ggml_tensor * tensor = ggml_get_first_tensor(context); tensor != nullptr;
+         tensor               = ggml_get_next_tensor(context, tensor)) {
+        const auto n = static_cast<uint64_t>(ggml_nelements(tensor));
+        info.n_params += n;
+        info.n_bytes += ggml_nbytes(tensor);
+        if (std::string(ggml_get_name(tensor)) == "token_embd.weight") {
+            info.n_embedding_params = n;
+            info.n_embedding_bytes  = ggml_nbytes(tensor);
+            info.embedding_type     = tensor->type;
+        }
+    }
+    return info;
+}
+
 void quantize(const std::string &         input_path,
               const std::string &         output_path,
               std::optional<QuantizeType> type,
               const QuantizeOptions &     options) {
     require_backends();
-    check_gguf(input_path);
+    const WeightsInfo source = inspect(input_path);
 
     llama_model_quantize_params params = llama_model_quantize_default_params();
     params.nthread                     = options.n_threads > 0 ? options.n_threads : default_thread_count();
@@ -83,7 +89,6 @@ void quantize(const std::string &         input_path,
     if (type) {
         params.ftype = ftype_of(*type);
     }
-    const Source source = read_source(input_path);
     if (options.keep_embeddings) {
         params.token_embedding_type = source.embedding_type;
     }

@@ -1,6 +1,8 @@
 #pragma once
 
-// Rewrites a GGUF with its weights in another precision. Blocks for as long as it takes; any thread.
+// What a GGUF holds, and the same with its weights in another precision. Blocks for as long as it takes; any thread.
+
+#include "ggml.h"
 
 #include <cstdint>
 #include <optional>
@@ -15,6 +17,18 @@ struct QuantizeOptions {
     int32_t n_layers        = 0;      // keep that many from the middle, a model to take times with; 0 = all
     bool    keep_embeddings = false;  // the token embeddings, which are looked up and not multiplied, stay as they are
 };
+
+struct WeightsInfo {
+    int32_t   n_layer            = 0;
+    uint64_t  n_params           = 0;
+    uint64_t  n_bytes            = 0;  // of all tensors
+    uint64_t  n_embedding_params = 0;  // of the token embeddings
+    uint64_t  n_embedding_bytes  = 0;
+    ggml_type embedding_type     = GGML_TYPE_COUNT;
+};
+
+// Throws model_not_found or model_invalid.
+WeightsInfo inspect(const std::string & path);
 
 // type: none = every tensor stays as it is. Throws model_not_found, model_invalid or engine_error, and then leaves no
 // output file. Writes to output_path + ".partial" first.

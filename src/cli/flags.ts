@@ -24,6 +24,7 @@ export const modelSettings = [
   "gpuLayers",
   "threads",
   "batchTokens",
+  "precision",
   "reproducible",
   "kvType",
   "maxQueuedPairs",

@@ -1,6 +1,8 @@
 /** Loading a model for a command that ends: fetch and load are shown on stderr. */
 
+import { activityNotice } from "../precision/activity.js";
 import type { Reranker } from "../reranker.js";
+import type { LoadActivity } from "../types.js";
 import type { ModelSettings } from "./flags.js";
 import { demoNotice, loadModel, type ModelSource } from "./model-source.js";
 import { Progress } from "./progress.js";
@@ -9,17 +11,34 @@ import { TransferDisplay, transferLine } from "./transfer-display.js";
 export async function loadWithProgress(source: ModelSource, settings: ModelSettings): Promise<Reranker> {
   if (source.kind === "demo") process.stderr.write(`jina-reranker: ${demoNotice}\n`);
   using display = new TransferDisplay(writeTransfer);
-  using progress = new Progress("loading the model", 1);
+  using progress = new ActivityProgress();
   return await loadModel(source, settings, {
     onNotice: (notice) => display.notice(notice),
-    onProgress: (fraction, transfer) => {
-      if (transfer) display.update(transfer);
-      else {
-        display[Symbol.dispose]();
-        progress.update(fraction);
-      }
+    onProgress: (fraction, what) => {
+      if (typeof what === "object") return display.update(what);
+      display[Symbol.dispose]();
+      progress.update(fraction, what);
     },
   });
+}
+
+/** A bar for each thing a load is busy with, one after the other. */
+class ActivityProgress implements Disposable {
+  #activity: LoadActivity | undefined;
+  #bar: Progress | undefined;
+
+  update(fraction: number, activity: LoadActivity): void {
+    if (activity !== this.#activity) {
+      this.#bar?.[Symbol.dispose]();
+      this.#bar = new Progress(activityNotice[activity], 1);
+      this.#activity = activity;
+    }
+    this.#bar?.update(fraction);
+  }
+
+  [Symbol.dispose](): void {
+    this.#bar?.[Symbol.dispose]();
+  }
 }
 
 export function writeTransfer(transfer: Parameters<typeof transferLine>[0]): void {

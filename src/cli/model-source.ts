@@ -9,6 +9,7 @@ import { hubEnvironment } from "../model/hub-environment.js";
 import { checkFigures, isOfficial } from "../model/official.js";
 import type { Transfer } from "../model/transfer.js";
 import { Reranker } from "../reranker.js";
+import type { LoadActivity } from "../types.js";
 import type { HubModelSettings, ModelSettings } from "./flags.js";
 
 export type ModelSource =
@@ -35,8 +36,8 @@ export function modelName(source: ModelSource): string {
 }
 
 export interface LoadEvents {
-  /** A fraction from 0 to 1, and the transfer while files are being fetched. */
-  readonly onProgress: (fraction: number, transfer?: Transfer) => void;
+  /** A fraction from 0 to 1, and of what: the transfer while files are being fetched. */
+  readonly onProgress: (fraction: number, what: Transfer | LoadActivity) => void;
   /** Things to know, each in one line. */
   readonly onNotice: (notice: string) => void;
 }
@@ -46,10 +47,10 @@ export async function loadModel(
   settings: ModelSettings & { readonly maxDocuments?: number },
   { onProgress, onNotice }: LoadEvents,
 ): Promise<Reranker> {
-  const { headPath, maxDocuments, contextSize, gpuLayers, threads, batchTokens, reproducible, kvType } = settings;
+  const { headPath, maxDocuments, contextSize, gpuLayers, threads, batchTokens, precision, reproducible, kvType } = settings;
   const { maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate } = settings;
   const options = {
-    ...{ contextSize, gpuLayers, threads, batchTokens, reproducible, kvType, onProgress },
+    ...{ contextSize, gpuLayers, threads, batchTokens, precision, reproducible, kvType, onProgress },
     ...{ maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate },
     ...(maxDocuments !== undefined && { maxDocuments }),
     ...(headPath !== undefined && { headPath }),
@@ -64,7 +65,7 @@ export async function loadModel(
       const fetched = await withWaysOn(settings, async () =>
         fetchModel(await hubEnvironment(settings), source.reference, { withHead: headPath === undefined, onTransfer, onNotice }),
       );
-      onProgress(0);
+      onProgress(0, "loading");
       const head = fetched.headPath !== undefined && { headPath: fetched.headPath };
       const reranker = await Reranker.load({ ...options, modelPath: fetched.modelPath, ...head });
       return isOfficial(source.reference.repository) ? await checked(reranker, fetched.modelPath) : reranker;

@@ -3,8 +3,10 @@
 import { pino } from "pino";
 import { transferFields } from "../model/transfer.js";
 import { native } from "../native.js";
+import { activityNotice } from "../precision/activity.js";
 import { stopOnSignals } from "../server/listen.js";
 import { type Service, startService } from "../server/service.js";
+import type { LoadActivity } from "../types.js";
 import type { ServerSettings } from "./flags.js";
 import { demoNotice, loadModel, modelName, modelSource } from "./model-source.js";
 import { TransferDisplay } from "./transfer-display.js";
@@ -16,6 +18,7 @@ export async function serve(settings: ServerSettings): Promise<void> {
   // llama.cpp tells much while it loads: its info is our debug.
   native.setLogSink((level, line) => logger[level === "info" ? "debug" : level]({ from: "llama.cpp" }, line));
   let service: Service | undefined;
+  let activity: LoadActivity | undefined;
   // Before the port is open: from then on a signal may come.
   stopOnSignals(async () => {
     logger.info({ in_flight: service?.context.inFlight ?? 0 }, "draining");
@@ -32,16 +35,19 @@ export async function serve(settings: ServerSettings): Promise<void> {
     load: (onProgress) =>
       loadModel(source, settings, {
         onNotice: (notice) => logger.warn(notice),
-        onProgress: (fraction, transfer) => {
-          onProgress(fraction, transfer);
-          if (transfer) display.update(transfer);
-          else display[Symbol.dispose]();
+        onProgress: (fraction, what) => {
+          onProgress(fraction, what);
+          if (typeof what === "object") return display.update(what);
+          display[Symbol.dispose]();
+          // Once per activity: they may take a minute, and whoever watches the log would wonder.
+          if (what !== "loading" && what !== activity) logger.info({ activity: what }, activityNotice[what]);
+          activity = what;
         },
       }),
   });
   if (source.kind === "demo") logger.warn(demoNotice);
   try {
-    const { info } = await service.loaded;
+    const { info, precision } = await service.loaded;
     const { device, deviceDescription, threads, contextSize, batchTokens, reproducible } = info;
     logger.info(
       {
@@ -53,6 +59,8 @@ export async function serve(settings: ServerSettings): Promise<void> {
         context_size: contextSize,
         batch_tokens: batchTokens,
         reproducible,
+        precision: precision.precision,
+        precision_reason: precision.reason,
       },
       "ready",
     );

@@ -3,6 +3,7 @@
 import type { FastifyBaseLogger } from "fastify";
 import type { Transfer } from "../model/transfer.js";
 import type { Reranker } from "../reranker.js";
+import type { LoadActivity } from "../types.js";
 import { createServer } from "./app.js";
 import { type Address, drain, listen } from "./listen.js";
 import { ServerContext, type ServerOptions } from "./state.js";
@@ -10,8 +11,8 @@ import { ServerContext, type ServerOptions } from "./state.js";
 export interface ServiceOptions extends ServerOptions {
   readonly address: Address;
   readonly logger?: FastifyBaseLogger;
-  /** Called once the port is open; reports a fraction from 0 to 1, and the transfer while files are being fetched. */
-  readonly load: (onProgress: (fraction: number, transfer?: Transfer) => void) => Promise<Reranker>;
+  /** Called once the port is open; reports a fraction from 0 to 1 of what it is busy with. */
+  readonly load: (onProgress: (fraction: number, what: Transfer | LoadActivity) => void) => Promise<Reranker>;
 }
 
 export interface Service {
@@ -32,7 +33,7 @@ export async function startService({ address, logger, load, ...options }: Servic
 
 async function loadInto(context: ServerContext, load: ServiceOptions["load"]): Promise<Reranker> {
   try {
-    const reranker = await load((fraction, transfer) => context.loading(fraction, transfer));
+    const reranker = await load((fraction, what) => context.loading(fraction, what));
     if (!context.ready(reranker)) await reranker.close();
     return reranker;
   } catch (error) {

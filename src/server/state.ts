@@ -5,7 +5,9 @@
 
 import { RerankError } from "../errors.js";
 import type { Transfer } from "../model/transfer.js";
+import { activityNotice } from "../precision/activity.js";
 import type { Reranker } from "../reranker.js";
+import type { LoadActivity } from "../types.js";
 
 export type ServerState =
   | {
@@ -13,13 +15,17 @@ export type ServerState =
       /** 0 to 1: of the fetch while there is one, then of reading the weights. */
       readonly progress: number;
       readonly transfer: Transfer | undefined;
+      readonly activity: LoadActivity;
     }
   | { readonly status: "ready"; readonly reranker: Reranker }
   | { readonly status: "draining"; readonly reranker: Reranker | undefined }
   | { readonly status: "failed"; readonly reason: string };
 
 /** What a loading server is busy with. */
-export function loadingReason({ transfer }: { readonly transfer: Transfer | undefined }): string {
+export function loadingReason({
+  transfer,
+  activity,
+}: Pick<ServerState & { status: "loading" }, "transfer" | "activity">): string {
   switch (transfer?.phase) {
     case "fetching":
       return `${transfer.file} is being fetched`;
@@ -28,7 +34,7 @@ export function loadingReason({ transfer }: { readonly transfer: Transfer | unde
     case "waiting":
       return `${transfer.file} is being fetched by another process`;
     case undefined:
-      return "the model is being loaded";
+      return activityNotice[activity];
   }
 }
 
@@ -49,7 +55,7 @@ export class ServerContext {
   };
   readonly #startedAt = performance.now();
   readonly #onIdle: (() => void)[] = [];
-  #state: ServerState = { status: "loading", progress: 0, transfer: undefined };
+  #state: ServerState = { status: "loading", progress: 0, transfer: undefined, activity: "loading" };
   #inFlight = 0;
 
   constructor(options: ServerOptions) {
@@ -68,8 +74,11 @@ export class ServerContext {
     return this.#inFlight;
   }
 
-  loading(progress: number, transfer?: Transfer): void {
-    if (this.#state.status === "loading") this.#state = { status: "loading", progress, transfer };
+  loading(progress: number, what: Transfer | LoadActivity): void {
+    if (this.#state.status !== "loading") return;
+    const doing =
+      typeof what === "string" ? { transfer: undefined, activity: what } : { transfer: what, activity: "loading" as const };
+    this.#state = { status: "loading", progress, ...doing };
   }
 
   /** False when the server began to drain meanwhile; the caller closes what it loaded. */

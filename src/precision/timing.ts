@@ -1,0 +1,105 @@
+/** How fast this machine computes a model in each precision, measured on a few of its layers with the engine itself. */
+
+import { randomUUID } from "node:crypto";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Engine, EngineOptions } from "../../binding.js";
+import { RerankError } from "../errors.js";
+import { cacheDirectory } from "../model/cache.js";
+import { native } from "../native.js";
+import { convertedBytes, freeBytes } from "./converted.js";
+import type { Precision } from "./precision.js";
+
+/** Tokens per second through the timed part; higher is faster, and only the order and the ratios mean something. */
+export type Timings = Readonly<Partial<Record<Precision, number>>>;
+
+export interface Timed {
+  readonly tokensPerSecond: Timings;
+  /** Bytes the whole model would have. */
+  readonly bytes: Timings;
+}
+
+const layers = 4;
+const rounds = 5;
+const documents = 4;
+const wordsPerDocument = 60;
+const words = ["river", "stone", "machine", "learning", "paper", "house", "green", "coffee", "winter", "signal"];
+
+export async function timeCandidates(
+  options: EngineOptions,
+  names: readonly Exclude<Precision, "file">[],
+  onProgress: (fraction: number) => void,
+): Promise<Timed> {
+  const directory = join(cacheDirectory(), "precision", `probe-${randomUUID()}`);
+  const path = (name: Precision) => join(directory, `${name}.gguf`);
+  const extract = (name: Precision) =>
+    native.quantize(options.modelPath, path(name), name, { threads: options.threads, layers, keepEmbeddings: true });
+  const ratios: Partial<Record<Precision, number>> = {};
+  const bytes: Partial<Record<Precision, number>> = {};
+  let own = 0;
+  await requireRoom(options, directory);
+  try {
+    await extract("file");
+    for (const [index, name] of names.entries()) {
+      await extract(name);
+      const pair = await compare({ ...options, modelPath: path("file") }, { ...options, modelPath: path(name) });
+      await rm(path(name));
+      own = Math.max(own, pair.own);
+      ratios[name] = pair.ratio;
+      bytes[name] = convertedBytes(options.modelPath, name);
+      onProgress((index + 1) / names.length);
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+  const rates = Object.entries(ratios).map(([name, ratio]) => [name, ratio * own]);
+  return { tokensPerSecond: { file: own, ...Object.fromEntries(rates) }, bytes };
+}
+
+/** The file's own part and one more at a time lie there, 16 bits a weight at most. */
+async function requireRoom({ modelPath }: EngineOptions, directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const { layers: all, embeddingBytes } = native.inspect(modelPath);
+  const needed = 2 * embeddingBytes + (2 * (convertedBytes(modelPath, "f16") - embeddingBytes) * layers) / Math.max(layers, all);
+  const free = await freeBytes(directory);
+  if (needed <= free) return;
+  await rm(directory, { recursive: true, force: true });
+  throw new RerankError("disk_full", `timing needs ${Math.ceil(needed)} bytes, ${free} are free in ${directory}`);
+}
+
+/** In turns, so that whatever else the machine does meanwhile slows both: the file's best rate, and the median of the ratios. */
+async function compare(file: EngineOptions, other: EngineOptions): Promise<{ own: number; ratio: number }> {
+  const engines: Engine[] = [];
+  try {
+    for (const options of [file, other]) {
+      engines.push(await native.Engine.load({ ...options, documentCacheBytes: 0, scoreCacheBytes: 0 }));
+    }
+    const [ownRates, ratios]: [number[], number[]] = [[], []];
+    // The first round fills buffers and is not counted.
+    for (let round = 0; round <= rounds; round++) {
+      const [own = 0, candidate = 0] = await inTurns(engines, round);
+      if (round === 0) continue;
+      ownRates.push(own);
+      ratios.push(candidate / own);
+    }
+    return { own: Math.max(...ownRates), ratio: ratios.sort((a, b) => a - b)[Math.floor(rounds / 2)] ?? 0 };
+  } finally {
+    await Promise.all(engines.map((engine) => engine.close()));
+  }
+}
+
+async function inTurns(engines: readonly Engine[], round: number): Promise<number[]> {
+  const rates: number[] = [];
+  for (const engine of engines) rates.push(await score(engine, round));
+  return rates;
+}
+
+async function score(engine: Engine, round: number): Promise<number> {
+  const texts = Array.from({ length: documents }, (_, index) => pseudoText(round * documents + index));
+  const { computedTokens, computeMs } = await engine.submit({ query: "a question", documents: texts }).result;
+  return (computedTokens / computeMs) * 1000;
+}
+
+function pseudoText(seed: number): string {
+  return Array.from({ length: wordsPerDocument }, (_, index) => words[(index * (seed + 3) + seed) % words.length]).join(" ");
+}
