@@ -12,13 +12,19 @@ import { resolveLoadOptions } from "./options.js";
 import { rank } from "./ranking.js";
 import type { LoadOptions, RerankRequest, RerankResponse, ScoreRequest, ScoreResponse } from "./types.js";
 
+/** What a request may ask for, and what may wait. */
+export interface Limits {
+  readonly maxDocuments: number;
+  readonly maxQueuedPairs: number;
+}
+
 export class Reranker implements AsyncDisposable {
   readonly #engine: Engine;
-  readonly #maxDocuments: number;
+  readonly limits: Limits;
 
-  private constructor(engine: Engine, maxDocuments: number) {
+  private constructor(engine: Engine, limits: Limits) {
     this.#engine = engine;
-    this.#maxDocuments = maxDocuments;
+    this.limits = limits;
   }
 
   /** Loads a model and its score head. Rejects with a RerankError that names the option or the file. */
@@ -28,7 +34,8 @@ export class Reranker implements AsyncDisposable {
     await requireFile(engineOptions.modelPath);
     const head = await readScoreHead(headPath);
     try {
-      return new Reranker(await native.Engine.load({ ...engineOptions, head }, options.onProgress), maxDocuments);
+      const engine = await native.Engine.load({ ...engineOptions, head }, options.onProgress);
+      return new Reranker(engine, { maxDocuments, maxQueuedPairs: engineOptions.maxQueuedPairs });
     } catch (error) {
       const known = fromNative(error);
       // On load the arguments are options.
@@ -117,10 +124,11 @@ export class Reranker implements AsyncDisposable {
       throw new RerankError("invalid_request", `documents: expected an array of strings, got ${kindOf(documents)}`);
     }
     if (documents.length === 0) throw new RerankError("empty_documents", "documents: expected at least one, got none");
-    if (documents.length > this.#maxDocuments) {
+    const { maxDocuments } = this.limits;
+    if (documents.length > maxDocuments) {
       throw new RerankError(
         "too_many_documents",
-        `documents: at most ${this.#maxDocuments} are allowed in one request, got ${documents.length}`,
+        `documents: at most ${maxDocuments} are allowed in one request, got ${documents.length}`,
       );
     }
     for (const [index, document] of documents.entries()) {

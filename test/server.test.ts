@@ -102,7 +102,7 @@ describe("POST /rerank", () => {
   });
 
   test("unknown fields are ignored", async () => {
-    expect((await rerank({ ...machineLearning, user: "x", top_n: { odd: [] } })).status).toBe(200);
+    expect((await rerank({ ...machineLearning, user: "x", rank_fields: { odd: [] } })).status).toBe(200);
   });
 
   test("query and documents may be objects with text or content, and score as their text does", async () => {

@@ -5,6 +5,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { TSchema } from "typebox";
 import { registerAccessLog } from "./access-log.js";
 import { registerErrorHandling, sendError } from "./error-handler.js";
+import { registerOpenApi } from "./openapi.js";
 import { registerRoutes } from "./routes.js";
 import type { ServerContext } from "./state.js";
 import { validator } from "./validation.js";
@@ -18,6 +19,7 @@ export async function app(fastify: FastifyInstance, { context }: AppOptions): Pr
   fastify.setValidatorCompiler<TSchema>(({ schema }) => validator(schema));
   registerAccessLog(fastify, context);
   registerErrorHandling(fastify, context);
+  await registerOpenApi(fastify);
   registerRoutes(fastify, context);
 }
 

@@ -1,6 +1,7 @@
 /** Shapes that all dialects share. The schemas validate requests, serialise answers and give the types. */
 
 import { type Static, Type } from "typebox";
+import type { Usage as TokenUsage } from "../types.js";
 
 /** A dialect's field for every client: OpenAI-like `error`, FastAPI-like `detail`, Cohere-like `message`. */
 export const ErrorBody = Type.Object({
@@ -12,12 +13,23 @@ export type ErrorBody = Static<typeof ErrorBody>;
 
 export const Usage = Type.Object({ prompt_tokens: Type.Integer(), total_tokens: Type.Integer() });
 
-export const Healthy = Type.Object({
-  status: Type.Literal("ok"),
-  model: Type.String(),
-  device: Type.String(),
-  uptime_s: Type.Integer(),
-});
+/** The tokens of all of a request's parts together. */
+export function usageOf(...parts: readonly TokenUsage[]): Static<typeof Usage> {
+  return {
+    prompt_tokens: parts.reduce((sum, { promptTokens }) => sum + promptTokens, 0),
+    total_tokens: parts.reduce((sum, { totalTokens }) => sum + totalTokens, 0),
+  };
+}
+
+export const Healthy = Type.Object(
+  {
+    status: Type.Literal("ok"),
+    model: Type.String(),
+    device: Type.String(),
+    uptime_s: Type.Integer(),
+  },
+  { description: "ready to score" },
+);
 
 export const Unhealthy = Type.Object({
   status: Type.Union([Type.Literal("loading"), Type.Literal("draining"), Type.Literal("failed")]),

@@ -1,0 +1,48 @@
+/** Cohere's second version: never documents in the answer. */
+
+import { randomUUID } from "node:crypto";
+import { Type } from "typebox";
+import { CohereMeta, cohereMeta } from "./cohere-meta.js";
+import { dialect, single } from "./dialect.js";
+import { DocumentInput, documentTexts, QueryInput, queryText, ResultCount } from "./tolerance.js";
+
+export const cohereV2 = dialect({
+  request: Type.Object(
+    {
+      model: Type.Optional(Type.String({ description: "any name is accepted" })),
+      query: QueryInput,
+      documents: Type.Array(DocumentInput),
+      top_n: ResultCount,
+    },
+    {
+      description: "Cohere v2",
+      examples: [
+        {
+          model: "rerank-v3.5",
+          query: "What is machine learning?",
+          documents: ["The weather today is sunny and warm.", "Deep learning uses neural networks with multiple layers."],
+          top_n: 1,
+        },
+      ],
+    },
+  ),
+  response: Type.Object({
+    id: Type.String({ format: "uuid" }),
+    results: Type.Array(
+      Type.Object({
+        index: Type.Integer({ description: "position in the request" }),
+        relevance_score: Type.Number({ description: "0 to 1" }),
+      }),
+    ),
+    meta: CohereMeta,
+  }),
+  read(body) {
+    const documents = documentTexts(body.documents);
+    const request = { query: queryText(body.query), documents, topK: body.top_n ?? 0 };
+    return single(request, "documents", ({ results }) => ({
+      id: randomUUID(),
+      results: results.map(({ index, score }) => ({ index, relevance_score: score })),
+      meta: cohereMeta("2", documents.length),
+    }));
+  },
+});
