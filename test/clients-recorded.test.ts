@@ -170,6 +170,16 @@ const clients: readonly Recorded[] = [
     path: "/v1/rerank",
     body: { model: "any", query, documents, top_n: n, return_documents: false, max_chunks_per_doc: 1024, overlap_tokens: 80 },
     ...ranked,
+    reads: { "meta.tokens.input_tokens": "number", "meta.tokens.output_tokens": "number" },
+    count: n,
+  },
+  {
+    // infiniflow/ragflow: rag/llm/rerank_model.py, HuggingfaceRerank
+    client: "RAGFlow HuggingFace",
+    path: "/rerank",
+    body: { query, texts: documents, raw_scores: false, truncate: true },
+    results: "",
+    score: "score",
     count: n,
   },
   {

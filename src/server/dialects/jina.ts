@@ -44,7 +44,11 @@ export const JinaResponse = Type.Object({
       document: Type.Optional(Type.Object({ text: Type.String() }, { description: "only when asked for" })),
     }),
   ),
-  meta: CohereMeta,
+  meta: Type.Object({
+    ...CohereMeta.properties,
+    // Where clients of SiliconFlow, which speaks this dialect, look for the usage.
+    tokens: Type.Object({ input_tokens: Type.Integer(), output_tokens: Type.Integer() }),
+  }),
 });
 
 export const jina = dialect({
@@ -64,7 +68,7 @@ export const jina = dialect({
         relevance_score: score,
         ...(returnDocuments && { document: { text: document } }),
       })),
-      meta: cohereMeta("1", documents.length),
+      meta: { ...cohereMeta("1", documents.length), tokens: { input_tokens: usage.promptTokens, output_tokens: 0 } },
     }));
   },
 });
