@@ -156,7 +156,17 @@ function wrongBodies(route: ScoringRoute): Case[] {
           },
         ]
       : []),
-    { wrong: "a query of 600 words", body: request(text(600, 1), ["a"]), code: "query_too_long", message: "256" },
+    ...(dialect === "tei"
+      ? [
+          {
+            wrong: "a long text that may not be cut",
+            body: request("a", ["a", text(600, 1)], { truncate: false }),
+            code: "document_too_long" as const,
+            message: `${d}[1]: takes`,
+          },
+        ]
+      : []),
+    { wrong: "a query of 600 words", body: request(text(600, 1), ["a"]), code: "query_too_long", message: `${q}: …256` },
     { wrong: "an image", body: request("a", ["a", { image: secret }]), code: "images_not_supported", message: `${d}[1]: ` },
     {
       wrong: "an image part",

@@ -66,7 +66,8 @@ function expectation(schema: unknown): string {
     case "boolean":
       return "true or false";
     case "integer": {
-      const minimum = step(schema, "minimum");
+      const [minimum, maximum] = [step(schema, "minimum"), step(schema, "maximum")];
+      if (typeof minimum === "number" && typeof maximum === "number") return `a whole number from ${minimum} to ${maximum}`;
       return typeof minimum === "number" ? `a whole number of at least ${minimum}` : "a whole number";
     }
     case "array":

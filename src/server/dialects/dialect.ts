@@ -8,12 +8,18 @@ import type { RerankRequest, RerankResponse } from "../../types.js";
 
 export type ScoringRequest = Omit<RerankRequest, "signal">;
 
+/** What a client calls its query and its documents, for errors. */
+export interface FieldNames {
+  readonly query: string;
+  readonly documents: string;
+}
+export const usualNames: FieldNames = { query: "query", documents: "documents" };
+
 /** A body that was read: what to score, and how the results are told. */
 export interface Job<Answer> {
   /** Usually one; a client may also send many queries, each with documents of its own. */
   readonly requests: readonly ScoringRequest[];
-  /** What the client calls its documents. */
-  readonly documentsField: string;
+  readonly names: FieldNames;
   /** `responses` are in the order of `requests`; `model` is the name of the model that scored. */
   answer(responses: readonly RerankResponse[], model: string): Answer;
 }
@@ -47,12 +53,12 @@ export function shapes<const Shapes extends TSchema[]>(...all: [...Shapes]) {
 /** A job with one query. */
 export function single<Answer>(
   request: ScoringRequest,
-  documentsField: string,
+  names: FieldNames,
   write: (response: RerankResponse, model: string) => Answer,
 ): Job<Answer> {
   return {
     requests: [request],
-    documentsField,
+    names,
     answer([response], model) {
       if (!response) throw new Error("one request was scored and none was answered");
       return write(response, model);

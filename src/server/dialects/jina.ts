@@ -7,7 +7,7 @@ import { randomUUID } from "node:crypto";
 import { Type } from "typebox";
 import { Usage, usageOf } from "../schemas.js";
 import { CohereMeta, cohereMeta } from "./cohere-meta.js";
-import { dialect, single } from "./dialect.js";
+import { dialect, single, usualNames } from "./dialect.js";
 import { DocumentInput, documentTexts, QueryInput, queryText, ResultCount } from "./tolerance.js";
 
 export const JinaRequest = Type.Object(
@@ -58,7 +58,7 @@ export const jina = dialect({
     const documents = documentTexts(body.documents);
     const request = { query: queryText(body.query), documents, topK: body.top_n ?? 0 };
     const returnDocuments = body.return_documents ?? false;
-    return single(request, "documents", ({ results, usage }, model) => ({
+    return single(request, usualNames, ({ results, usage }, model) => ({
       id: randomUUID(),
       model,
       object: "list",

@@ -3,7 +3,7 @@
 import { type Static, Type } from "typebox";
 import type { RerankResponse } from "../../types.js";
 import { Usage, usageOf } from "../schemas.js";
-import { dialect, single } from "./dialect.js";
+import { dialect, single, usualNames } from "./dialect.js";
 import { DocumentInput, documentTexts, QueryInput, queryText, ResultCount } from "./tolerance.js";
 
 /** A request, read. */
@@ -86,6 +86,6 @@ export const native = dialect({
   read(body) {
     const job = readNative(body);
     const { query, documents, topK } = job;
-    return single({ query, documents, topK }, "documents", (response, model) => writeNative(job, response, model));
+    return single({ query, documents, topK }, usualNames, (response, model) => writeNative(job, response, model));
   },
 });

@@ -12,6 +12,16 @@ export const TeiRequest = Type.Object(
     texts: Type.Array(DocumentInput),
     raw_scores: Type.Optional(Type.Boolean({ default: false, description: "the logits instead of the scores" })),
     return_text: Type.Optional(Type.Boolean({ default: false })),
+    truncate: Type.Optional(
+      Type.Boolean({ default: true, description: "false: a text that does not fit CTX_SIZE is an error, true: it is cut" }),
+    ),
+    truncation_direction: Type.Optional(
+      Type.Union([Type.Literal("Right"), Type.Literal("Left"), Type.Literal("right"), Type.Literal("left")], {
+        title: "Right or Left",
+        default: "Right",
+        description: "which end of a text is cut",
+      }),
+    ),
   },
   {
     description: "Text Embeddings Inference",
@@ -21,6 +31,7 @@ export const TeiRequest = Type.Object(
         texts: ["The weather today is sunny and warm.", "Deep learning uses neural networks with multiple layers."],
         raw_scores: false,
         return_text: true,
+        truncate: true,
       },
     ],
   },
@@ -45,14 +56,21 @@ export const TeiErrorBody = Type.Object({
 });
 export type TeiErrorBody = Static<typeof TeiErrorBody>;
 
+const cutEnds = { Right: "end", right: "end", Left: "start", left: "start" } as const;
+
 export const tei = dialect({
   request: TeiRequest,
   response: TeiResponse,
   read(body) {
-    const request = { query: queryText(body.query), documents: documentTexts(body.texts, "texts") };
+    const { truncate = true, truncation_direction: side = "Right" } = body;
+    const request = {
+      query: queryText(body.query),
+      documents: documentTexts(body.texts, "texts"),
+      truncate: truncate ? cutEnds[side] : ("never" as const),
+    };
     const raw = body.raw_scores ?? false;
     const returnText = body.return_text ?? false;
-    return single(request, "texts", ({ results }) =>
+    return single(request, { query: "query", documents: "texts" }, ({ results }) =>
       // Logits can differ where scores have reached 1 and are equal.
       (raw ? results.toSorted(byLogit) : results).map(({ index, score, logit, document }) => ({
         index,

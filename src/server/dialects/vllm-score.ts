@@ -60,25 +60,25 @@ export const vllmScore = dialect({
   }),
   shapeOf: (body) => (hasField(body, "queries") || hasField(body, "documents") ? QueryPairs : TextPairs),
   read(body) {
-    const [queryField, documentsField, first, second] =
+    const [names, first, second] =
       "queries" in body
-        ? (["queries", "documents", body.queries, body.documents] as const)
-        : (["text_1", "text_2", body.text_1, body.text_2] as const);
-    const documents = documentTexts(list(second), documentsField);
+        ? [{ query: "queries", documents: "documents" }, body.queries, body.documents]
+        : [{ query: "text_1", documents: "text_2" }, body.text_1, body.text_2];
+    const documents = documentTexts(list(second), names.documents);
     const queries = list(first).map((query, index) =>
-      queryText(query, Array.isArray(first) ? `${queryField}[${index}]` : queryField),
+      queryText(query, Array.isArray(first) ? `${names.query}[${index}]` : names.query),
     );
-    if (queries.length === 0) throw new RerankError("empty_query", `${queryField}: expected at least one, got none`);
+    if (queries.length === 0) throw new RerankError("empty_query", `${names.query}: expected at least one, got none`);
     if (queries.length > 1 && queries.length !== documents.length) {
       throw new RerankError(
         "invalid_request",
-        `${queryField}: expected one text, or as many as ${documentsField} (${documents.length}), got ${queries.length}`,
+        `${names.query}: expected one text, or as many as ${names.documents} (${documents.length}), got ${queries.length}`,
       );
     }
     const groups = byQuery(documents.map((_, index) => queries[index] ?? queries[0] ?? ""));
     return {
       requests: Array.from(groups, ([query, indices]) => ({ query, documents: indices.map((index) => documents[index] ?? "") })),
-      documentsField,
+      names,
       answer: (responses, name) => ({
         id: `score-${randomUUID()}`,
         object: "list" as const,

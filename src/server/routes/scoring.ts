@@ -6,7 +6,7 @@ import type { TSchema } from "typebox";
 import { RerankError } from "../../errors.js";
 import { byBody } from "../dialects/by-body.js";
 import { cohereV2 } from "../dialects/cohere-v2.js";
-import type { Dialect, Job } from "../dialects/dialect.js";
+import type { Dialect, FieldNames, Job } from "../dialects/dialect.js";
 import { jina } from "../dialects/jina.js";
 import { isTei } from "../dialects/tei.js";
 import { vllmScore } from "../dialects/vllm-score.js";
@@ -41,8 +41,12 @@ export function registerScoring(fastify: FastifyInstance, context: ServerContext
   async function answer<Answer>(job: Job<Answer>, request: FastifyRequest, reply: FastifyReply): Promise<Answer> {
     const { limits } = request.work?.reranker ?? context.reranker();
     requireFewDocuments(job, limits.maxDocuments);
-    const responses = await runScoring(request, reply, context, job.requests);
-    return job.answer(responses, context.options.modelName);
+    try {
+      const responses = await runScoring(request, reply, context, job.requests);
+      return job.answer(responses, context.options.modelName);
+    } catch (error) {
+      throw inTheirWords(error, job.names);
+    }
   }
 
   app.post(
@@ -88,11 +92,18 @@ function aliases(first: string, ...more: readonly string[]): [path: string, summ
 }
 
 /** The limit holds for a request as a whole, however many queries it carries. */
-function requireFewDocuments({ requests, documentsField }: Job<unknown>, maxDocuments: number): void {
+function requireFewDocuments({ requests, names }: Job<unknown>, maxDocuments: number): void {
   const count = requests.reduce((sum, { documents }) => sum + documents.length, 0);
   if (count <= maxDocuments) return;
   throw new RerankError(
     "too_many_documents",
-    `${documentsField}: at most ${maxDocuments} are allowed in one request, got ${count}`,
+    `${names.documents}: at most ${maxDocuments} are allowed in one request, got ${count}`,
   );
+}
+
+/** The reranker speaks of `query` and `documents`; the client may call them something else. */
+function inTheirWords(error: unknown, { query, documents }: FieldNames): unknown {
+  if (!(error instanceof RerankError)) return error;
+  const message = error.message.replace(/^query\b/, query).replace(/^documents\b/, documents);
+  return message === error.message ? error : new RerankError(error.code, message, { cause: error });
 }
