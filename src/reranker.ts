@@ -10,16 +10,11 @@ import { readScoreHead } from "./model/head.js";
 import { native } from "./native.js";
 import { resolveLoadOptions } from "./options.js";
 import { rank } from "./ranking.js";
-import type { LoadOptions, RerankRequest, RerankResponse, ScoreRequest, ScoreResponse } from "./types.js";
-
-/** What a request may ask for, and what may wait. */
-export interface Limits {
-  readonly maxDocuments: number;
-  readonly maxQueuedPairs: number;
-}
+import type { Limits, LoadOptions, RerankRequest, RerankResponse, ScoreRequest, ScoreResponse } from "./types.js";
 
 export class Reranker implements AsyncDisposable {
   readonly #engine: Engine;
+  /** As the load options set them. */
   readonly limits: Limits;
 
   private constructor(engine: Engine, limits: Limits) {
@@ -124,11 +119,10 @@ export class Reranker implements AsyncDisposable {
       throw new RerankError("invalid_request", `documents: expected an array of strings, got ${kindOf(documents)}`);
     }
     if (documents.length === 0) throw new RerankError("empty_documents", "documents: expected at least one, got none");
-    const { maxDocuments } = this.limits;
-    if (documents.length > maxDocuments) {
+    if (documents.length > this.limits.maxDocuments) {
       throw new RerankError(
         "too_many_documents",
-        `documents: at most ${maxDocuments} are allowed in one request, got ${documents.length}`,
+        `documents: at most ${this.limits.maxDocuments} are allowed in one request, got ${documents.length}`,
       );
     }
     for (const [index, document] of documents.entries()) {

@@ -179,10 +179,10 @@ describe("Text Embeddings Inference", () => {
   });
 
   test("an overload is told as its clients know it", async () => {
-    await using small = await startTestService({ load: { maxQueuedPairs: 1, ...(await randomModel(wideShape)) } });
+    await using small = await startTestService({ load: { maxQueuedPairs: 2, ...(await randomModel(wideShape)) } });
     const controller = new AbortController();
     const running = small.reranker.score({ query, documents: [text(500, 1)], signal: controller.signal }).catch(() => {});
-    const full = await post(`${small.url}/rerank`, { query, texts: ["a"] });
+    const full = await post(`${small.url}/rerank`, { query, texts: ["a", "b"] });
     expect([full.status, await full.json()]).toEqual([429, { error: expect.any(String), error_type: "Overloaded" }]);
     controller.abort();
     await running;

@@ -42,8 +42,14 @@ export async function registerOpenApi(fastify: FastifyInstance): Promise<void> {
     staticCSP: true,
     // The plugin's own policy sends browsers to https, where nothing may listen, and lets pages of other hosts in.
     transformStaticCSP: () => contentSecurityPolicy(fastify.swaggerCSP),
-    // The default asks a validator on the internet.
-    uiConfig: { deepLinking: true, displayRequestDuration: true, tryItOutEnabled: true, validatorUrl: null },
+    // Without the bar on top, which is another product's; by default a validator on the internet would be asked.
+    uiConfig: {
+      layout: "BaseLayout",
+      deepLinking: true,
+      displayRequestDuration: true,
+      tryItOutEnabled: true,
+      validatorUrl: null,
+    },
     theme: { title: "jina-reranker" },
   });
 }

@@ -95,7 +95,7 @@ export function teiErrorBody({ code, message, status }: RerankError): TeiErrorBo
 }
 
 function errorType(code: RerankError["code"], status: number): TeiErrorBody["error_type"] {
-  if (code === "queue_full") return "Overloaded";
+  if (["queue_full", "overloaded"].includes(code)) return "Overloaded";
   if (status === 503) return "Unhealthy";
   return status >= 500 ? "Backend" : "Validation";
 }
