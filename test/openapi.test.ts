@@ -44,7 +44,11 @@ describe("the document", () => {
     expect(paths).toEqual(expect.arrayContaining([...scoringPaths, "/health", "/ready", "/ping", "/info", "/v1/models"]));
     for (const path of paths) {
       const { get, post } = document.paths?.[path] ?? {};
-      expect((get ?? post)?.summary, path).toMatch(/\w/);
+      const operation = get ?? post;
+      expect(operation?.summary, path).toMatch(/\w/);
+      for (const response of Object.values(operation?.responses ?? {})) {
+        expect("description" in response && response.description, path).not.toBe("Default Response");
+      }
     }
   });
 

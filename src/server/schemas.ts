@@ -31,26 +31,29 @@ export const Healthy = Type.Object(
   { description: "ready to score" },
 );
 
-export const Unhealthy = Type.Object({
-  status: Type.Union([Type.Literal("loading"), Type.Literal("draining"), Type.Literal("failed")]),
-  reason: Type.String(),
-  progress: Type.Optional(Type.Number({ description: "how much of the model is fetched, then loaded, 0 to 1" })),
-  fetch: Type.Optional(
-    Type.Object(
-      {
-        phase: Type.String({ description: "fetching, verifying, or waiting for another process that fetches" }),
-        file: Type.String(),
-        bytes: Type.Integer({ description: "of all files together" }),
-        total_bytes: Type.Integer(),
-        percent: Type.Number(),
-        bytes_per_second: Type.Integer(),
-        seconds_left: Type.Optional(Type.Integer({ description: "absent while it is not known" })),
-      },
-      { description: "present while the model's files are being fetched" },
+export const Unhealthy = Type.Object(
+  {
+    status: Type.Union([Type.Literal("loading"), Type.Literal("draining"), Type.Literal("failed")]),
+    reason: Type.String(),
+    progress: Type.Optional(Type.Number({ description: "how much of the model is fetched, then loaded, 0 to 1" })),
+    fetch: Type.Optional(
+      Type.Object(
+        {
+          phase: Type.String({ description: "fetching, verifying, or waiting for another process that fetches" }),
+          file: Type.String(),
+          bytes: Type.Integer({ description: "of all files together" }),
+          total_bytes: Type.Integer(),
+          percent: Type.Number(),
+          bytes_per_second: Type.Integer(),
+          seconds_left: Type.Optional(Type.Integer({ description: "absent while it is not known" })),
+        },
+        { description: "present while the model's files are being fetched" },
+      ),
     ),
-  ),
-  model: Type.String(),
-  uptime_s: Type.Integer(),
-});
+    model: Type.String(),
+    uptime_s: Type.Integer(),
+  },
+  { description: "not ready to score, and why" },
+);
 
-export const Probe = Type.Object({ status: Type.String() });
+export const Probe = Type.Object({ status: Type.String() }, { description: "it does" });

@@ -9,7 +9,9 @@ import { hasField } from "./tolerance.js";
 
 export const byBody = dialect({
   request: shapes(NativeRequest, JinaRequest, TeiRequest),
-  response: Type.Union([NativeResponse, JinaResponse, TeiResponse]),
+  response: Type.Union([NativeResponse, JinaResponse, TeiResponse], {
+    description: "the results, in the dialect of the request",
+  }),
   shapeOf(body) {
     if (isTei(body)) return TeiRequest;
     return hasField(body, "top_n") || hasField(body, "model") ? JinaRequest : NativeRequest;

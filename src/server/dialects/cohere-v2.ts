@@ -32,16 +32,19 @@ export const cohereV2 = dialect({
       ],
     },
   ),
-  response: Type.Object({
-    id: Type.String({ format: "uuid" }),
-    results: Type.Array(
-      Type.Object({
-        index: Type.Integer({ description: "position in the request" }),
-        relevance_score: Type.Number({ description: "0 to 1" }),
-      }),
-    ),
-    meta: CohereMeta,
-  }),
+  response: Type.Object(
+    {
+      id: Type.String({ format: "uuid" }),
+      results: Type.Array(
+        Type.Object({
+          index: Type.Integer({ description: "position in the request" }),
+          relevance_score: Type.Number({ description: "0 to 1" }),
+        }),
+      ),
+      meta: CohereMeta,
+    },
+    { description: "the results, highest score first" },
+  ),
   read(body) {
     const documents = documentTexts(body.documents);
     const { max_tokens_per_doc: maxDocumentTokens, priority = 0 } = body;

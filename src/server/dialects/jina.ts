@@ -32,24 +32,27 @@ export const JinaRequest = Type.Object(
   },
 );
 
-export const JinaResponse = Type.Object({
-  id: Type.String({ format: "uuid" }),
-  model: Type.String(),
-  object: Type.Literal("list"),
-  usage: Usage,
-  results: Type.Array(
-    Type.Object({
-      index: Type.Integer({ description: "position in the request" }),
-      relevance_score: Type.Number({ description: "0 to 1" }),
-      document: Type.Optional(Type.Object({ text: Type.String() }, { description: "only when asked for" })),
+export const JinaResponse = Type.Object(
+  {
+    id: Type.String({ format: "uuid" }),
+    model: Type.String(),
+    object: Type.Literal("list"),
+    usage: Usage,
+    results: Type.Array(
+      Type.Object({
+        index: Type.Integer({ description: "position in the request" }),
+        relevance_score: Type.Number({ description: "0 to 1" }),
+        document: Type.Optional(Type.Object({ text: Type.String() }, { description: "only when asked for" })),
+      }),
+    ),
+    meta: Type.Object({
+      ...CohereMeta.properties,
+      // Where clients of SiliconFlow, which speaks this dialect, look for the usage.
+      tokens: Type.Object({ input_tokens: Type.Integer(), output_tokens: Type.Integer() }),
     }),
-  ),
-  meta: Type.Object({
-    ...CohereMeta.properties,
-    // Where clients of SiliconFlow, which speaks this dialect, look for the usage.
-    tokens: Type.Object({ input_tokens: Type.Integer(), output_tokens: Type.Integer() }),
-  }),
-});
+  },
+  { description: "the results, highest score first" },
+);
 
 export const jina = dialect({
   request: JinaRequest,

@@ -38,21 +38,24 @@ export const NativeRequest = Type.Object(
   },
 );
 
-export const NativeResponse = Type.Object({
-  results: Type.Array(
-    Type.Object({
-      index: Type.Integer({ description: "position in the request" }),
-      relevance_score: Type.Number({ description: "0 to 1" }),
-      document: Type.Optional(Type.String()),
-      truncated: Type.Optional(Type.Boolean({ description: "true when the document was cut to fit the context" })),
-    }),
-  ),
-  query: Type.String(),
-  total_documents: Type.Integer(),
-  returned_documents: Type.Integer(),
-  model: Type.String(),
-  usage: Usage,
-});
+export const NativeResponse = Type.Object(
+  {
+    results: Type.Array(
+      Type.Object({
+        index: Type.Integer({ description: "position in the request" }),
+        relevance_score: Type.Number({ description: "0 to 1" }),
+        document: Type.Optional(Type.String()),
+        truncated: Type.Optional(Type.Boolean({ description: "true when the document was cut to fit the context" })),
+      }),
+    ),
+    query: Type.String(),
+    total_documents: Type.Integer(),
+    returned_documents: Type.Integer(),
+    model: Type.String(),
+    usage: Usage,
+  },
+  { description: "the results, highest score first" },
+);
 export type NativeResponse = Static<typeof NativeResponse>;
 
 export function readNative(body: Static<typeof NativeRequest>): RerankJob {

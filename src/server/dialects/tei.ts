@@ -43,6 +43,7 @@ export const TeiResponse = Type.Array(
     score: Type.Number({ description: "0 to 1, or any number with raw_scores" }),
     text: Type.Optional(Type.String()),
   }),
+  { description: "the results, highest score first" },
 );
 
 export const TeiErrorBody = Type.Object({

@@ -44,20 +44,23 @@ const QueryPairs = Type.Object(
 
 export const vllmScore = dialect({
   request: shapes(TextPairs, QueryPairs),
-  response: Type.Object({
-    id: Type.String(),
-    object: Type.Literal("list"),
-    created: Type.Integer({ description: "seconds since 1970" }),
-    model: Type.String(),
-    data: Type.Array(
-      Type.Object({
-        index: Type.Integer({ description: "position of the pair" }),
-        object: Type.Literal("score"),
-        score: Type.Number({ description: "0 to 1" }),
-      }),
-    ),
-    usage: Usage,
-  }),
+  response: Type.Object(
+    {
+      id: Type.String(),
+      object: Type.Literal("list"),
+      created: Type.Integer({ description: "seconds since 1970" }),
+      model: Type.String(),
+      data: Type.Array(
+        Type.Object({
+          index: Type.Integer({ description: "position of the pair" }),
+          object: Type.Literal("score"),
+          score: Type.Number({ description: "0 to 1" }),
+        }),
+      ),
+      usage: Usage,
+    },
+    { description: "the scores, in the order of the pairs" },
+  ),
   shapeOf: (body) => (hasField(body, "queries") || hasField(body, "documents") ? QueryPairs : TextPairs),
   read(body) {
     const [names, first, second] =

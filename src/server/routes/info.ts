@@ -7,39 +7,45 @@ import { version } from "../../native.js";
 import { openErrorResponses, teiErrorResponses } from "../openapi.js";
 import type { ServerContext } from "../state.js";
 
-const ModelInfo = Type.Object({
-  model_id: Type.String(),
-  model_sha: Type.Null(),
-  model_dtype: Type.String({ description: "the model and the type of its weights, as llama.cpp calls them" }),
-  model_type: Type.Object({
-    reranker: Type.Object({
-      id2label: Type.Record(Type.String(), Type.String()),
-      label2id: Type.Record(Type.String(), Type.Integer()),
+const ModelInfo = Type.Object(
+  {
+    model_id: Type.String(),
+    model_sha: Type.Null(),
+    model_dtype: Type.String({ description: "the model and the type of its weights, as llama.cpp calls them" }),
+    model_type: Type.Object({
+      reranker: Type.Object({
+        id2label: Type.Record(Type.String(), Type.String()),
+        label2id: Type.Record(Type.String(), Type.Integer()),
+      }),
     }),
-  }),
-  max_concurrent_requests: Type.Integer({ description: "each waits with at least one pair: MAX_QUEUED_PAIRS" }),
-  max_input_length: Type.Integer({ description: "tokens of a pair: CTX_SIZE" }),
-  max_batch_tokens: Type.Integer({ description: "BATCH_TOKENS" }),
-  max_batch_requests: Type.Null(),
-  max_client_batch_size: Type.Integer({ description: "MAX_DOCUMENTS" }),
-  auto_truncate: Type.Boolean({ description: "documents are cut to fit unless `truncate` is false" }),
-  tokenization_workers: Type.Integer(),
-  version: Type.String(),
-  sha: Type.Null(),
-  docker_label: Type.Null(),
-});
+    max_concurrent_requests: Type.Integer({ description: "each waits with at least one pair: MAX_QUEUED_PAIRS" }),
+    max_input_length: Type.Integer({ description: "tokens of a pair: CTX_SIZE" }),
+    max_batch_tokens: Type.Integer({ description: "BATCH_TOKENS" }),
+    max_batch_requests: Type.Null(),
+    max_client_batch_size: Type.Integer({ description: "MAX_DOCUMENTS" }),
+    auto_truncate: Type.Boolean({ description: "documents are cut to fit unless `truncate` is false" }),
+    tokenization_workers: Type.Integer(),
+    version: Type.String(),
+    sha: Type.Null(),
+    docker_label: Type.Null(),
+  },
+  { description: "the model and its limits" },
+);
 
-const ModelList = Type.Object({
-  object: Type.Literal("list"),
-  data: Type.Array(
-    Type.Object({
-      id: Type.String(),
-      object: Type.Literal("model"),
-      created: Type.Integer({ description: "seconds since 1970: when the service started" }),
-      owned_by: Type.String(),
-    }),
-  ),
-});
+const ModelList = Type.Object(
+  {
+    object: Type.Literal("list"),
+    data: Type.Array(
+      Type.Object({
+        id: Type.String(),
+        object: Type.Literal("model"),
+        created: Type.Integer({ description: "seconds since 1970: when the service started" }),
+        owned_by: Type.String(),
+      }),
+    ),
+  },
+  { description: "the one model that is served" },
+);
 
 export function registerInfo(fastify: FastifyInstance, context: ServerContext): void {
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>();

@@ -2,12 +2,15 @@
 
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
+import { Type } from "typebox";
 import { RerankError } from "../../errors.js";
 import { transferFields } from "../../model/transfer.js";
 import { errorBody } from "../error-handler.js";
 import { readinessCheck } from "../readiness.js";
 import { ErrorBody, Healthy, Probe, Unhealthy } from "../schemas.js";
 import { loadingReason, type ServerContext } from "../state.js";
+
+const NotReady = Type.Object(ErrorBody.properties, { description: "it does not, and why" });
 
 export function registerProbes(fastify: FastifyInstance, context: ServerContext): void {
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>();
@@ -45,7 +48,7 @@ export function registerProbes(fastify: FastifyInstance, context: ServerContext)
     "/ready",
     {
       config,
-      schema: { tags, summary: "Whether scoring works, found out by scoring", response: { 200: Probe, 503: ErrorBody } },
+      schema: { tags, summary: "Whether scoring works, found out by scoring", response: { 200: Probe, 503: NotReady } },
     },
     async (_request, reply) => {
       try {
