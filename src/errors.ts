@@ -13,10 +13,11 @@ interface ErrorDescription {
 }
 
 export const errorTable = {
-  invalid_json: { status: 400, when: "The body is not JSON." },
+  invalid_json: { status: 400, when: "The body is not JSON in UTF-8." },
   invalid_request: { status: 400, when: "A field is missing or wrong; the message names it, what was expected and what came." },
   not_found: { status: 404, when: "No such route." },
   method_not_allowed: { status: 405, when: "The route exists, the method does not; `Allow` lists those that do." },
+  request_timeout: { status: 408, when: "The request did not arrive in full within REQUEST_TIMEOUT_MS." },
   body_too_large: { status: 413, when: "The body exceeds BODY_LIMIT_MB." },
   unsupported_media_type: { status: 415, when: "The body is not `application/json`." },
   empty_query: { status: 422, when: "The query is empty or only white space." },
@@ -29,6 +30,7 @@ export const errorTable = {
     status: 429,
     when: "MAX_QUEUED_PAIRS are waiting; nothing of the request was computed; `Retry-After` says when to try again.",
   },
+  headers_too_large: { status: 431, when: "The headers exceed 16 KiB." },
   client_closed: { status: 499, when: "The client left before the answer (log only)." },
   cancelled: { status: 499, when: "The request was cancelled (library only)." },
   engine_error: { status: 500, when: "The engine failed; the log says why." },

@@ -11,18 +11,27 @@ import { native } from "./native.js";
 import { resolveLoadOptions } from "./options.js";
 import { choosePrecision } from "./precision/precision.js";
 import { rank } from "./ranking.js";
-import type { LoadOptions, PrecisionChoice, RerankRequest, RerankResponse, ScoreRequest, ScoreResponse } from "./types.js";
+import type {
+  Limits,
+  LoadOptions,
+  PrecisionChoice,
+  RerankRequest,
+  RerankResponse,
+  ScoreRequest,
+  ScoreResponse,
+} from "./types.js";
 
 export class Reranker implements AsyncDisposable {
   readonly #engine: Engine;
-  readonly #maxDocuments: number;
   /** Which weights are computed with, and why. */
   readonly precision: PrecisionChoice;
+  /** As the load options set them. */
+  readonly limits: Limits;
 
-  private constructor(engine: Engine, precision: PrecisionChoice, maxDocuments: number) {
+  private constructor(engine: Engine, precision: PrecisionChoice, limits: Limits) {
     this.#engine = engine;
     this.precision = precision;
-    this.#maxDocuments = maxDocuments;
+    this.limits = limits;
   }
 
   /** Loads a model and its score head. Rejects with a RerankError that names the option or the file. */
@@ -36,7 +45,7 @@ export class Reranker implements AsyncDisposable {
       const choice = await choosePrecision(engineOptions, precision, report);
       const { modelPath } = choice;
       const engine = await native.Engine.load({ ...engineOptions, modelPath }, (fraction) => report(fraction, "loading"));
-      return new Reranker(engine, choice, maxDocuments);
+      return new Reranker(engine, choice, { maxDocuments, maxQueuedPairs: resolved.maxQueuedPairs });
     } catch (error) {
       const known = fromNative(error);
       // On load the arguments are options.
@@ -125,10 +134,10 @@ export class Reranker implements AsyncDisposable {
       throw new RerankError("invalid_request", `documents: expected an array of strings, got ${kindOf(documents)}`);
     }
     if (documents.length === 0) throw new RerankError("empty_documents", "documents: expected at least one, got none");
-    if (documents.length > this.#maxDocuments) {
+    if (documents.length > this.limits.maxDocuments) {
       throw new RerankError(
         "too_many_documents",
-        `documents: at most ${this.#maxDocuments} are allowed in one request, got ${documents.length}`,
+        `documents: at most ${this.limits.maxDocuments} are allowed in one request, got ${documents.length}`,
       );
     }
     for (const [index, document] of documents.entries()) {

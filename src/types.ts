@@ -44,6 +44,12 @@ export interface LoadOptions {
   onProgress?: (fraction: number, activity: LoadActivity) => void;
 }
 
+/** What a request may hold at most, and the queue. */
+export interface Limits {
+  readonly maxDocuments: number;
+  readonly maxQueuedPairs: number;
+}
+
 export interface ScoreRequest {
   query: string;
   documents: readonly string[];

@@ -4,7 +4,10 @@ import { randomUUID } from "node:crypto";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import type { TSchema } from "typebox";
 import { registerAccessLog } from "./access-log.js";
+import { registerBodyParser } from "./body.js";
+import { connectionOptions } from "./connection.js";
 import { registerErrorHandling, sendError } from "./error-handler.js";
+import { registerOpenApi } from "./openapi.js";
 import { registerRoutes } from "./routes.js";
 import type { ServerContext } from "./state.js";
 import { validator } from "./validation.js";
@@ -14,10 +17,11 @@ export interface AppOptions {
 }
 
 export async function app(fastify: FastifyInstance, { context }: AppOptions): Promise<void> {
-  fastify.removeContentTypeParser("text/plain");
+  registerBodyParser(fastify);
   fastify.setValidatorCompiler<TSchema>(({ schema }) => validator(schema));
   registerAccessLog(fastify, context);
   registerErrorHandling(fastify, context);
+  await registerOpenApi(fastify);
   registerRoutes(fastify, context);
 }
 
@@ -27,6 +31,7 @@ export function createServer(context: ServerContext, logger?: FastifyBaseLogger)
     ...(logger && { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "request_id" }),
     bodyLimit: context.options.bodyLimitBytes,
+    ...connectionOptions(context.options.requestTimeoutMs),
     // The state machine answers while draining, in the error table's words.
     return503OnClosing: false,
     requestIdHeader: false,

@@ -2,6 +2,7 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from "fastify";
 import { type ErrorCode, RerankError } from "../errors.js";
+import { type TeiErrorBody, teiErrorBody } from "./dialects/tei.js";
 import type { ErrorBody } from "./schemas.js";
 import type { ServerContext } from "./state.js";
 
@@ -42,7 +43,11 @@ export function sendError(error: unknown, context: ServerContext, request: Fasti
   if (known.status === 500) request.log.error({ err: error }, "request failed");
   const retryAfter = retryAfterSeconds[known.code];
   if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
-  return reply.code(known.status).send(errorBody(known));
+  return reply.code(known.status).send(bodyFor(request, known));
+}
+
+function bodyFor(request: FastifyRequest, error: RerankError): ErrorBody | TeiErrorBody {
+  return request.routeOptions?.config?.speaksTei?.(request.body) ? teiErrorBody(error) : errorBody(error);
 }
 
 export function errorBody({ code, message }: RerankError): ErrorBody {

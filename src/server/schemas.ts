@@ -1,6 +1,7 @@
 /** Shapes that all dialects share. The schemas validate requests, serialise answers and give the types. */
 
 import { type Static, Type } from "typebox";
+import type { Usage as TokenUsage } from "../types.js";
 
 /** A dialect's field for every client: OpenAI-like `error`, FastAPI-like `detail`, Cohere-like `message`. */
 export const ErrorBody = Type.Object({
@@ -12,33 +13,47 @@ export type ErrorBody = Static<typeof ErrorBody>;
 
 export const Usage = Type.Object({ prompt_tokens: Type.Integer(), total_tokens: Type.Integer() });
 
-export const Healthy = Type.Object({
-  status: Type.Literal("ok"),
-  model: Type.String(),
-  device: Type.String(),
-  uptime_s: Type.Integer(),
-});
+/** The tokens of all of a request's parts together. */
+export function usageOf(...parts: readonly TokenUsage[]): Static<typeof Usage> {
+  return {
+    prompt_tokens: parts.reduce((sum, { promptTokens }) => sum + promptTokens, 0),
+    total_tokens: parts.reduce((sum, { totalTokens }) => sum + totalTokens, 0),
+  };
+}
 
-export const Unhealthy = Type.Object({
-  status: Type.Union([Type.Literal("loading"), Type.Literal("draining"), Type.Literal("failed")]),
-  reason: Type.String(),
-  progress: Type.Optional(Type.Number({ description: "how much of the model is fetched, then loaded, 0 to 1" })),
-  fetch: Type.Optional(
-    Type.Object(
-      {
-        phase: Type.String({ description: "fetching, verifying, or waiting for another process that fetches" }),
-        file: Type.String(),
-        bytes: Type.Integer({ description: "of all files together" }),
-        total_bytes: Type.Integer(),
-        percent: Type.Number(),
-        bytes_per_second: Type.Integer(),
-        seconds_left: Type.Optional(Type.Integer({ description: "absent while it is not known" })),
-      },
-      { description: "present while the model's files are being fetched" },
+export const Healthy = Type.Object(
+  {
+    status: Type.Literal("ok"),
+    model: Type.String(),
+    device: Type.String(),
+    uptime_s: Type.Integer(),
+  },
+  { description: "ready to score" },
+);
+
+export const Unhealthy = Type.Object(
+  {
+    status: Type.Union([Type.Literal("loading"), Type.Literal("draining"), Type.Literal("failed")]),
+    reason: Type.String(),
+    progress: Type.Optional(Type.Number({ description: "how much of the model is fetched, then loaded, 0 to 1" })),
+    fetch: Type.Optional(
+      Type.Object(
+        {
+          phase: Type.String({ description: "fetching, verifying, or waiting for another process that fetches" }),
+          file: Type.String(),
+          bytes: Type.Integer({ description: "of all files together" }),
+          total_bytes: Type.Integer(),
+          percent: Type.Number(),
+          bytes_per_second: Type.Integer(),
+          seconds_left: Type.Optional(Type.Integer({ description: "absent while it is not known" })),
+        },
+        { description: "present while the model's files are being fetched" },
+      ),
     ),
-  ),
-  model: Type.String(),
-  uptime_s: Type.Integer(),
-});
+    model: Type.String(),
+    uptime_s: Type.Integer(),
+  },
+  { description: "not ready to score, and why" },
+);
 
-export const Probe = Type.Object({ status: Type.String() });
+export const Probe = Type.Object({ status: Type.String() }, { description: "it does" });

@@ -24,6 +24,17 @@ export function validator<Schema extends TSchema>(schema: Schema): (body: unknow
   };
 }
 
+/** For bodies of several shapes: checks against the one that the body means to have, so that errors speak of that one. */
+export function shapeValidator(shapeOf: (body: unknown) => TSchema): (body: unknown) => Checked<TSchema> {
+  const validators = new Map<TSchema, ReturnType<typeof validator<TSchema>>>();
+  return (body) => {
+    const shape = shapeOf(body);
+    const known = validators.get(shape) ?? validator(shape);
+    validators.set(shape, known);
+    return known(body);
+  };
+}
+
 function describe(schema: TSchema, body: unknown, faults: readonly Fault[]): string {
   const fault = mostTelling(faults);
   if (!fault) return "body: not as expected";
@@ -55,7 +66,8 @@ function expectation(schema: unknown): string {
     case "boolean":
       return "true or false";
     case "integer": {
-      const minimum = step(schema, "minimum");
+      const [minimum, maximum] = [step(schema, "minimum"), step(schema, "maximum")];
+      if (typeof minimum === "number" && typeof maximum === "number") return `a whole number from ${minimum} to ${maximum}`;
       return typeof minimum === "number" ? `a whole number of at least ${minimum}` : "a whole number";
     }
     case "array":

@@ -1,11 +1,12 @@
-/** The service's own dialect of POST /rerank. */
+/** The service's own dialect of POST /rerank; the command line reads and writes it as well. */
 
 import { type Static, Type } from "typebox";
 import type { RerankResponse } from "../../types.js";
-import { Usage } from "../schemas.js";
-import { DocumentInput, documentTexts, QueryInput, queryText } from "./tolerance.js";
+import { Usage, usageOf } from "../schemas.js";
+import { dialect, single, usualNames } from "./dialect.js";
+import { DocumentInput, documentTexts, QueryInput, queryText, ResultCount } from "./tolerance.js";
 
-/** What every dialect's request comes down to. */
+/** A request, read. */
 export interface RerankJob {
   readonly query: string;
   readonly documents: readonly string[];
@@ -14,28 +15,47 @@ export interface RerankJob {
   readonly returnDocuments: boolean;
 }
 
-export const NativeRequest = Type.Object({
-  query: QueryInput,
-  documents: Type.Array(DocumentInput),
-  top_k: Type.Optional(Type.Integer({ minimum: 0, description: "how many results to return; 0, null or absent = all" })),
-  return_documents: Type.Optional(Type.Boolean({ default: true })),
-});
+export const NativeRequest = Type.Object(
+  {
+    query: QueryInput,
+    documents: Type.Array(DocumentInput),
+    top_k: ResultCount,
+    return_documents: Type.Optional(Type.Boolean({ default: true })),
+  },
+  {
+    description: "the service's own dialect",
+    examples: [
+      {
+        query: "What is machine learning?",
+        documents: [
+          "Machine learning is a subset of artificial intelligence that enables computers to learn from data.",
+          "The weather today is sunny and warm.",
+          "Deep learning uses neural networks with multiple layers.",
+        ],
+        top_k: 2,
+      },
+    ],
+  },
+);
 
-export const NativeResponse = Type.Object({
-  results: Type.Array(
-    Type.Object({
-      index: Type.Integer({ description: "position in the request" }),
-      relevance_score: Type.Number({ description: "0 to 1" }),
-      document: Type.Optional(Type.String()),
-      truncated: Type.Optional(Type.Boolean({ description: "true when the document's end was cut to fit the context" })),
-    }),
-  ),
-  query: Type.String(),
-  total_documents: Type.Integer(),
-  returned_documents: Type.Integer(),
-  model: Type.String(),
-  usage: Usage,
-});
+export const NativeResponse = Type.Object(
+  {
+    results: Type.Array(
+      Type.Object({
+        index: Type.Integer({ description: "position in the request" }),
+        relevance_score: Type.Number({ description: "0 to 1" }),
+        document: Type.Optional(Type.String()),
+        truncated: Type.Optional(Type.Boolean({ description: "true when the document was cut to fit the context" })),
+      }),
+    ),
+    query: Type.String(),
+    total_documents: Type.Integer(),
+    returned_documents: Type.Integer(),
+    model: Type.String(),
+    usage: Usage,
+  },
+  { description: "the results, highest score first" },
+);
 export type NativeResponse = Static<typeof NativeResponse>;
 
 export function readNative(body: Static<typeof NativeRequest>): RerankJob {
@@ -59,6 +79,16 @@ export function writeNative(job: RerankJob, { results, usage }: Omit<RerankRespo
     total_documents: job.documents.length,
     returned_documents: results.length,
     model,
-    usage: { prompt_tokens: usage.promptTokens, total_tokens: usage.totalTokens },
+    usage: usageOf(usage),
   };
 }
+
+export const native = dialect({
+  request: NativeRequest,
+  response: NativeResponse,
+  read(body) {
+    const job = readNative(body);
+    const { query, documents, topK } = job;
+    return single({ query, documents, topK }, usualNames, (response, model) => writeNative(job, response, model));
+  },
+});

@@ -1,0 +1,14 @@
+/** The `meta` that Cohere's clients read from both versions of its rerank answer. */
+
+import { type Static, Type } from "typebox";
+
+export const CohereMeta = Type.Object({
+  api_version: Type.Object({ version: Type.String() }),
+  billed_units: Type.Object({
+    search_units: Type.Integer({ description: "as Cohere counts them: one for every hundred documents begun" }),
+  }),
+});
+
+export function cohereMeta(version: "1" | "2", documents: number): Static<typeof CohereMeta> {
+  return { api_version: { version }, billed_units: { search_units: Math.ceil(documents / 100) } };
+}

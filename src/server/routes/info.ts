@@ -1,0 +1,101 @@
+/** What is served: GET /info as Text Embeddings Inference tells it, GET /v1/models as OpenAI does. */
+
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import type { FastifyInstance } from "fastify";
+import { Type } from "typebox";
+import { version } from "../../native.js";
+import { openErrorResponses, teiErrorResponses } from "../openapi.js";
+import type { ServerContext } from "../state.js";
+
+const ModelInfo = Type.Object(
+  {
+    model_id: Type.String(),
+    model_sha: Type.Null(),
+    model_dtype: Type.String({ description: "the model and the type of its weights, as llama.cpp calls them" }),
+    model_type: Type.Object({
+      reranker: Type.Object({
+        id2label: Type.Record(Type.String(), Type.String()),
+        label2id: Type.Record(Type.String(), Type.Integer()),
+      }),
+    }),
+    max_concurrent_requests: Type.Integer({ description: "each waits with at least one pair: MAX_QUEUED_PAIRS" }),
+    max_input_length: Type.Integer({ description: "tokens of a pair: CTX_SIZE" }),
+    max_batch_tokens: Type.Integer({ description: "BATCH_TOKENS" }),
+    max_batch_requests: Type.Null(),
+    max_client_batch_size: Type.Integer({ description: "MAX_DOCUMENTS" }),
+    auto_truncate: Type.Boolean({ description: "documents are cut to fit unless `truncate` is false" }),
+    tokenization_workers: Type.Integer(),
+    version: Type.String(),
+    sha: Type.Null(),
+    docker_label: Type.Null(),
+  },
+  { description: "the model and its limits" },
+);
+
+const ModelList = Type.Object(
+  {
+    object: Type.Literal("list"),
+    data: Type.Array(
+      Type.Object({
+        id: Type.String(),
+        object: Type.Literal("model"),
+        created: Type.Integer({ description: "seconds since 1970: when the service started" }),
+        owned_by: Type.String(),
+      }),
+    ),
+  },
+  { description: "the one model that is served" },
+);
+
+export function registerInfo(fastify: FastifyInstance, context: ServerContext): void {
+  const app = fastify.withTypeProvider<TypeBoxTypeProvider>();
+  const created = Math.floor(Date.now() / 1000);
+  const { modelName } = context.options;
+  const documented = { tags: ["model"], security: [{}, { key: [] }] };
+
+  app.get(
+    "/info",
+    {
+      config: { speaksTei: () => true },
+      schema: {
+        ...documented,
+        summary: "The model and its limits, as Text Embeddings Inference tells them",
+        response: { 200: ModelInfo, ...teiErrorResponses },
+      },
+    },
+    async () => {
+      const { info, limits } = context.reranker();
+      return {
+        model_id: modelName,
+        model_sha: null,
+        model_dtype: info.description,
+        model_type: { reranker: { id2label: { "0": "LABEL_0" }, label2id: { LABEL_0: 0 } } },
+        max_concurrent_requests: limits.maxQueuedPairs,
+        max_input_length: info.contextSize,
+        max_batch_tokens: info.batchTokens,
+        max_batch_requests: null,
+        max_client_batch_size: limits.maxDocuments,
+        auto_truncate: true,
+        tokenization_workers: 1,
+        version: version().addon,
+        sha: null,
+        docker_label: null,
+      };
+    },
+  );
+
+  app.get(
+    "/v1/models",
+    {
+      schema: {
+        ...documented,
+        summary: "The model, as OpenAI lists models",
+        response: { 200: ModelList, ...openErrorResponses },
+      },
+    },
+    async () => ({
+      object: "list" as const,
+      data: [{ id: modelName, object: "model" as const, created, owned_by: "jina-reranker" }],
+    }),
+  );
+}

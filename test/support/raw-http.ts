@@ -1,0 +1,43 @@
+/** HTTP by hand: bytes that no client library would send, and what comes back for them. */
+
+import { once } from "node:events";
+import { connect } from "node:net";
+
+export interface RawAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  json(): unknown;
+}
+
+/** Writes the pieces, then reads until the server closes; the request should ask for that. */
+export async function exchange(port: number, ...pieces: readonly (string | Buffer)[]): Promise<RawAnswer> {
+  const socket = connect(port, "127.0.0.1");
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  // The server may close while there is more to be written.
+  socket.on("error", () => {});
+  for (const piece of pieces) socket.write(piece);
+  await once(socket, "close");
+  return parse(Buffer.concat(chunks).toString("utf8"));
+}
+
+function parse(text: string): RawAnswer {
+  const end = text.indexOf("\r\n\r\n");
+  const [status = "", ...fields] = text.slice(0, end).split("\r\n");
+  const headers = new Headers(
+    fields.map((line): [string, string] => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]),
+  );
+  return { status: Number(status.split(" ")[1]), headers, json: () => JSON.parse(text.slice(end + 4)) };
+}
+
+/** A POST's head; a body, or chunks, come after it. */
+export function postHead(path: string, headers: Readonly<Record<string, string | number>>): string {
+  const all = { Host: "test", Connection: "close", "Content-Type": "application/json", ...headers };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
+  return [`POST ${path} HTTP/1.1`, ...lines, "", ""].join("\r\n");
+}
+
+export function chunked(...bodies: readonly (string | Buffer)[]): Buffer {
+  const parts = bodies.flatMap((body) => [`${Buffer.byteLength(body).toString(16)}\r\n`, body, "\r\n"]);
+  return Buffer.concat([...parts, "0\r\n\r\n"].map((part) => Buffer.from(part)));
+}

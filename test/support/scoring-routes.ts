@@ -1,0 +1,87 @@
+/** Every path that scores, and how its dialect says the same things: tests of what holds for all of them go through this table. */
+
+import { type Static, type TSchema, Type } from "typebox";
+import { cohereV2 } from "../../src/server/dialects/cohere-v2.js";
+import { JinaResponse } from "../../src/server/dialects/jina.js";
+import { NativeResponse } from "../../src/server/dialects/native.js";
+import { TeiResponse } from "../../src/server/dialects/tei.js";
+import { vllmScore } from "../../src/server/dialects/vllm-score.js";
+import { ErrorBody } from "../../src/server/schemas.js";
+import { json } from "./json.js";
+
+export interface Scored {
+  readonly index: number;
+  readonly score: number;
+}
+
+export interface ScoringRoute {
+  readonly name: string;
+  readonly path: string;
+  readonly dialect: "native" | "jina" | "cohere" | "tei" | "vllm";
+  /** What the dialect calls query and documents. */
+  readonly query: string;
+  readonly documents: string;
+  /** The field that limits the results, where there is one. */
+  readonly limit?: string;
+  /** Fields that every body of this dialect has here. */
+  readonly always: Readonly<Record<string, unknown>>;
+  /** Results come highest first; otherwise in document order. */
+  readonly sorted: boolean;
+  /** An answer, held against the dialect's schema. */
+  read(response: { json(): unknown }): Promise<readonly Scored[]>;
+}
+
+function reader<Schema extends TSchema>(schema: Schema, pick: (body: Static<Schema>) => readonly Scored[]) {
+  return async (response: { json(): unknown }) => pick(await json(schema, response));
+}
+
+interface Ranked {
+  readonly index: number;
+  readonly relevance_score: number;
+}
+const ranked = ({ results }: { readonly results: readonly Ranked[] }): Scored[] =>
+  results.map(({ index, relevance_score }) => ({ index, score: relevance_score }));
+
+const usual = { query: "query", documents: "documents", always: {}, sorted: true };
+const jina = { ...usual, dialect: "jina" as const, limit: "top_n", read: reader(JinaResponse, ranked) };
+const vllm = { dialect: "vllm" as const, always: {}, sorted: false, read: reader(vllmScore.response, ({ data }) => data) };
+
+export const scoringRoutes: readonly ScoringRoute[] = [
+  { ...usual, name: "/rerank", path: "/rerank", dialect: "native", limit: "top_k", read: reader(NativeResponse, ranked) },
+  { ...jina, name: "/rerank as Jina", path: "/rerank", always: { model: "m" } },
+  {
+    ...usual,
+    name: "/rerank as TEI",
+    path: "/rerank",
+    dialect: "tei",
+    documents: "texts",
+    read: reader(TeiResponse, (results) => results),
+  },
+  ...["/v1/rerank", "/reranking", "/v1/reranking", "/v1/v1/rerank"].map((path) => ({ ...jina, name: path, path })),
+  {
+    ...usual,
+    name: "/v2/rerank",
+    path: "/v2/rerank",
+    dialect: "cohere",
+    limit: "top_n",
+    read: reader(cohereV2.response, ranked),
+  },
+  { ...vllm, name: "/score", path: "/score", query: "text_1", documents: "text_2" },
+  { ...vllm, name: "/v1/score", path: "/v1/score", query: "queries", documents: "documents" },
+];
+
+/** The body that asks a route for these scores. */
+export function bodyFor(route: ScoringRoute, query: unknown, documents: unknown, more: object = {}): object {
+  return { ...route.always, [route.query]: query, [route.documents]: documents, ...more };
+}
+
+const TeiError = Type.Object({ error: Type.String(), error_type: Type.String() }, { additionalProperties: false });
+const UsualError = Type.Object(ErrorBody.properties, { additionalProperties: false });
+
+/** An error in the route's own shape: its message, and its code where the dialect has codes. */
+export async function readError(tei: boolean, response: { json(): unknown }): Promise<{ message: string; code?: string }> {
+  if (tei) return { message: (await json(TeiError, response)).error };
+  const { error, detail, message } = await json(UsualError, response);
+  if (detail !== error.message || message !== error.message) throw new Error("an error's three messages differ");
+  return error;
+}
