@@ -46,7 +46,7 @@ export async function convertedFile(
     });
   } catch (error) {
     const known = fromNative(error);
-    throw known instanceof RerankError ? known : diskFailure(error, path);
+    throw known instanceof RerankError ? known : diskFailure(error, path, "XDG_CACHE_HOME, or set PRECISION=file");
   }
   return path;
 }

@@ -29,7 +29,7 @@ export interface PrecisionChoice {
 
 type Report = (fraction: number, activity: LoadActivity) => void;
 
-/** Below this, a model is read and computed in less time than it would take to find out more. */
+/** Bytes of a file below which a model is read and computed in less time than it would take to find out more. */
 const smallestBytes = 256 * 2 ** 20;
 /** How much faster a precision must be to be worth a second copy of the weights. */
 const worthIt = 1.05;
@@ -41,22 +41,23 @@ export async function choosePrecision(
   options: EngineOptions,
   wanted: Precision | "auto",
   report: Report,
+  worthTiming = smallestBytes,
 ): Promise<PrecisionChoice> {
   const { modelPath } = options;
   if (wanted === "file") return { precision: "file", modelPath, reason: "PRECISION=file" };
   if (wanted !== "auto") return { ...(await convert(options, wanted, report)), reason: `PRECISION=${wanted}` };
   try {
-    return await fastest(options, report);
+    return await fastest(options, report, worthTiming);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return { precision: "file", modelPath, reason: `no other could be tried: ${why}` };
   }
 }
 
-async function fastest(options: EngineOptions, report: Report): Promise<PrecisionChoice> {
+async function fastest(options: EngineOptions, report: Report, worthTiming: number): Promise<PrecisionChoice> {
   const { modelPath } = options;
   const { size } = await stat(modelPath);
-  if (size < smallestBytes) return { precision: "file", modelPath, reason: "the model is small" };
+  if (size < worthTiming) return { precision: "file", modelPath, reason: "the model is small" };
   const source = await sourceChecksum(modelPath, (fraction) => report(fraction, "hashing"));
   const verdict = (await readVerdict(options, source)) ?? (await judge(options, source, report));
   const { precision, reason, tokensPerSecond } = verdict;
