@@ -126,9 +126,7 @@ describe.skipIf(haproxy === undefined && !process.env.CI)(
       second.command.child.kill("SIGTERM");
       const survivor = log((await second.command.ended).stdout);
 
-      const lost = failed(outcomes);
-      console.log({
-        killed: { requests: outcomes.length, lost: lost.length, statuses: [...new Set(lost.map(({ status }) => status))] },
+      const lost = failed(outcomes);requests: outcomes.length, lost: lost.length, statuses: [...new Set(lost.map((status ) => status))] ,
       });
       expect(lost.filter(({ startedAt }) => startedAt > killedAt)).toEqual([]);
       expect(lost.length).toBeLessThanOrEqual(connections);
@@ -148,7 +146,6 @@ describe.skipIf(haproxy === undefined && !process.env.CI)(
       const { code, stdout, stderr } = await first.command.ended;
       await untilAnswered(load, 100);
       const outcomes = await load.stop();
-      console.log({ drained: { requests: outcomes.length, by_it: log(stdout).size } });
       expect([code, stderr]).toEqual([0, ""]);
       expect(failed(outcomes)).toEqual([]);
       expect(log(stdout).size).toBeGreaterThan(0);
