@@ -12,7 +12,16 @@ const body = { query: "weather", documents: ["sunny"] };
 /** What an engine that was just loaded says of itself. */
 const idle = {
   ...{ jobsSubmitted: 0, jobsCompleted: 0, jobsFailed: 0, jobsCancelled: 0, pairsScored: 0, pairsDropped: 0, pairsQueued: 0 },
-  ...{ tokensComputed: 0, tokensPadding: 0, batches: 0, tokensReused: 0, pairsWarm: 0, cacheBytes: 0, cacheEntries: 0 },
+  ...{
+    tokensComputed: 0,
+    tokensPadding: 0,
+    batches: 0,
+    tokensReused: 0,
+    pairsWarm: 0,
+    pairsRepeated: 0,
+    cacheBytes: 0,
+    cacheEntries: 0,
+  },
 };
 
 describe("the engine's health", () => {

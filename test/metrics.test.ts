@@ -38,6 +38,7 @@ describe("/metrics", () => {
       rerank_document_cache_bytes: "gauge",
       rerank_document_cache_entries: "gauge",
       rerank_document_cache_hits_total: "counter",
+      rerank_score_cache_hits_total: "counter",
       rerank_model_info: "gauge",
     });
     for (const name of ["process_resident_memory_bytes", "process_cpu_seconds_total", "nodejs_eventloop_lag_seconds"]) {
@@ -49,22 +50,25 @@ describe("/metrics", () => {
   test("counts what a request did, and agrees with the engine's own figures", async () => {
     const before = await scrape();
     // A long document is cut to fit; it is the worst and not among the results asked for.
-    const body = { query: "weather", documents: ["the weather is sunny", "rain", text(300, 1)], top_k: 1 };
-    for (let times = 0; times < 2; times++) expect((await post(`${service.url}/rerank`, body)).status).toBe(200);
+    const body = { documents: ["the weather is sunny", "rain", text(300, 1)], top_k: 1 };
+    for (const query of ["weather", "sun", "sun"]) {
+      expect((await post(`${service.url}/rerank`, { query, ...body })).status).toBe(200);
+    }
     expect((await post(`${service.url}/rerank`, { query: "", documents: ["a"] })).status).toBe(422);
     expect((await post(`${service.url}/no/such/route/${"x".repeat(50)}`, {})).status).toBe(404);
     await service.logged(({ status }) => status === 404);
     const after = await scrape();
     const gained = (name: string) => (after.get(name) ?? 0) - (before.get(name) ?? 0);
-    const { tokensComputed, tokensPadding, tokensReused, batches, pairsScored, pairsWarm, cacheBytes } = service.reranker.stats();
-    expect(gained('rerank_requests_total{route="/rerank",status="200"}')).toBe(2);
+    const { tokensComputed, tokensPadding, tokensReused, batches, pairsScored, pairsWarm, pairsRepeated, cacheBytes } =
+      service.reranker.stats();
+    expect(gained('rerank_requests_total{route="/rerank",status="200"}')).toBe(3);
     expect(gained('rerank_requests_total{route="/rerank",status="422"}')).toBe(1);
     expect(gained('rerank_requests_total{route="unknown",status="404"}')).toBe(1);
-    expect(gained('rerank_request_duration_seconds_count{route="/rerank"}')).toBe(3);
-    expect(gained("rerank_queue_wait_seconds_count")).toBe(2);
-    expect(gained("rerank_compute_seconds_count")).toBe(2);
-    expect(gained("rerank_truncated_total")).toBe(2);
-    expect(gained("rerank_pairs_total")).toBe(6);
+    expect(gained('rerank_request_duration_seconds_count{route="/rerank"}')).toBe(4);
+    expect(gained("rerank_queue_wait_seconds_count")).toBe(3);
+    expect(gained("rerank_compute_seconds_count")).toBe(3);
+    expect(gained("rerank_truncated_total")).toBe(3);
+    expect(gained("rerank_pairs_total")).toBe(9);
     expect(after.get("rerank_pairs_total")).toBe(pairsScored);
     expect(after.get('rerank_tokens_total{kind="computed"}')).toBe(tokensComputed);
     expect(after.get('rerank_tokens_total{kind="reused"}')).toBe(tokensReused);
@@ -72,7 +76,8 @@ describe("/metrics", () => {
     expect(after.get("rerank_batch_tokens_count")).toBe(batches);
     expect(after.get("rerank_document_cache_hits_total")).toBe(pairsWarm);
     expect(after.get("rerank_document_cache_bytes")).toBe(cacheBytes);
-    expect(pairsWarm).toBeGreaterThan(0);
+    expect(after.get("rerank_score_cache_hits_total")).toBe(pairsRepeated);
+    expect([pairsWarm, pairsRepeated].every((count) => count > 0)).toBe(true);
     expect(await sample("rerank_queue_pairs")).toBe(0);
   });
 

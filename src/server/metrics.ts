@@ -113,9 +113,10 @@ export class Metrics {
     gauge("rerank_document_cache_bytes", "Memory that document prefixes take.", (now) => now.cacheBytes);
     gauge("rerank_document_cache_entries", "Document prefixes that are kept.", (now) => now.cacheEntries);
     counter("rerank_document_cache_hits_total", "Pairs that began with a kept prefix.", (now) => now.pairsWarm);
+    counter("rerank_score_cache_hits_total", "Pairs whose score was known already.", (now) => now.pairsRepeated);
     new Counter({
       name: "rerank_tokens_total",
-      help: "Tokens of pairs: computed by the model, or reused from the document cache.",
+      help: "Tokens of pairs: computed by the model, or reused from the caches.",
       labelNames: ["kind"],
       registers,
       collect() {
