@@ -31,7 +31,12 @@ const contentSecurityPolicy = {
 
 export async function registerAuth(fastify: FastifyInstance, options: ServerOptions): Promise<void> {
   const { apiKeys = [], corsOrigins = [] } = options;
-  await fastify.register(helmet, { contentSecurityPolicy, strictTransportSecurity: false });
+  await fastify.register(helmet, {
+    contentSecurityPolicy,
+    // Browsers heed these over https only, and complain about the second over http.
+    strictTransportSecurity: false,
+    crossOriginOpenerPolicy: false,
+  });
   if (corsOrigins.length > 0) {
     await fastify.register(cors, {
       origin: corsOrigins.includes("*") ? "*" : [...corsOrigins],

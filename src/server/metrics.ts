@@ -5,9 +5,12 @@
 
 import type { FastifyInstance } from "fastify";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry, Summary } from "prom-client";
+import { Type } from "typebox";
 import type { EngineStats } from "../../binding.js";
+import { errorTable } from "../errors.js";
 import type { Reranker } from "../reranker.js";
 import type { Timings } from "../types.js";
+import { ErrorBody } from "./schemas.js";
 import type { ServerContext } from "./state.js";
 
 /** From a cached pair on a GPU to a hundred long documents on a small CPU. */
@@ -164,8 +167,12 @@ class BatchTokens extends Summary {
   }
 }
 
+const documentation = { tags: ["operation"], summary: "Figures for Prometheus", produces: ["text/plain"] };
+const text = Type.String({ description: "Prometheus text format" });
+
 export function registerMetrics(fastify: FastifyInstance, { metrics }: ServerContext): void {
-  fastify.get("/metrics", { config: { quiet: true } }, async (_request, reply) => {
+  const schema = { ...documentation, response: { 200: text, 401: { ...ErrorBody, description: errorTable.unauthorized.when } } };
+  fastify.get("/metrics", { config: { quiet: true }, schema }, async (_request, reply) => {
     reply.type(metrics.contentType);
     return metrics.text();
   });
