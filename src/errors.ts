@@ -15,6 +15,7 @@ interface ErrorDescription {
 export const errorTable = {
   invalid_json: { status: 400, when: "The body is not JSON in UTF-8." },
   invalid_request: { status: 400, when: "A field is missing or wrong; the message names it, what was expected and what came." },
+  unauthorized: { status: 401, when: "API_KEYS is set and the request has no `Authorization: Bearer` with one of them." },
   not_found: { status: 404, when: "No such route." },
   method_not_allowed: { status: 405, when: "The route exists, the method does not; `Allow` lists those that do." },
   request_timeout: { status: 408, when: "The request did not arrive in full within REQUEST_TIMEOUT_MS." },
@@ -37,6 +38,10 @@ export const errorTable = {
   invalid_score: { status: 500, when: "The model produced a score that is not a number." },
   loading: { status: 503, when: "The model is still being loaded; with `Retry-After`." },
   draining: { status: 503, when: "The server is shutting down; with `Retry-After`." },
+  overloaded: {
+    status: 503,
+    when: "The event loop lags or memory is short, beyond MAX_EVENT_LOOP_DELAY_MS or MAX_RSS_MB; with `Retry-After`.",
+  },
   closed: { status: 503, when: "The reranker was closed." },
   timeout: { status: 504, when: "REQUEST_TIMEOUT_MS passed before the answer." },
   invalid_option: {

@@ -66,7 +66,7 @@ export class Reranker implements AsyncDisposable {
 
   /** Scores in document order. */
   async score(request: ScoreRequest): Promise<ScoreResponse> {
-    this.#check(request);
+    this.check(request);
     const { signal } = request;
     signal?.throwIfAborted();
     try {
@@ -113,7 +113,8 @@ export class Reranker implements AsyncDisposable {
       document: documents[index] as string,
       droppedTokens: droppedTokens[index] as number,
     }));
-    return { results, usage, timings };
+    const truncated = droppedTokens.filter((dropped) => dropped > 0).length;
+    return { results, truncated, usage, timings };
   }
 
   /** Lets the running batch finish, fails what waits with `closed`, frees the model. Idempotent. */
@@ -125,7 +126,8 @@ export class Reranker implements AsyncDisposable {
     await this.close();
   }
 
-  #check({ query, documents }: ScoreRequest): void {
+  /** Throws what `score` would reject with before any work. */
+  check({ query, documents }: ScoreRequest): void {
     if (typeof query !== "string") {
       throw new RerankError("invalid_request", `query: expected a string, got ${kindOf(query)}`);
     }

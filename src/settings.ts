@@ -25,6 +25,8 @@ export interface Setting<Value> {
   readonly help: string;
   /** How --help puts a default that depends on the machine. */
   readonly defaultText?: string;
+  /** Not repeated when it does not parse. */
+  readonly secret?: true;
 }
 
 /** `automatic`: 0 is allowed as well and means that the program decides. */
@@ -62,6 +64,21 @@ export function text(what: string, placeholder: string): Kind<string> {
 function pattern(what: string, placeholder: string, expression: RegExp): Kind<string> {
   const accepts = (value: unknown): value is string => typeof value === "string" && expression.test(value);
   return { allowed: what, placeholder, parse: (value) => (accepts(value.trim()) ? value.trim() : undefined), accepts };
+}
+
+/** One or more, separated by commas. */
+function list(what: string, placeholder: string, expression: RegExp): Kind<readonly string[]> {
+  const accepts = (value: unknown): value is readonly string[] =>
+    Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "string" && expression.test(item));
+  return {
+    allowed: what,
+    placeholder,
+    parse: (value) => {
+      const items = value.split(",").flatMap((item) => item.trim() || []);
+      return accepts(items) ? items : undefined;
+    },
+    accepts,
+  };
 }
 
 /** With a placeholder the flag takes a value: a switch could only turn on what is on by default. */
@@ -145,6 +162,7 @@ export const settings = {
     defaultText: "the file token in HF_HOME",
     environment: "HF_TOKEN",
     flag: "--hf-token",
+    secret: true,
     help: "for private and gated repositories; better as a variable, which other users of the machine do not see",
   }),
   hfHome: setting({
@@ -287,6 +305,49 @@ export const settings = {
     flag: "--body-limit-mb",
     help: "MiB; larger bodies get 413",
   }),
+  maxEventLoopDelayMs: setting({
+    kind: wholeNumber(0, 3_600_000),
+    default: 1000,
+    environment: "MAX_EVENT_LOOP_DELAY_MS",
+    flag: "--max-event-loop-delay-ms",
+    help: "milliseconds that JavaScript may lag before scoring is refused with 503, 0 = no limit",
+  }),
+  maxRssMb: setting({
+    kind: wholeNumber(0, 16_777_216),
+    default: 0,
+    environment: "MAX_RSS_MB",
+    flag: "--max-rss-mb",
+    help: "MiB that the process may have, model included, before scoring is refused with 503, 0 = no limit",
+  }),
+  drainDelayMs: setting({
+    kind: wholeNumber(0, 600_000),
+    default: 0,
+    environment: "DRAIN_DELAY_MS",
+    flag: "--drain-delay-ms",
+    help: "milliseconds after SIGTERM in which /health says draining and requests are still taken, for balancers to notice",
+  }),
+  apiKeys: setting({
+    kind: list("keys without spaces, separated by commas", "<key,…>", /^[\x21-\x2b\x2d-\x7e]+$/),
+    default: undefined,
+    environment: "API_KEYS",
+    flag: "--api-keys",
+    secret: true,
+    help: "requests have to bring one of them; better as a variable, which other users of the machine do not see",
+  }),
+  corsOrigins: setting({
+    kind: list("origins such as https://app.example, separated by commas, or *", "<origin,…>", /^(\*|https?:\/\/[^\s/?#,*]+)$/),
+    default: undefined,
+    environment: "CORS_ORIGIN",
+    flag: "--cors-origin",
+    help: "web pages of these origins may ask and read the answers",
+  }),
+  otelEndpoint: setting({
+    kind: pattern("an http or https address", "<url>", /^https?:\/\/[^\s?#]+$/),
+    default: undefined,
+    environment: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    flag: "--otel-endpoint",
+    help: "an OpenTelemetry collector that takes OTLP over HTTP; spans are sent to /v1/traces there",
+  }),
   keepAliveOnFailure: setting({
     kind: toggle(),
     default: false,
@@ -305,7 +366,7 @@ export const settings = {
 
 export type SettingName = keyof typeof settings;
 
-type WithoutDefault = "modelPath" | "headPath" | "hfToken" | "hfHome" | "hfHubCache";
+type WithoutDefault = "modelPath" | "headPath" | "hfToken" | "hfHome" | "hfHubCache" | "apiKeys" | "corsOrigins" | "otelEndpoint";
 type ValueOf<S> = S extends Setting<infer Value> ? Value : never;
 export type Settings = {
   readonly [Name in SettingName]: ValueOf<(typeof settings)[Name]> | (Name extends WithoutDefault ? undefined : never);
@@ -331,7 +392,8 @@ export function readSettings<const Name extends SettingName>(
 function parse(row: Setting<unknown>, source: string, given: string): unknown {
   const value = row.kind.parse(given);
   if (value === undefined) {
-    throw new RerankError("invalid_option", `${source}: expected ${row.kind.allowed}, got ${JSON.stringify(given)}`);
+    const got = row.secret ? "something else" : JSON.stringify(given);
+    throw new RerankError("invalid_option", `${source}: expected ${row.kind.allowed}, got ${got}`);
   }
   return value;
 }

@@ -50,6 +50,12 @@ export interface Limits {
   readonly maxQueuedPairs: number;
 }
 
+/** What a request may hold at most, and the queue. */
+export interface Limits {
+  readonly maxDocuments: number;
+  readonly maxQueuedPairs: number;
+}
+
 export interface ScoreRequest {
   query: string;
   documents: readonly string[];
@@ -112,6 +118,8 @@ export interface RankedDocument {
 export interface RerankResponse {
   /** Highest score first; ties by index, lowest first. */
   results: RankedDocument[];
+  /** Documents whose end was cut to fit the context, those beyond topK included. */
+  truncated: number;
   usage: Usage;
   timings: Timings;
 }

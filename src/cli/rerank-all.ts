@@ -42,5 +42,6 @@ export async function rerankAll(
     document: documents[index] ?? "",
     droppedTokens: droppedTokens[index] ?? 0,
   }));
-  return { results, usage: { promptTokens: tokens, totalTokens: tokens } };
+  const truncated = droppedTokens.filter((dropped) => dropped > 0).length;
+  return { results, truncated, usage: { promptTokens: tokens, totalTokens: tokens } };
 }

@@ -9,10 +9,11 @@ import { type Service, startService } from "../server/service.js";
 import type { LoadActivity } from "../types.js";
 import type { ServerSettings } from "./flags.js";
 import { demoNotice, loadModel, modelName, modelSource } from "./model-source.js";
+import { serverOptions } from "./server-options.js";
 import { TransferDisplay } from "./transfer-display.js";
 
 export async function serve(settings: ServerSettings): Promise<void> {
-  const { port, host, requestTimeoutMs, bodyLimitMb, keepAliveOnFailure, logLevel } = settings;
+  const { keepAliveOnFailure, logLevel } = settings;
   const source = modelSource(settings);
   const logger = pino({ level: logLevel });
   // llama.cpp tells much while it loads: its info is our debug.
@@ -27,10 +28,7 @@ export async function serve(settings: ServerSettings): Promise<void> {
   });
   using display = new TransferDisplay((transfer) => logger.info(transferFields(transfer), transfer.phase));
   service = await startService({
-    modelName: modelName(source),
-    requestTimeoutMs,
-    bodyLimitBytes: bodyLimitMb * 2 ** 20,
-    address: { host, port },
+    ...(await serverOptions(settings, modelName(source))),
     logger,
     load: (onProgress) =>
       loadModel(source, settings, {

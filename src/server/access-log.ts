@@ -1,12 +1,13 @@
 /**
- * One log line a request, written when its response is closed, and the count of requests in flight. Lines hold numbers and
- * names of routes, never a query or a document.
+ * One log line a request, written when it is over, the same in the metrics, and the count of requests in flight. Lines hold
+ * numbers and names of routes, never a query, a document or a key.
  */
 
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { errorTable } from "../errors.js";
 import type { Reranker } from "../reranker.js";
 import type { Timings } from "../types.js";
+import { onResponseEnd } from "./disconnect.js";
 import type { ServerContext } from "./state.js";
 
 /** A scoring request: whom it scores with, found when it came in, and what it noted about its work. */
@@ -29,15 +30,13 @@ export function registerAccessLog(fastify: FastifyInstance, context: ServerConte
     const startedAt = performance.now();
     context.requestStarted();
     reply.header("x-request-id", request.id);
-    let finished = false;
-    reply.raw.once("finish", () => {
-      finished = true;
-    });
-    reply.raw.once("close", () => {
+    onResponseEnd(reply.raw, (sent) => {
       context.requestEnded();
-      const left = !finished;
-      if (left) context.counters.clientClosed += 1;
-      write(request, reply, left ? errorTable.client_closed.status : reply.statusCode, performance.now() - startedAt);
+      if (!sent) context.counters.clientClosed += 1;
+      const status = sent ? reply.statusCode : errorTable.client_closed.status;
+      const totalMs = performance.now() - startedAt;
+      context.metrics.requestEnded(routeOf(request), status, totalMs / 1000);
+      write(request, status, totalMs);
     });
   });
   fastify.addHook("onSend", async (_request, reply, payload) => {
@@ -51,15 +50,21 @@ function milliseconds(value: number): number {
   return Math.round(value * 1000) / 1000;
 }
 
-function write(request: FastifyRequest, reply: FastifyReply, status: number, totalMs: number): void {
+/** As it was registered, so that there are only so many. */
+export function routeOf(request: FastifyRequest): string {
+  return request.routeOptions.url ?? "unknown";
+}
+
+function write(request: FastifyRequest, status: number, totalMs: number): void {
   const { work } = request;
   const fields = {
     method: request.method,
-    route: request.routeOptions.url ?? "unknown",
+    route: routeOf(request),
     status,
     ...(work?.documents !== undefined && { documents: work.documents }),
     ...(work?.tokens !== undefined && { tokens: work.tokens }),
     ...(work?.timings && {
+      tokens_computed: work.timings.computedTokens,
       tokens_reused: work.timings.reusedTokens,
       queue_ms: milliseconds(work.timings.queueMs),
       compute_ms: milliseconds(work.timings.computeMs),
@@ -67,15 +72,17 @@ function write(request: FastifyRequest, reply: FastifyReply, status: number, tot
     total_ms: milliseconds(totalMs),
   };
   // Probes come every few seconds and say nothing while all is well.
-  const quiet = request.routeOptions.config.quiet === true && reply.statusCode < 400;
+  const quiet = request.routeOptions.config.quiet === true && status < 400;
   if (quiet) request.log.debug(fields, "request");
   else request.log.info(fields, "request");
 }
 
-/** `Server-Timing`, which browsers and curl show: durations in milliseconds. */
-export function serverTiming(timings: Timings): string {
-  const { queueMs, tokenizeMs, computeMs, totalMs } = timings;
-  return Object.entries({ queue: queueMs, tokenize: tokenizeMs, compute: computeMs, total: totalMs })
-    .map(([name, duration]) => `${name};dur=${milliseconds(duration)}`)
-    .join(", ");
+/** `Server-Timing`, which browsers and curl show: durations in milliseconds, and how many tokens were computed and reused. */
+export function serverTiming({ queueMs, tokenizeMs, computeMs, totalMs, computedTokens, reusedTokens }: Timings): string {
+  const durations = Object.entries({ queue: queueMs, tokenize: tokenizeMs, compute: computeMs, total: totalMs });
+  const tokens = Object.entries({ computed: computedTokens, reused: reusedTokens });
+  return [
+    ...durations.map(([name, duration]) => `${name};dur=${milliseconds(duration)}`),
+    ...tokens.map(([name, count]) => `${name};desc="${count}"`),
+  ].join(", ");
 }

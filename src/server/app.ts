@@ -4,12 +4,16 @@ import { randomUUID } from "node:crypto";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import type { TSchema } from "typebox";
 import { registerAccessLog } from "./access-log.js";
+import { registerAuth } from "./auth.js";
 import { registerBodyParser } from "./body.js";
 import { connectionOptions } from "./connection.js";
 import { registerErrorHandling, sendError } from "./error-handler.js";
+import { registerMetrics } from "./metrics.js";
 import { registerOpenApi } from "./openapi.js";
+import { registerPressure } from "./pressure.js";
 import { registerRoutes } from "./routes.js";
 import type { ServerContext } from "./state.js";
+import { registerTracing } from "./tracing.js";
 import { validator } from "./validation.js";
 
 export interface AppOptions {
@@ -19,9 +23,14 @@ export interface AppOptions {
 export async function app(fastify: FastifyInstance, { context }: AppOptions): Promise<void> {
   registerBodyParser(fastify);
   fastify.setValidatorCompiler<TSchema>(({ schema }) => validator(schema));
+  // In this order: what is refused is logged and traced as well, and by whom it may be seen is settled first.
   registerAccessLog(fastify, context);
+  registerTracing(fastify, context);
   registerErrorHandling(fastify, context);
+  await registerAuth(fastify, context.options);
+  await registerPressure(fastify, context.options);
   await registerOpenApi(fastify);
+  registerMetrics(fastify, context);
   registerRoutes(fastify, context);
 }
 

@@ -1,32 +1,66 @@
 /**
- * The signal that ends a request's work early: its client left, or its time is up. Fastify's own `request.signal` aborts as
- * soon as a POST body is read, so this one watches the response: closed and not finished means that the client left.
+ * When a request is over, and the signal that ends its work early: its client left, or its time is up. Fastify's own
+ * `request.signal` aborts as soon as a POST body is read, so this watches the response. Of pipelined requests only the
+ * first one's response has the connection; the others are never told that it closed, so the connection is watched too.
  */
 
 import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { RerankError } from "../errors.js";
 
 export interface RequestSignal extends Disposable {
-  /** Aborts with a RerankError: client_closed or timeout. */
+  /** Aborts with a RerankError: client_closed, timeout, or what `cancel` was given. */
   readonly signal: AbortSignal;
+  cancel(reason: unknown): void;
 }
 
-/** Dispose it when the request is over: its listener and its timer go in one place. */
+/** Dispose it when the request is over: its listeners and its timer go in one place. */
 export function requestSignal(response: ServerResponse, timeoutMs: number): RequestSignal {
   const controller = new AbortController();
-  const onClose = () => {
-    if (!response.writableFinished) controller.abort(new RerankError("client_closed", "the client left before the answer"));
-  };
+  const cancel = (reason: unknown) => controller.abort(reason);
+  const forget = onResponseEnd(response, (sent) => {
+    if (!sent) cancel(new RerankError("client_closed", "the client left before the answer"));
+  });
   const timer = setTimeout(() => {
-    controller.abort(new RerankError("timeout", `no answer within ${timeoutMs} ms; nothing more of the request is computed`));
+    cancel(new RerankError("timeout", `no answer within ${timeoutMs} ms; nothing more of the request is computed`));
   }, timeoutMs);
-  response.on("close", onClose);
-  if (response.destroyed) onClose();
   return {
     signal: controller.signal,
+    cancel,
     [Symbol.dispose]() {
       clearTimeout(timer);
-      response.off("close", onClose);
+      forget();
     },
   };
+}
+
+/** Tells once, at once if it is so already, whether the answer was sent to its end. What it returns stops it. */
+export function onResponseEnd(response: ServerResponse, ended: (sent: boolean) => void): () => void {
+  const { socket } = response.req;
+  const tell = () => {
+    forget();
+    ended(response.writableFinished);
+  };
+  const forget = () => {
+    response.off("close", tell);
+    closings(socket).delete(tell);
+  };
+  response.on("close", tell);
+  closings(socket).add(tell);
+  if (response.destroyed || socket.destroyed) tell();
+  return forget;
+}
+
+/** A connection has one listener, however many requests come over it. */
+const watched = new WeakMap<Socket, Set<() => void>>();
+
+function closings(socket: Socket): Set<() => void> {
+  const known = watched.get(socket);
+  if (known) return known;
+  const callbacks = new Set<() => void>();
+  watched.set(socket, callbacks);
+  socket.once("close", () => {
+    for (const tell of [...callbacks]) tell();
+  });
+  return callbacks;
 }

@@ -6,8 +6,8 @@ import { type TeiErrorBody, teiErrorBody } from "./dialects/tei.js";
 import type { ErrorBody } from "./schemas.js";
 import type { ServerContext } from "./state.js";
 
-/** `Retry-After` of the answers that are worth repeating. */
-const retryAfterSeconds: Readonly<Partial<Record<ErrorCode, number>>> = { queue_full: 1, loading: 2, draining: 2 };
+/** `Retry-After` of the answers that are worth repeating; that of queue_full is computed. */
+const retryAfterSeconds: Readonly<Partial<Record<ErrorCode, number>>> = { loading: 2, draining: 2, overloaded: 2 };
 
 const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: "invalid_json",
@@ -41,13 +41,17 @@ export function registerErrorHandling(fastify: FastifyInstance, context: ServerC
 export function sendError(error: unknown, context: ServerContext, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = asRerankError(error, context);
   if (known.status === 500) request.log.error({ err: error }, "request failed");
-  const retryAfter = retryAfterSeconds[known.code];
+  const retryAfter = known.code === "queue_full" ? untilRoom(context, request) : retryAfterSeconds[known.code];
   if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
   return reply.code(known.status).send(bodyFor(request, known));
 }
 
 function bodyFor(request: FastifyRequest, error: RerankError): ErrorBody | TeiErrorBody {
   return request.routeOptions?.config?.speaksTei?.(request.body) ? teiErrorBody(error) : errorBody(error);
+}
+
+function untilRoom({ admission }: ServerContext, { work }: FastifyRequest): number {
+  return work ? admission.retryAfterSeconds(work.reranker, work.documents ?? 1) : 1;
 }
 
 export function errorBody({ code, message }: RerankError): ErrorBody {

@@ -1,6 +1,7 @@
 /** Ports and signals: opens the port, and on SIGTERM or SIGINT finishes what runs and ends. */
 
 import { constants } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import type { ServerContext } from "./state.js";
 
@@ -29,10 +30,17 @@ export async function listen(server: FastifyInstance, { host, port }: Address): 
   return typeof address === "object" && address !== null ? address.port : port;
 }
 
-/** Stops accepting, answers what runs, refuses what still comes in on open connections, closes the model. */
+/**
+ * Says that it drains; after DRAIN_DELAY_MS stops accepting, answers what runs, refuses what still comes in on open
+ * connections, closes the model.
+ */
 export async function drain(server: FastifyInstance, context: ServerContext): Promise<void> {
-  const reranker = context.state.status === "ready" ? context.state.reranker : undefined;
-  context.drain();
+  const { drainDelayMs = 0 } = context.options;
+  if (drainDelayMs > 0) {
+    context.drain({ refuse: false });
+    await sleep(drainDelayMs);
+  }
+  const reranker = context.drain();
   const closed = server.close();
   const patience = setTimeout(() => server.server.closeAllConnections(), context.options.requestTimeoutMs);
   await context.idle();
@@ -41,6 +49,7 @@ export async function drain(server: FastifyInstance, context: ServerContext): Pr
   server.server.closeAllConnections();
   await closed;
   await reranker?.close();
+  await context.options.tracing?.close();
 }
 
 /** The first SIGTERM or SIGINT stops; a second ends the process at once. */

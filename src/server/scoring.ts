@@ -4,15 +4,21 @@
  */
 
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { RerankError } from "../errors.js";
 import type { RerankRequest, RerankResponse, Timings } from "../types.js";
 import { serverTiming } from "./access-log.js";
 import { requestSignal } from "./disconnect.js";
+import { refuseUnderPressure } from "./pressure.js";
 import type { ServerContext } from "./state.js";
 
 /** `onRequest` of a scoring route: refuses before the body is read; what came in before the server drained is answered. */
 export function scoringGate(context: ServerContext): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
-    request.work = { reranker: context.reranker() };
+    refuseUnderPressure(request);
+    const reranker = context.reranker();
+    request.work = { reranker };
+    // Whatever its body holds, it has one pair at least.
+    context.admission.admit(reranker, 1);
   };
 }
 
@@ -30,23 +36,53 @@ export async function rerankOne(
   return response;
 }
 
-/** The answers, in the order of the requests. Sets `Server-Timing` and notes for the log what was done. */
+/**
+ * The answers, in the order of the requests. Sets `Server-Timing` and notes for log, metrics and traces what was done. When
+ * one of the requests cannot be answered, none is, and nothing more of the others is computed.
+ */
 export async function runScoring(
   request: FastifyRequest,
   reply: FastifyReply,
   context: ServerContext,
   requests: readonly Request[],
 ): Promise<RerankResponse[]> {
+  const { admission, health, metrics, options } = context;
   const { reranker } = request.work ?? { reranker: context.reranker() };
-  const work = { reranker, documents: requests.reduce((sum, { documents }) => sum + documents.length, 0) };
+  const documents = requests.reduce((sum, one) => sum + one.documents.length, 0);
+  const work = { reranker, documents };
   request.work = work;
-  using ended = requestSignal(reply.raw, context.options.requestTimeoutMs);
-  const responses = await Promise.all(requests.map((one) => reranker.rerank({ ...one, signal: ended.signal })));
-  const timings = together(responses.map((response) => response.timings));
-  const tokens = responses.reduce((sum, { usage }) => sum + usage.totalTokens, 0);
-  request.work = { ...work, tokens, timings };
-  reply.header("server-timing", serverTiming(timings));
-  return responses;
+  for (const one of requests) reranker.check(one);
+  const { maxDocuments } = reranker.limits;
+  if (documents > maxDocuments) {
+    const message = `documents: at most ${maxDocuments} are allowed in one request, got ${documents} in all`;
+    throw new RerankError("too_many_documents", message);
+  }
+  admission.admit(reranker, documents);
+  using ended = requestSignal(reply.raw, options.requestTimeoutMs);
+  const startedAt = performance.now();
+  try {
+    const running = Promise.all(requests.map((one) => reranker.rerank({ ...one, signal: ended.signal })));
+    admission.observe(reranker);
+    const responses = await running;
+    const timings = together(responses.map((response) => response.timings));
+    // What was known already says nothing about the engine.
+    if (timings.computedTokens > 0) health.succeeded();
+    const tokens = responses.reduce((sum, { usage }) => sum + usage.totalTokens, 0);
+    request.work = { ...work, tokens, timings };
+    metrics.scored(
+      timings,
+      responses.reduce((sum, { truncated }) => sum + truncated, 0),
+    );
+    request.span?.scored(startedAt, documents, timings);
+    reply.header("server-timing", serverTiming(timings));
+    return responses;
+  } catch (error) {
+    health.failed(error);
+    ended.cancel(error);
+    throw error;
+  } finally {
+    admission.observe(reranker);
+  }
 }
 
 /** Requests run side by side: the time is the longest one's, the tokens are everyone's. */

@@ -1,6 +1,6 @@
 /**
- * What the server is doing: loading → ready → draining, or loading → failed. The one place routes ask for the reranker,
- * and the one that knows how many requests are in flight.
+ * What the server is doing: loading → ready → draining, or loading → failed; ready and failed alternate with the engine's
+ * health. The one place routes ask for the reranker, and the one that knows how many requests are in flight.
  */
 
 import { RerankError } from "../errors.js";
@@ -8,6 +8,11 @@ import type { Transfer } from "../model/transfer.js";
 import { activityNotice } from "../precision/activity.js";
 import type { Reranker } from "../reranker.js";
 import type { LoadActivity } from "../types.js";
+import { Admission } from "./admission.js";
+import { EngineHealth } from "./engine-health.js";
+import { Metrics } from "./metrics.js";
+import type { Tracing } from "./open-telemetry.js";
+import { tinyScore } from "./readiness.js";
 
 export type ServerState =
   | {
@@ -18,7 +23,7 @@ export type ServerState =
       readonly activity: LoadActivity;
     }
   | { readonly status: "ready"; readonly reranker: Reranker }
-  | { readonly status: "draining"; readonly reranker: Reranker | undefined }
+  | { readonly status: "draining"; readonly reranker: Reranker | undefined; readonly refusing: boolean }
   | { readonly status: "failed"; readonly reason: string };
 
 /** What a loading server is busy with. */
@@ -43,6 +48,16 @@ export interface ServerOptions {
   readonly modelName: string;
   readonly requestTimeoutMs: number;
   readonly bodyLimitBytes: number;
+  /** When there are any, a request has to bring one. */
+  readonly apiKeys?: readonly string[];
+  /** Origins whose pages may read the answers; "*" = all. */
+  readonly corsOrigins?: readonly string[];
+  /** How long a draining server goes on taking requests, so that balancers see it drain before it refuses; default 0. */
+  readonly drainDelayMs?: number;
+  /** Beyond these scoring is refused with `overloaded`; 0 = no limit. */
+  readonly maxEventLoopDelayMs?: number;
+  readonly maxRssBytes?: number;
+  readonly tracing?: Tracing;
 }
 
 export class ServerContext {
@@ -53,6 +68,9 @@ export class ServerContext {
     /** Clients that left before their answer. */
     clientClosed: 0,
   };
+  readonly admission = new Admission();
+  readonly metrics: Metrics;
+  readonly health: EngineHealth;
   readonly #startedAt = performance.now();
   readonly #onIdle: (() => void)[] = [];
   #state: ServerState = { status: "loading", progress: 0, transfer: undefined, activity: "loading" };
@@ -60,10 +78,18 @@ export class ServerContext {
 
   constructor(options: ServerOptions) {
     this.options = options;
+    this.metrics = new Metrics({ modelName: options.modelName, reranker: () => this.#loaded });
+    this.health = new EngineHealth({
+      probe: () => tinyScore(this, this.reranker()),
+      stallMs: 2 * options.requestTimeoutMs,
+    });
   }
 
+  /** As the probes tell it: an engine that stopped working counts as failed, although it is still tried. */
   get state(): ServerState {
-    return this.#state;
+    if (this.#state.status !== "ready") return this.#state;
+    const reason = this.health.failure(this.#state.reranker.stats());
+    return reason === undefined ? this.#state : { status: "failed", reason };
   }
 
   get uptimeSeconds(): number {
@@ -92,9 +118,16 @@ export class ServerContext {
     if (this.#state.status === "loading") this.#state = { status: "failed", reason };
   }
 
-  drain(): void {
-    if (this.#state.status === "draining") return;
-    this.#state = { status: "draining", reranker: this.#state.status === "ready" ? this.#state.reranker : undefined };
+  /** From now on probes say so. `refuse`: and scoring is refused. Returns what was loaded, for the caller to close. */
+  drain({ refuse } = { refuse: true }): Reranker | undefined {
+    this.health.stop();
+    const reranker = this.#loaded;
+    this.#state = { status: "draining", reranker, refusing: refuse || reranker === undefined };
+    return reranker;
+  }
+
+  get #loaded(): Reranker | undefined {
+    return "reranker" in this.#state ? this.#state.reranker : undefined;
   }
 
   /** Throws what a scoring route answers with while there is nothing to score with. */
@@ -106,6 +139,7 @@ export class ServerContext {
       case "loading":
         throw new RerankError("loading", `${loadingReason(state)}, ${Math.floor(state.progress * 100)} % done; try again`);
       case "draining":
+        if (state.reranker && !state.refusing) return state.reranker;
         throw new RerankError("draining", "the server is shutting down; try again on a new connection");
       case "failed":
         throw new RerankError("engine_error", "the model could not be loaded; the log says why");

@@ -6,6 +6,7 @@ import { pino } from "pino";
 import { cachedDemoModel } from "../../src/demo/cached-model.js";
 import { Reranker } from "../../src/reranker.js";
 import { type Service, startService } from "../../src/server/service.js";
+import type { ServerOptions } from "../../src/server/state.js";
 import type { LoadOptions } from "../../src/types.js";
 
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -23,6 +24,8 @@ export interface TestServiceOptions {
   readonly load?: Partial<LoadOptions>;
   readonly requestTimeoutMs?: number;
   readonly bodyLimitBytes?: number;
+  /** Keys, origins, limits and traces of the server. */
+  readonly server?: Partial<ServerOptions>;
 }
 
 /** Written once per machine, and again when its generator changed. */
@@ -31,13 +34,14 @@ export function demoModel(): Promise<{ modelPath: string; headPath: string }> {
 }
 
 export async function startTestService(options: TestServiceOptions = {}): Promise<TestService> {
-  const { load, requestTimeoutMs = 60_000, bodyLimitBytes = 32 * 2 ** 20 } = options;
+  const { load, requestTimeoutMs = 60_000, bodyLimitBytes = 32 * 2 ** 20, server } = options;
   const { logger, log, logged } = recordingLogger();
   const model = await demoModel();
   const service = await startService({
     modelName: "test-model",
     requestTimeoutMs,
     bodyLimitBytes,
+    ...server,
     address: { host: "127.0.0.1", port: 0 },
     logger,
     // One thread: test files run side by side, and ggml's threads spin while they wait for each other.

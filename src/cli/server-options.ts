@@ -1,0 +1,25 @@
+/** What the service is started with, from the settings. */
+
+import type { ServiceOptions } from "../server/service.js";
+import type { ServerSettings } from "./flags.js";
+
+/** OpenTelemetry's packages are loaded here, and only when spans are wanted. */
+export async function serverOptions(
+  settings: ServerSettings,
+  modelName: string,
+): Promise<Omit<ServiceOptions, "load" | "logger">> {
+  const { host, port, requestTimeoutMs, bodyLimitMb, maxEventLoopDelayMs, maxRssMb, drainDelayMs } = settings;
+  const { apiKeys, corsOrigins, otelEndpoint } = settings;
+  return {
+    modelName,
+    address: { host, port },
+    ...{ requestTimeoutMs, maxEventLoopDelayMs, drainDelayMs },
+    bodyLimitBytes: bodyLimitMb * 2 ** 20,
+    maxRssBytes: maxRssMb * 2 ** 20,
+    ...(apiKeys && { apiKeys }),
+    ...(corsOrigins && { corsOrigins }),
+    ...(otelEndpoint !== undefined && {
+      tracing: (await import("../server/open-telemetry.js")).startTracing(otelEndpoint),
+    }),
+  };
+}

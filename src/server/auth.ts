@@ -1,0 +1,68 @@
+/**
+ * Keys and browsers: who may ask, from which pages, and what a page may load. Refuses before a body is read. What a client
+ * sent as its key is compared as a hash, in constant time, and never logged or repeated.
+ */
+
+import { createHash, timingSafeEqual } from "node:crypto";
+import cors from "@fastify/cors";
+import helmet from "@fastify/helmet";
+import type { FastifyInstance } from "fastify";
+import { RerankError } from "../errors.js";
+import type { ServerOptions } from "./state.js";
+
+/** Probes come from machines that have no key, and a browser sends none for a page; neither answers with anybody's data. */
+const openRoutes: ReadonlySet<string | undefined> = new Set(["/health", "/ready", "/ping", "/", "/assets/*"]);
+
+/** Pages load from here and nowhere else. No upgrade to https: the service speaks http, and what terminates TLS says so. */
+const contentSecurityPolicy = {
+  useDefaults: false,
+  directives: {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'"],
+    imgSrc: ["'self'", "data:"],
+    fontSrc: ["'self'"],
+    connectSrc: ["'self'"],
+    baseUri: ["'none'"],
+    formAction: ["'none'"],
+    frameAncestors: ["'none'"],
+  },
+};
+
+export async function registerAuth(fastify: FastifyInstance, options: ServerOptions): Promise<void> {
+  const { apiKeys = [], corsOrigins = [] } = options;
+  await fastify.register(helmet, {
+    contentSecurityPolicy,
+    // Browsers heed these over https only, and complain about the second over http.
+    strictTransportSecurity: false,
+    crossOriginOpenerPolicy: false,
+  });
+  if (corsOrigins.length > 0) {
+    await fastify.register(cors, {
+      origin: corsOrigins.includes("*") ? "*" : [...corsOrigins],
+      methods: ["GET", "HEAD", "POST"],
+      exposedHeaders: ["Retry-After", "Server-Timing", "X-Request-Id"],
+      maxAge: 600,
+    });
+  }
+  if (apiKeys.length === 0) return;
+  const known = apiKeys.map(hash);
+  fastify.addHook("onRequest", async (request, reply) => {
+    if (openRoutes.has(request.routeOptions.url)) return;
+    if (isKnown(known, request.headers.authorization)) return;
+    reply.header("www-authenticate", "Bearer");
+    throw new RerankError("unauthorized", "Authorization: expected Bearer and a key of this server");
+  });
+}
+
+function isKnown(known: readonly Buffer[], authorization: string | undefined): boolean {
+  const [, given] = authorization?.match(/^Bearer +(\S+) *$/i) ?? [];
+  if (given === undefined) return false;
+  const hashed = hash(given);
+  // All of them, so that the time does not tell which one it was.
+  return known.reduce((found, one) => timingSafeEqual(one, hashed) || found, false);
+}
+
+function hash(key: string): Buffer {
+  return createHash("sha256").update(key).digest();
+}

@@ -1,0 +1,82 @@
+/**
+ * Whether the engine still works, judged by what came of the scores that were asked of it. Several failures in a row
+ * without a success between them, or a batch that does not end, count as failed; one success makes it well again. While it is failed
+ * and nobody asks for scores, it is tried once a second.
+ */
+
+import type { EngineStats } from "../../binding.js";
+import { type ErrorCode, RerankError } from "../errors.js";
+
+/** The engine's own fault, whatever the request. */
+const faults: readonly ErrorCode[] = ["engine_error", "invalid_score", "out_of_memory"];
+const failuresInARow = 3;
+const retryMs = 1000;
+
+export interface EngineHealthOptions {
+  /** Scores something small, and reports what came of it here. */
+  readonly probe: () => Promise<void>;
+  /** A batch that takes longer is not going to end. */
+  readonly stallMs: number;
+  readonly now?: () => number;
+}
+
+export class EngineHealth {
+  readonly #options: EngineHealthOptions;
+  readonly #now: () => number;
+  #failures = 0;
+  #reason = "";
+  #retry: NodeJS.Timeout | undefined;
+  #progress: { readonly at: number; readonly count: number } | undefined;
+
+  constructor(options: EngineHealthOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  succeeded(): void {
+    this.#failures = 0;
+    this.stop();
+  }
+
+  /** What is not the engine's fault says nothing about it. */
+  failed(error: unknown): void {
+    if (!(error instanceof RerankError) || !faults.includes(error.code)) return;
+    this.#failures += 1;
+    this.#reason = `${error.code}: ${error.message}`;
+    if (this.#failures >= failuresInARow) this.#retryLater();
+  }
+
+  /** Why the engine counts as failed; undefined = it does not. */
+  failure(stats: EngineStats): string | undefined {
+    if (this.#failures >= failuresInARow) return `the last ${this.#failures} scores failed; ${this.#reason}`;
+    return this.#stall(stats);
+  }
+
+  /** No more tries. */
+  stop(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+  }
+
+  #stall({ pairsQueued, batches, jobsCompleted, jobsFailed, jobsCancelled }: EngineStats): string | undefined {
+    const count = batches + jobsCompleted + jobsFailed + jobsCancelled;
+    const at = this.#now();
+    if (pairsQueued === 0 || this.#progress?.count !== count) {
+      this.#progress = { at, count };
+      return undefined;
+    }
+    const stalledMs = at - this.#progress.at;
+    if (stalledMs < this.#options.stallMs) return undefined;
+    return `no batch ended for ${Math.floor(stalledMs / 1000)} s while ${pairsQueued} pairs wait`;
+  }
+
+  #retryLater(): void {
+    this.#retry ??= setTimeout(async () => {
+      await this.#options.probe().catch(() => {});
+      // Unless it was stopped or succeeded meanwhile.
+      if (this.#retry === undefined) return;
+      this.#retry = undefined;
+      this.#retryLater();
+    }, retryMs).unref();
+  }
+}
