@@ -1,0 +1,81 @@
+/** The service's answers, checked and in the client's words. What does not fit the contract is an error, never a guess. */
+
+import { RerankClientError } from "./error.js";
+import { member, parseJson } from "./json.js";
+import type { Health, RankedDocument, RerankAnswer, ServerTimings } from "./types.js";
+
+/** An answer whose body has arrived. */
+export interface Received {
+  readonly response: Response;
+  readonly body: string;
+}
+
+export function readRerankAnswer({ response, body }: Received, documents: readonly string[]): RerankAnswer {
+  const answer = parseJson(body);
+  const results = member(answer, "results");
+  const model = member(answer, "model");
+  const promptTokens = member(member(answer, "usage"), "prompt_tokens");
+  const totalTokens = member(member(answer, "usage"), "total_tokens");
+  if (
+    !Array.isArray(results) ||
+    typeof model !== "string" ||
+    typeof promptTokens !== "number" ||
+    typeof totalTokens !== "number"
+  ) {
+    throw unexpected(response, "no ranking");
+  }
+  const timings = readTimings(response.headers.get("server-timing"));
+  const requestId = response.headers.get("x-request-id");
+  return {
+    results: results.map((result) => readResult(response, result, documents)),
+    model,
+    usage: { promptTokens, totalTokens },
+    ...(timings && { timings }),
+    ...(requestId !== null && { requestId }),
+  };
+}
+
+function readResult(response: Response, result: unknown, documents: readonly string[]): RankedDocument {
+  const index = member(result, "index");
+  const score = member(result, "relevance_score");
+  const document = typeof index === "number" ? documents[index] : undefined;
+  if (typeof index !== "number" || typeof score !== "number" || document === undefined) {
+    throw unexpected(response, "a result that belongs to no document of the request");
+  }
+  return { index, score, document, truncated: member(result, "truncated") === true };
+}
+
+/** `queue;dur=0.1, compute;dur=12.5, …`, milliseconds. */
+function readTimings(header: string | null): ServerTimings | undefined {
+  if (header === null) return undefined;
+  const durations = new Map(
+    [...header.matchAll(/([\w-]+)\s*;\s*dur=([\d.]+)/g)].map(([, name, duration]) => [name, Number(duration)]),
+  );
+  const [queueMs, tokenizeMs, computeMs, totalMs] = ["queue", "tokenize", "compute", "total"].map((name) => durations.get(name));
+  if (queueMs === undefined || tokenizeMs === undefined || computeMs === undefined || totalMs === undefined) return undefined;
+  return { queueMs, tokenizeMs, computeMs, totalMs };
+}
+
+/** Undefined when the body is not that of /health. */
+export function readHealth(body: string): Health | undefined {
+  const health = parseJson(body);
+  const status = member(health, "status");
+  const model = member(health, "model");
+  const uptimeSeconds = member(health, "uptime_s");
+  if (typeof model !== "string" || typeof uptimeSeconds !== "number") return undefined;
+  if (status === "ok") {
+    const device = member(health, "device");
+    return typeof device === "string" ? { status, model, device, uptimeSeconds } : undefined;
+  }
+  const reason = member(health, "reason");
+  if ((status !== "loading" && status !== "draining" && status !== "failed") || typeof reason !== "string") return undefined;
+  const progress = member(health, "progress");
+  return { status, reason, model, uptimeSeconds, ...(typeof progress === "number" && { progress }) };
+}
+
+function unexpected(response: Response, what: string): RerankClientError {
+  return new RerankClientError("unexpected_answer", `status ${response.status} with ${what}: is this the service?`, {
+    status: response.status,
+    requestId: response.headers.get("x-request-id") ?? undefined,
+  });
+}

@@ -1,0 +1,59 @@
+/** What the client rejects with, and how an answer that is no success becomes one. */
+
+import type { ErrorCode } from "../errors.js";
+import { member, parseJson } from "./json.js";
+
+/**
+ * The server's code; or `network_error`: no answer came, or half of one; or `unexpected_answer`: what came is not the
+ * service's, so something else listens there. Codes of newer servers are passed on as they are.
+ */
+export type ClientErrorCode = ErrorCode | "network_error" | "unexpected_answer" | (string & Record<never, never>);
+
+export interface ClientErrorDetails {
+  readonly status?: number | undefined;
+  readonly retryAfterSeconds?: number | undefined;
+  readonly requestId?: string | undefined;
+  readonly cause?: unknown;
+}
+
+export class RerankClientError extends Error {
+  override readonly name = "RerankClientError";
+  readonly code: ClientErrorCode;
+  /** HTTP status; undefined when no answer came. */
+  readonly status: number | undefined;
+  /** What `Retry-After` asked for. */
+  readonly retryAfterSeconds: number | undefined;
+  /** `X-Request-Id`, which the server's log has too. */
+  readonly requestId: string | undefined;
+
+  constructor(code: ClientErrorCode, message: string, details: ClientErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.status = details.status;
+    this.retryAfterSeconds = details.retryAfterSeconds;
+    this.requestId = details.requestId;
+  }
+}
+
+export function failureOf(response: Response, body: string): RerankClientError {
+  const error = member(parseJson(body), "error");
+  const code = member(error, "code");
+  const message = member(error, "message");
+  const details = {
+    status: response.status,
+    retryAfterSeconds: retryAfterSeconds(response.headers),
+    requestId: response.headers.get("x-request-id") ?? undefined,
+  };
+  if (typeof code === "string" && typeof message === "string") return new RerankClientError(code, message, details);
+  return new RerankClientError("unexpected_answer", `status ${response.status}, and no message in the service's shape`, details);
+}
+
+/** Seconds, or a date: then until it comes on the server's own clock, where that can be read. */
+function retryAfterSeconds(headers: Headers): number | undefined {
+  const value = headers.get("retry-after")?.trim();
+  if (value === undefined) return undefined;
+  if (/^\d+$/.test(value)) return Number(value);
+  const now = Date.parse(headers.get("date") ?? "");
+  const milliseconds = Date.parse(value) - (Number.isNaN(now) ? Date.now() : now);
+  return Number.isNaN(milliseconds) ? undefined : Math.max(0, milliseconds / 1000);
+}

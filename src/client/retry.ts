@@ -1,0 +1,56 @@
+/** Which failures are worth another try, and how long to wait before it. */
+
+import { RerankClientError } from "./error.js";
+
+export type Wait = (milliseconds: number, signal: AbortSignal | undefined) => Promise<void>;
+
+/** Before the second try; doubles from try to try, up to `longestBackoffMs`. */
+const firstBackoffMs = 250;
+const longestBackoffMs = 10_000;
+/** A server that asks for more patience than this gets none: the error says how much it asked for. */
+const longestRetryAfterSeconds = 60;
+
+/**
+ * Ranking changes nothing on the server, so a try whose fate is unknown may be repeated. 429 and 503 are the service's own
+ * requests to come back; 502 is a proxy that lost its server. 504 is left alone: the same work would take as long again.
+ */
+const passingStatuses: readonly (number | undefined)[] = [429, 502, 503];
+
+export async function retrying<Value>(
+  { retries, wait, signal }: { retries: number; wait: Wait; signal: AbortSignal | undefined },
+  attempt: () => Promise<Value>,
+): Promise<Value> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const delay = error instanceof RerankClientError && failures < retries ? delayAfter(error, failures) : undefined;
+      if (delay === undefined) throw error;
+      await wait(delay, signal);
+    }
+  }
+}
+
+/** Milliseconds; undefined when another try is not worth it. */
+function delayAfter({ code, status, retryAfterSeconds }: RerankClientError, failures: number): number | undefined {
+  if (code !== "network_error" && !passingStatuses.includes(status)) return undefined;
+  const backoff = Math.min(firstBackoffMs * 2 ** failures, longestBackoffMs);
+  // Clients that were refused together must not come back together.
+  if (retryAfterSeconds === undefined) return backoff * (0.5 + Math.random() / 2);
+  if (retryAfterSeconds > longestRetryAfterSeconds) return undefined;
+  return retryAfterSeconds * 1000 + Math.random() * firstBackoffMs;
+}
+
+export const waitForTimer: Wait = (milliseconds, signal) =>
+  new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    }, milliseconds);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
