@@ -37,6 +37,15 @@ const oneOf = (outcome) => (outcome === "not run" ? { passed: 0, failed: 0, skip
 /** A runner that failed without a failed test (a file that does not load, a crash) counts as one failure. */
 const counted = (ok, passed, failed, skipped = 0) => ({ passed, failed: ok ? failed : Math.max(failed, 1), skipped });
 
+async function types() {
+  const tsc = [...bin("typescript/bin/tsc"), "--noEmit"];
+  const projects = ["tsconfig.json", "src/server/playground/page/tsconfig.json"];
+  const outcomes = [];
+  for (const project of projects) outcomes.push((await run([...tsc, "-p", project])).ok);
+  const passed = outcomes.filter(Boolean).length;
+  return { passed, failed: outcomes.length - passed, skipped: 0 };
+}
+
 async function engineTests() {
   const { ok, text } = await run(["ctest", "--test-dir", "build", "--output-on-failure", "--no-tests=error"], { capture: true });
   const [, failed = 0, total = 0] = (text.match(/(\d+) tests? failed out of (\d+)/) ?? []).map(Number);
@@ -64,7 +73,7 @@ async function vitest() {
 const log = (line) => process.stdout.write(`${line}\n`);
 
 const steps = [
-  { name: "types", what: "tsc --noEmit", run: async () => one((await run([...bin("typescript/bin/tsc"), "--noEmit"])).ok) },
+  { name: "types", what: "tsc --noEmit, for Node and for the browser", run: types },
   {
     name: "style",
     what: "biome check",

@@ -1,6 +1,7 @@
 /** `demo`: serves the demo model, sends README's example to it over HTTP, shows the answer, and stays up. */
 
 import { pino } from "pino";
+import { example } from "../demo/example.js";
 import { stopOnSignals } from "../server/listen.js";
 import { type Service, startService } from "../server/service.js";
 import type { ServerSettings } from "./flags.js";
@@ -8,15 +9,7 @@ import { demoNotice, loadModel, modelName, modelSource } from "./model-source.js
 import { serverOptions } from "./server-options.js";
 import { table } from "./table.js";
 
-const example = {
-  query: "What is machine learning?",
-  documents: [
-    "Machine learning is a subset of artificial intelligence that enables computers to learn from data.",
-    "The weather today is sunny and warm.",
-    "Deep learning uses neural networks with multiple layers.",
-  ],
-  top_k: 2,
-};
+const exampleRequest = { ...example, top_k: 2 };
 
 interface ExampleAnswer {
   readonly results: readonly { readonly relevance_score: number; readonly document: string }[];
@@ -53,11 +46,13 @@ async function showExample(service: Service, { host, apiKeys: [key] = [] }: Serv
     method: "POST",
     headers: { "content-type": "application/json", ...(key !== undefined && { authorization: `Bearer ${key}` }) },
     body: JSON.stringify(example),
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(exampleRequest),
   });
   const body = await answer.text();
   if (!answer.ok) throw new Error(`the demo's own request was answered with ${answer.status}: ${body}`);
   const parsed: unknown = JSON.parse(body);
-  print(`\nPOST http://localhost:${service.port}/rerank\n${JSON.stringify(example, null, 2)}\n`);
+  print(`\nPOST http://localhost:${service.port}/rerank\n${JSON.stringify(exampleRequest, null, 2)}\n`);
   if (isExampleAnswer(parsed)) {
     print(
       table(

@@ -9,7 +9,7 @@ export interface RerankClientOptions {
   /** Where the service is, with a path if it has one there: `http://localhost:8081`, `https://example.org/rerank-service`. */
   baseUrl: string | URL;
   /** Sent as `Authorization: Bearer …`. */
-  apiKey?: string;
+  apiKey?: string | undefined;
   /** Tries after the first one, when the service is full (429), starting or stopping (503), or out of reach; default 3. */
   retries?: number;
   /** Default: the global one. */

@@ -11,6 +11,7 @@ import { registerErrorHandling, sendError } from "./error-handler.js";
 import { registerMetrics } from "./metrics.js";
 import { registerOpenApi } from "./openapi.js";
 import { registerPressure } from "./pressure.js";
+import { playground } from "./playground/plugin.js";
 import { registerRoutes } from "./routes.js";
 import type { ServerContext } from "./state.js";
 import { registerTracing } from "./tracing.js";
@@ -32,6 +33,7 @@ export async function app(fastify: FastifyInstance, { context }: AppOptions): Pr
   await registerOpenApi(fastify);
   registerMetrics(fastify, context);
   registerRoutes(fastify, context);
+  fastify.register(playground);
 }
 
 /** A Fastify instance with the plugin: what tests inject into and listen.ts listens with. */

@@ -1,0 +1,9 @@
+/** README's first request: what `demo` sends and what the playground opens with. */
+export const example = {
+  query: "What is machine learning?",
+  documents: [
+    "Machine learning is a subset of artificial intelligence that enables computers to learn from data.",
+    "The weather today is sunny and warm.",
+    "Deep learning uses neural networks with multiple layers.",
+  ],
+};

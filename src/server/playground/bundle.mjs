@@ -1,0 +1,62 @@
+/**
+ * Bundles the playground into dist/playground/: index.html, and assets/ with names that hold a hash of their contents, each
+ * beside its compressed forms.
+ *
+ *     node src/server/playground/bundle.mjs
+ */
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = resolve(here, "../../..");
+const page = join(here, "page");
+const out = join(root, "dist", "playground");
+const assets = join(out, "assets");
+
+rmSync(out, { recursive: true, force: true });
+mkdirSync(assets, { recursive: true });
+
+const license = "preact-LICENSE.txt";
+copyFileSync(join(root, "node_modules", "preact", "LICENSE"), join(assets, license));
+
+const { metafile } = await build({
+  absWorkingDir: root,
+  entryPoints: ["main.tsx", "playground.css", "icon.svg"].map((name) => join(page, name)),
+  outdir: assets,
+  outbase: page,
+  entryNames: "[name]-[hash]",
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  loader: { ".svg": "copy" },
+  banner: { js: `/* Contains Preact, MIT: ${license} */` },
+  metafile: true,
+  logLevel: "warning",
+});
+
+let html = readFileSync(join(page, "index.html"), "utf8");
+for (const [path, { entryPoint }] of Object.entries(metafile.outputs)) {
+  if (!entryPoint) continue;
+  const placeholder = `{{${basename(entryPoint)}}}`;
+  if (!html.includes(placeholder)) throw new Error(`index.html does not mention ${placeholder}`);
+  html = html.replaceAll(placeholder, `assets/${basename(path)}`);
+}
+const [leftOver] = html.match(/\{\{.*?\}\}/) ?? [];
+if (leftOver) throw new Error(`index.html mentions ${leftOver}, which is not bundled`);
+writeFileSync(join(out, "index.html"), html);
+
+for (const name of readdirSync(assets)) {
+  const path = join(assets, name);
+  const content = readFileSync(path);
+  const compressed = { gz: gzipSync(content, { level: 9 }), br: brotliCompressSync(content) };
+  for (const [extension, bytes] of Object.entries(compressed)) writeFileSync(`${path}.${extension}`, bytes);
+  if (process.argv.includes("--sizes")) {
+    process.stdout.write(`${relative(out, path)}: ${content.length} bytes, ${compressed.gz.length} gzipped\n`);
+  }
+}

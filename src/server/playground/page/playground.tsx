@@ -1,0 +1,86 @@
+/** The page: what is asked on one side, the ranking on the other, the same request as code below. */
+
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { RerankClient } from "../../../client/index.js";
+import { example } from "../../../demo/example.js";
+import { useApiKey } from "./api-key.js";
+import { documentsIn } from "./document-file.js";
+import { Failure } from "./failure.js";
+import { Header } from "./header.js";
+import { useHealth } from "./health.js";
+import { KeyForm } from "./key-form.js";
+import { QueryForm } from "./query-form.js";
+import { useRanker } from "./ranking.js";
+import { Results } from "./results.js";
+import { SnippetPanel } from "./snippet-panel.js";
+
+/** Where the page is, with the path a proxy may have put before it. */
+const baseUrl = new URL(".", location.href).href.replace(/\/$/, "");
+
+export function Playground() {
+  const [query, setQuery] = useState(example.query);
+  const [text, setText] = useState(example.documents.join("\n"));
+  const [topK, setTopK] = useState<number>();
+  const [apiKey, setApiKey] = useApiKey();
+  // Refusals are shown, not waited out.
+  const client = useMemo(() => new RerankClient({ baseUrl, apiKey, retries: 0 }), [apiKey]);
+  const health = useHealth(client);
+  const { ranking, failure, running, rank, stop } = useRanker();
+
+  const documents = useMemo(() => documentsIn(text), [text]);
+  const input = { query, documents, topK };
+  const keyWanted = failure?.status === 401;
+
+  const rerank = () => void rank(client, input);
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      rerank();
+    };
+    document.addEventListener("keydown", onKeyDown);
+    return () => document.removeEventListener("keydown", onKeyDown);
+  });
+
+  const useKey = (key: string) => {
+    setApiKey(key);
+    void rank(new RerankClient({ baseUrl, apiKey: key, retries: 0 }), input);
+  };
+
+  return (
+    <>
+      <Header health={health} />
+      <main>
+        <div class="columns">
+          <section aria-labelledby="input-title">
+            <h2 id="input-title">Query and documents</h2>
+            <QueryForm
+              {...{ query, text, topK, running }}
+              documentCount={documents.length}
+              onQuery={setQuery}
+              onText={setText}
+              onTopK={setTopK}
+              onRerank={rerank}
+              onStop={stop}
+            />
+            {keyWanted && <KeyForm refused={apiKey !== undefined} onKey={useKey} />}
+            {apiKey !== undefined && !keyWanted && (
+              <p class="hint">
+                An API key is kept until this tab is closed.{" "}
+                <button type="button" class="link" onClick={() => setApiKey(undefined)}>
+                  Forget it
+                </button>
+              </p>
+            )}
+          </section>
+          <section aria-labelledby="results-title">
+            <h2 id="results-title">Ranking</h2>
+            {failure && <Failure failure={failure} />}
+            <Results ranking={ranking} running={running} current={input} />
+          </section>
+        </div>
+        <SnippetPanel request={{ baseUrl, ...input, withKey: apiKey !== undefined || keyWanted }} />
+      </main>
+    </>
+  );
+}

@@ -1,0 +1,58 @@
+/** The last ranking and the one under way. */
+
+import { useRef, useState } from "preact/hooks";
+import { type RerankAnswer, type RerankClient, RerankClientError } from "../../../client/index.js";
+
+export interface Input {
+  readonly query: string;
+  readonly documents: readonly string[];
+  readonly topK: number | undefined;
+}
+
+export interface Ranking {
+  readonly input: Input;
+  readonly answer: RerankAnswer;
+  /** From the click to the answer, in milliseconds. */
+  readonly roundTripMs: number;
+}
+
+export interface Ranker {
+  readonly ranking: Ranking | undefined;
+  readonly failure: RerankClientError | undefined;
+  readonly running: boolean;
+  rank(client: RerankClient, input: Input): Promise<void>;
+  stop(): void;
+}
+
+export function useRanker(): Ranker {
+  const [ranking, setRanking] = useState<Ranking>();
+  const [failure, setFailure] = useState<RerankClientError>();
+  const [running, setRunning] = useState(false);
+  const current = useRef<AbortController | undefined>(undefined);
+
+  const rank = async (client: RerankClient, input: Input): Promise<void> => {
+    current.current?.abort();
+    const abort = new AbortController();
+    current.current = abort;
+    setRunning(true);
+    const startedAt = performance.now();
+    try {
+      const { query, documents, topK } = input;
+      const answer = await client.rerank({ query, documents, signal: abort.signal, ...(topK !== undefined && { topK }) });
+      setRanking({ input, answer, roundTripMs: performance.now() - startedAt });
+      setFailure(undefined);
+    } catch (error) {
+      // Whoever aborted it has the page already.
+      if (abort.signal.aborted) return;
+      setFailure(error instanceof RerankClientError ? error : new RerankClientError("unexpected_answer", String(error)));
+    }
+    setRunning(false);
+  };
+
+  const stop = () => {
+    current.current?.abort();
+    setRunning(false);
+  };
+
+  return { ranking, failure, running, rank, stop };
+}
