@@ -1,0 +1,60 @@
+/** Headless Chromium for the playground's tests, and a page in it that reports whatever a careful page never does. */
+
+import { spawnSync } from "node:child_process";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+
+const names = ["chromium", "chromium-browser", "google-chrome"];
+const found = names.find((name) => spawnSync(name, ["--version"]).status === 0);
+const path = found && spawnSync("sh", ["-c", `command -v ${found}`], { encoding: "utf8" }).stdout.trim();
+
+/** Undefined when there is a browser; else why the tests cannot run. */
+export const browserMissing = path ? undefined : `no ${names.join(", ")} here (Debian: apt-get install chromium)`;
+
+export async function launchBrowser(): Promise<Browser> {
+  if (!path) throw new Error(browserMissing);
+  // Chromium's sandbox refuses to start for root, and containers have little shared memory.
+  return chromium.launch({ executablePath: path, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+}
+
+export interface OpenPage extends AsyncDisposable {
+  readonly page: Page;
+  /** Violations of the page's policy, exceptions nobody caught, and requests to other origins. */
+  readonly offences: readonly string[];
+}
+
+export interface OpenOptions extends BrowserContextOptions {
+  /** JavaScript that runs before the page's own. */
+  readonly before?: string;
+}
+
+export async function openPage(browser: Browser, url: string, { before, ...options }: OpenOptions = {}): Promise<OpenPage> {
+  const context = await browser.newContext({
+    reducedMotion: "reduce",
+    permissions: ["clipboard-read", "clipboard-write"],
+    ...options,
+  });
+  const page = await context.newPage();
+  const offences: string[] = [];
+  page.on("console", (message) => {
+    if (/Content Security Policy/.test(message.text())) offences.push(message.text());
+  });
+  page.on("pageerror", (error) => offences.push(error.message));
+  page.on("request", (request) => {
+    if (new URL(request.url()).origin !== new URL(url).origin) offences.push(`request to ${request.url()}`);
+  });
+  if (before) await page.addInitScript(before);
+  await page.goto(url);
+  return { page, offences, [Symbol.asyncDispose]: () => context.close() };
+}
+
+/** A file let go over the page, as a file manager does it. */
+export async function dropFile(page: Page, name: string, content: string): Promise<void> {
+  const program = `(() => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([${JSON.stringify(content)}], ${JSON.stringify(name)}));
+    return transfer;
+  })()`;
+  const dataTransfer = await page.evaluateHandle(program);
+  await page.dispatchEvent("#documents", "dragover", { dataTransfer });
+  await page.dispatchEvent("#documents", "drop", { dataTransfer });
+}
