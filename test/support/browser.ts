@@ -2,16 +2,21 @@
 
 import { spawnSync } from "node:child_process";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { describe } from "vitest";
 
 const names = ["chromium", "chromium-browser", "google-chrome"];
 const found = names.find((name) => spawnSync(name, ["--version"]).status === 0);
 const path = found && spawnSync("sh", ["-c", `command -v ${found}`], { encoding: "utf8" }).stdout.trim();
 
-/** Undefined when there is a browser; else why the tests cannot run. */
-export const browserMissing = path ? undefined : `no ${names.join(", ")} here (Debian: apt-get install chromium)`;
+const missing = `no ${names.join(", ")} here; Debian: apt-get install chromium`;
+
+/** In CI a machine without a browser is a mistake; elsewhere the reason for skipping stands in the tests' names. */
+export function describeInBrowser(what: string, tests: () => void): void {
+  describe.skipIf(!path && !process.env.CI)(path ? what : `${what} (${missing})`, tests);
+}
 
 export async function launchBrowser(): Promise<Browser> {
-  if (!path) throw new Error(browserMissing);
+  if (!path) throw new Error(missing);
   // Chromium's sandbox refuses to start for root, and containers have little shared memory.
   return chromium.launch({ executablePath: path, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 }
