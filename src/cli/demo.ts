@@ -37,7 +37,7 @@ export async function demo(once: boolean, settings: ServerSettings): Promise<voi
     await service.stop();
     return;
   }
-  print(`\nServing on http://localhost:${service.port}/ until Ctrl-C.`);
+  print(`\nPlayground: http://localhost:${service.port}/\nServing until Ctrl-C.`);
 }
 
 async function showExample(service: Service, { host, apiKeys: [key] = [] }: ServerSettings): Promise<void> {

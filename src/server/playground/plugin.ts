@@ -9,6 +9,13 @@ import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
 
+declare module "fastify" {
+  interface FastifySchema {
+    /** Left out of the description of the HTTP interface. */
+    hide?: boolean;
+  }
+}
+
 /** The same from src/ and from dist/. */
 const builtPage = fileURLToPath(new URL("../../../dist/playground/", import.meta.url));
 
@@ -40,7 +47,7 @@ export async function playground(fastify: FastifyInstance): Promise<void> {
       reply.header("x-content-type-options", "nosniff");
     },
   });
-  fastify.get("/", async (_request, reply) => {
+  fastify.get("/", { schema: { hide: true } }, async (_request, reply) => {
     reply.header("content-security-policy", contentSecurityPolicy);
     reply.header("referrer-policy", "no-referrer");
     return reply.sendFile("index.html", builtPage, { immutable: false, maxAge: 0 });
