@@ -38,6 +38,8 @@ export async function openPage(browser: Browser, url: string, { before, ...optio
     permissions: ["clipboard-read", "clipboard-write"],
     ...options,
   });
+  // A busy machine is slow, and never a reason to fail.
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   const offences: string[] = [];
   page.on("console", (message) => {
