@@ -125,7 +125,7 @@ describeInBrowser("the page", () => {
 
   test("comes up while the model loads, says so, and notices when it is ready", async () => {
     const context = newContext("coming");
-    context.loading(0.25);
+    context.loading(0.25, "loading");
     await using server = await listening(createServer(context));
     await using opened = await openPage(browser, server.url);
     const { page } = opened;
