@@ -43,8 +43,8 @@ export async function playground(fastify: FastifyInstance): Promise<void> {
     // Their names change with their contents.
     immutable: true,
     maxAge: "365d",
-    setHeaders: (reply) => {
-      reply.header("x-content-type-options", "nosniff");
+    setHeaders: (response) => {
+      response.setHeader("x-content-type-options", "nosniff");
     },
   });
   fastify.get("/", { schema: { hide: true } }, async (_request, reply) => {
