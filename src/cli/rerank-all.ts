@@ -8,6 +8,8 @@ import type { RerankResponse } from "../types.js";
 const sliceLength = 32;
 /** Enough that one is being tokenized while another is computed. */
 const slicesAtOnce = 2;
+/** The most pairs one call has in the queue. */
+export const pairsAtOnce = sliceLength * slicesAtOnce;
 
 export async function rerankAll(
   reranker: Reranker,
