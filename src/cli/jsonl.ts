@@ -9,7 +9,7 @@ import { longestLine, type NumberedLine, numberedLines } from "./bulk-input.js";
 import { rerankAll } from "./rerank-all.js";
 import { type Shard, wholeFile } from "./shard.js";
 
-/** Lines worked on at once: small requests share batches. */
+/** Lines worked on at once for each engine: small requests share batches. */
 export const linesAtOnce = 8;
 
 export interface BulkRun {
@@ -52,7 +52,7 @@ async function answerShard(run: BulkRun, model: BulkModel): Promise<number> {
     if (first.done) return answers.failed;
     reranker = await unlessAborted(model.load(), signal);
     const answer = lineAnswerer(reranker, model.name, run);
-    return answers.failed + (await answerAll(first, lines, answer, answers, signal));
+    return answers.failed + (await answerAll(first, lines, answer, answers, signal, linesAtOnce * reranker.devices.length));
   } finally {
     await lines.return(undefined);
     await reranker?.close();
@@ -70,6 +70,7 @@ async function answerAll(
   answer: (line: NumberedLine) => Promise<Outcome>,
   answers: Answers,
   signal: AbortSignal,
+  atOnce: number,
 ): Promise<number> {
   const waiting: Promise<Outcome>[] = [];
   let refused = 0;
@@ -82,7 +83,7 @@ async function answerAll(
   };
   for (let next = first; !next.done && !signal.aborted; next = await lines.next()) {
     waiting.push(answer(next.value));
-    if (waiting.length >= linesAtOnce) await write();
+    if (waiting.length >= atOnce) await write();
   }
   while (waiting.length > 0) await write();
   return refused;

@@ -32,7 +32,8 @@ export async function rerank({ jsonl, ...command }: RerankCommand, settings: Mod
     using interruption = new Interruption();
     try {
       // The queue's limit is for requests of others: what this command itself hands over at once always fits.
-      const maxQueuedPairs = Math.max(settings.maxQueuedPairs, linesAtOnce * pairsAtOnce);
+      const engines = settings.gpus?.length ?? 1;
+      const maxQueuedPairs = Math.max(settings.maxQueuedPairs, linesAtOnce * engines * pairsAtOnce(engines));
       const load = () => loadWithProgress(source, { ...settings, maxQueuedPairs });
       const { files } = command;
       return (await rerankJsonl({ files, ...jsonl, signal: interruption.signal }, { name, load })) > 0 ? 1 : 0;
