@@ -163,7 +163,13 @@ describe("probes", () => {
     const health = await fetch(`${service.url}/health`);
     expect(health.status).toBe(200);
     const devices = [{ device: "CPU", status: "ok" }];
-    expect(await health.json()).toEqual({ status: "ok", model: "test-model", device: "CPU", devices, uptime_s: expect.any(Number) });
+    expect(await health.json()).toEqual({
+      status: "ok",
+      model: "test-model",
+      device: "CPU",
+      devices,
+      uptime_s: expect.any(Number),
+    });
     for (const route of ["/ready", "/ping"]) expect((await fetch(service.url + route)).status).toBe(200);
   });
 
