@@ -115,7 +115,7 @@ describe("several engines", () => {
     const reranker = await load({ gpus: ["cpu", "cpu"], batchTokens: 1024, contextSize: 1024 });
     await reranker.score({ query, documents });
     expect(reranker.stats().pairsWarm).toBe(0);
-    const { timings } = await reranker.score({ query: "and what is baking?", documents });
+    const { timings } = await reranker.score({ query: "and what is baking?", documents: documents.toReversed() });
     expect(reranker.stats().pairsWarm).toBe(12);
     expect(timings.reusedTokens).toBeGreaterThan(timings.computedTokens);
   });
