@@ -59,6 +59,8 @@ export interface EngineOptions {
   /** Path of a GGUF file. */
   modelPath: string;
   head: ScoreHead;
+  /** Name of a CPU or GPU of `backends().devices`, for example "CUDA1"; default: the first GPU, or the CPU without one. */
+  device?: string;
   /** Tokens a (query, document) pair may have, score token included: 16 to 1,048,576. */
   contextSize: number;
   /** Tokens in one decode call: 64 to 65,536; 0 = 512 on a CPU, 2,048 on a GPU. */

@@ -2,6 +2,7 @@ export { type ErrorCode, errorTable, RerankError } from "./errors.js";
 export { rank } from "./ranking.js";
 export { Reranker } from "./reranker.js";
 export type {
+  DeviceState,
   EngineInfo,
   EngineStats,
   LoadOptions,

@@ -3,14 +3,17 @@
 import { dirname, join } from "node:path";
 import type { EngineOptions } from "../binding.js";
 import { RerankError } from "./errors.js";
+import type { GpuName } from "./gpu-names.js";
 import { nearest } from "./nearest.js";
 import { type Kind, oneOf, type Setting, settings } from "./settings.js";
 import type { LoadOptions, Precision } from "./types.js";
 
 /** What the engine is loaded with, and what the library itself needs. */
-export interface ResolvedOptions extends Omit<EngineOptions, "head"> {
+export interface ResolvedOptions extends Omit<EngineOptions, "head" | "device"> {
   headPath: string;
   precision: Precision | "auto";
+  /** undefined = one engine, on the best device. */
+  gpus: readonly GpuName[] | undefined;
   maxDocuments: number;
 }
 
@@ -22,6 +25,7 @@ const optionNames = {
   headPath: true,
   contextSize: true,
   gpuLayers: true,
+  gpus: true,
   threads: true,
   batchTokens: true,
   precision: true,
@@ -52,6 +56,7 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedOptions {
     headPath: checked("headPath", settings.headPath.kind, options.headPath) ?? join(dirname(modelPath), "mlp_weights.npz"),
     contextSize: setting("contextSize", settings.contextSize, options.contextSize),
     gpuLayers: setting("gpuLayers", settings.gpuLayers, options.gpuLayers),
+    gpus: checked("gpus", settings.gpus.kind, options.gpus),
     threads: setting("threads", settings.threads, options.threads),
     batchTokens: setting("batchTokens", settings.batchTokens, options.batchTokens),
     precision: setting("precision", settings.precision, options.precision),
@@ -67,6 +72,12 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedOptions {
   };
   if (resolved.reproducible === "exact" && resolved.flashAttention === "on") {
     throw new RerankError("invalid_option", 'flashAttention: expected auto or off with reproducible "exact", got "on"');
+  }
+  if (resolved.gpuLayers === 0 && resolved.gpus?.some((gpu) => gpu !== "cpu")) {
+    throw new RerankError(
+      "invalid_option",
+      "gpus: expected only cpu with gpuLayers 0, which is the CPU, got the number of a GPU",
+    );
   }
   return resolved;
 }

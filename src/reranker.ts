@@ -1,17 +1,19 @@
 /**
- * The one path from a request to its scores: library, CLI, server and bench all come through here. Holds a loaded
- * native engine; checks requests, hands them over, and turns aborted signals into cancelled jobs.
+ * The one path from a request to its scores: library, CLI, server and bench all come through here. Holds the loaded
+ * native engines; checks requests, hands them over, and turns aborted signals into cancelled jobs.
  */
 
 import { access, constants } from "node:fs/promises";
-import type { Engine, EngineInfo, EngineStats, ScoreJob } from "../binding.js";
+import type { EngineInfo, EngineStats, ScoreJob } from "../binding.js";
+import { EnginePool } from "./engine-pool.js";
 import { fromNative, RerankError } from "./errors.js";
+import { enginesOn, loadEngines } from "./load-engines.js";
 import { readScoreHead } from "./model/head.js";
-import { native } from "./native.js";
 import { resolveLoadOptions } from "./options.js";
 import { choosePrecision } from "./precision/precision.js";
 import { rank } from "./ranking.js";
 import type {
+  DeviceState,
   Limits,
   LoadOptions,
   PrecisionChoice,
@@ -22,30 +24,32 @@ import type {
 } from "./types.js";
 
 export class Reranker implements AsyncDisposable {
-  readonly #engine: Engine;
+  readonly #engines: EnginePool;
   /** Which weights are computed with, and why. */
   readonly precision: PrecisionChoice;
   /** As the load options set them. */
   readonly limits: Limits;
 
-  private constructor(engine: Engine, precision: PrecisionChoice, limits: Limits) {
-    this.#engine = engine;
+  private constructor(engines: EnginePool, precision: PrecisionChoice, limits: Limits) {
+    this.#engines = engines;
     this.precision = precision;
     this.limits = limits;
   }
 
   /** Loads a model and its score head. Rejects with a RerankError that names the option or the file. */
   static async load(options: LoadOptions): Promise<Reranker> {
-    const { headPath, maxDocuments, precision, ...resolved } = resolveLoadOptions(options);
+    const { headPath, maxDocuments, precision, gpus, ...resolved } = resolveLoadOptions(options);
     const report = options.onProgress ?? (() => {});
     // First: a wrong model path would otherwise be reported as a missing head beside it.
     await requireFile(resolved.modelPath);
     const engineOptions = { ...resolved, head: await readScoreHead(headPath) };
     try {
-      const choice = await choosePrecision(engineOptions, precision, report);
+      const each = enginesOn(gpus, engineOptions);
+      const choice = await choosePrecision(each[0], precision, report);
       const { modelPath } = choice;
-      const engine = await native.Engine.load({ ...engineOptions, modelPath }, (fraction) => report(fraction, "loading"));
-      return new Reranker(engine, choice, { maxDocuments, maxQueuedPairs: resolved.maxQueuedPairs });
+      const engines = await loadEngines(each, modelPath, (fraction) => report(fraction, "loading"));
+      const { maxQueuedPairs } = resolved;
+      return new Reranker(new EnginePool(engines, maxQueuedPairs), choice, { maxDocuments, maxQueuedPairs });
     } catch (error) {
       const known = fromNative(error);
       // On load the arguments are options.
@@ -56,12 +60,17 @@ export class Reranker implements AsyncDisposable {
 
   /** What was loaded and how it runs. */
   get info(): EngineInfo {
-    return this.#engine.info;
+    return this.#engines.info;
+  }
+
+  /** What it runs on, in the order of `gpus`, and what became of it. */
+  get devices(): readonly DeviceState[] {
+    return this.#engines.devices;
   }
 
   /** Counters since loading, and the queue as it is now. */
   stats(): EngineStats {
-    return this.#engine.stats();
+    return this.#engines.stats();
   }
 
   /** Scores in document order. */
@@ -76,7 +85,7 @@ export class Reranker implements AsyncDisposable {
         ...(truncate !== undefined && { truncate }),
         ...(priority !== undefined && { priority }),
       };
-      const result = await settle(this.#engine.submit({ query, documents, ...limits }), signal);
+      const result = await settle(this.#engines.submit({ query, documents, ...limits }), signal);
       const { scores, logits, promptTokens, droppedTokens } = result;
       const tokens = promptTokens.reduce((sum, count) => sum + count, 0);
       return {
@@ -119,7 +128,7 @@ export class Reranker implements AsyncDisposable {
 
   /** Lets the running batch finish, fails what waits with `closed`, frees the model. Idempotent. */
   async close(): Promise<void> {
-    await this.#engine.close();
+    await this.#engines.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

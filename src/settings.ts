@@ -5,6 +5,7 @@
  */
 
 import { RerankError } from "./errors.js";
+import { gpuNames } from "./gpu-names.js";
 
 /** What a value may be, for text (flags, variables) and for values (the library). */
 export interface Kind<Value> {
@@ -202,6 +203,14 @@ export const settings = {
     flag: "--n-gpu-layers",
     help: "layers to offload to a GPU, 0 = CPU",
   }),
+  gpus: setting({
+    kind: gpuNames(),
+    default: undefined,
+    defaultText: "the first GPU, or the CPU without one",
+    environment: "GPUS",
+    flag: "--gpus",
+    help: "an engine on each of these GPUs, behind one queue; cpu is one on the CPU",
+  }),
   threads: setting({
     kind: wholeNumber(1, 512, true),
     default: 0,
@@ -366,7 +375,16 @@ export const settings = {
 
 export type SettingName = keyof typeof settings;
 
-type WithoutDefault = "modelPath" | "headPath" | "hfToken" | "hfHome" | "hfHubCache" | "apiKeys" | "corsOrigins" | "otelEndpoint";
+type WithoutDefault =
+  | "modelPath"
+  | "headPath"
+  | "hfToken"
+  | "hfHome"
+  | "hfHubCache"
+  | "gpus"
+  | "apiKeys"
+  | "corsOrigins"
+  | "otelEndpoint";
 type ValueOf<S> = S extends Setting<infer Value> ? Value : never;
 export type Settings = {
   readonly [Name in SettingName]: ValueOf<(typeof settings)[Name]> | (Name extends WithoutDefault ? undefined : never);

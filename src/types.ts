@@ -15,6 +15,11 @@ export interface LoadOptions {
   contextSize?: number;
   /** Layers to offload, 0 = CPU; default 999, which is all. */
   gpuLayers?: number;
+  /**
+   * An engine on each of these behind one queue: numbers of GPUs from 0, each once, or "cpu", also several times; default:
+   * one engine, on the first GPU, or on the CPU without one.
+   */
+  gpus?: readonly (number | "cpu")[];
   /** CPU threads; default: the physical cores this process may run on. */
   threads?: number;
   /** Tokens in one decode call; default 512 on a CPU, 2048 on a GPU. */
@@ -123,3 +128,9 @@ export interface RerankResponse {
   usage: Usage;
   timings: Timings;
 }
+
+/** A device that scores, or did. */
+export type DeviceState =
+  | { readonly device: string; readonly status: "ok" }
+  /** Taken out: another device could do what this one could not. */
+  | { readonly device: string; readonly status: "failed"; readonly reason: string };

@@ -123,6 +123,8 @@ describe("binding.d.ts", () => {
       [{ reproducible: "sometimes" }, /reproducible: expected one of "auto", "exact", "fast", got "sometimes"/],
       [{ kvType: 5 }, /kvType/],
       [{ modelPath: 5 }, /modelPath: expected a string, got the number 5/],
+      [{ device: 1 }, /device: expected a string, got the number 1/],
+      [{ device: "CUDA99" }, /device: expected one of .*\bCPU\b.*, got "CUDA99"/],
       [{ head: undefined }, /head: expected an object, got undefined/],
       [{ reproducible: "exact", flashAttention: "on" }, /flashAttention/],
     ];

@@ -59,6 +59,9 @@ describe("options of Reranker.load", () => {
     [{ contextSize: "8192" }, 'contextSize: expected a whole number from 16 to 1048576, got "8192"'],
     [{ contextSize: Number.NaN }, "contextSize: expected a whole number from 16 to 1048576, got NaN"],
     [{ gpuLayers: -1 }, "gpuLayers: expected a whole number from 0 to 9999, got -1"],
+    [{ gpus: [] }, "gpus: expected different numbers from 0 to 63, or cpu, separated by commas, got an array"],
+    [{ gpus: [0, 0] }, "gpus: expected different numbers from 0 to 63, or cpu, separated by commas, got an array"],
+    [{ gpus: [0], gpuLayers: 0 }, "gpus: expected only cpu with gpuLayers 0, which is the CPU, got the number of a GPU"],
     [{ threads: 513 }, "threads: expected a whole number from 1 to 512, or 0 for automatic, got 513"],
     [{ batchTokens: 63 }, "batchTokens: expected a whole number from 64 to 65536, or 0 for automatic, got 63"],
     [{ maxQueuedPairs: 0 }, "maxQueuedPairs: expected a whole number from 1 to 10000000, got 0"],
@@ -112,6 +115,17 @@ describe("settings", () => {
     [{}, { REPRODUCIBLE: "2" }, 'REPRODUCIBLE: expected one of auto, exact, fast, got "2"'],
   ])("%j and %j: one line names the flag or variable, what is allowed and the value", (flags, environment, message) => {
     expect(failure(() => readSettings(names, flags, environment)).message).toBe(message);
+  });
+
+  test("GPUS is a list of different numbers, among them cpu as often as one likes", () => {
+    const gpus = (text: string) => readSettings(["gpus"], { gpus: text }, {}).gpus;
+    expect(readSettings(["gpus"], {}, {}).gpus).toBeUndefined();
+    expect(gpus("0, 2,CPU,cpu")).toEqual([0, 2, "cpu", "cpu"]);
+    for (const wrong of ["0,0", "0;1", ",", "-1", "64", "gpu"]) {
+      expect(failure(() => gpus(wrong)).message).toBe(
+        `--gpus: expected different numbers from 0 to 63, or cpu, separated by commas, got ${JSON.stringify(wrong)}`,
+      );
+    }
   });
 
   test("only the settings asked for are read, so a command is not stopped by a variable it does not use", () => {

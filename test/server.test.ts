@@ -164,7 +164,14 @@ describe("probes", () => {
     await using service = await startTestService();
     const health = await fetch(`${service.url}/health`);
     expect(health.status).toBe(200);
-    expect(await health.json()).toEqual({ status: "ok", model: "test-model", device: "CPU", uptime_s: expect.any(Number) });
+    const devices = [{ device: "CPU", status: "ok" }];
+    expect(await health.json()).toEqual({
+      status: "ok",
+      model: "test-model",
+      device: "CPU",
+      devices,
+      uptime_s: expect.any(Number),
+    });
     for (const route of ["/ready", "/ping"]) expect((await fetch(service.url + route)).status).toBe(200);
   });
 

@@ -111,7 +111,10 @@ EngineOptions parse_engine_options(const Napi::Value & value) {
         return static_cast<int32_t>(parse_integer(object.Get(key), key, lowest, highest));
     };
     EngineOptions options;
-    options.model_path   = parse_string(object.Get("modelPath"), "modelPath");
+    options.model_path = parse_string(object.Get("modelPath"), "modelPath");
+    if (const Napi::Value device = object.Get("device"); !device.IsUndefined()) {
+        options.device = parse_string(device, "device");
+    }
     options.context_size = number("contextSize", 16, 1 << 20);
     options.batch_tokens = number("batchTokens", 0, 1 << 16);
     if (options.batch_tokens > 0 && options.batch_tokens < 64) {

@@ -26,14 +26,42 @@ ggml_backend_dev_t gpu_device() {
     return nullptr;
 }
 
+bool is_gpu(ggml_backend_dev_t device) {
+    const auto type = ggml_backend_dev_type(device);
+    return type == GGML_BACKEND_DEVICE_TYPE_GPU || type == GGML_BACKEND_DEVICE_TYPE_IGPU;
+}
+
+// nullptr for the CPU.
+ggml_backend_dev_t gpu_named(const std::string & name) {
+    std::string known;
+    for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+        ggml_backend_dev_t device = ggml_backend_dev_get(i);
+        const bool         cpu    = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
+        if (!cpu && !is_gpu(device)) {
+            continue;
+        }
+        if (name == ggml_backend_dev_name(device)) {
+            return cpu ? nullptr : device;
+        }
+        known += (known.empty() ? "" : ", ") + std::string(ggml_backend_dev_name(device));
+    }
+    throw Error(ErrorCode::invalid_argument, "device: expected one of " + known + ", got \"" + name + "\"");
+}
+
 }  // namespace
 
-Model::Model(const std::string & path, int32_t n_gpu_layers, const LoadProgress & progress) {
+Model::Model(const std::string &  path,
+             const std::string &  device,
+             int32_t              n_gpu_layers,
+             const LoadProgress & progress) {
     require_backends();
     check_gguf(path);
 
-    ggml_backend_dev_t gpu = n_gpu_layers > 0 ? gpu_device() : nullptr;
-    device_                = gpu != nullptr ? gpu : ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    ggml_backend_dev_t gpu = device.empty() ? gpu_device() : gpu_named(device);
+    if (n_gpu_layers <= 0) {
+        gpu = nullptr;
+    }
+    device_ = gpu != nullptr ? gpu : ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
 
     std::array<ggml_backend_dev_t, 2> devices = { gpu, nullptr };
     bool                              stopped = false;

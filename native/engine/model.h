@@ -17,8 +17,9 @@ using LoadProgress = std::function<bool(float fraction)>;
 
 class Model {
   public:
-    // Throws model_not_found, model_invalid, backend_unavailable or out_of_memory; cancelled when progress said so.
-    Model(const std::string & path, int32_t n_gpu_layers, const LoadProgress & progress);
+    // Throws model_not_found, model_invalid, backend_unavailable or out_of_memory; invalid_argument when there is no such
+    // device; cancelled when progress said so. An empty device is the first GPU, or the CPU without one.
+    Model(const std::string & path, const std::string & device, int32_t n_gpu_layers, const LoadProgress & progress);
 
     llama_model * get() const { return model_.get(); }
 

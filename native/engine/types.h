@@ -26,6 +26,7 @@ struct HeadWeights {
 
 struct EngineOptions {
     std::string    model_path;
+    std::string    device;                       // ggml's name of it; empty = the first GPU, or the CPU without one
     int32_t        context_size         = 8192;  // tokens of a pair, score token included
     int32_t        batch_tokens         = 0;     // tokens in one decode; 0 = 512 on a CPU, 2048 on a GPU
     int32_t        n_gpu_layers         = 999;

@@ -45,8 +45,6 @@ async function showExample(service: Service, { host, apiKeys: [key] = [] }: Serv
   const answer = await fetch(`http://${reachable}:${service.port}/rerank`, {
     method: "POST",
     headers: { "content-type": "application/json", ...(key !== undefined && { authorization: `Bearer ${key}` }) },
-    body: JSON.stringify(example),
-    headers: { "content-type": "application/json" },
     body: JSON.stringify(exampleRequest),
   });
   const body = await answer.text();

@@ -22,6 +22,7 @@ export const modelSettings = [
   ...hubSettings,
   "contextSize",
   "gpuLayers",
+  "gpus",
   "threads",
   "batchTokens",
   "precision",

@@ -1,62 +1,138 @@
-/** `rerank --jsonl`: a request a line in, an answer a line out, in the same order. */
+/** `rerank --jsonl`: a request a line in, an answer a line out, in the same order; in shards, and continued where a run ended. */
 
 import { RerankError } from "../errors.js";
 import type { Reranker } from "../reranker.js";
 import { NativeRequest, readNative, writeNative } from "../server/dialects/native.js";
 import { validator } from "../server/validation.js";
+import { type Answers, continueAnswers, standardOutput } from "./answer-file.js";
+import { longestLine, type NumberedLine, numberedLines } from "./bulk-input.js";
 import { rerankAll } from "./rerank-all.js";
+import { type Shard, wholeFile } from "./shard.js";
 
-/** Lines worked on at once: small requests share batches. */
-const linesAtOnce = 8;
+/** Lines worked on at once for each engine: small requests share batches. */
+export const linesAtOnce = 8;
 
-interface Answer {
-  readonly text: string;
-  readonly failed: boolean;
+export interface BulkRun {
+  /** None = stdin. */
+  readonly files: readonly string[];
+  readonly shard: Shard | undefined;
+  /** A file that a later run continues; undefined = stdout. */
+  readonly output: string | undefined;
+  /** Asks to finish the running lines and end. */
+  readonly signal: AbortSignal;
 }
 
-/** False when a line could not be answered; its output line holds the error and the line's number. */
-export async function rerankJsonl(reranker: Reranker, model: string, lines: AsyncIterable<string>): Promise<boolean> {
-  const check = validator(NativeRequest);
-  const waiting: Promise<Answer>[] = [];
-  let clean = true;
+export interface BulkModel {
+  readonly name: string;
+  /** Called when the first line needs it: a run that finds nothing left to do loads no model. */
+  readonly load: () => Promise<Reranker>;
+}
+
+type Outcome =
+  | { readonly kind: "answered" | "refused"; readonly text: string }
+  /** The engine failed, not the line: a later run answers it. */
+  | { readonly kind: "broken"; readonly error: unknown };
+
+/** Resolves with how many lines were answered with an error, those of earlier runs included. An aborted run rejects. */
+export async function rerankJsonl(run: BulkRun, model: BulkModel): Promise<number> {
+  const failed = await answerShard(run, model);
+  // What ran is written by now, and nobody knows whether more would have come.
+  run.signal.throwIfAborted();
+  return failed;
+}
+
+async function answerShard(run: BulkRun, model: BulkModel): Promise<number> {
+  const { files, shard = wholeFile, output, signal } = run;
+  await using answers = output === undefined ? standardOutput : await continueAnswers(output, shard);
+  if (answers.done > 0) say(`${output}: goes on behind ${answers.done} answers that are there`);
+  const lines = numberedLines({ files, shard, skip: answers.done, empty: isNumbered(run), signal });
+  let reranker: Reranker | undefined;
+  try {
+    const first = await lines.next();
+    if (first.done) return answers.failed;
+    reranker = await unlessAborted(model.load(), signal);
+    const answer = lineAnswerer(reranker, model.name, run);
+    return answers.failed + (await answerAll(first, lines, answer, answers, signal, linesAtOnce * reranker.devices.length));
+  } finally {
+    await lines.return(undefined);
+    await reranker?.close();
+  }
+}
+
+/** Answers say which line they are for, and none is left out. */
+function isNumbered({ shard, output }: BulkRun): boolean {
+  return shard !== undefined || output !== undefined;
+}
+
+async function answerAll(
+  first: IteratorResult<NumberedLine, void>,
+  lines: AsyncIterator<NumberedLine, void>,
+  answer: (line: NumberedLine) => Promise<Outcome>,
+  answers: Answers,
+  signal: AbortSignal,
+  atOnce: number,
+): Promise<number> {
+  const waiting: Promise<Outcome>[] = [];
+  let refused = 0;
   const write = async () => {
-    const answer = await waiting.shift();
-    if (!answer) return;
-    process.stdout.write(`${answer.text}\n`);
-    if (answer.failed) clean = false;
+    const outcome = await waiting.shift();
+    if (!outcome) return;
+    if (outcome.kind === "broken") throw outcome.error;
+    await answers.append(outcome.text);
+    if (outcome.kind === "refused") refused += 1;
   };
-  const answerLine = async (line: string): Promise<object> => {
-    const checked = check(parse(line));
-    if ("error" in checked) throw checked.error;
-    const job = readNative(checked.value);
-    return writeNative(job, await rerankAll(reranker, job, () => {}), model);
-  };
-  let number = 0;
-  for await (const line of lines) {
-    number += 1;
-    if (line.trim() === "") continue;
-    waiting.push(settled(number, answerLine(line)));
-    if (waiting.length >= linesAtOnce) await write();
+  for (let next = first; !next.done && !signal.aborted; next = await lines.next()) {
+    waiting.push(answer(next.value));
+    if (waiting.length >= atOnce) await write();
   }
   while (waiting.length > 0) await write();
-  return clean;
+  return refused;
 }
 
-function parse(line: string): unknown {
+function lineAnswerer(reranker: Reranker, model: string, run: BulkRun): (line: NumberedLine) => Promise<Outcome> {
+  const check = validator(NativeRequest);
+  const numbered = isNumbered(run);
+  return async (line) => {
+    try {
+      const checked = check(parse(line));
+      if ("error" in checked) throw checked.error;
+      const job = readNative(checked.value);
+      const answer = writeNative(job, await rerankAll(reranker, job, () => {}), model);
+      return { kind: "answered", text: JSON.stringify({ ...(numbered && { line: line.number }), ...answer }) };
+    } catch (error) {
+      if (run.output !== undefined && !ofTheLine(error)) return { kind: "broken", error };
+      const code = error instanceof RerankError ? error.code : "engine_error";
+      const message = `line ${line.number}: ${error instanceof Error ? error.message : String(error)}`;
+      say(message);
+      return { kind: "refused", text: JSON.stringify({ line: line.number, error: { code, message } }) };
+    }
+  };
+}
+
+/** Whether trying the line again would fail in the same way. */
+function ofTheLine(error: unknown): boolean {
+  return error instanceof RerankError && (error.status < 500 || error.code === "invalid_score");
+}
+
+function parse({ text, length }: NumberedLine): unknown {
+  if (text === undefined) {
+    throw new RerankError("invalid_request", `expected a line of no more than ${longestLine} bytes, got ${length}`);
+  }
+  if (text === "") throw new RerankError("invalid_request", "expected a request, got an empty line");
   try {
-    return JSON.parse(line);
+    return JSON.parse(text);
   } catch {
     throw new RerankError("invalid_json", "expected JSON, got text that is not JSON");
   }
 }
 
-async function settled(line: number, answer: Promise<object>): Promise<Answer> {
-  try {
-    return { text: JSON.stringify(await answer), failed: false };
-  } catch (error) {
-    const code = error instanceof RerankError ? error.code : "engine_error";
-    const message = `line ${line}: ${error instanceof Error ? error.message : String(error)}`;
-    process.stderr.write(`jina-reranker: ${message}\n`);
-    return { text: JSON.stringify({ line, error: { code, message } }), failed: true };
-  }
+async function unlessAborted<Value>(action: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  return await Promise.race([action, aborted]);
+}
+
+function say(message: string): void {
+  process.stderr.write(`jina-reranker: ${message}\n`);
 }

@@ -9,6 +9,7 @@ import { Command, CommanderError, Option } from "commander";
 import { RerankError } from "../errors.js";
 import { readSettings, type SettingName, wholeNumber } from "../settings.js";
 import { addFlags, hubSettings, modelSettings, serverSettings } from "./flags.js";
+import { parseShard } from "./shard.js";
 
 class UsageError extends Error {}
 
@@ -31,17 +32,30 @@ const rerank = program
   .addOption(new Option("-q, --query <text>", "what the documents are ranked for"))
   .addOption(new Option("-k, --top-k <number>", "how many to show (default: all)"))
   .addOption(new Option("--json", "print JSON (the default when stdout is not a terminal)"))
-  .addOption(new Option("--jsonl", 'read a request {"query","documents"} per line, and write an answer per line'));
+  .addOption(new Option("--jsonl", 'read a request {"query","documents"} per line, and write an answer per line'))
+  .addOption(new Option("--shard <i/n>", "with --jsonl: of every n lines answer the i-th; job/n in a Kubernetes indexed Job"))
+  .addOption(new Option("--output <file>", "with --jsonl: write there, and go on behind the answers an earlier run left"));
 const rerankFlags = addFlags(rerank, modelSettings);
-rerank.action(async (files: string[], options: { query?: string; topK?: string; json?: true; jsonl?: true }) => {
-  const { query, topK = "0", json = !process.stdout.isTTY, jsonl = false } = options;
+interface RerankFlags {
+  readonly query?: string;
+  readonly topK?: string;
+  readonly json?: boolean;
+  readonly jsonl?: true;
+  readonly shard?: string;
+  readonly output?: string;
+}
+rerank.action(async (files: string[], { query, topK = "0", json = !process.stdout.isTTY, ...options }: RerankFlags) => {
+  const { jsonl, shard, output } = options;
   if (jsonl && query !== undefined) throw new UsageError("--query: not with --jsonl, where each line has its own");
   if (!jsonl && query === undefined) throw new UsageError("--query: expected the text to rank for, got nothing");
+  if (!jsonl && shard !== undefined) throw new UsageError("--shard: only with --jsonl");
+  if (!jsonl && output !== undefined) throw new UsageError("--output: only with --jsonl");
   const count = wholeNumber(0, Number.MAX_SAFE_INTEGER).parse(topK);
   if (count === undefined) throw new UsageError(`--top-k: expected a whole number of at least 0, got ${JSON.stringify(topK)}`);
   const settings = rerankFlags();
-  const clean = await (await import("./rerank.js")).rerank({ query, files, jsonl, json, topK: count }, settings);
-  if (!clean) process.exitCode = 1;
+  const bulk = jsonl && { shard: shard === undefined ? undefined : parseShard(shard, process.env), output };
+  const command = { query, files, jsonl: bulk, json, topK: count };
+  process.exitCode = await (await import("./rerank.js")).rerank(command, settings);
 });
 
 const download = program

@@ -48,11 +48,12 @@ export async function loadModel(
   { onProgress, onNotice }: LoadEvents,
 ): Promise<Reranker> {
   const { headPath, maxDocuments, contextSize, gpuLayers, threads, batchTokens, precision, reproducible, kvType } = settings;
-  const { maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate } = settings;
+  const { gpus, maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate } = settings;
   const options = {
     ...{ contextSize, gpuLayers, threads, batchTokens, precision, reproducible, kvType, onProgress },
     ...{ maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate },
     ...(maxDocuments !== undefined && { maxDocuments }),
+    ...(gpus !== undefined && { gpus }),
     ...(headPath !== undefined && { headPath }),
   };
   switch (source.kind) {

@@ -6,8 +6,13 @@ import type { Reranker } from "../reranker.js";
 import type { RerankResponse } from "../types.js";
 
 const sliceLength = 32;
-/** Enough that one is being tokenized while another is computed. */
+/** For each engine, enough that one is being tokenized while another is computed. */
 const slicesAtOnce = 2;
+
+/** The most pairs one call has in the queue. */
+export function pairsAtOnce(engines: number): number {
+  return sliceLength * slicesAtOnce * engines;
+}
 
 export async function rerankAll(
   reranker: Reranker,
@@ -34,7 +39,7 @@ export async function rerankAll(
       onProgress(done);
     }
   };
-  await Promise.all(Array.from({ length: slicesAtOnce }, work));
+  await Promise.all(Array.from({ length: slicesAtOnce * reranker.devices.length }, work));
   const results = rank(scores, topK).map((index) => ({
     index,
     score: scores[index] ?? Number.NaN,

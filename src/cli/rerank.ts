@@ -5,33 +5,56 @@ import type { Readable } from "node:stream";
 import type { Reranker } from "../reranker.js";
 import { type RerankJob, writeNative } from "../server/dialects/native.js";
 import type { ModelSettings } from "./flags.js";
-import { rerankJsonl } from "./jsonl.js";
+import { Interruption } from "./interruption.js";
+import { linesAtOnce, rerankJsonl } from "./jsonl.js";
 import { loadWithProgress } from "./load-with-progress.js";
 import { modelName, modelSource } from "./model-source.js";
 import { Progress } from "./progress.js";
 import { readText } from "./read-text.js";
-import { rerankAll } from "./rerank-all.js";
+import { pairsAtOnce, rerankAll } from "./rerank-all.js";
+import type { Shard } from "./shard.js";
 import { printable, table } from "./table.js";
 
 export interface RerankCommand {
   readonly query: string | undefined;
   readonly files: readonly string[];
-  readonly jsonl: boolean;
+  /** Each line of the input is a request. */
+  readonly jsonl: { readonly shard: Shard | undefined; readonly output: string | undefined } | undefined;
   readonly json: boolean;
   readonly topK: number;
 }
 
-/** True when every line of JSONL was answered; always true otherwise. */
-export async function rerank(command: RerankCommand, settings: ModelSettings): Promise<boolean> {
+/** The exit code: 1 when a line of JSONL was answered with an error, 128 and the signal's number when one ended it. */
+export async function rerank({ jsonl, ...command }: RerankCommand, settings: ModelSettings): Promise<number> {
   const source = modelSource(settings);
   const name = modelName(source);
+  if (jsonl) {
+    using interruption = new Interruption();
+    try {
+      // The queue's limit is for requests of others: what this command itself hands over at once always fits.
+      const engines = settings.gpus?.length ?? 1;
+      const maxQueuedPairs = Math.max(settings.maxQueuedPairs, linesAtOnce * engines * pairsAtOnce(engines));
+      const load = () => loadWithProgress(source, { ...settings, maxQueuedPairs });
+      const { files } = command;
+      return (await rerankJsonl({ files, ...jsonl, signal: interruption.signal }, { name, load })) > 0 ? 1 : 0;
+    } catch (error) {
+      if (interruption.exitCode === undefined || error !== interruption.signal.reason) throw error;
+      const { output } = jsonl;
+      process.stderr.write(`jina-reranker: stopped${output === undefined ? "" : "; the same command goes on from here"}\n`);
+      // Loading may still be under way, and there is nothing to wait for.
+      process.exit(interruption.exitCode);
+    }
+  }
   await using reranker = await loadWithProgress(source, settings);
-  if (command.jsonl) return await rerankJsonl(reranker, name, inputs(command.files));
   await rerankOnce(reranker, name, command);
-  return true;
+  return 0;
 }
 
-async function rerankOnce(reranker: Reranker, name: string, { query = "", files, json, topK }: RerankCommand): Promise<void> {
+async function rerankOnce(
+  reranker: Reranker,
+  name: string,
+  { query = "", files, json, topK }: Omit<RerankCommand, "jsonl">,
+): Promise<void> {
   const documents = files.length > 0 ? await Promise.all(files.map(readText)) : await readLines(process.stdin);
   const job: RerankJob = { query, documents, topK, returnDocuments: true };
   const response = await scoreWithProgress(reranker, job);
@@ -64,13 +87,4 @@ async function readLines(input: Readable): Promise<string[]> {
     if (line.trim() !== "") lines.push(line);
   }
   return lines;
-}
-
-/** The lines of the files one after another, or of stdin. */
-async function* inputs(files: readonly string[]): AsyncGenerator<string> {
-  if (files.length === 0) {
-    yield* createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
-    return;
-  }
-  for (const file of files) yield* (await readText(file)).split(/\r?\n/);
 }

@@ -26,6 +26,14 @@ export const Healthy = Type.Object(
     status: Type.Literal("ok"),
     model: Type.String(),
     device: Type.String(),
+    devices: Type.Array(
+      Type.Object({
+        device: Type.String(),
+        status: Type.Union([Type.Literal("ok"), Type.Literal("failed")]),
+        reason: Type.Optional(Type.String({ description: "why it was taken out" })),
+      }),
+      { description: "one for each engine, in the order of GPUS" },
+    ),
     uptime_s: Type.Integer(),
   },
   { description: "ready to score" },

@@ -24,18 +24,6 @@ export function scoringGate(context: ServerContext): (request: FastifyRequest) =
 
 type Request = Omit<RerankRequest, "signal">;
 
-/** As runScoring, for the routes with one query. */
-export async function rerankOne(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  context: ServerContext,
-  job: Request,
-): Promise<RerankResponse> {
-  const [response] = await runScoring(request, reply, context, [job]);
-  if (!response) throw new Error("one request was scored and none was answered");
-  return response;
-}
-
 /**
  * The answers, in the order of the requests. Sets `Server-Timing` and notes for log, metrics and traces what was done. When
  * one of the requests cannot be answered, none is, and nothing more of the others is computed.
@@ -52,11 +40,6 @@ export async function runScoring(
   const work = { reranker, documents };
   request.work = work;
   for (const one of requests) reranker.check(one);
-  const { maxDocuments } = reranker.limits;
-  if (documents > maxDocuments) {
-    const message = `documents: at most ${maxDocuments} are allowed in one request, got ${documents} in all`;
-    throw new RerankError("too_many_documents", message);
-  }
   admission.admit(reranker, documents);
   using ended = requestSignal(reply.raw, options.requestTimeoutMs);
   const startedAt = performance.now();

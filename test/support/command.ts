@@ -22,10 +22,14 @@ export interface RunningCommand {
 }
 
 /** Settings come from the arguments alone: variables of whoever runs the tests do not count. */
-export function startCommand(args: readonly string[], variables: Readonly<Record<string, string>> = {}): RunningCommand {
+export function startCommand(
+  args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+  program = main,
+): RunningCommand {
   const { PATH, HOME, XDG_CACHE_HOME, LD_LIBRARY_PATH } = process.env;
   const env = { PATH, HOME, XDG_CACHE_HOME, LD_LIBRARY_PATH, ...variables };
-  const child = spawn(process.execPath, [main, ...args], { env });
+  const child = spawn(process.execPath, [program, ...args], { env });
   const lines: string[] = [];
   const waiting = new Set<(line: string) => void>();
   let stdout = "";

@@ -35,8 +35,7 @@ export function demoModel(): Promise<{ modelPath: string; headPath: string }> {
 }
 
 export async function startTestService(options: TestServiceOptions = {}): Promise<TestService> {
-  const { load, requestTimeoutMs = 60_000, bodyLimitBytes = 32 * 2 ** 20, server } = options;
-  const { load, modelName = "test-model", requestTimeoutMs = 60_000, bodyLimitBytes = 32 * 2 ** 20 } = options;
+  const { load, modelName = "test-model", requestTimeoutMs = 60_000, bodyLimitBytes = 32 * 2 ** 20, server } = options;
   const { logger, log, logged } = recordingLogger();
   const model = await demoModel();
   const service = await startService({

@@ -25,8 +25,10 @@ export function registerProbes(fastify: FastifyInstance, context: ServerContext)
       const { state, uptimeSeconds: uptime_s } = context;
       const model = context.options.modelName;
       switch (state.status) {
-        case "ready":
-          return { status: "ok" as const, model, device: state.reranker.info.device, uptime_s };
+        case "ready": {
+          const { info, devices } = state.reranker;
+          return { status: "ok" as const, model, device: info.device, devices: [...devices], uptime_s };
+        }
         case "loading":
           reply.code(503);
           return {

@@ -1,0 +1,73 @@
+{{- define "jina-reranker.name" -}}
+{{- .Chart.Name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "jina-reranker.fullname" -}}
+{{- if contains .Chart.Name .Release.Name }}
+{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "jina-reranker.selector" -}}
+app.kubernetes.io/name: {{ include "jina-reranker.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "jina-reranker.labels" -}}
+{{ include "jina-reranker.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "jina-reranker.serviceAccount" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "jina-reranker.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "jina-reranker.image" -}}
+{{- $tag := default (printf "%s%s" .Chart.AppVersion (ternary "-cuda" "" .Values.gpu.enabled)) .Values.image.tag }}
+{{- printf "%s:%s" .Values.image.repository $tag }}
+{{- end }}
+
+{{- define "jina-reranker.claim" -}}
+{{- if eq .Values.cache.type "existingClaim" }}
+{{- required "cache.existingClaim: expected the name of a claim, as cache.type is existingClaim" .Values.cache.existingClaim }}
+{{- else }}
+{{- printf "%s-models" (include "jina-reranker.fullname" .) }}
+{{- end }}
+{{- end }}
+
+{{- /* Whether the init container fetches the model: a local file, the demo and an offline cache need nothing. */ -}}
+{{- define "jina-reranker.downloads" -}}
+{{- $given := or (get .Values.settings "MODEL_PATH") (get .Values.settings "DEMO") (get .Values.settings "HF_HUB_OFFLINE") }}
+{{- if and .Values.download.enabled (not $given) }}true{{ end }}
+{{- end }}
+
+{{- define "jina-reranker.environment" -}}
+{{- range $name, $value := .Values.settings }}
+- name: {{ $name }}
+  {{- /* Numbers of a values file are floats: as text a large one would have an exponent. */}}
+  value: {{ ternary (int64 $value) $value (kindIs "float64" $value) | toString | quote }}
+{{- end }}
+{{- with .Values.secrets.huggingFace }}
+- name: HF_TOKEN
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: HF_TOKEN
+{{- end }}
+{{- end }}
+
+{{- define "jina-reranker.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop:
+    - ALL
+{{- end }}
