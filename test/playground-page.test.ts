@@ -16,7 +16,7 @@ import { json } from "./support/json.js";
 
 let service: TestService;
 beforeAll(async () => {
-  service = await startTestService({ modelName: "lexical-demo" });
+  service = await startTestService({ server: { modelName: "lexical-demo" } });
 });
 afterAll(() => service.service.stop());
 
@@ -26,8 +26,8 @@ async function listening(server: FastifyInstance) {
   return { url, [Symbol.asyncDispose]: () => server.close() };
 }
 
-function newContext(modelName = "lexical-demo") {
-  return new ServerContext({ modelName, requestTimeoutMs: 60_000, bodyLimitBytes: 2 ** 20 });
+function newContext(modelName: string, apiKeys: readonly string[] = []) {
+  return new ServerContext({ modelName, apiKeys, requestTimeoutMs: 60_000, bodyLimitBytes: 2 ** 20 });
 }
 
 describe("over HTTP", () => {
@@ -139,18 +139,10 @@ describeInBrowser("the page", () => {
   });
 
   describe("on a server that wants a key", () => {
-    /** Refuses as the service does when keys are set. */
     async function guardedServer() {
-      const context = newContext();
+      const context = newContext("lexical-demo", ["right"]);
       context.ready(service.reranker);
-      const server = createServer(context);
-      server.addHook("onRequest", async (request, reply) => {
-        if (request.method !== "POST" || request.headers.authorization === "Bearer right") return;
-        const message = "an API key is required: Authorization: Bearer …";
-        reply.code(401).header("www-authenticate", "Bearer");
-        return reply.send({ error: { code: "unauthorized", message }, detail: message, message });
-      });
-      return listening(server);
+      return listening(createServer(context));
     }
 
     test("asks for it, says when it is wrong, ranks when it is right, and keeps it for this tab only", async () => {
@@ -160,7 +152,7 @@ describeInBrowser("the page", () => {
       const key = page.getByLabel("API key", { exact: true });
       expect(await key.count()).toBe(0);
       await rerank(page);
-      await page.getByRole("alert").getByText("an API key is required").waitFor();
+      await page.getByRole("alert").getByText("Authorization: expected Bearer and a key").waitFor();
       await page.getByText("This server wants a key.").waitFor();
       await page.locator("#api-key[type=password]:focus").waitFor();
       await page.keyboard.type("wrong");

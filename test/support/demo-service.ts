@@ -22,7 +22,6 @@ export interface TestService extends AsyncDisposable {
 
 export interface TestServiceOptions {
   readonly load?: Partial<LoadOptions>;
-  readonly modelName?: string;
   readonly requestTimeoutMs?: number;
   readonly bodyLimitBytes?: number;
   /** Keys, origins, limits and traces of the server. */
@@ -35,11 +34,11 @@ export function demoModel(): Promise<{ modelPath: string; headPath: string }> {
 }
 
 export async function startTestService(options: TestServiceOptions = {}): Promise<TestService> {
-  const { load, modelName = "test-model", requestTimeoutMs = 60_000, bodyLimitBytes = 32 * 2 ** 20, server } = options;
+  const { load, requestTimeoutMs = 60_000, bodyLimitBytes = 32 * 2 ** 20, server } = options;
   const { logger, log, logged } = recordingLogger();
   const model = await demoModel();
   const service = await startService({
-    modelName,
+    modelName: "test-model",
     requestTimeoutMs,
     bodyLimitBytes,
     ...server,
