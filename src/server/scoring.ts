@@ -4,7 +4,6 @@
  */
 
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { RerankError } from "../errors.js";
 import type { RerankRequest, RerankResponse, Timings } from "../types.js";
 import { serverTiming } from "./access-log.js";
 import { requestSignal } from "./disconnect.js";
