@@ -19,7 +19,7 @@ import * as documents from "./kinds/documents.mjs";
 import * as startup from "./kinds/startup.mjs";
 import { commit, machine } from "./machine.mjs";
 import { ensureModel, modelFacts, shapeOf } from "./models.mjs";
-import { claimsTable, report } from "./report.mjs";
+import { circumstances, claimsTable, report } from "./report.mjs";
 import { readRows } from "./rows.mjs";
 import { plans } from "./trials.mjs";
 
@@ -171,6 +171,24 @@ async function writeReport(results, model, { folder, page, title }) {
   writeFileSync(page, report(results, model, drawn, title));
 }
 
+/**
+ * The claims again, where a reader of the project meets them.
+ *
+ * @param {Results} results
+ * @param {string} model
+ */
+function writeReadme(results, model) {
+  const path = join(here, "..", "README.md");
+  const readme = readFileSync(path, "utf8");
+  const markers = /(<!-- bench:begin -->\n)[\s\S]*?(<!-- bench:end -->)/;
+  if (!markers.test(readme)) throw new Error("README.md has no markers bench:begin and bench:end");
+  const text = `${claimsTable(results, model)}\n\nMeasured on ${circumstances(results, model)} Every trial, and plots: [bench/RESULTS.md](bench/RESULTS.md).\n`;
+  writeFileSync(
+    path,
+    readme.replace(markers, (_, begin, end) => `${begin}${text}${end}`),
+  );
+}
+
 async function main() {
   const name = flags.quick ? "quick" : (flags.plan ?? "full");
   if (!isPlan(name)) throw new Error(`--plan: expected one of ${Object.keys(plans).join(", ")}, got ${name}`);
@@ -199,6 +217,7 @@ async function main() {
     }
   }
   await writeReport(results, claimed, { folder, page, title: name === "full" ? "Benchmarks" : `Benchmarks, plan ${name}` });
+  if (name === "full") writeReadme(results, claimed);
   process.stdout.write(`${claimsTable(results, claimed)}\n`);
   const failed = readRows(results, claimed).filter(({ met }) => met === false).length;
   log(`\n${page}${failed > 0 ? `; ${failed} rows are not met` : ""}`);

@@ -14,32 +14,38 @@ import { sha256 } from "./machine.mjs";
 
 const root = process.env.BENCH_MODELS ?? join(dirname(fileURLToPath(import.meta.url)), "..", "models");
 
-/** @typedef {"full" | "small" | "tiny"} ModelName */
+/** @typedef {"full" | "small" | "small-f16" | "tiny"} ModelName */
 
 /**
  * `full` has jina-reranker-m0's shape: 28 layers of 1536, 151,936 tokens; `tiny` computes next to nothing.
  *
- * @type {Record<ModelName, Omit<RandomModelOptions, "directory" | "name" | "type" | "seed">>}
+ * @typedef {Omit<RandomModelOptions, "directory" | "name" | "type" | "seed">} RandomShape
+ * @type {Record<Exclude<ModelName, "small-f16">, RandomShape>}
  */
-const shapes = {
+const quantizedShapes = {
   full: { layers: 28, embeddingLength: 1536, headLength: 128, kvHeads: 2, feedForwardLength: 8960, vocabularySize: "full" },
   small: { layers: 4, embeddingLength: 512, headLength: 64, kvHeads: 2, feedForwardLength: 1536, vocabularySize: 24000 },
   tiny: { layers: 1, embeddingLength: 256, headLength: 64, kvHeads: 1, feedForwardLength: 256, vocabularySize: 24000 },
 };
+/** @type {Record<ModelName, RandomShape>} */
+const shapes = { ...quantizedShapes, "small-f16": quantizedShapes.small };
 
 /**
- * Paths of a model in Q4_K_M and its head.
+ * Paths of a model in Q4_K_M, where its name does not say otherwise, and its head.
  *
  * @param {ModelName} name
  * @param {(line: string) => void} log
  */
 export async function ensureModel(name, log) {
   const directory = join(root, name);
-  const [modelPath, headPath] = [join(directory, "q4_k_m.gguf"), join(directory, "mlp_weights.npz")];
+  const quantized = name !== "small-f16";
+  const modelPath = join(directory, quantized ? "q4_k_m.gguf" : "f16.gguf");
+  const headPath = join(directory, "mlp_weights.npz");
   if (existsSync(modelPath)) return { modelPath, headPath };
   mkdirSync(directory, { recursive: true });
   log(`writing the random model "${name}"`);
   const f16 = await writeRandomModel({ ...shapes[name], directory, name: "f16", type: "f16", seed: 1 });
+  if (!quantized) return f16;
   log("quantizing it to Q4_K_M");
   await native.quantize(f16.modelPath, modelPath, "q4_k_m");
   rmSync(f16.modelPath);

@@ -132,6 +132,8 @@ export type Trial =
       readonly sets: readonly DocumentSet[];
       /** New queries over the same documents, after the cold one: of every driver but those that are named. */
       readonly warm: { readonly default: number; readonly [driver: string]: number };
+      /** See DocumentsResult, of the standard deviation of the logits. */
+      readonly tolerance: number;
       /** Whether the machine's matrix product is measured in every round. */
       readonly limit?: boolean;
     })

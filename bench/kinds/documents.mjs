@@ -12,12 +12,6 @@ import { rootMeanSquare, standardDeviation, statistics } from "../statistics.mjs
 /** @import { DocumentsResult, DocumentsSample, TrialOf } from "../types.js" */
 
 /**
- * Of the standard deviation of a trial's logits. Quantised weights multiply vectors rounded to 8 bits, in kernels that differ
- * between builds and batch shapes, which comes to about a tenth of it; other prompts would be off by 1.4 of it.
- */
-const toleranceOfSpread = 0.5;
-
-/**
  * @param {TrialOf<"documents">} trial
  * @param {Bench} bench
  * @returns {Promise<DocumentsResult>}
@@ -75,7 +69,7 @@ export async function run(trial, bench) {
     }
   }
 
-  const tolerance = toleranceOfSpread * standardDeviation(expectedLogits);
+  const tolerance = trial.tolerance * standardDeviation(expectedLogits);
   /** @type {DocumentsResult} */
   const result = {
     kind: "documents",
