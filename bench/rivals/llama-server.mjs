@@ -6,7 +6,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,12 +21,8 @@ function ourLibraries() {
 }
 
 const allVariants = () => ourLibraries().some((name) => /^libggml-cpu-.+\.so$/.test(name));
-const cuda = () => ourLibraries().includes("libggml-cuda.so");
 
-function buildDirectory() {
-  const parts = ["llama-server", ...(allVariants() ? ["all-variants"] : []), ...(cuda() ? ["cuda"] : [])];
-  return join(here, "../build", parts.join("-"));
-}
+const buildDirectory = () => join(here, "../build", allVariants() ? "llama-server-all-variants" : "llama-server");
 
 /** @returns {string | undefined} Undefined when it is not built. LLAMA_SERVER names another one. */
 export function llamaServerPath() {
@@ -51,7 +47,10 @@ function cmake(args) {
  */
 export function buildLlamaServer({ definitions = [], log = (line) => process.stderr.write(`${line}\n`) } = {}) {
   const present = llamaServerPath();
-  if (present !== undefined) return present;
+  if (present !== undefined) {
+    shareCuda(dirname(present));
+    return present;
+  }
   const directory = buildDirectory();
   log(`building llama-server in ${directory}, about 8 minutes on 2 cores, once`);
   mkdirSync(directory, { recursive: true });
@@ -68,7 +67,8 @@ export function buildLlamaServer({ definitions = [], log = (line) => process.std
     "-DGGML_BACKEND_DL=ON",
     "-DGGML_NATIVE=OFF",
     `-DGGML_CPU_ALL_VARIANTS=${allVariants() ? "ON" : "OFF"}`,
-    `-DGGML_CUDA=${cuda() ? "ON" : "OFF"}`,
+    // Names without versions, as ours are, so that the CUDA backend of our build is one for it too.
+    "-DCMAKE_PLATFORM_NO_VERSIONED_SONAME=ON",
     "-DLLAMA_BUILD_TESTS=OFF",
     "-DLLAMA_BUILD_EXAMPLES=OFF",
     "-DLLAMA_BUILD_TOOLS=ON",
@@ -81,11 +81,22 @@ export function buildLlamaServer({ definitions = [], log = (line) => process.std
     ...definitions,
   ]);
   // The backends are plug-ins, which no target depends on: everything that is configured is what makes them.
-  const targets = ["llama-server", "ggml", ...(cuda() ? ["ggml-cuda"] : []), ...cpuTargets(directory)];
+  const targets = ["llama-server", "ggml", ...cpuTargets(directory)];
   cmake(["--build", directory, "--parallel", String(availableParallelism()), "--target", ...targets]);
   const built = llamaServerPath();
   if (built === undefined) throw new Error(`the build ended without ${directory}/bin/llama-server`);
+  shareCuda(dirname(built));
   return built;
+}
+
+/**
+ * The CUDA backend takes many minutes to compile: the server gets the one of our build, which is of the same sources.
+ *
+ * @param {string} folder
+ */
+function shareCuda(folder) {
+  const ours = join(here, "../../build/Release/libggml-cuda.so");
+  if (existsSync(ours)) copyFileSync(ours, join(folder, "libggml-cuda.so"));
 }
 
 /**
