@@ -51,6 +51,7 @@ export class Corpus {
     const {
       headPath,
       maxDocuments: _,
+      precision: __,
       ...options
     } = resolveLoadOptions({
       ...files,

@@ -167,6 +167,11 @@ export function report(results, model, plots, title) {
     "",
     ...resultLines(results, measured.result, measured.model),
     ...Object.entries(measured.left).map(([driver, why]) => `\nNot run: ${label(driver)}: ${why.split("\n")[0]}`),
+    ...Object.entries(measured.facts).flatMap(([driver, { precision, precisionReason }]) =>
+      precisionReason !== undefined && precision !== "file"
+        ? [`\n${label(driver)} computed with ${precision}: ${precisionReason}.`]
+        : [],
+    ),
     `\nCommit ${measured.commit}, ${measured.date}, ${measured.seconds.toFixed(0)} s.`,
     "",
   ]);

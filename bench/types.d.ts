@@ -1,5 +1,7 @@
 /** The shapes the harness passes around: what a driver is, what a trial asks of it, and what is written down. */
 
+import type { LoadOptions } from "../dist/index.js";
+
 /** A query and its documents, as text and as the token ids of every pair's prompt. */
 export interface BenchRequest {
   readonly query: string;
@@ -38,15 +40,13 @@ export interface DriverSettings {
   readonly gpuLayers: number;
   readonly contextSize: number;
   readonly reproducible?: "auto" | "exact" | "fast";
-  readonly precision?: Precision;
+  readonly precision?: LoadOptions["precision"];
   readonly documentCacheMb?: number;
   /** llama-server's: prompts it keeps and computes side by side; default its own. */
   readonly slots?: number;
   /** Tokens in one decode; default the driver's own. */
   readonly batchTokens?: number;
 }
-
-export type Precision = "auto" | "file" | "f16" | "q8_0";
 
 /** What a driver says of itself once it has loaded. */
 export type Facts = Readonly<Record<string, string | number | boolean>>;

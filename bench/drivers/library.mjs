@@ -13,11 +13,11 @@ export async function unavailable() {
  * @param {DriverSettings} settings
  * @returns {Promise<OpenDriver>}
  */
-export async function open({ slots: _, shape: __, precision: ___, ...settings }) {
+export async function open({ slots: _, shape: __, ...settings }) {
   const reranker = await Reranker.load(settings);
   return {
     pid: process.pid,
-    facts: { ...reranker.info },
+    facts: { ...reranker.info, precision: reranker.precision.precision, precisionReason: reranker.precision.reason },
     async score({ query, documents }, signal) {
       const { logits } = await reranker.score({ query, documents, ...(signal && { signal }) });
       return { kind: "logits", logits };

@@ -3,7 +3,7 @@
  * ranking wherever two documents lie further apart than the scores may be off. Without a GPU the CPU's fast mode, which
  * batches as a GPU does, stands in for it. Ends with 1 when one of them is not so.
  *
- *     node bench/gpu/parity.mjs [--n-gpu-layers 999] [--out parity.json]
+ *     node bench/gpu/parity.mjs [--n-gpu-layers 999] [--threads N] [--out parity.json]
  */
 
 import { rmSync, writeFileSync } from "node:fs";
@@ -20,9 +20,14 @@ const lengths = [1, 7, 16, 33, 64, 100, 128, 200, 257, 512, 700, 1024];
 const queries = 3;
 
 const { values: flags } = parseArgs({
-  options: { "n-gpu-layers": { type: "string", default: "0" }, out: { type: "string" } },
+  options: {
+    "n-gpu-layers": { type: "string", default: "0" },
+    threads: { type: "string", default: "0" },
+    out: { type: "string" },
+  },
 });
 const gpuLayers = Number(flags["n-gpu-layers"]);
+const threads = Number(flags.threads);
 const folder = join(process.env.BENCH_MODELS ?? tmpdir(), "parity");
 
 /**
@@ -63,12 +68,14 @@ for (const type of /** @type {const} */ (["f32", "f16"])) {
   await corpus.close();
   await using reference = await Reranker.load({
     ...files,
+    threads,
+    precision: "file",
     gpuLayers: 0,
     reproducible: "exact",
     flashAttention: "off",
     kvType: "f32",
   });
-  await using device = await Reranker.load({ ...files, gpuLayers, reproducible: "fast" });
+  await using device = await Reranker.load({ ...files, threads, precision: "file", gpuLayers, reproducible: "fast" });
   let difference = 0;
   let misordered = 0;
   let sameOrder = 0;
