@@ -1,29 +1,93 @@
 /** The random models that benchmarks run, written on first use into models/ (ignored by git). */
 
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { tensorShapes } from "../dist/demo/architecture.js";
 import { writeRandomModel } from "../dist/demo/random-model.js";
 import { native } from "../dist/native.js";
+import { sha256 } from "./machine.mjs";
+
+/** @import { EngineInfo } from "../binding.js" */
+/** @import { RandomModelOptions } from "../dist/demo/random-model.js" */
+/** @import { ModelFacts, Shape } from "./types.js" */
 
 const root = process.env.BENCH_MODELS ?? join(dirname(fileURLToPath(import.meta.url)), "..", "models");
 
-/** `full` has jina-reranker-m0's shape: 28 layers of 1536, 151,936 tokens. */
-const shapes = {
-  full: { layers: 28, embeddingLength: 1536, headLength: 128, kvHeads: 2, feedForwardLength: 8960, vocabularySize: "full" },
-  small: { layers: 8, embeddingLength: 512, headLength: 64, kvHeads: 2, feedForwardLength: 1536, vocabularySize: 24000 },
-};
+/** @typedef {"full" | "small" | "small-f16" | "tiny"} ModelName */
 
-/** Paths of a model in Q4_K_M and its head. */
-export async function ensureModel(name, log = (line) => process.stderr.write(`${line}\n`)) {
+/**
+ * `full` has jina-reranker-m0's shape: 28 layers of 1536, 151,936 tokens; `tiny` computes next to nothing.
+ *
+ * @typedef {Omit<RandomModelOptions, "directory" | "name" | "type" | "seed">} RandomShape
+ * @type {Record<Exclude<ModelName, "small-f16">, RandomShape>}
+ */
+const quantizedShapes = {
+  full: { layers: 28, embeddingLength: 1536, headLength: 128, kvHeads: 2, feedForwardLength: 8960, vocabularySize: "full" },
+  small: { layers: 4, embeddingLength: 512, headLength: 64, kvHeads: 2, feedForwardLength: 1536, vocabularySize: 24000 },
+  tiny: { layers: 1, embeddingLength: 256, headLength: 64, kvHeads: 1, feedForwardLength: 256, vocabularySize: 24000 },
+};
+/** @type {Record<ModelName, RandomShape>} */
+const shapes = { ...quantizedShapes, "small-f16": quantizedShapes.small };
+
+/**
+ * Paths of a model in Q4_K_M, where its name does not say otherwise, and its head.
+ *
+ * @param {ModelName} name
+ * @param {(line: string) => void} log
+ */
+export async function ensureModel(name, log) {
   const directory = join(root, name);
-  const [modelPath, headPath] = [join(directory, "q4_k_m.gguf"), join(directory, "mlp_weights.npz")];
+  const quantized = name !== "small-f16";
+  const modelPath = join(directory, quantized ? "q4_k_m.gguf" : "f16.gguf");
+  const headPath = join(directory, "mlp_weights.npz");
   if (existsSync(modelPath)) return { modelPath, headPath };
   mkdirSync(directory, { recursive: true });
   log(`writing the random model "${name}"`);
   const f16 = await writeRandomModel({ ...shapes[name], directory, name: "f16", type: "f16", seed: 1 });
-  log(`quantizing it to Q4_K_M`);
+  if (!quantized) return f16;
+  log("quantizing it to Q4_K_M");
   await native.quantize(f16.modelPath, modelPath, "q4_k_m");
   rmSync(f16.modelPath);
   return { modelPath, headPath };
+}
+
+/**
+ * Floating-point operations of the layers for one token: two for every weight of every matrix. The embedding table is
+ * looked up, and attention over other tokens, a few percent at these lengths, is left out.
+ *
+ * @param {ModelName} name
+ */
+function flopPerToken(name) {
+  const shape = shapes[name];
+  const matrices = tensorShapes({ ...shape, name, ropeBase: 1e6, fileType: "f16" }, 1).filter(
+    (tensor) => tensor.shape.length === 2 && tensor.name.startsWith("blk."),
+  );
+  return matrices.reduce((sum, tensor) => sum + 2 * tensor.shape.reduce((product, length) => product * length, 1), 0);
+}
+
+/**
+ * @param {ModelName} name
+ * @param {EngineInfo} info
+ * @returns {Shape}
+ */
+export function shapeOf(name, { vocabularySize }) {
+  return { ...shapes[name], vocabularySize };
+}
+
+/**
+ * @param {ModelName} name
+ * @param {string} modelPath
+ * @param {EngineInfo} info
+ * @returns {Promise<ModelFacts>}
+ */
+export async function modelFacts(name, modelPath, { description, layers, embeddingLength }) {
+  const shape = shapes[name];
+  if (layers !== shape.layers || embeddingLength !== shape.embeddingLength) {
+    throw new Error(
+      `${modelPath} has ${layers} layers of ${embeddingLength}, ${name} has ${shape.layers} of ${shape.embeddingLength}: remove it to have it written again`,
+    );
+  }
+  const { size } = statSync(modelPath);
+  return { name, description, sha256: await sha256(modelPath), fileBytes: size, flopPerToken: flopPerToken(name) };
 }

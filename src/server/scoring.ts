@@ -4,6 +4,7 @@
  */
 
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { RerankError } from "../errors.js";
 import type { RerankRequest, RerankResponse, Timings } from "../types.js";
 import { serverTiming } from "./access-log.js";
 import { requestSignal } from "./disconnect.js";
@@ -39,6 +40,11 @@ export async function runScoring(
   const work = { reranker, documents };
   request.work = work;
   for (const one of requests) reranker.check(one);
+  const { maxDocuments } = reranker.limits;
+  if (documents > maxDocuments) {
+    const message = `documents: at most ${maxDocuments} are allowed in one request, got ${documents}`;
+    throw new RerankError("too_many_documents", message);
+  }
   admission.admit(reranker, documents);
   using ended = requestSignal(reply.raw, options.requestTimeoutMs);
   const startedAt = performance.now();

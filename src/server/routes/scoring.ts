@@ -39,8 +39,6 @@ export function registerScoring(fastify: FastifyInstance, context: ServerContext
   }
 
   async function answer<Answer>(job: Job<Answer>, request: FastifyRequest, reply: FastifyReply): Promise<Answer> {
-    const { limits } = request.work?.reranker ?? context.reranker();
-    requireFewDocuments(job, limits.maxDocuments);
     try {
       const responses = await runScoring(request, reply, context, job.requests);
       return job.answer(responses, context.options.modelName);
@@ -89,16 +87,6 @@ export function registerScoring(fastify: FastifyInstance, context: ServerContext
 /** Each path, and for those after the first what they are called in the documentation. */
 function aliases(first: string, ...more: readonly string[]): [path: string, summary: string | undefined][] {
   return [[first, undefined], ...more.map((path): [string, string] => [path, `The same as ${first}`])];
-}
-
-/** The limit holds for a request as a whole, however many queries it carries. */
-function requireFewDocuments({ requests, names }: Job<unknown>, maxDocuments: number): void {
-  const count = requests.reduce((sum, { documents }) => sum + documents.length, 0);
-  if (count <= maxDocuments) return;
-  throw new RerankError(
-    "too_many_documents",
-    `${names.documents}: at most ${maxDocuments} are allowed in one request, got ${count}`,
-  );
 }
 
 /** The reranker speaks of `query` and `documents`; the client may call them something else. */

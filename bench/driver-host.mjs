@@ -1,0 +1,120 @@
+/**
+ * A driver's process: opens one driver and does what the harness asks over the process's channel. All clocks run here,
+ * so that carrying a request between processes is not measured.
+ */
+
+import { readFileSync } from "node:fs";
+import { readScoreHead } from "../dist/model/head.js";
+import { driverModule, driverNamed } from "./drivers/index.mjs";
+import { logit } from "./score-head.mjs";
+
+/** @import { ScoreHead } from "../binding.js" */
+/** @import { Actions, Answer, BenchRequest, BesideSample, DriverSettings, OpenDriver } from "./types.js" */
+
+const entry = driverNamed(process.argv[2] ?? "");
+/** @type {{ driver: OpenDriver, head: ScoreHead } | undefined} */
+let opened;
+
+function current() {
+  if (!opened) throw new Error(`${entry.name} is not open`);
+  return opened;
+}
+
+const now = () => Number(process.hrtime.bigint()) / 1e9;
+
+/**
+ * @param {BenchRequest} request
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{ seconds: number, answer: Answer }>}
+ */
+async function timed(request, signal) {
+  const start = now();
+  const answer = await current().driver.score(request, signal);
+  return { seconds: answer.seconds ?? now() - start, answer };
+}
+
+/** @param {Answer} answer */
+function logitsOf(answer) {
+  const { head } = current();
+  if (answer.kind === "logits") return Float64Array.from(answer.logits);
+  return Float64Array.from(answer.hidden, (hidden) => logit(head, hidden));
+}
+
+/** @type {{ [Name in keyof Actions]: (argument: Parameters<Actions[Name]>[0]) => Promise<ReturnType<Actions[Name]>> }} */
+const actions = {
+  async open(settings) {
+    const head = await readScoreHead(settings.headPath);
+    opened = { driver: await (await driverModule(entry)).open(settings), head };
+    return { facts: opened.driver.facts, url: opened.driver.url };
+  },
+
+  async score(request) {
+    const { seconds, answer } = await timed(request);
+    return { seconds, logits: logitsOf(answer) };
+  },
+
+  async latencies(requests) {
+    const all = [];
+    for (const request of requests) all.push((await timed(request)).seconds);
+    return all;
+  },
+
+  async clients({ clients, requests }) {
+    const waiting = [...requests];
+    /** @type {number[]} */
+    const latencies = [];
+    const start = now();
+    await Promise.all(
+      Array.from({ length: clients }, async () => {
+        for (let request = waiting.shift(); request; request = waiting.shift()) latencies.push((await timed(request)).seconds);
+      }),
+    );
+    return { seconds: now() - start, latencies };
+  },
+
+  async beside({ small, smallBeside, large }) {
+    const alone = await actions.latencies(small);
+    const stop = new AbortController();
+    let largeFinished = 0;
+    const running = large.map(async (request) => {
+      try {
+        await current().driver.score(request, stop.signal);
+        largeFinished++;
+      } catch (error) {
+        if (!stop.signal.aborted) throw error;
+      }
+    });
+    // The large ones are to be in the midst of their work: twice what a small one takes is some batches.
+    await new Promise((resolve) => setTimeout(resolve, 2000 * Math.max(...alone)));
+    const beside = await actions.latencies(smallBeside);
+    /** @type {BesideSample} */
+    const sample = { alone, beside, largeFinished };
+    stop.abort();
+    await Promise.all(running);
+    return sample;
+  },
+
+  async peak() {
+    const status = readFileSync(`/proc/${current().driver.pid}/status`, "utf8");
+    return Number(status.match(/^VmHWM:\s+(\d+) kB$/m)?.[1] ?? Number.NaN) * 1024;
+  },
+
+  async close() {
+    await current().driver.close();
+    opened = undefined;
+    return null;
+  },
+};
+
+/** @param {object} message */
+const send = (message) => process.send?.(message);
+
+process.on("message", async (/** @type {{ name: keyof Actions, argument: never }} */ { name, argument }) => {
+  try {
+    send({ value: await actions[name](argument) });
+  } catch (error) {
+    send({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  }
+});
+// The harness went away.
+process.on("disconnect", () => process.exit(1));

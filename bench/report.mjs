@@ -1,0 +1,204 @@
+/** Results as a page: the claims first, then what every trial measured. Generated, never edited. */
+
+import { driverNamed } from "./drivers/index.mjs";
+import { readRows } from "./rows.mjs";
+
+/** @import { Measured, Results, Statistics, TrialResult } from "./types.js" */
+/** @import { Plot } from "./plots.mjs" */
+
+const label = (/** @type {string} */ driver) => driverNamed(driver).label;
+const seconds = (/** @type {number} */ value) => `${value < 0.1 ? value.toFixed(4) : value.toFixed(value < 10 ? 3 : 2)} s`;
+
+/** @param {Statistics} statistics */
+function spread({ median, lowest, highest, samples }) {
+  return samples.length === 1 ? seconds(median) : `${seconds(median)} (${seconds(lowest)} to ${seconds(highest)})`;
+}
+
+/**
+ * @param {readonly string[]} header A cell that ends with ":" is aligned to the right.
+ * @param {readonly (readonly string[])[]} rows
+ */
+function table(header, rows) {
+  const line = (/** @type {readonly string[]} */ cells) => `| ${cells.join(" | ")} |`;
+  const align = header.map((cell) => (cell.endsWith(":") ? "---:" : "---"));
+  return [line(header.map((cell) => cell.replace(/:$/, ""))), line(align), ...rows.map(line)].join("\n");
+}
+
+/**
+ * The claims as a table.
+ *
+ * @param {Results} results
+ * @param {string} model
+ */
+export function claimsTable(results, model) {
+  const word = (/** @type {boolean | undefined} */ met) => (met === undefined ? "–" : met ? "yes" : "**no**");
+  const rows = readRows(results, model).map(({ what, asked, measured, met }) => [what, asked, measured, word(met)]);
+  return table(["what", "at least", "measured", "met"], rows);
+}
+
+/**
+ * What was measured where, in a sentence.
+ *
+ * @param {Results} results
+ * @param {string} model
+ */
+export function circumstances({ machine, llamaCpp, models, trials }, model) {
+  const facts = models[model];
+  const own = Object.entries(trials).filter(([key]) => key.startsWith(`${model}/`));
+  const dates = [...new Set(own.map(([, { date }]) => date))].sort().join(", ");
+  const commits = [...new Set(own.map(([, { commit }]) => commit))].join(", ");
+  const runs = new Set(own.map(([, { run }]) => run)).size;
+  const shape = facts ? `random weights of the ${model} shape in Q4_K_M (${(facts.fileBytes / 1e6).toFixed(0)} MB)` : model;
+  return (
+    `${shape}; ${machine.cpu}, ${machine.cores} cores, ${machine.device}, ${machine.features.join(" ")}; ` +
+    `llama.cpp ${llamaCpp}, commit ${commits}, ${dates}; ${runs === 1 ? "one run" : `${runs} runs`}.`
+  );
+}
+
+/**
+ * @param {Results} results
+ * @param {TrialResult} result
+ * @param {string} model
+ * @returns {string[]}
+ */
+function resultLines(results, result, model) {
+  switch (result.kind) {
+    case "documents": {
+      const flop = results.models[model]?.flopPerToken ?? Number.NaN;
+      const rows = result.sets.flatMap((set) =>
+        Object.entries(set.drivers).map(([driver, { cold, warm, difference, agrees }]) => {
+          const rate = set.tokens / cold.median;
+          return [
+            set.name,
+            String(set.tokens),
+            label(driver),
+            spread(cold),
+            rate.toFixed(1),
+            `${((rate * flop) / 1e9).toFixed(0)}`,
+            ...(result.limit ? [`${((100 * rate * flop) / result.limit.median).toFixed(0)} %`] : []),
+            warm ? spread(warm) : "",
+            warm ? `${(cold.median / warm.median).toFixed(1)} ×` : "",
+            difference === null ? "own weights" : agrees ? difference.toFixed(4) : `**${difference.toFixed(3)}**`,
+          ];
+        }),
+      );
+      const limit = result.limit
+        ? [
+            `The machine's limit, a large ${result.limit.type} matrix product in ggml: ${(result.limit.median / 1e9).toFixed(0)} GFLOP/s ` +
+              `(${(result.limit.lowest / 1e9).toFixed(0)} to ${(result.limit.highest / 1e9).toFixed(0)}), measured in every round.`,
+            "",
+          ]
+        : [];
+      const memory = Object.entries(result.peakBytes).map(([driver, bytes]) => `${label(driver)} ${(bytes / 1e6).toFixed(0)} MB`);
+      const columns = [
+        "documents",
+        "tokens:",
+        "driver",
+        "first query:",
+        "tokens/s:",
+        "GFLOP/s:",
+        ...(result.limit ? ["of the limit:"] : []),
+      ];
+      return [
+        ...limit,
+        table([...columns, "next queries:", "ratio:", "logits differ by:"], rows),
+        "",
+        `Logits are compared with those of ${label(result.reference)}; up to ${result.tolerance.toFixed(3)} counts as the same work.`,
+        `Peak memory: ${memory.join(", ")}.`,
+      ];
+    }
+    case "clients":
+      return [
+        table(
+          ["driver", "clients:", "requests:", "tokens/s:", "latency, median:"],
+          Object.entries(result.drivers).flatMap(([driver, levels]) =>
+            levels.map(({ clients, requests, tokensPerSecond, latency }) => [
+              label(driver),
+              String(clients),
+              String(requests),
+              tokensPerSecond.median.toFixed(1),
+              spread(latency),
+            ]),
+          ),
+        ),
+      ];
+    case "beside":
+      return [
+        table(
+          ["driver", "alone:", "beside:", "ratio:"],
+          Object.entries(result.drivers).map(([driver, { alone, beside }]) => [
+            label(driver),
+            spread(alone),
+            spread(beside),
+            `${(beside.median / alone.median).toFixed(2)} ×`,
+          ]),
+        ),
+      ];
+    case "startup":
+      return [
+        table(
+          ["driver", "to the first score:"],
+          Object.entries(result.drivers).map(([driver, statistics]) => [label(driver), spread(statistics)]),
+        ),
+      ];
+    case "overhead":
+      return [
+        table(
+          ["", "p50:"],
+          [
+            ["library", seconds(result.library.median)],
+            ["HTTP", seconds(result.http.median)],
+            ["difference", seconds(result.http.median - result.library.median)],
+          ],
+        ),
+      ];
+  }
+}
+
+/**
+ * @param {Results} results
+ * @param {string} model The model of the claims.
+ * @param {readonly Plot[]} plots
+ * @param {string} title
+ */
+export function report(results, model, plots, title) {
+  const trials = Object.entries(results.trials).flatMap(([key, measured]) => [
+    `## ${key}: ${measured.what}`,
+    "",
+    ...resultLines(results, measured.result, measured.model),
+    ...Object.entries(measured.left).map(([driver, why]) => `\nNot run: ${label(driver)}: ${why.split("\n")[0]}`),
+    ...Object.entries(measured.facts).flatMap(([driver, { precision, precisionReason }]) =>
+      precisionReason !== undefined && precision !== "file"
+        ? [`\n${label(driver)} computed with ${precision}: ${precisionReason}.`]
+        : [],
+    ),
+    `\nCommit ${measured.commit}, ${measured.date}, ${measured.seconds.toFixed(0)} s.`,
+    "",
+  ]);
+  return [
+    `# ${title}`,
+    "",
+    "Generated by `npm run bench`; the numbers are in `bench/results/`. Seconds are medians, with the lowest and the highest",
+    "beside them; drivers take turns, each in a process of its own, on the same documents and the same token ids. The time a",
+    "rival's client needs for the score head is not counted.",
+    "",
+    circumstances(results, model),
+    "",
+    claimsTable(results, model),
+    "",
+    ...plots.flatMap(({ file, title: name }) => [`![${name}](results/${file})`, ""]),
+    ...trials,
+    "## Models",
+    "",
+    table(
+      ["model", "sha256", "GFLOP a token:", "bytes:"],
+      Object.values(results.models).map((facts) => [
+        `${facts.name}: ${facts.description}`,
+        `\`${facts.sha256}\``,
+        (facts.flopPerToken / 1e9).toFixed(3),
+        String(facts.fileBytes),
+      ]),
+    ),
+    "",
+  ].join("\n");
+}

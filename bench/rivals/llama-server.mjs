@@ -1,0 +1,116 @@
+/**
+ * Builds llama.cpp's own server from the vendored sources into bench/build/: upstream's defaults, except that the
+ * instruction sets are those our own build has, so that neither is compiled for more than the other.
+ *
+ *     node bench/rivals/llama-server.mjs
+ */
+
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** Folders our addon's libraries can be in. */
+function ourLibraries() {
+  const root = join(here, "../..");
+  const folders = [join(root, "build/Release"), join(root, "prebuilds", `${process.platform}-${process.arch}`)];
+  return folders.filter((folder) => existsSync(folder)).flatMap((folder) => readdirSync(folder));
+}
+
+const allVariants = () => ourLibraries().some((name) => /^libggml-cpu-.+\.so$/.test(name));
+
+const buildDirectory = () => join(here, "../build", allVariants() ? "llama-server-all-variants" : "llama-server");
+
+/** @returns {string | undefined} Undefined when it is not built. LLAMA_SERVER names another one. */
+export function llamaServerPath() {
+  const path = process.env.LLAMA_SERVER ?? join(buildDirectory(), "bin/llama-server");
+  return existsSync(path) ? path : undefined;
+}
+
+/** @param {readonly string[]} args */
+function cmake(args) {
+  const { status, stdout, stderr, error } = spawnSync("cmake", args, { encoding: "utf8", maxBuffer: 1 << 28 });
+  if (status !== 0) {
+    const said = `${stdout ?? ""}${stderr ?? ""}`.split("\n").slice(-40).join("\n");
+    throw new Error(`${said}\ncmake ${args.join(" ")} failed${error ? `: ${error.message}` : ""}`);
+  }
+}
+
+/**
+ * Does nothing when it is there.
+ *
+ * @param {{ definitions?: readonly string[], log?: (line: string) => void }} [options]
+ * @returns {string} Its path.
+ */
+export function buildLlamaServer({ definitions = [], log = (line) => process.stderr.write(`${line}\n`) } = {}) {
+  const present = llamaServerPath();
+  if (present !== undefined) {
+    shareCuda(dirname(present));
+    return present;
+  }
+  const directory = buildDirectory();
+  log(`building llama-server in ${directory}, about 8 minutes on 2 cores, once`);
+  mkdirSync(directory, { recursive: true });
+  // A checkout that was moved leaves a cache CMake refuses.
+  rmSync(join(directory, "CMakeCache.txt"), { force: true });
+  const ccache = spawnSync("ccache", ["--version"]).status === 0;
+  cmake([
+    "-S",
+    realpathSync(process.env.LLAMA_CPP_DIR ?? join(here, "../../vendor/llama.cpp")),
+    "-B",
+    directory,
+    "-DCMAKE_BUILD_TYPE=Release",
+    "-DBUILD_SHARED_LIBS=ON",
+    "-DGGML_BACKEND_DL=ON",
+    "-DGGML_NATIVE=OFF",
+    `-DGGML_CPU_ALL_VARIANTS=${allVariants() ? "ON" : "OFF"}`,
+    // Names without versions, as ours are, so that the CUDA backend of our build is one for it too.
+    "-DCMAKE_PLATFORM_NO_VERSIONED_SONAME=ON",
+    "-DLLAMA_BUILD_TESTS=OFF",
+    "-DLLAMA_BUILD_EXAMPLES=OFF",
+    "-DLLAMA_BUILD_TOOLS=ON",
+    "-DLLAMA_BUILD_SERVER=ON",
+    "-DLLAMA_BUILD_APP=OFF",
+    "-DLLAMA_BUILD_UI=OFF",
+    "-DLLAMA_USE_PREBUILT_UI=OFF",
+    "-DLLAMA_OPENSSL=OFF",
+    ...(ccache ? ["-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] : []),
+    ...definitions,
+  ]);
+  // The backends are plug-ins, which no target depends on: everything that is configured is what makes them.
+  const targets = ["llama-server", "ggml", ...cpuTargets(directory)];
+  cmake(["--build", directory, "--parallel", String(availableParallelism()), "--target", ...targets]);
+  const built = llamaServerPath();
+  if (built === undefined) throw new Error(`the build ended without ${directory}/bin/llama-server`);
+  shareCuda(dirname(built));
+  return built;
+}
+
+/**
+ * The CUDA backend takes many minutes to compile: the server gets the one of our build, which is of the same sources.
+ *
+ * @param {string} folder
+ */
+function shareCuda(folder) {
+  const ours = join(here, "../../build/Release/libggml-cuda.so");
+  if (existsSync(ours)) copyFileSync(ours, join(folder, "libggml-cuda.so"));
+}
+
+/**
+ * The CPU backend's targets: one, or one for each set of instructions.
+ *
+ * @param {string} directory
+ */
+function cpuTargets(directory) {
+  const { stdout } = spawnSync("cmake", ["--build", directory, "--target", "help"], { encoding: "utf8" });
+  const names = [...new Set([...stdout.matchAll(/\b(ggml-cpu(?:-[a-z0-9_]+)?)\b/g)].map(([, name]) => name ?? ""))];
+  const variants = names.filter((name) => name !== "ggml-cpu" && !name.endsWith("-feats"));
+  return variants.length > 0 ? variants : ["ggml-cpu"];
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  process.stdout.write(`${buildLlamaServer()}\n`);
+}

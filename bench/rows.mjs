@@ -1,0 +1,274 @@
+/**
+ * What a run is held to: a row for each claim, with the trials it is read from. A row whose trial was not run, or whose
+ * drivers did not compute the same, says so instead of a figure.
+ */
+
+/** @import { DocumentsResult, DocumentsSample, Results, TrialOf, TrialResult } from "./types.js" */
+
+/** @typedef {{ what: string, asked: string, measured: string, met: boolean | undefined }} Row */
+
+/** Thrown where a row cannot be read; the message goes into the table. */
+class NotMeasured extends Error {}
+
+class Reader {
+  /** @type {Results} */
+  #results;
+  /** @type {string} */
+  #model;
+
+  /**
+   * @param {Results} results
+   * @param {string} model
+   */
+  constructor(results, model) {
+    this.#results = results;
+    this.#model = model;
+  }
+
+  get model() {
+    const model = this.#results.models[this.#model];
+    if (!model) throw new NotMeasured("not run");
+    return model;
+  }
+
+  /**
+   * @template {TrialResult["kind"]} Kind
+   * @param {string} trial
+   * @param {Kind} kind
+   * @param {string} [model]
+   * @returns {Extract<TrialResult, { kind: Kind }>}
+   */
+  trial(trial, kind, model = this.#model) {
+    const result = this.#results.trials[`${model}/${trial}`]?.result;
+    if (!isKind(result, kind)) throw new NotMeasured("not run");
+    return result;
+  }
+
+  /**
+   * One driver on one set of a trial.
+   *
+   * @param {string} trial
+   * @param {string} driver
+   * @param {number} [set]
+   * @returns {DocumentsSample & { tokens: number }}
+   */
+  documents(trial, driver, set = 0) {
+    const found = this.trial(trial, "documents").sets[set];
+    const sample = found?.drivers[driver];
+    if (!found || !sample) throw new NotMeasured(`${driver} was not run`);
+    if (!sample.agrees) throw new NotMeasured(`${driver} scored differently, by ${(sample.difference ?? Number.NaN).toFixed(3)}`);
+    return { ...sample, tokens: found.tokens };
+  }
+
+  /**
+   * Median seconds.
+   *
+   * @param {string} trial
+   * @param {string} driver
+   */
+  cold(trial, driver) {
+    return this.documents(trial, driver).cold.median;
+  }
+
+  /**
+   * @param {string} trial
+   * @param {string} driver
+   */
+  warm(trial, driver) {
+    const { warm } = this.documents(trial, driver);
+    if (!warm) throw new NotMeasured(`${driver} was not asked again`);
+    return warm.median;
+  }
+
+  /**
+   * The faster of those that ran.
+   *
+   * @param {string} trial
+   * @param {readonly string[]} drivers
+   */
+  fastest(trial, drivers) {
+    const { sets } = this.trial(trial, "documents");
+    const ran = drivers.filter((driver) => sets[0]?.drivers[driver]);
+    if (ran.length === 0) throw new NotMeasured(`${drivers.join(" and ")} were not run`);
+    return ran
+      .map((driver) => ({ driver, seconds: this.cold(trial, driver) }))
+      .reduce((best, candidate) => (candidate.seconds < best.seconds ? candidate : best));
+  }
+}
+
+/**
+ * @template {TrialResult["kind"]} Kind
+ * @param {TrialResult | undefined} result
+ * @param {Kind} kind
+ * @returns {result is Extract<TrialResult, { kind: Kind }>}
+ */
+function isKind(result, kind) {
+  return result?.kind === kind;
+}
+
+const servers = ["llama-server", "llama-server-10"];
+const peers = [...servers, "node-llama-cpp"];
+const times = (/** @type {number} */ ratio) => `${ratio.toFixed(2)} ×`;
+const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(0)} %`;
+const megabytes = (/** @type {number} */ bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
+
+/** @type {readonly { what: string, asked: string, read(reader: Reader): { measured: string, met: boolean } }[]} */
+const claims = [
+  {
+    what: "cold, 10 × 128 tokens, PRECISION=file, over llama-server's embedding route",
+    asked: "1.25 ×",
+    read(reader) {
+      const { driver, seconds } = reader.fastest("ten", servers);
+      const [exact, fast] = [seconds / reader.cold("ten", "exact"), seconds / reader.cold("ten", "fast")];
+      return { measured: `${times(exact)} exact, ${times(fast)} fast (over ${driver})`, met: exact >= 1.25 };
+    },
+  },
+  {
+    what: "cold, the same, PRECISION=auto, over the best peer",
+    asked: "1.7 ×",
+    read(reader) {
+      const { driver, seconds } = reader.fastest("ten", peers);
+      const ratio = seconds / reader.cold("ten", "auto");
+      return { measured: `${times(ratio)} (over ${driver})`, met: ratio >= 1.7 };
+    },
+  },
+  {
+    what: "share of the machine's measured matmul limit, cold, auto",
+    asked: "85 %",
+    read(reader) {
+      const { limit } = reader.trial("ten", "documents");
+      if (!limit) throw new NotMeasured("the limit was not measured");
+      const { tokens, cold } = reader.documents("ten", "auto");
+      const rate = (tokens * reader.model.flopPerToken) / cold.median;
+      const share = rate / limit.median;
+      const of = `${(rate / 1e9).toFixed(0)} of ${(limit.median / 1e9).toFixed(0)} GFLOP/s`;
+      return { measured: `${percent(share)} (${of}, ${limit.type})`, met: share >= 0.85 };
+    },
+  },
+  {
+    what: "warm over our own cold, 10 × 128 tokens, 12-token query",
+    asked: "7 × fast, 5 × exact",
+    read: (reader) => warmOverCold(reader, "ten", { fast: 7, exact: 5 }),
+  },
+  {
+    what: "warm, 512-token documents",
+    asked: "20 × fast, 15 × exact",
+    read: (reader) => warmOverCold(reader, "long", { fast: 20, exact: 15 }),
+  },
+  {
+    what: "warm over llama-server's embedding route with a slot for each document",
+    asked: "1.2 × fast, 0.9 × exact",
+    read(reader) {
+      const theirs = reader.warm("ten", "llama-server-10");
+      return fastAndExact(
+        { fast: theirs / reader.warm("ten", "fast"), exact: theirs / reader.warm("ten", "exact") },
+        { fast: 1.2, exact: 0.9 },
+      );
+    },
+  },
+  {
+    what: "warm, 100 documents of 64 tokens, over llama-server with 10 slots",
+    asked: "6 ×",
+    read(reader) {
+      const theirs = reader.warm("hundred", "llama-server-10");
+      const [fast, exact] = [theirs / reader.warm("hundred", "fast"), theirs / reader.warm("hundred", "exact")];
+      return { measured: `${times(fast)} fast, ${times(exact)} exact`, met: exact >= 6 };
+    },
+  },
+  {
+    what: "exact over fast, cold, 10 × 128 tokens: time",
+    asked: "≤ 1.10 ×",
+    read(reader) {
+      const ratio = reader.cold("ten", "exact") / reader.cold("ten", "fast");
+      return { measured: times(ratio), met: ratio <= 1.1 };
+    },
+  },
+  {
+    what: "mixed lengths (16 to 1,024 tokens): tokens/s over equal lengths",
+    asked: "90 %",
+    read(reader) {
+      const [mixed, equal] = [0, 1].map((set) => {
+        const { tokens, cold } = reader.documents("mixed", "exact", set);
+        return tokens / cold.median;
+      });
+      if (mixed === undefined || equal === undefined) throw new NotMeasured("not run");
+      return { measured: `${percent(mixed / equal)} (${mixed.toFixed(1)} of ${equal.toFixed(1)})`, met: mixed >= 0.9 * equal };
+    },
+  },
+  {
+    what: "64 clients: throughput over one client",
+    asked: "≥ 1.0 ×",
+    read(reader) {
+      const levels = reader.trial("clients", "clients").drivers.http ?? [];
+      const [one, many] = [1, 64].map((count) => levels.find(({ clients }) => clients === count)?.tokensPerSecond.median);
+      if (one === undefined || many === undefined) throw new NotMeasured("not run");
+      return { measured: times(many / one), met: many >= one };
+    },
+  },
+  {
+    what: "3-document request beside 100-document ones: its latency over running alone",
+    asked: "≤ 4 ×",
+    read(reader) {
+      const sample = reader.trial("beside", "beside").drivers.http;
+      if (!sample) throw new NotMeasured("not run");
+      const ratio = sample.beside.median / sample.alone.median;
+      return { measured: times(ratio), met: ratio <= 4 };
+    },
+  },
+  {
+    what: "HTTP's share on the small model, 10 documents, p50",
+    asked: "≤ 1 ms",
+    read(reader) {
+      const milliseconds = (/** @type {string} */ model) => {
+        const { library, http } = reader.trial("overhead", "overhead", model);
+        return 1000 * (http.median - library.median);
+      };
+      const share = milliseconds("small");
+      return { measured: `${share.toFixed(2)} ms; with next to no model ${milliseconds("tiny").toFixed(2)} ms`, met: share <= 1 };
+    },
+  },
+  {
+    what: "peak RSS, cold, PRECISION=file, cache off",
+    asked: "file size + 600 MB",
+    read(reader) {
+      const peak = reader.trial("memory", "documents").peakBytes.uncached;
+      if (peak === undefined) throw new NotMeasured("not run");
+      const over = peak - reader.model.fileBytes;
+      return { measured: `file size + ${megabytes(over)} (${megabytes(peak)})`, met: over <= 600e6 };
+    },
+  },
+];
+
+/**
+ * @param {Reader} reader
+ * @param {string} trial
+ * @param {{ fast: number, exact: number }} asked
+ */
+function warmOverCold(reader, trial, asked) {
+  const ratio = (/** @type {string} */ driver) => reader.cold(trial, driver) / reader.warm(trial, driver);
+  return fastAndExact({ fast: ratio("fast"), exact: ratio("exact") }, asked);
+}
+
+/**
+ * @param {{ fast: number, exact: number }} ratios
+ * @param {{ fast: number, exact: number }} asked
+ */
+function fastAndExact({ fast, exact }, asked) {
+  return { measured: `${times(fast)} fast, ${times(exact)} exact`, met: fast >= asked.fast && exact >= asked.exact };
+}
+
+/**
+ * @param {Results} results
+ * @param {string} model The model whose trials are read.
+ * @returns {Row[]}
+ */
+export function readRows(results, model) {
+  return claims.map(({ what, asked, read }) => {
+    try {
+      return { what, asked, ...read(new Reader(results, model)) };
+    } catch (error) {
+      if (!(error instanceof NotMeasured)) throw error;
+      return { what, asked, measured: error.message, met: undefined };
+    }
+  });
+}

@@ -1,0 +1,209 @@
+/**
+ * The data table of trials: which documents, which drivers, how often. A plan is the list for one purpose: `full` measures
+ * what RESULTS.md begins with on the model's own shape, `quick` the same on the small one, `gpu` what a card is asked.
+ */
+
+/** @import { DocumentSet, Trial } from "./types.js" */
+
+/**
+ * @param {number} documents
+ * @param {number} tokens Of each document; the pair's prompt has the query and the template on top.
+ * @returns {DocumentSet}
+ */
+function equal(documents, tokens) {
+  return { name: `${documents} × ${tokens}`, lengths: Array.from({ length: documents }, () => tokens) };
+}
+
+/**
+ * How far the logits of drivers that do the same work may lie apart, of the logits' standard deviation. Q4_K_M weights are
+ * multiplied with vectors rounded to 8 bits, which random layers amplify: half of it on the full size. Other prompts would be
+ * off by 1.4 of it. That all drivers do the same to a few percent is what the trial `check` shows, on F16 weights.
+ */
+const quantized = 0.9;
+const unquantized = 0.05;
+
+/** @type {DocumentSet} */
+const mixed = { name: "16 to 1,024", lengths: [512, 16, 1024, 64, 256, 32, 768, 128] };
+const allLengths = [32, 128, 512, 2048];
+
+/**
+ * What every plan on a CPU measures; `rounds` are for the slow model.
+ *
+ * @type {readonly Trial[]}
+ */
+const common = [
+  {
+    name: "ten",
+    what: "10 documents of 128 tokens, 12-token queries",
+    kind: "documents",
+    tolerance: quantized,
+    drivers: ["exact", "fast", "auto", "llama-server", "llama-server-10", "node-llama-cpp"],
+    sets: [equal(10, 128)],
+    warm: { default: 3, "llama-server": 0, "node-llama-cpp": 0 },
+    rounds: 3,
+    limit: true,
+  },
+  {
+    name: "long",
+    what: "4 documents of 512 tokens",
+    kind: "documents",
+    tolerance: quantized,
+    drivers: ["exact", "fast"],
+    sets: [equal(4, 512)],
+    warm: { default: 3 },
+    rounds: 2,
+  },
+  {
+    name: "hundred",
+    what: "100 documents of 64 tokens",
+    kind: "documents",
+    tolerance: quantized,
+    drivers: ["exact", "fast", "llama-server-10"],
+    sets: [equal(100, 64)],
+    // The server computes everything each time: once more is a second sample of the same.
+    warm: { default: 2, "llama-server-10": 1 },
+    rounds: 1,
+  },
+  {
+    name: "mixed",
+    what: "documents of mixed lengths, and of equal ones with as many tokens",
+    kind: "documents",
+    tolerance: quantized,
+    drivers: ["exact"],
+    sets: [mixed, equal(8, 350)],
+    warm: { default: 0 },
+    rounds: 3,
+  },
+  {
+    name: "clients",
+    what: "requests of one document of 32 tokens from 1, 8 and 64 clients",
+    kind: "clients",
+    drivers: ["http"],
+    set: equal(1, 32),
+    levels: [
+      { clients: 1, requests: 16 },
+      { clients: 8, requests: 32 },
+      { clients: 64, requests: 64 },
+    ],
+    rounds: 2,
+  },
+  {
+    name: "beside",
+    what: "a request of 3 documents of 64 tokens alone, and beside two of 100 documents",
+    kind: "beside",
+    drivers: ["http"],
+    small: equal(3, 64),
+    large: equal(100, 64),
+    requests: 3,
+    rounds: 1,
+  },
+  {
+    name: "memory",
+    what: "peak memory of 10 documents of 128 tokens",
+    kind: "documents",
+    tolerance: quantized,
+    drivers: ["uncached", "llama-server", "node-llama-cpp"],
+    sets: [equal(10, 128)],
+    warm: { default: 0 },
+    rounds: 1,
+  },
+  {
+    name: "startup",
+    what: "from starting the process to the first score, one document of 32 tokens",
+    kind: "startup",
+    drivers: ["exact", "http", "llama-server", "node-llama-cpp"],
+    set: equal(1, 32),
+    rounds: 3,
+  },
+  {
+    name: "lengths",
+    what: "one document of each length, and ten short ones",
+    kind: "documents",
+    tolerance: quantized,
+    drivers: ["exact", "llama-server"],
+    sets: [...allLengths.map((tokens) => equal(1, tokens)), equal(10, 32)],
+    warm: { default: 0 },
+    rounds: 1,
+  },
+];
+
+/** @type {Trial} */
+const overhead = {
+  name: "overhead",
+  what: "10 documents of 32 tokens known to the document cache, one client, over HTTP and in the library",
+  kind: "overhead",
+  drivers: ["exact", "http"],
+  set: equal(10, 32),
+  requests: 300,
+  rounds: 5,
+};
+
+/** @type {Trial} */
+const grid = {
+  name: "grid",
+  what: "1, 10 and 100 documents of 32, 128, 512 and 2,048 tokens",
+  kind: "documents",
+  tolerance: quantized,
+  drivers: ["exact", "llama-server"],
+  sets: allLengths.flatMap((tokens) => [1, 10, 100].map((documents) => equal(documents, tokens))),
+  warm: { default: 0 },
+  rounds: 1,
+};
+
+/** @type {Trial} */
+const gpu = {
+  name: "gpu",
+  what: "10 and 100 documents of 128 and 512 tokens",
+  kind: "documents",
+  tolerance: quantized,
+  drivers: ["fast", "f16", "auto", "llama-server-32", "transformers"],
+  sets: [equal(10, 128), equal(100, 128), equal(10, 512), equal(100, 512)],
+  warm: { default: 3, "llama-server-32": 1, transformers: 0 },
+  rounds: 3,
+  limit: true,
+};
+
+/** @type {Trial} */
+const gpuOnCpu = { ...gpu, sets: [equal(2, 32), equal(4, 32)], rounds: 1 };
+
+/**
+ * @type {Trial}
+ */
+const check = {
+  name: "check",
+  what: "whether every driver scores the same: ten documents of 24 tokens",
+  kind: "documents",
+  tolerance: quantized,
+  drivers: ["exact", "fast", "auto", "http", "llama-server", "llama-server-10", "node-llama-cpp", "transformers"],
+  sets: [equal(10, 24)],
+  warm: { default: 1 },
+  rounds: 1,
+};
+
+/** @type {Trial} */
+const checkUnquantized = { ...check, tolerance: unquantized };
+
+/** @typedef {{ model: "full" | "small" | "small-f16" | "tiny", trial: Trial }} Planned */
+
+/** @type {Record<"full" | "quick" | "check" | "gpu" | "gpu-small", readonly Planned[]>} */
+export const plans = {
+  full: [
+    ...common.map((trial) => /** @type {const} */ ({ model: "full", trial })),
+    { model: "small-f16", trial: checkUnquantized },
+    { model: "small", trial: overhead },
+    { model: "small", trial: grid },
+    { model: "tiny", trial: overhead },
+  ],
+  quick: [
+    ...common.map((trial) => /** @type {const} */ ({ model: "small", trial })),
+    { model: "small-f16", trial: checkUnquantized },
+    { model: "small", trial: overhead },
+    { model: "tiny", trial: overhead },
+  ],
+  check: [
+    { model: "small-f16", trial: checkUnquantized },
+    { model: "full", trial: check },
+  ],
+  gpu: [{ model: "full", trial: gpu }],
+  "gpu-small": [{ model: "small", trial: gpuOnCpu }],
+};
