@@ -43,6 +43,7 @@ async function writeTokens(path) {
     head,
     contextSize: 1024,
     batchTokens: 512,
+    backend: "cpu",
     gpuLayers: 0,
     threads: 0,
     reproducible: "fast",

@@ -7,7 +7,8 @@ import { access, constants } from "node:fs/promises";
 import type { Engine, EngineInfo, EngineStats, ScoreJob } from "../binding.js";
 import { fromNative, RerankError } from "./errors.js";
 import { readScoreHead } from "./model/head.js";
-import { native } from "./native.js";
+import { loadAddon } from "./native/addon.js";
+import { prepareBackend } from "./native/backends.js";
 import { resolveLoadOptions } from "./options.js";
 import { rank } from "./ranking.js";
 import type { LoadOptions, RerankRequest, RerankResponse, ScoreRequest, ScoreResponse } from "./types.js";
@@ -27,8 +28,9 @@ export class Reranker implements AsyncDisposable {
     // First: a wrong model path would otherwise be reported as a missing head beside it.
     await requireFile(engineOptions.modelPath);
     const head = await readScoreHead(headPath);
+    prepareBackend(engineOptions.gpuLayers === 0 ? "cpu" : engineOptions.backend);
     try {
-      return new Reranker(await native.Engine.load({ ...engineOptions, head }, options.onProgress), maxDocuments);
+      return new Reranker(await loadAddon().binding.Engine.load({ ...engineOptions, head }, options.onProgress), maxDocuments);
     } catch (error) {
       const known = fromNative(error);
       // On load the arguments are options.

@@ -17,24 +17,13 @@ constexpr std::string_view kScoreToken     = "<|box_end|>";
 constexpr llama_token      kUnswappedId    = 151649;
 constexpr llama_token      kTrainedScoreId = 100;
 
-ggml_backend_dev_t gpu_device() {
-    for (const auto type : { GGML_BACKEND_DEVICE_TYPE_GPU, GGML_BACKEND_DEVICE_TYPE_IGPU }) {
-        if (ggml_backend_dev_t device = ggml_backend_dev_by_type(type)) {
-            return device;
-        }
-    }
-    return nullptr;
-}
-
 }  // namespace
 
-Model::Model(const std::string & path, int32_t n_gpu_layers, const LoadProgress & progress) {
-    require_backends();
+Model::Model(const std::string & path, Backend backend, int32_t n_gpu_layers, const LoadProgress & progress) {
+    device_ = usable_devices(n_gpu_layers > 0 ? backend : Backend::cpu).front();
     check_gguf(path);
 
-    ggml_backend_dev_t gpu = n_gpu_layers > 0 ? gpu_device() : nullptr;
-    device_                = gpu != nullptr ? gpu : ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-
+    ggml_backend_dev_t                gpu     = on_gpu() ? device_ : nullptr;
     std::array<ggml_backend_dev_t, 2> devices = { gpu, nullptr };
     bool                              stopped = false;
 

@@ -18,7 +18,7 @@ using LoadProgress = std::function<bool(float fraction)>;
 class Model {
   public:
     // Throws model_not_found, model_invalid, backend_unavailable or out_of_memory; cancelled when progress said so.
-    Model(const std::string & path, int32_t n_gpu_layers, const LoadProgress & progress);
+    Model(const std::string & path, Backend backend, int32_t n_gpu_layers, const LoadProgress & progress);
 
     llama_model * get() const { return model_.get(); }
 

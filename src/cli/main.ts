@@ -87,7 +87,8 @@ const info = program
 const infoFlags = addFlags(info, modelSettings);
 info.action(async ({ json = false }: { json?: boolean }) => {
   const settings = infoFlags();
-  await (await import("./info.js")).info(json, settings);
+  const usable = await (await import("./info.js")).info(json, settings);
+  if (!usable) process.exitCode = 1;
 });
 
 const demo = program

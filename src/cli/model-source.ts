@@ -46,10 +46,10 @@ export async function loadModel(
   settings: ModelSettings & { readonly maxDocuments?: number },
   { onProgress, onNotice }: LoadEvents,
 ): Promise<Reranker> {
-  const { headPath, maxDocuments, contextSize, gpuLayers, threads, batchTokens, reproducible, kvType } = settings;
+  const { headPath, maxDocuments, contextSize, backend, gpuLayers, threads, batchTokens, reproducible, kvType } = settings;
   const { maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate } = settings;
   const options = {
-    ...{ contextSize, gpuLayers, threads, batchTokens, reproducible, kvType, onProgress },
+    ...{ contextSize, backend, gpuLayers, threads, batchTokens, reproducible, kvType, onProgress },
     ...{ maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate },
     ...(maxDocuments !== undefined && { maxDocuments }),
     ...(headPath !== undefined && { headPath }),
