@@ -91,6 +91,16 @@ info.action(async ({ json = false }: { json?: boolean }) => {
   if (!usable) process.exitCode = 1;
 });
 
+program
+  .command("build")
+  .description("compile the native part from the sources in this package, where no built one fits")
+  .argument("[definitions...]", "for CMake, for example -DGGML_CUDA=ON")
+  .allowUnknownOption()
+  .action(async (definitions: string[]) => {
+    const built = await (await import("./build.js")).build(definitions);
+    if (!built) process.exitCode = 1;
+  });
+
 const demo = program
   .command("demo")
   .description("serve the built-in demo model, show an example, and stay up")
