@@ -86,7 +86,12 @@ function search(): Outcome {
   }
   const path = addonIn(dirname(require.resolve(`${addonPackage}/package.json`)));
   if (path === undefined) {
-    findings.push({ what: addonPackage, reason: "has no addon for this system's C library", fix: buildCommand });
+    const missing = librariesOf(installed).find((file) => file.endsWith(".node") && damageOf(installed, file) !== undefined);
+    findings.push(
+      missing === undefined
+        ? { what: addonPackage, reason: "has no addon for this system's C library", fix: buildCommand }
+        : { what: join(installed.directory, missing), reason: "the file is missing", fix: renewCommand(installed) },
+    );
     return { findings };
   }
   return open(installed, path, findings) ?? { findings };
