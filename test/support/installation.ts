@@ -58,6 +58,11 @@ export class Installation implements AsyncDisposable {
     return installation;
   }
 
+  /** A file of the test's own, gone with the rest. */
+  scratch(name: string): string {
+    return join(this.#directory, name);
+  }
+
   folder(name: string): string {
     return join(this.#directory, "node_modules", name);
   }
@@ -77,6 +82,10 @@ export class Installation implements AsyncDisposable {
         .digest("hex");
     }
     await writeFile(join(this.folder(name), "package.json"), JSON.stringify({ name, version, libraries }));
+  }
+
+  async remove(name: string): Promise<void> {
+    await rm(this.folder(name), { recursive: true, force: true });
   }
 
   async installAddon(): Promise<void> {
