@@ -1,13 +1,17 @@
 /**
  * The packages as they are published: each is laid out in build/packages, packed with npm, and held to its size.
  *
- *     node native/prebuild/pack.mjs [TARGET…]        the main package, and targets that are built (default: all of them)
+ *     node native/prebuild/pack.mjs [--destination FOLDER] [TARGET…]
+ *         the main package, and targets that native/prebuild/build.mjs has built (default: all of them)
+ *     node native/prebuild/pack.mjs --libraries FOLDER [--destination FOLDER] TARGET
+ *         one target, from a folder of libraries
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { llamaDirectory } from "../../vendor/materialise.mjs";
 import { librariesOf, stagingOf } from "./build.mjs";
 import { llamaSources } from "./sources.mjs";
@@ -87,10 +91,20 @@ export function packMain({ staging = join(root, "build", "packages", "main"), de
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const log = (line) => process.stderr.write(`${line}\n`);
   try {
-    const names = process.argv.slice(2);
-    const built = names.length > 0 ? names.map(targetNamed) : targetsHere().filter((target) => existsSync(librariesOf(target)));
-    const destination = join(root, "build", "packages");
-    const packed = [packMain({ destination, log }), ...built.map((target) => packTarget(target, { destination }))];
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { destination: { type: "string", default: join(root, "build", "packages") }, libraries: { type: "string" } },
+    });
+    const destination = resolve(values.destination);
+    mkdirSync(destination, { recursive: true });
+    const targets =
+      positionals.length > 0 ? positionals.map(targetNamed) : targetsHere().filter((target) => existsSync(librariesOf(target)));
+    // Libraries from elsewhere do not take the place of what was built for publishing.
+    const from = values.libraries && { libraries: resolve(values.libraries) };
+    const packed = targets.map((target) =>
+      packTarget(target, { destination, ...(from && { ...from, staging: join(destination, target.name) }) }),
+    );
+    if (!from) packed.unshift(packMain({ destination, staging: join(destination, "main"), log }));
     for (const { file, size, unpackedSize } of packed) {
       const [compressed, unpacked] = [size, unpackedSize].map((bytes) => `${(bytes / megabyte).toFixed(2)} MB`);
       log(`${file}  ${compressed}, ${unpacked} unpacked, sha256 ${sha256(file)}`);
