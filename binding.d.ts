@@ -67,6 +67,11 @@ export interface EngineOptions {
   batchTokens: number;
   /** Layers to offload to a GPU; 0 = CPU only. More than the model has means all. */
   gpuLayers: number;
+  /**
+   * Where the model runs: "auto" = on the fastest GPU backend that is loaded and offers a device, else on the CPU; a name =
+   * on that backend, or load rejects with backend_unavailable.
+   */
+  backend: "auto" | "cpu" | "cuda" | "metal" | "vulkan";
   /** CPU threads, 1 to 512; 0 = the physical cores this process may run on. */
   threads: number;
   /** "exact": scores do not depend on the batch, bit for bit (CPU). "fast": no alignment padding. "auto": exact on a CPU, fast on a GPU. */
@@ -234,6 +239,8 @@ export interface Device {
 export interface Backends {
   /** Every device of every loaded backend. */
   devices: Device[];
+  /** The library each backend was loaded from; for the CPU the variant chosen for this machine. */
+  libraries: { backend: string; path: string }[];
   /** Libraries that were found and not used, with the reason. */
   failures: { path: string; reason: string }[];
   /** Instruction sets and options the CPU backend was built with, as ggml names them. */
@@ -250,8 +257,16 @@ export interface Version {
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
-/** Loads ggml backends from a folder; folders given before are kept. Done for the addon's own folder when the module is imported. */
+/**
+ * Loads one backend from a list of libraries: its variants, of which the one that suits this machine best is taken. Does
+ * nothing when that backend is loaded already. The CPU backend is loaded when the module is imported. Throws
+ * backend_unavailable with the reason for each library.
+ */
+export function loadBackend(libraries: readonly string[]): void;
+/** Loads every ggml backend in a folder. What cannot be used is among the failures of `backends()`. */
 export function loadBackends(directory: string): void;
+/** Why the platform's loader refuses a library, given by path or by a name that it looks for; undefined = it does not. */
+export function whyNotLoadable(library: string): string | undefined;
 export function backends(): Backends;
 export function version(): Version;
 /** Sends llama.cpp's and the engine's log lines here instead of nowhere; undefined stops it. Lines hold no user text. */

@@ -10,16 +10,12 @@ import { spawn, spawnSync } from "node:child_process";
 import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { llamaDirectory, materialise } from "../vendor/materialise.mjs";
+import { llamaDirectory, materialise, needsGit } from "../vendor/materialise.mjs";
 import { contentHash, filesBelow, readStamp } from "./content-hash.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-const buildDirectory = join(root, "build");
-const addon = join(buildDirectory, "Release", "jina_reranker.node");
-const stampPath = join(buildDirectory, "Release", ".stamp.json");
-const logPath = join(buildDirectory, "build.log");
 const minimumCmake = [3, 20];
 const tailLines = 40;
 
@@ -45,7 +41,7 @@ function requireTools() {
   if (output("make", ["--version"]) === undefined && output("ninja", ["--version"]) === undefined) {
     missing.push("make or ninja (neither found)");
   }
-  if (output("git", ["--version"]) === undefined) missing.push("git (not found)");
+  if (needsGit() && output("git", ["--version"]) === undefined) missing.push("git (not found)");
   if (missing.length > 0) throw new Error(`The native build needs ${missing.join(" and ")}. ${install}`);
 }
 
@@ -78,19 +74,19 @@ function inputsHash(definitions) {
 }
 
 /** A value of the CMake cache of an earlier configuration. */
-function cached(name) {
+function cached(buildDirectory, name) {
   const path = join(buildDirectory, "CMakeCache.txt");
   if (!existsSync(path)) return undefined;
   return readFileSync(path, "utf8").match(new RegExp(`^${name}:[A-Z]+=(.*)$`, "m"))?.[1];
 }
 
-function configureArguments(definitions) {
-  const home = cached("CMAKE_HOME_DIRECTORY");
+function configureArguments(buildDirectory, definitions) {
+  const home = cached(buildDirectory, "CMAKE_HOME_DIRECTORY");
   if (home !== undefined && resolve(home) !== root) {
-    throw new Error(`build/ was configured for ${home}, this is ${root}: remove build/ and start again`);
+    throw new Error(`${buildDirectory} was configured for ${home}, this is ${root}: remove it and start again`);
   }
   // Another generator in a configured folder is refused by CMake: stay with the one it has.
-  const generator = cached("CMAKE_GENERATOR");
+  const generator = cached(buildDirectory, "CMAKE_GENERATOR");
   const extra = [
     `-DLLAMA_CPP_DIR=${llamaDirectory()}`,
     // cmake-js adds -DBUILDING_NODE_EXTENSION to every C++ file. Node-API does not need it, and llama.cpp, which does not
@@ -125,7 +121,7 @@ function progressReporter(log) {
 }
 
 /** Runs one cmake-js command with its output in build.log. Rejects with the end of it. */
-async function run(args, stream, log) {
+async function run(args, stream, logPath, log) {
   const child = spawn(process.execPath, [cmakeJs(), ...args], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
   const progress = progressReporter(log);
   let kept = [];
@@ -152,40 +148,53 @@ async function run(args, stream, log) {
   throw new Error(`${lines.join("\n")}\nThe native build failed; the whole output is in ${logPath}`);
 }
 
-/** Idempotent. Returns the path of the addon. */
-export async function buildNative({ definitions = [], log = (line) => process.stderr.write(`${line}\n`) } = {}) {
+/**
+ * Idempotent. Returns the folder of the built libraries. `directory` is where it builds; `library` names the one that is
+ * wanted, and then nothing else is built but what it needs.
+ */
+export async function buildNative({
+  directory = join(root, "build"),
+  library = undefined,
+  definitions = [],
+  log = (line) => process.stderr.write(`${line}\n`),
+} = {}) {
+  const libraries = join(directory, "Release");
+  const result = join(libraries, library === undefined ? "jina_reranker.node" : library.file);
+  const stampPath = join(libraries, ".stamp.json");
+  const logPath = join(directory, "build.log");
   const hash = inputsHash(definitions);
   // Another checkout may change at any time: then the build tool decides what is to be done.
-  const current = !process.env.LLAMA_CPP_DIR && existsSync(addon) && readStamp(stampPath)?.inputs === hash;
+  const current = !process.env.LLAMA_CPP_DIR && existsSync(result) && readStamp(stampPath)?.inputs === hash;
   if (!current || !existsSync(join(llamaDirectory(), "include", "llama.h"))) requireTools();
   materialise(log);
-  if (current) return addon;
+  if (current) return libraries;
   if (!manifest.binary?.napi_versions) {
     throw new Error('package.json has no "binary": {"napi_versions": [8]}: without it cmake-js downloads Node\'s own headers');
   }
 
   const started = Date.now();
   const jobs = availableParallelism();
-  const configure = configureArguments(definitions);
-  const first = cached("CMAKE_HOME_DIRECTORY") === undefined;
-  mkdirSync(join(buildDirectory, "Release"), { recursive: true });
+  const configure = configureArguments(directory, definitions);
+  const first = cached(directory, "CMAKE_HOME_DIRECTORY") === undefined;
+  mkdirSync(libraries, { recursive: true });
   rmSync(stampPath, { force: true });
   log(
     `native build: ${first ? "llama.cpp and the addon, about 4 minutes on 2 cores, once" : "what has changed"} ` +
-      `(${jobs} ${jobs === 1 ? "job" : "jobs"}, output in build/build.log)`,
+      `(${jobs} ${jobs === 1 ? "job" : "jobs"}, output in ${relative(root, logPath)})`,
   );
   const stream = createWriteStream(logPath);
-  const common = ["--out", buildDirectory, "--config", "Release"];
+  const common = ["--out", directory, "--config", "Release"];
+  const only = library === undefined ? [] : ["--target", library.target];
   try {
-    await run(["configure", ...common, ...configure], stream, log);
-    await run(["build", ...common, "--parallel", String(jobs)], stream, log);
+    await run(["configure", ...common, ...configure], stream, logPath, log);
+    await run(["build", ...common, ...only, "--parallel", String(jobs)], stream, logPath, log);
   } finally {
     await new Promise((done) => stream.end(done));
   }
-  if (!existsSync(addon)) throw new Error(`The build ended without ${addon}; its output is in ${logPath}`);
+  if (!existsSync(result)) throw new Error(`The build ended without ${result}; its output is in ${logPath}`);
   writeFileSync(stampPath, `${JSON.stringify({ inputs: hash, definitions }, null, 2)}\n`);
   log(`native build: done in ${Math.round((Date.now() - started) / 1000)} s`);
-  return addon;
+  return libraries;
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import type { Device, Engine, EngineOptions } from "../binding.js";
 import { RerankError } from "./errors.js";
 import type { GpuName } from "./gpu-names.js";
-import { native } from "./native.js";
+import { loadAddon } from "./native/addon.js";
 
 type SharedOptions = Omit<EngineOptions, "device">;
 
@@ -12,7 +12,7 @@ type SharedOptions = Omit<EngineOptions, "device">;
 export function enginesOn(gpus: readonly GpuName[] | undefined, options: SharedOptions): [EngineOptions, ...EngineOptions[]] {
   const [first, ...rest] = gpus ?? [];
   if (!gpus || first === undefined) return [options];
-  const { devices } = native.backends();
+  const { devices } = loadAddon().binding.backends();
   const own = { ...options, ...share(options, gpus) };
   const on = (gpu: GpuName): EngineOptions => ({
     ...own,
@@ -30,7 +30,7 @@ export async function loadEngines(
 ): Promise<readonly Engine[]> {
   const fractions = each.map(() => 0);
   const loads = each.map((options, index) =>
-    native.Engine.load({ ...options, modelPath }, (fraction) => {
+    loadAddon().binding.Engine.load({ ...options, modelPath }, (fraction) => {
       fractions[index] = fraction;
       onProgress(fractions.reduce((sum, part) => sum + part, 0) / fractions.length);
     }),

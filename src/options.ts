@@ -24,6 +24,7 @@ const optionNames = {
   modelPath: true,
   headPath: true,
   contextSize: true,
+  backend: true,
   gpuLayers: true,
   gpus: true,
   threads: true,
@@ -55,6 +56,7 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedOptions {
     modelPath,
     headPath: checked("headPath", settings.headPath.kind, options.headPath) ?? join(dirname(modelPath), "mlp_weights.npz"),
     contextSize: setting("contextSize", settings.contextSize, options.contextSize),
+    backend: setting("backend", settings.backend, options.backend),
     gpuLayers: setting("gpuLayers", settings.gpuLayers, options.gpuLayers),
     gpus: checked("gpus", settings.gpus.kind, options.gpus),
     threads: setting("threads", settings.threads, options.threads),
@@ -70,6 +72,9 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedOptions {
     // A request larger than the whole queue could never be taken: it is too large, not early.
     maxDocuments: Math.min(setting("maxDocuments", settings.maxDocuments, options.maxDocuments), maxQueuedPairs),
   };
+  if (resolved.gpuLayers === 0 && resolved.backend !== "auto" && resolved.backend !== "cpu") {
+    throw new RerankError("invalid_option", `backend: expected auto or cpu with gpuLayers 0, got "${resolved.backend}"`);
+  }
   if (resolved.reproducible === "exact" && resolved.flashAttention === "on") {
     throw new RerankError("invalid_option", 'flashAttention: expected auto or off with reproducible "exact", got "on"');
   }

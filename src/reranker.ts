@@ -9,6 +9,7 @@ import { EnginePool } from "./engine-pool.js";
 import { fromNative, RerankError } from "./errors.js";
 import { enginesOn, loadEngines } from "./load-engines.js";
 import { readScoreHead } from "./model/head.js";
+import { prepareBackend } from "./native/backends.js";
 import { resolveLoadOptions } from "./options.js";
 import { choosePrecision } from "./precision/precision.js";
 import { rank } from "./ranking.js";
@@ -43,6 +44,7 @@ export class Reranker implements AsyncDisposable {
     // First: a wrong model path would otherwise be reported as a missing head beside it.
     await requireFile(resolved.modelPath);
     const engineOptions = { ...resolved, head: await readScoreHead(headPath) };
+    prepareBackend(resolved.gpuLayers === 0 ? "cpu" : resolved.backend);
     try {
       const each = enginesOn(gpus, engineOptions);
       const choice = await choosePrecision(each[0], precision, report);

@@ -196,6 +196,13 @@ export const settings = {
     flag: "--ctx-size",
     help: "tokens a (query, document) pair may have",
   }),
+  backend: setting({
+    kind: oneOf("auto", "cpu", "cuda", "metal", "vulkan"),
+    default: "auto",
+    environment: "BACKEND",
+    flag: "--backend",
+    help: "what computes: auto = a GPU when one can be used, else the CPU; a name = that one, or the start fails",
+  }),
   gpuLayers: setting({
     kind: wholeNumber(0, 9999),
     default: 999,

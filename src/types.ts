@@ -13,6 +13,11 @@ export interface LoadOptions {
   headPath?: string;
   /** Tokens a (query, document) pair may have, 16 to 1,048,576; default 8192. */
   contextSize?: number;
+  /**
+   * What computes. "auto", the default: a GPU when one can be used, else the CPU. A name: that one; when it cannot be used,
+   * loading fails with backend_unavailable, which says why and what to do.
+   */
+  backend?: "auto" | "cpu" | "cuda" | "metal" | "vulkan";
   /** Layers to offload, 0 = CPU; default 999, which is all. */
   gpuLayers?: number;
   /**

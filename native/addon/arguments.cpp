@@ -129,6 +129,12 @@ EngineOptions parse_engine_options(const Napi::Value & value) {
     options.document_cache_bytes = bytes("documentCacheBytes");
     options.score_cache_bytes    = bytes("scoreCacheBytes");
     options.deduplicate          = parse_boolean(object, "deduplicate");
+    options.backend              = parse_choice<Backend>(object, "backend",
+                                            { { "auto", Backend::automatic },
+                                                           { "cpu", Backend::cpu },
+                                                           { "cuda", Backend::cuda },
+                                                           { "metal", Backend::metal },
+                                                           { "vulkan", Backend::vulkan } });
     options.reproducible         = parse_choice<Reproducible>(
         object, "reproducible",
         { { "auto", Reproducible::automatic }, { "exact", Reproducible::exact }, { "fast", Reproducible::fast } });
@@ -169,21 +175,26 @@ HeadWeights parse_head(const Napi::Value & value) {
     return head;
 }
 
-ScoreRequest parse_score_request(const Napi::Value & value) {
-    const Napi::Object object    = parse_object(value, "request");
-    const Napi::Value  documents = object.Get("documents");
-    ScoreRequest       request;
-    request.query = parse_string(object.Get("query"), "query");
-    if (!documents.IsArray()) {
-        fail("documents", "an array of strings", kind_of(documents));
+std::vector<std::string> parse_strings(const Napi::Value & value, const std::string & name) {
+    if (!value.IsArray()) {
+        fail(name, "an array of strings", kind_of(value));
     }
-    const auto array = documents.As<Napi::Array>();
-    if (array.Length() == 0) {
-        fail("documents", "at least one", "none");
-    }
-    request.documents.reserve(array.Length());
+    const auto               array = value.As<Napi::Array>();
+    std::vector<std::string> strings;
+    strings.reserve(array.Length());
     for (uint32_t i = 0; i < array.Length(); ++i) {
-        request.documents.push_back(parse_string(array.Get(i), "documents[" + std::to_string(i) + "]"));
+        strings.push_back(parse_string(array.Get(i), name + "[" + std::to_string(i) + "]"));
+    }
+    return strings;
+}
+
+ScoreRequest parse_score_request(const Napi::Value & value) {
+    const Napi::Object object = parse_object(value, "request");
+    ScoreRequest       request;
+    request.query     = parse_string(object.Get("query"), "query");
+    request.documents = parse_strings(object.Get("documents"), "documents");
+    if (request.documents.empty()) {
+        fail("documents", "at least one", "none");
     }
     if (object.Has("maxDocumentTokens")) {
         request.cut.max_tokens =

@@ -9,15 +9,17 @@
 #include <napi.h>
 
 #include <string>
+#include <vector>
 
 namespace jina_reranker {
 
-EngineOptions   parse_engine_options(const Napi::Value & value);
-QuantizeOptions parse_quantize_options(const Napi::Value & value);
-HeadWeights     parse_head(const Napi::Value & value);
-ScoreRequest    parse_score_request(const Napi::Value & value);
-std::string     parse_string(const Napi::Value & value, const std::string & name);
+EngineOptions            parse_engine_options(const Napi::Value & value);
+QuantizeOptions          parse_quantize_options(const Napi::Value & value);
+HeadWeights              parse_head(const Napi::Value & value);
+ScoreRequest             parse_score_request(const Napi::Value & value);
+std::vector<std::string> parse_strings(const Napi::Value & value, const std::string & name);
+std::string              parse_string(const Napi::Value & value, const std::string & name);
 // A whole number from lowest to highest.
-int64_t         parse_integer(const Napi::Value & value, const std::string & name, int64_t lowest, int64_t highest);
+int64_t parse_integer(const Napi::Value & value, const std::string & name, int64_t lowest, int64_t highest);
 
 }  // namespace jina_reranker

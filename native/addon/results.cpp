@@ -136,6 +136,13 @@ Napi::Object to_js(Napi::Env env, const BackendsInfo & info) {
         object.Set("memoryTotal", number(env, device.memory_total));
         devices.Set(devices.Length(), object);
     }
+    Napi::Array libraries = Napi::Array::New(env);
+    for (const BackendLibrary & library : info.libraries) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("backend", library.backend);
+        object.Set("path", library.path);
+        libraries.Set(libraries.Length(), object);
+    }
     Napi::Array failures = Napi::Array::New(env);
     for (const BackendFailure & failure : info.failures) {
         Napi::Object object = Napi::Object::New(env);
@@ -149,6 +156,7 @@ Napi::Object to_js(Napi::Env env, const BackendsInfo & info) {
     }
     Napi::Object object = Napi::Object::New(env);
     object.Set("devices", devices);
+    object.Set("libraries", libraries);
     object.Set("failures", failures);
     object.Set("cpuFeatures", features);
     return object;

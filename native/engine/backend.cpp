@@ -1,28 +1,24 @@
 #include "backend.h"
 
+#include "dynamic-library.h"
 #include "error.h"
 #include "ggml-cpu.h"
 #include "llama.h"
 
 #include <algorithm>
 #include <filesystem>
-#include <list>
+#include <map>
 #include <mutex>
-#include <set>
 #include <system_error>
-
-#ifndef _WIN32
-#    include <dlfcn.h>
-#endif
 
 namespace jina_reranker {
 
 namespace {
 
 struct Registry {
-    std::mutex                  mutex;
-    std::set<std::string>       directories;
-    std::vector<BackendFailure> failures;
+    std::mutex                         mutex;
+    std::vector<BackendLibrary>        libraries;
+    std::map<std::string, std::string> failures;  // path -> reason
 };
 
 Registry & registry() {
@@ -30,45 +26,10 @@ Registry & registry() {
     return instance;
 }
 
-struct Sinks {
-    std::mutex         mutex;
-    std::list<LogSink> list;
-};
-
-Sinks & sinks() {
-    static Sinks instance;
-    return instance;
-}
-
-thread_local std::string last_error;
-thread_local std::string unfinished_line;
-
-// llama.cpp logs in pieces; a line is passed on when its newline has come.
-void on_log(ggml_log_level level, const char * text, void * /*user_data*/) {
-    unfinished_line += text;
-    if (unfinished_line.empty() || unfinished_line.back() != '\n') {
-        return;
-    }
-    unfinished_line.pop_back();
-    std::string line;
-    line.swap(unfinished_line);
-    switch (level) {
-        case GGML_LOG_LEVEL_ERROR:
-            last_error = line;
-            log_line(LogLevel::error, line);
-            break;
-        case GGML_LOG_LEVEL_WARN:
-            log_line(LogLevel::warn, line);
-            break;
-        default:
-            log_line(LogLevel::debug, line);
-    }
-}
-
 void init_once() {
     static std::once_flag once;
     std::call_once(once, [] {
-        llama_log_set(on_log, nullptr);
+        llama_log_set(take_log_text, nullptr);
         llama_backend_init();
     });
 }
@@ -87,84 +48,170 @@ bool is_backend_library(const std::filesystem::path & path) {
 
 // "libggml-cuda.so" -> "cuda"; CPU variants are all "cpu".
 std::string backend_of(const std::filesystem::path & path) {
-    std::string name = path.stem().string();
-    name             = name.substr(name.find("ggml-") + 5);
+    std::string  name = path.stem().string();
+    const size_t at   = name.find("ggml-");
+    name              = at == std::string::npos ? name : name.substr(at + 5);
     return name.substr(0, name.find('-'));
 }
 
-bool is_registered(std::string name) {
-    const auto lower = [](std::string text) {
-        std::transform(text.begin(), text.end(), text.begin(),
-                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        return text;
-    };
-    name = lower(name);
-    for (size_t i = 0; i < ggml_backend_reg_count(); ++i) {
-        const std::string other = lower(ggml_backend_reg_name(ggml_backend_reg_get(i)));
-        if (other == name || (name == "metal" && other == "mtl")) {
-            return true;
-        }
-    }
-    return false;
+// How well a variant suits this machine; 0 = it cannot run here. Variants that do not say so are no variants: 1.
+int score_of(const DynamicLibrary & library) {
+    const auto score = reinterpret_cast<int (*)()>(library.symbol("ggml_backend_score"));
+    return score != nullptr ? score() : 1;
 }
 
-std::string why_not_loaded(const std::filesystem::path & path) {
-#ifndef _WIN32
-    struct Close {
-        void operator()(void * handle) const { dlclose(handle); }
-    };
-
-    const std::unique_ptr<void, Close> handle(dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL));
-    if (!handle) {
-        const char * reason = dlerror();
-        return reason != nullptr ? reason : "the dynamic loader refused it";
+const char * backend_name(Backend backend) {
+    switch (backend) {
+        case Backend::automatic:
+            return "auto";
+        case Backend::cpu:
+            return "cpu";
+        case Backend::cuda:
+            return "cuda";
+        case Backend::metal:
+            return "metal";
+        case Backend::vulkan:
+            return "vulkan";
     }
-#endif
-    return "it loads, and offers no usable device on this machine";
+    return "auto";
+}
+
+ggml_backend_reg_t registry_of(const std::string & backend) {
+    return ggml_backend_reg_by_name(backend == "metal" ? "MTL" : backend.c_str());
+}
+
+// The path of the library to load; empty when none can be used, and then `failures` says why, variant by variant.
+std::string best_variant(const std::vector<std::string> & libraries, std::map<std::string, std::string> & failures) {
+    std::string best;
+    int         best_score = 0;
+    for (const std::string & path : libraries) {
+        const DynamicLibrary library(path);
+        if (!library.is_open()) {
+            failures[path] = library.reason();
+            continue;
+        }
+        if (const int score = score_of(library); score > best_score) {
+            best       = path;
+            best_score = score;
+        }
+    }
+    if (best.empty()) {
+        for (const std::string & path : libraries) {
+            failures.try_emplace(path, "this CPU cannot run it");
+        }
+    }
+    return best;
 }
 
 }  // namespace
 
-void load_backends(const std::string & directory) {
+void load_backend(const std::vector<std::string> & libraries) {
     init_once();
-    Registry &                  state = registry();
-    const std::lock_guard       lock(state.mutex);
+    if (libraries.empty()) {
+        throw Error(ErrorCode::backend_unavailable, "no library was named");
+    }
+    const std::string     backend = backend_of(libraries.front());
+    Registry &            state   = registry();
+    const std::lock_guard lock(state.mutex);
+    ggml_backend_reg_t    loaded = registry_of(backend);
+    std::string           path;
+    if (loaded == nullptr) {
+        path = best_variant(libraries, state.failures);
+        take_last_error();
+        loaded = path.empty() ? nullptr : ggml_backend_load(path.c_str());
+        if (loaded != nullptr) {
+            state.libraries.push_back({ backend, path });
+        } else if (!path.empty()) {
+            const std::string said = take_last_error();
+            state.failures[path]   = said.empty() ? "it loads, and its backend cannot be started" : said;
+        }
+    }
+    if (loaded != nullptr && ggml_backend_reg_dev_count(loaded) > 0) {
+        return;
+    }
+    if (loaded != nullptr) {
+        state.failures[libraries.front()] = "it loads, and finds no usable device on this machine";
+    }
+    std::string message;
+    for (const std::string & library : libraries) {
+        if (const auto failure = state.failures.find(library); failure != state.failures.end()) {
+            message += (message.empty() ? "" : "; ") + failure->first + ": " + failure->second;
+        }
+    }
+    throw Error(ErrorCode::backend_unavailable, message);
+}
+
+void load_backends(const std::string & directory) {
     std::error_code             error;
     const std::filesystem::path path = std::filesystem::canonical(directory, error);
     if (error) {
         throw Error(ErrorCode::backend_unavailable, directory + ": " + error.message());
     }
-    if (!state.directories.insert(path.string()).second) {
-        return;
-    }
-    ggml_backend_load_all_from_path(path.string().c_str());
-
-    std::set<std::string> reported;
+    std::map<std::string, std::vector<std::string>> backends;
     for (const auto & entry : std::filesystem::directory_iterator(path, error)) {
-        if (!is_backend_library(entry.path())) {
-            continue;
+        if (is_backend_library(entry.path())) {
+            backends[backend_of(entry.path())].push_back(entry.path().string());
         }
-        const std::string backend = backend_of(entry.path());
-        if (!is_registered(backend) && reported.insert(backend).second) {
-            state.failures.push_back({ entry.path().string(), why_not_loaded(entry.path()) });
+    }
+    for (const auto & [name, libraries] : backends) {
+        try {
+            load_backend(libraries);
+        } catch (const Error &) {
+            // Kept among the failures; require_backends tells whether one that is needed is missing.
         }
     }
 }
 
 void require_backends() {
     init_once();
-    if (ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) == nullptr) {
-        Registry &            state = registry();
-        const std::lock_guard lock(state.mutex);
-        std::string           message = "no CPU backend is loaded; looked in";
-        for (const std::string & directory : state.directories) {
-            message += " " + directory;
-        }
-        for (const BackendFailure & failure : state.failures) {
-            message += "; " + failure.path + ": " + failure.reason;
-        }
-        throw Error(ErrorCode::backend_unavailable, message);
+    if (ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) != nullptr) {
+        return;
     }
+    Registry &            state = registry();
+    const std::lock_guard lock(state.mutex);
+    std::string           message = "no CPU backend is loaded";
+    for (const auto & [path, reason] : state.failures) {
+        message += "; " + path + ": " + reason;
+    }
+    throw Error(ErrorCode::backend_unavailable, message);
+}
+
+std::vector<ggml_backend_dev_t> usable_devices(Backend backend) {
+    require_backends();
+    const auto devices_of = [](const std::string & name) {
+        std::vector<ggml_backend_dev_t> devices;
+        const ggml_backend_reg_t        reg = registry_of(name);
+        for (size_t i = 0; reg != nullptr && i < ggml_backend_reg_dev_count(reg); ++i) {
+            devices.push_back(ggml_backend_reg_dev_get(reg, i));
+        }
+        // Before the graphics of the processor, a card of its own.
+        std::stable_partition(devices.begin(), devices.end(), [](ggml_backend_dev_t device) {
+            return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU;
+        });
+        return devices;
+    };
+    switch (backend) {
+        case Backend::automatic:
+            break;
+        case Backend::cpu:
+            return { ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) };
+        case Backend::cuda:
+        case Backend::metal:
+        case Backend::vulkan: {
+            const std::string name    = backend_name(backend);
+            const auto        devices = devices_of(name);
+            if (devices.empty()) {
+                throw Error(ErrorCode::backend_unavailable, "backend: " + name + " offers no device");
+            }
+            return devices;
+        }
+    }
+    for (const Backend gpu : { Backend::cuda, Backend::metal, Backend::vulkan }) {
+        if (auto devices = devices_of(backend_name(gpu)); !devices.empty()) {
+            return devices;
+        }
+    }
+    return { ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) };
 }
 
 BackendsInfo backends_info() {
@@ -188,51 +235,13 @@ BackendsInfo backends_info() {
             }
         }
     }
-    const std::lock_guard lock(registry().mutex);
-    info.failures = registry().failures;
+    Registry &            state = registry();
+    const std::lock_guard lock(state.mutex);
+    info.libraries = state.libraries;
+    for (const auto & [path, reason] : state.failures) {
+        info.failures.push_back({ path, reason });
+    }
     return info;
-}
-
-namespace {
-
-class Registration : public LogRegistration {
-  public:
-    explicit Registration(LogSink sink) {
-        const std::lock_guard lock(sinks().mutex);
-        entry_ = sinks().list.insert(sinks().list.end(), std::move(sink));
-    }
-
-    ~Registration() override {
-        const std::lock_guard lock(sinks().mutex);
-        sinks().list.erase(entry_);
-    }
-
-    Registration(const Registration &)             = delete;
-    Registration & operator=(const Registration &) = delete;
-    Registration(Registration &&)                  = delete;
-    Registration & operator=(Registration &&)      = delete;
-
-  private:
-    std::list<LogSink>::iterator entry_;
-};
-
-}  // namespace
-
-std::unique_ptr<LogRegistration> add_log_sink(LogSink sink) {
-    return std::make_unique<Registration>(std::move(sink));
-}
-
-void log_line(LogLevel level, const std::string & line) {
-    const std::lock_guard lock(sinks().mutex);
-    for (const LogSink & sink : sinks().list) {
-        sink(level, line);
-    }
-}
-
-std::string take_last_error() {
-    std::string line;
-    line.swap(last_error);
-    return line;
 }
 
 }  // namespace jina_reranker

@@ -1,13 +1,13 @@
 #pragma once
 
-// The process-wide side of llama.cpp and ggml: one-time initialisation, loadable backends, devices, and where log lines
-// go. Everything here may be called from any thread.
+// The process-wide side of llama.cpp and ggml: one-time initialisation, loadable backends, devices. Everything here may
+// be called from any thread.
 
 #include "ggml-backend.h"
+#include "log.h"
+#include "types.h"
 
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,6 +16,12 @@ namespace jina_reranker {
 struct BackendFailure {
     std::string path;
     std::string reason;
+};
+
+// The library a backend was loaded from; for the CPU the variant that was chosen for this machine.
+struct BackendLibrary {
+    std::string backend;  // "cpu", "cuda", …
+    std::string path;
 };
 
 struct DeviceInfo {
@@ -29,34 +35,26 @@ struct DeviceInfo {
 
 struct BackendsInfo {
     std::vector<DeviceInfo>     devices;
+    std::vector<BackendLibrary> libraries;
     std::vector<BackendFailure> failures;
     std::vector<std::string>    cpu_features;
 };
 
-enum class LogLevel { debug, info, warn, error };
+// Loads one backend from a list of libraries: its variants, of which the one that suits this machine best is taken. A
+// backend that is loaded already is left as it is. Throws backend_unavailable with the reason for each library.
+void load_backend(const std::vector<std::string> & libraries);
 
-using LogSink = std::function<void(LogLevel, const std::string & line)>;
-
-// Loads every ggml backend in a folder, once per folder. Throws backend_unavailable when the folder cannot be read.
+// Loads every ggml backend in a folder; those that cannot be used are among the failures. Throws backend_unavailable
+// when the folder cannot be read.
 void load_backends(const std::string & directory);
 
 // Throws backend_unavailable unless a CPU backend is loaded.
 void require_backends();
 
+// The devices an engine may run on, those of the fastest backend alone: the same GPU is often a device of several. The
+// CPU's when there is no GPU. Throws backend_unavailable when the backend that was asked for offers none.
+std::vector<ggml_backend_dev_t> usable_devices(Backend backend);
+
 BackendsInfo backends_info();
-
-// A registered sink gets every line until the returned token is destroyed. Called on whatever thread logs.
-class LogRegistration {
-  public:
-    virtual ~LogRegistration() = default;
-};
-
-std::unique_ptr<LogRegistration> add_log_sink(LogSink sink);
-
-// Sends one of the engine's own lines to the sinks.
-void log_line(LogLevel level, const std::string & line);
-
-// The last error line llama.cpp or ggml logged on this thread since the call before; empty when none.
-std::string take_last_error();
 
 }  // namespace jina_reranker

@@ -33,7 +33,8 @@ int32_t cpu_alignment() {
 
 Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgress & progress) :
     options_(std::move(options)),
-    model_(std::make_unique<Model>(options_.model_path, options_.device, options_.n_gpu_layers, progress)),
+    model_(std::make_unique<Model>(
+        options_.model_path, Placement{ options_.backend, options_.device, options_.n_gpu_layers }, progress)),
     queue_(std::make_unique<JobQueue>(options_.max_queued_pairs, options_.deduplicate)) {
     const bool on_gpu = model_->on_gpu();
     model_->describe(info_);

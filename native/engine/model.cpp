@@ -17,52 +17,32 @@ constexpr std::string_view kScoreToken     = "<|box_end|>";
 constexpr llama_token      kUnswappedId    = 151649;
 constexpr llama_token      kTrainedScoreId = 100;
 
-ggml_backend_dev_t gpu_device() {
-    for (const auto type : { GGML_BACKEND_DEVICE_TYPE_GPU, GGML_BACKEND_DEVICE_TYPE_IGPU }) {
-        if (ggml_backend_dev_t device = ggml_backend_dev_by_type(type)) {
-            return device;
-        }
+ggml_backend_dev_t device_of(const Placement & placement) {
+    if (placement.n_gpu_layers <= 0) {
+        return usable_devices(Backend::cpu).front();
     }
-    return nullptr;
-}
-
-bool is_gpu(ggml_backend_dev_t device) {
-    const auto type = ggml_backend_dev_type(device);
-    return type == GGML_BACKEND_DEVICE_TYPE_GPU || type == GGML_BACKEND_DEVICE_TYPE_IGPU;
-}
-
-// nullptr for the CPU.
-ggml_backend_dev_t gpu_named(const std::string & name) {
+    std::vector<ggml_backend_dev_t> devices = usable_devices(placement.backend);
+    if (placement.device.empty()) {
+        return devices.front();
+    }
+    devices.push_back(usable_devices(Backend::cpu).front());
     std::string known;
-    for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
-        ggml_backend_dev_t device = ggml_backend_dev_get(i);
-        const bool         cpu    = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
-        if (!cpu && !is_gpu(device)) {
-            continue;
-        }
-        if (name == ggml_backend_dev_name(device)) {
-            return cpu ? nullptr : device;
+    for (ggml_backend_dev_t device : devices) {
+        if (placement.device == ggml_backend_dev_name(device)) {
+            return device;
         }
         known += (known.empty() ? "" : ", ") + std::string(ggml_backend_dev_name(device));
     }
-    throw Error(ErrorCode::invalid_argument, "device: expected one of " + known + ", got \"" + name + "\"");
+    throw Error(ErrorCode::invalid_argument, "device: expected one of " + known + ", got \"" + placement.device + "\"");
 }
 
 }  // namespace
 
-Model::Model(const std::string &  path,
-             const std::string &  device,
-             int32_t              n_gpu_layers,
-             const LoadProgress & progress) {
-    require_backends();
+Model::Model(const std::string & path, const Placement & placement, const LoadProgress & progress) {
+    device_ = device_of(placement);
     check_gguf(path);
 
-    ggml_backend_dev_t gpu = device.empty() ? gpu_device() : gpu_named(device);
-    if (n_gpu_layers <= 0) {
-        gpu = nullptr;
-    }
-    device_ = gpu != nullptr ? gpu : ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-
+    ggml_backend_dev_t                gpu     = on_gpu() ? device_ : nullptr;
     std::array<ggml_backend_dev_t, 2> devices = { gpu, nullptr };
     bool                              stopped = false;
 
@@ -73,7 +53,7 @@ Model::Model(const std::string &  path,
 
     llama_model_params params          = llama_model_default_params();
     params.devices                     = devices.data();
-    params.n_gpu_layers                = gpu != nullptr ? n_gpu_layers : 0;
+    params.n_gpu_layers                = gpu != nullptr ? placement.n_gpu_layers : 0;
     // Repacked weights are copies: read into place rather than mapped, they are held once.
     params.load_mode                   = gpu != nullptr ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
     params.progress_callback_user_data = &state;

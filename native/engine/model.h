@@ -15,11 +15,18 @@ namespace jina_reranker {
 // Gets a fraction from 0 to 1; returning false stops the loading.
 using LoadProgress = std::function<bool(float fraction)>;
 
+// Where a model is computed.
+struct Placement {
+    Backend     backend;
+    std::string device;        // ggml's name of one of the backend's devices, or the CPU's; empty = the first
+    int32_t     n_gpu_layers;  // 0 = on the CPU
+};
+
 class Model {
   public:
     // Throws model_not_found, model_invalid, backend_unavailable or out_of_memory; invalid_argument when there is no such
-    // device; cancelled when progress said so. An empty device is the first GPU, or the CPU without one.
-    Model(const std::string & path, const std::string & device, int32_t n_gpu_layers, const LoadProgress & progress);
+    // device; cancelled when progress said so.
+    Model(const std::string & path, const Placement & placement, const LoadProgress & progress);
 
     llama_model * get() const { return model_.get(); }
 

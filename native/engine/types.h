@@ -10,6 +10,7 @@
 
 namespace jina_reranker {
 
+enum class Backend { automatic, cpu, cuda, metal, vulkan };
 enum class Reproducible { automatic, exact, fast };
 enum class FlashAttention { automatic, on, off };
 enum class KvType { f16, f32, q8_0 };
@@ -30,6 +31,7 @@ struct EngineOptions {
     int32_t        context_size         = 8192;  // tokens of a pair, score token included
     int32_t        batch_tokens         = 0;     // tokens in one decode; 0 = 512 on a CPU, 2048 on a GPU
     int32_t        n_gpu_layers         = 999;
+    Backend        backend              = Backend::automatic;
     int32_t        n_threads            = 0;  // 0 = physical cores this process may run on
     Reproducible   reproducible         = Reproducible::automatic;
     FlashAttention flash_attention      = FlashAttention::automatic;

@@ -21,6 +21,7 @@ export const modelSettings = [
   "demo",
   ...hubSettings,
   "contextSize",
+  "backend",
   "gpuLayers",
   "gpus",
   "threads",

@@ -1,33 +1,39 @@
-/** `info`: versions, the backends and devices found, why a backend was not usable, and a model's facts. */
+/**
+ * `info`: versions, which backends are used, why another one is not and what to do about it, the devices found, and a
+ * model's facts. It tells what is wrong with an installation as well, so it runs without a usable addon.
+ */
 
-import { native } from "../native.js";
+import { type Finding, findAddon } from "../native/addon.js";
+import { type BackendStatus, surveyBackends } from "../native/backends.js";
+import { ownVersion } from "../native/library-folder.js";
+import { platform } from "../native/platform.js";
 import type { ModelSettings } from "./flags.js";
 import { type HubFiles, hubFiles } from "./hub-files.js";
 import { loadModel, type ModelSource, modelName, modelSource } from "./model-source.js";
 import { printable, table } from "./table.js";
 
-export async function info(json: boolean, settings: ModelSettings): Promise<void> {
-  const { addon, llamaCpp, llamaCppCommit } = native.version();
-  const { devices, failures, cpuFeatures } = native.backends();
-  const versions = {
-    addon,
-    llamaCpp,
-    llamaCppCommit,
-    node: process.versions.node,
-    platform: `${process.platform}-${process.arch}`,
-  };
+/** Whether there is something to compute with, and it is what was asked for. */
+export async function info(json: boolean, settings: ModelSettings): Promise<boolean> {
+  const found = findAddon();
+  const machine = { node: process.versions.node, platform };
+  if (!("addon" in found)) {
+    const versions = { package: ownVersion, ...machine };
+    const { findings } = found;
+    print(json, { versions, backends: [], findings }, [facts(versions), backendTable([], findings)]);
+    return false;
+  }
+  const { binding, findings } = found.addon;
+  const backends = surveyBackends(settings.backend);
+  const usable = settings.backend === "auto" || !backends.some(({ state }) => state === "not usable");
+  const { devices, failures, cpuFeatures } = binding.backends();
+  const versions = { ...binding.version(), ...machine };
   const source = modelSource(settings);
   // Without a model at hand it tells where one would come from, and fetches nothing.
-  const files = source.kind === "hub" ? await hubFiles(settings) : undefined;
-  const model = source.kind === "hub" ? undefined : await modelFacts(source, settings);
-  if (json) {
-    process.stdout.write(
-      `${JSON.stringify({ versions, devices, failures, cpuFeatures, ...(model && { model }), ...(files && { hub: files }) }, null, 2)}\n`,
-    );
-    return;
-  }
-  const parts = [
+  const hub = source.kind === "hub" ? await hubFiles(settings) : undefined;
+  const model = source.kind === "hub" || !usable ? undefined : await modelFacts(source, settings);
+  print(json, { versions, backends, findings, devices, failures, cpuFeatures, ...(model && { model }), ...(hub && { hub }) }, [
     facts(versions),
+    backendTable(backends, findings),
     table(
       ["device", "type", "backend", "memory free / total", "description"],
       devices.map(({ name, type, backend, memoryFree, memoryTotal, description }) => [
@@ -39,11 +45,38 @@ export async function info(json: boolean, settings: ModelSettings): Promise<void
       ]),
     ),
     `CPU features: ${cpuFeatures.join(" ")}\n`,
-    ...failures.map(({ path, reason }) => `not used: ${path}: ${printable(reason)}\n`),
     ...(model ? [facts(model)] : []),
-    ...(files ? [filesTable(files)] : []),
+    ...(hub ? [filesTable(hub)] : []),
+  ]);
+  return usable;
+}
+
+function print(json: boolean, value: object, parts: readonly string[]): void {
+  process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : parts.join("\n"));
+}
+
+/** A command to type must be whole, however narrow the terminal. */
+function backendTable(statuses: readonly BackendStatus[], findings: readonly Finding[]): string {
+  const leftOut = findings.flatMap((finding) => [["–", "left out", finding.what], ...because(finding)]);
+  return table(["backend", "state", "library"], [...statuses.flatMap(rowsOf), ...leftOut], Number.POSITIVE_INFINITY);
+}
+
+function rowsOf(status: BackendStatus): string[][] {
+  switch (status.state) {
+    case "used":
+      return [[status.backend, status.state, status.library]];
+    case "not needed":
+      return [[status.backend, status.state, status.reason]];
+    case "not usable":
+      return [[status.backend, status.state, status.what], ...because(status)];
+  }
+}
+
+function because({ reason, fix }: Finding): string[][] {
+  return [
+    ["", "", `why: ${printable(reason)}`],
+    ["", "", `fix: ${fix}`],
   ];
-  process.stdout.write(parts.join("\n"));
 }
 
 async function modelFacts(source: ModelSource, settings: ModelSettings): Promise<Record<string, string | number>> {

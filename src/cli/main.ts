@@ -101,8 +101,19 @@ const info = program
 const infoFlags = addFlags(info, modelSettings);
 info.action(async ({ json = false }: { json?: boolean }) => {
   const settings = infoFlags();
-  await (await import("./info.js")).info(json, settings);
+  const usable = await (await import("./info.js")).info(json, settings);
+  if (!usable) process.exitCode = 1;
 });
+
+program
+  .command("build")
+  .description("compile the native part from the sources in this package, where no built one fits")
+  .argument("[definitions...]", "for CMake, for example -DGGML_CUDA=ON")
+  .allowUnknownOption()
+  .action(async (definitions: string[]) => {
+    const built = await (await import("./build.js")).build(definitions);
+    if (!built) process.exitCode = 1;
+  });
 
 const demo = program
   .command("demo")

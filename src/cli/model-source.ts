@@ -47,10 +47,10 @@ export async function loadModel(
   settings: ModelSettings & { readonly maxDocuments?: number },
   { onProgress, onNotice }: LoadEvents,
 ): Promise<Reranker> {
-  const { headPath, maxDocuments, contextSize, gpuLayers, threads, batchTokens, precision, reproducible, kvType } = settings;
-  const { gpus, maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate } = settings;
+  const { headPath, maxDocuments, contextSize, backend, gpuLayers, threads, batchTokens, precision, reproducible } = settings;
+  const { gpus, kvType, maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate } = settings;
   const options = {
-    ...{ contextSize, gpuLayers, threads, batchTokens, precision, reproducible, kvType, onProgress },
+    ...{ contextSize, backend, gpuLayers, threads, batchTokens, precision, reproducible, kvType, onProgress },
     ...{ maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate },
     ...(maxDocuments !== undefined && { maxDocuments }),
     ...(gpus !== undefined && { gpus }),

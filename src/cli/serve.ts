@@ -2,7 +2,7 @@
 
 import { pino } from "pino";
 import { transferFields } from "../model/transfer.js";
-import { native } from "../native.js";
+import { loadAddon } from "../native/addon.js";
 import { activityNotice } from "../precision/activity.js";
 import { stopOnSignals } from "../server/listen.js";
 import { type Service, startService } from "../server/service.js";
@@ -17,7 +17,7 @@ export async function serve(settings: ServerSettings): Promise<void> {
   const source = modelSource(settings);
   const logger = pino({ level: logLevel });
   // llama.cpp tells much while it loads: its info is our debug.
-  native.setLogSink((level, line) => logger[level === "info" ? "debug" : level]({ from: "llama.cpp" }, line));
+  loadAddon().binding.setLogSink((level, line) => logger[level === "info" ? "debug" : level]({ from: "llama.cpp" }, line));
   let service: Service | undefined;
   let activity: LoadActivity | undefined;
   // Before the port is open: from then on a signal may come.

@@ -1,12 +1,16 @@
 /** Qwen2's byte-level BPE vocabulary, read from the file that llama.cpp carries for its own tests, or cut after K tokens. */
 
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { brotliDecompressSync } from "node:zlib";
 import type { MetadataValue } from "./gguf-writer.js";
 
 const packageDirectory = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 export const vendoredVocabulary = join(packageDirectory, "vendor", "llama.cpp", "models", "ggml-vocab-qwen2.gguf");
+/** The same file in the published package, which has no checkout of llama.cpp. */
+const packedVocabulary = join(dirname(fileURLToPath(import.meta.url)), "qwen2-vocabulary.gguf.br");
 
 /** The score token first: its id is what the generators ask for. */
 export const specialTokens = ["<|box_end|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"] as const;
@@ -97,7 +101,8 @@ export function tokenizerMetadata(vocabulary: Vocabulary): Map<string, MetadataV
 
 /** Reads the two string lists out of a GGUF's metadata, which is all that file holds. */
 async function readSource(path: string): Promise<Source> {
-  const bytes = await readFile(path);
+  const packed = path === vendoredVocabulary && !existsSync(path) && existsSync(packedVocabulary);
+  const bytes = packed ? brotliDecompressSync(await readFile(packedVocabulary)) : await readFile(path);
   const find = (key: string): string[] => {
     const needle = Buffer.from(key);
     const at = bytes.indexOf(needle);

@@ -7,7 +7,7 @@ import { fromNative, RerankError } from "../errors.js";
 import { cacheDirectory } from "../model/cache.js";
 import { diskFailure } from "../model/hub-failures.js";
 import { withLock } from "../model/lock.js";
-import { native } from "../native.js";
+import { loadAddon } from "../native/addon.js";
 import type { Precision } from "./precision.js";
 
 type Converted = Exclude<Precision, "file">;
@@ -41,7 +41,7 @@ export async function convertedFile(
       const expected = convertedBytes(options.modelPath, precision);
       await requireRoom(path, expected);
       await whileWatching(`${path}.partial`, expected, onProgress, () =>
-        native.quantize(options.modelPath, path, precision, { threads: options.threads, keepEmbeddings: true }),
+        loadAddon().binding.quantize(options.modelPath, path, precision, { threads: options.threads, keepEmbeddings: true }),
       );
     });
   } catch (error) {
@@ -59,7 +59,7 @@ export async function freeBytes(directory: string): Promise<number> {
 
 /** Of the converted weights; the token embeddings stay as they are. */
 export function convertedBytes(modelPath: string, precision: Converted): number {
-  const { parameters, embeddingParameters, embeddingBytes } = native.inspect(modelPath);
+  const { parameters, embeddingParameters, embeddingBytes } = loadAddon().binding.inspect(modelPath);
   return embeddingBytes + Math.ceil((parameters - embeddingParameters) * bytesPerWeight[precision]);
 }
 

@@ -7,7 +7,7 @@
 import { stat } from "node:fs/promises";
 import { freemem } from "node:os";
 import type { EngineOptions } from "../../binding.js";
-import { native } from "../native.js";
+import { loadAddon } from "../native/addon.js";
 import type { LoadActivity } from "./activity.js";
 import { convertedFile } from "./converted.js";
 import { sourceChecksum } from "./source.js";
@@ -93,7 +93,7 @@ async function judge(options: EngineOptions, source: string, report: Report): Pr
 
 /** Brain floats are timed only where they are multiplied in hardware: elsewhere they are the slowest by far. */
 function candidates({ gpuLayers }: EngineOptions): Exclude<Precision, "file">[] {
-  const { cpuFeatures, devices } = native.backends();
+  const { cpuFeatures, devices } = loadAddon().binding.backends();
   const onGpu = gpuLayers > 0 && devices.some(({ type }) => type === "gpu");
   const brainFloats = onGpu || cpuFeatures.some((feature) => feature.includes("BF16"));
   return brainFloats ? ["f16", "bf16", "q8_0"] : ["f16", "q8_0"];
@@ -101,7 +101,9 @@ function candidates({ gpuLayers }: EngineOptions): Exclude<Precision, "file">[] 
 
 /** Of the device that computes, as far as it says. */
 function freeMemory({ gpuLayers }: EngineOptions): number {
-  const gpu = native.backends().devices.find(({ type }) => type === "gpu");
+  const gpu = loadAddon()
+    .binding.backends()
+    .devices.find(({ type }) => type === "gpu");
   if (gpuLayers > 0 && gpu) return gpu.memoryFree;
   const limit = process.constrainedMemory();
   const used = process.memoryUsage.rss();

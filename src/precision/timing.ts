@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Engine, EngineOptions } from "../../binding.js";
 import { RerankError } from "../errors.js";
 import { cacheDirectory } from "../model/cache.js";
-import { native } from "../native.js";
+import { loadAddon } from "../native/addon.js";
 import { convertedBytes, freeBytes } from "./converted.js";
 import type { Precision } from "./precision.js";
 
@@ -33,7 +33,7 @@ export async function timeCandidates(
   const directory = join(cacheDirectory(), "precision", `probe-${randomUUID()}`);
   const path = (name: Precision) => join(directory, `${name}.gguf`);
   const extract = (name: Precision) =>
-    native.quantize(options.modelPath, path(name), name, { threads: options.threads, layers, keepEmbeddings: true });
+    loadAddon().binding.quantize(options.modelPath, path(name), name, { threads: options.threads, layers, keepEmbeddings: true });
   const ratios: Partial<Record<Precision, number>> = {};
   const bytes: Partial<Record<Precision, number>> = {};
   let own = 0;
@@ -59,7 +59,7 @@ export async function timeCandidates(
 /** The file's own part and one more at a time lie there, 16 bits a weight at most. */
 async function requireRoom({ modelPath }: EngineOptions, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
-  const { layers: all, embeddingBytes } = native.inspect(modelPath);
+  const { layers: all, embeddingBytes } = loadAddon().binding.inspect(modelPath);
   const needed = 2 * embeddingBytes + (2 * (convertedBytes(modelPath, "f16") - embeddingBytes) * layers) / Math.max(layers, all);
   const free = await freeBytes(directory);
   if (needed <= free) return;
@@ -72,7 +72,7 @@ async function compare(file: EngineOptions, other: EngineOptions): Promise<{ own
   const engines: Engine[] = [];
   try {
     for (const options of [file, other]) {
-      engines.push(await native.Engine.load({ ...options, documentCacheBytes: 0, scoreCacheBytes: 0 }));
+      engines.push(await loadAddon().binding.Engine.load({ ...options, documentCacheBytes: 0, scoreCacheBytes: 0 }));
     }
     const [ownRates, ratios]: [number[], number[]] = [[], []];
     // The first round fills buffers and is not counted.

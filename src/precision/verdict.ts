@@ -8,7 +8,7 @@ import { type Static, Type } from "typebox";
 import { Check } from "typebox/value";
 import type { EngineOptions } from "../../binding.js";
 import { cacheDirectory } from "../model/cache.js";
-import { native } from "../native.js";
+import { loadAddon } from "../native/addon.js";
 
 const precisionName = Type.Union([Type.Literal("file"), Type.Literal("f16"), Type.Literal("bf16"), Type.Literal("q8_0")]);
 const Verdict = Type.Object({
@@ -39,12 +39,12 @@ export async function writeVerdict(options: EngineOptions, source: string, verdi
 
 /** Everything the times depend on. */
 function verdictPath({ threads, gpuLayers, reproducible, flashAttention, batchTokens }: EngineOptions, source: string): string {
-  const { cpuFeatures, devices } = native.backends();
+  const { cpuFeatures, devices } = loadAddon().binding.backends();
   const machine = {
     processor: cpus()[0]?.model,
     cpuFeatures,
     devices: devices.map(({ name, description }) => ({ name, description })),
-    engine: native.version(),
+    engine: loadAddon().binding.version(),
     ...{ threads, gpuLayers, reproducible, flashAttention, batchTokens },
   };
   const key = createHash("sha256").update(JSON.stringify(machine)).digest("hex").slice(0, 16);

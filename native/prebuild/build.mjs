@@ -1,0 +1,85 @@
+/**
+ * Builds the libraries of one package: those with the addon through prebuildify, a GPU backend as the one library it is.
+ * They are left, stripped, in build/packages/<target>/prebuilds/<platform>.
+ *
+ *     node native/prebuild/build.mjs [TARGET…]        default: every target of this platform
+ */
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import prebuildify from "prebuildify";
+import { buildNative } from "../build.mjs";
+import { platformOf, targetNamed, targetsHere } from "./targets.mjs";
+import { vulkanTools } from "./vulkan-tools.mjs";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = resolve(here, "..", "..");
+
+export const stagingOf = (target) => join(root, "build", "packages", target.name);
+export const librariesOf = (target) => join(stagingOf(target), "prebuilds", platformOf(target));
+
+function requirePlatform(target) {
+  const platform = `${process.platform}-${process.arch}`;
+  if (platformOf(target) !== platform) throw new Error(`${target.name} is built on ${platformOf(target)}, this is ${platform}`);
+}
+
+function buildAddon(target) {
+  const shim = join(here, "node-gyp-shim.mjs");
+  process.env.JINA_RERANKER_TARGET = target.name;
+  const options = {
+    cwd: stagingOf(target),
+    name: "jina_reranker",
+    targets: [{ runtime: "node", target: process.versions.node }],
+    napi: true,
+    tagLibc: target.libc !== undefined,
+    strip: true,
+    // Windows starts no script by its first line.
+    nodeGyp: process.platform === "win32" ? `"${process.execPath}" "${shim}"` : shim,
+  };
+  return new Promise((done, fail) => prebuildify(options, (error) => (error ? fail(error) : done())));
+}
+
+async function buildBackend(target, log) {
+  const windows = process.platform === "win32";
+  const file = windows ? `ggml-${target.backend}.dll` : `libggml-${target.backend}.so`;
+  const definitions = [...target.definitions, "-DJINA_RERANKER_TESTS=OFF", ...toolsFor(target, log)];
+  const built = await buildNative({
+    directory: join(root, "build", target.name),
+    library: { target: `ggml-${target.backend}`, file },
+    definitions,
+    log,
+  });
+  mkdirSync(librariesOf(target), { recursive: true });
+  const copy = join(librariesOf(target), file);
+  copyFileSync(join(built, file), copy);
+  if (!windows && spawnSync("strip", ["--strip-unneeded", copy]).status !== 0) throw new Error(`${copy} could not be stripped`);
+}
+
+/** Debian's own shader compiler is used only where it is new enough, which its own newest release alone is. */
+function toolsFor(target, log) {
+  if (target.backend !== "vulkan" || process.platform !== "linux" || process.env.VULKAN_SDK) return [];
+  return vulkanTools({ log });
+}
+
+/** Returns the folder of the libraries. */
+export async function buildTarget(target, log = (line) => process.stderr.write(`${line}\n`)) {
+  requirePlatform(target);
+  log(`${target.name}: building`);
+  rmSync(stagingOf(target), { recursive: true, force: true });
+  mkdirSync(stagingOf(target), { recursive: true });
+  if (target.backend === undefined) await buildAddon(target);
+  else await buildBackend(target, log);
+  rmSync(join(stagingOf(target), "build"), { recursive: true, force: true });
+  return librariesOf(target);
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  try {
+    const names = process.argv.slice(2);
+    for (const target of names.length > 0 ? names.map(targetNamed) : targetsHere()) await buildTarget(target);
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+/**
+ * What prebuildify starts in node-gyp's place (PREBUILD_NODE_GYP): builds a target of targets.json with cmake-js, and
+ * leaves its libraries where node-gyp would have, in build/Release of the folder it runs in. The target's name comes in
+ * JINA_RERANKER_TARGET; node-gyp's own arguments say nothing that CMake needs.
+ */
+import { copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildNative } from "../build.mjs";
+import { targetNamed } from "./targets.mjs";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const output = resolve("build", "Release");
+
+try {
+  const target = targetNamed(process.env.JINA_RERANKER_TARGET ?? "");
+  const libraries = await buildNative({
+    directory: join(root, "build", target.name),
+    definitions: [...target.definitions, "-DJINA_RERANKER_TESTS=OFF"],
+  });
+  rmSync(output, { recursive: true, force: true });
+  mkdirSync(output, { recursive: true });
+  for (const file of readdirSync(libraries)) {
+    if (/\.(node|so|dll|dylib)$/.test(file)) copyFileSync(join(libraries, file), join(output, file));
+  }
+} catch (error) {
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,116 @@
+/**
+ * The packages as they are published: each is laid out in build/packages, packed with npm, and held to its size.
+ *
+ *     node native/prebuild/pack.mjs [--destination FOLDER] [TARGET…]
+ *         the main package, and targets that native/prebuild/build.mjs has built (default: all of them)
+ *     node native/prebuild/pack.mjs --libraries FOLDER [--destination FOLDER] TARGET
+ *         one target, from a folder of libraries
+ */
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { llamaDirectory } from "../../vendor/materialise.mjs";
+import { librariesOf, stagingOf } from "./build.mjs";
+import { llamaSources } from "./sources.mjs";
+import { mainManifest, manifestOf, packageName, platformOf, targetNamed, targetsHere } from "./targets.mjs";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const megabyte = 1e6;
+const limits = { main: 3 * megabyte, addon: 25 * megabyte };
+
+function npmPack(directory, destination) {
+  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+  const output = execFileSync(npm, ["pack", "--json", "--ignore-scripts", "--pack-destination", destination], {
+    cwd: directory,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+    shell: process.platform === "win32",
+  });
+  const [{ filename, size, unpackedSize }] = JSON.parse(output);
+  return { file: join(destination, filename.replace("@", "").replace("/", "-")), size, unpackedSize };
+}
+
+function requireLimit(name, bytes, limit) {
+  if (bytes <= limit) return;
+  throw new Error(`${name} has ${(bytes / megabyte).toFixed(1)} MB, ${limit / megabyte} MB are allowed`);
+}
+
+function writeJson(path, value) {
+  writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+const sha256 = (path) => createHash("sha256").update(readFileSync(path)).digest("hex");
+
+/** `libraries` is a folder of built libraries; of an addon's package everything but GPU backends goes in. */
+export function packTarget(target, { libraries = librariesOf(target), staging = stagingOf(target), destination }) {
+  const folder = join(staging, "prebuilds", platformOf(target));
+  if (resolve(libraries) !== resolve(folder)) {
+    rmSync(staging, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    for (const file of readdirSync(libraries)) {
+      const gpu = /ggml-(cuda|vulkan)\.(so|dll)$/.test(file);
+      if (/\.(node|so|dll|dylib)$/.test(file) && gpu === (target.backend !== undefined))
+        copyFileSync(join(libraries, file), join(folder, file));
+    }
+  }
+  const files = readdirSync(folder).sort();
+  writeJson(
+    join(staging, "package.json"),
+    manifestOf(target, Object.fromEntries(files.map((file) => [file, sha256(join(folder, file))]))),
+  );
+  copyFileSync(join(root, "LICENSE"), join(staging, "LICENSE"));
+  copyFileSync(join(llamaDirectory(), "LICENSE"), join(staging, "LICENSE-llama.cpp"));
+  const packed = npmPack(staging, destination);
+  if (target.backend === undefined) requireLimit(packageName(target), packed.unpackedSize, limits.addon);
+  return { name: packageName(target), ...packed };
+}
+
+/** The package without built files; what it has of llama.cpp comes on top of its limit. */
+export function packMain({ staging = join(root, "build", "packages", "main"), destination, log }) {
+  rmSync(staging, { recursive: true, force: true });
+  mkdirSync(staging, { recursive: true });
+  const manifest = mainManifest();
+  const unwanted = /(\.map|\.stamp\.json)$/;
+  for (const entry of manifest.files) {
+    const source = join(root, entry);
+    if (existsSync(source)) cpSync(source, join(staging, entry), { recursive: true, filter: (path) => !unwanted.test(path) });
+  }
+  for (const file of ["README.md", "LICENSE"]) copyFileSync(join(root, file), join(staging, file));
+  writeJson(join(staging, "package.json"), manifest);
+  const { archive, vocabulary } = llamaSources(log);
+  copyFileSync(vocabulary, join(staging, "dist", "demo", "qwen2-vocabulary.gguf.br"));
+  const without = npmPack(staging, destination);
+  requireLimit(`${manifest.name} without llama.cpp's sources`, without.size, limits.main);
+  copyFileSync(archive, join(staging, "vendor", "llama.cpp.tar.br"));
+  return { name: manifest.name, ...npmPack(staging, destination), sizeWithoutSources: without.size };
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const log = (line) => process.stderr.write(`${line}\n`);
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { destination: { type: "string", default: join(root, "build", "packages") }, libraries: { type: "string" } },
+    });
+    const destination = resolve(values.destination);
+    mkdirSync(destination, { recursive: true });
+    const targets =
+      positionals.length > 0 ? positionals.map(targetNamed) : targetsHere().filter((target) => existsSync(librariesOf(target)));
+    // Libraries from elsewhere do not take the place of what was built for publishing.
+    const from = values.libraries && { libraries: resolve(values.libraries) };
+    const packed = targets.map((target) =>
+      packTarget(target, { destination, ...(from && { ...from, staging: join(destination, target.name) }) }),
+    );
+    if (!from) packed.unshift(packMain({ destination, staging: join(destination, "main"), log }));
+    for (const { file, size, unpackedSize } of packed) {
+      const [compressed, unpacked] = [size, unpackedSize].map((bytes) => `${(bytes / megabyte).toFixed(2)} MB`);
+      log(`${file}  ${compressed}, ${unpacked} unpacked, sha256 ${sha256(file)}`);
+    }
+  } catch (error) {
+    log(error.message);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * A release, as far as this machine goes: builds the packages of its platform, runs every check, runs those of the scores
+ * once more on the libraries as they are packed, packs, and prints what the other machines of the table must do.
+ *
+ *     node native/prebuild/release.mjs        publishes nothing; `npm publish` each tarball, the main package last
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildTarget, librariesOf } from "./build.mjs";
+import { buildCommand, packageName, targets, targetsHere } from "./targets.mjs";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const log = (line) => process.stderr.write(`${line}\n`);
+
+/** CMake wraps the message of an error between two fixed lines. */
+function reasonOf(error) {
+  const [, said] = error.message.match(/CMake Error[^\n]*\n([\s\S]*?)(?:\nCall Stack|\n\n)/) ?? [];
+  return (said ?? error.message.split("\n")[0]).replace(/\s+/g, " ").trim();
+}
+
+function mustRun(what, args, variables = {}) {
+  log(`\n== ${what}`);
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...variables } });
+  if (status !== 0) throw new Error(`${what}: failed; nothing was packed`);
+}
+
+try {
+  const notBuilt = new Map();
+  for (const target of targetsHere()) {
+    try {
+      await buildTarget(target, log);
+    } catch (error) {
+      if (target.backend === undefined) throw error;
+      notBuilt.set(target.name, reasonOf(error));
+    }
+  }
+  const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
+  mustRun("every check", [join(root, "test", "run.mjs")]);
+  const [addon] = targetsHere();
+  if (addon) {
+    const scores = ["batch", "parity", "document-cache"].map((name) => `test/${name}.test.ts`);
+    mustRun("the scores, on the packed libraries", [vitest, "run", ...scores], { JINA_RERANKER_NATIVE: librariesOf(addon) });
+  }
+  mustRun("packing", [join(root, "native", "prebuild", "pack.mjs")]);
+
+  log("\n== the other machines");
+  for (const target of targets.filter((other) => notBuilt.has(other.name) || !existsSync(librariesOf(other)))) {
+    const reason = notBuilt.get(target.name);
+    log(`${packageName(target)}: on ${target.runner}, with ${target.needs}: npm run setup && ${buildCommand(target)}`);
+    log(`    then node native/prebuild/pack.mjs ${target.name}${reason ? `\n    not here: ${reason}` : ""}`);
+  }
+} catch (error) {
+  log(error.message);
+  process.exitCode = 1;
+}

@@ -1,0 +1,73 @@
+/**
+ * The table of packages with built libraries, and what follows from it: manifests, build commands, the matrix for CI.
+ *
+ *     node native/prebuild/targets.mjs manifests | commands | matrix
+ */
+import { readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const main = JSON.parse(readFileSync(join(here, "..", "..", "package.json"), "utf8"));
+
+export const targets = JSON.parse(readFileSync(join(here, "targets.json"), "utf8"));
+
+export const packageName = ({ name }) => `@jina-reranker/${name}`;
+export const platformOf = ({ os, cpu }) => `${os}-${cpu}`;
+export const buildCommand = ({ name }) => `node native/prebuild/build.mjs ${name}`;
+
+export function targetNamed(name) {
+  const target = targets.find((candidate) => candidate.name === name);
+  if (!target) throw new Error(`${name}: no such target; there are ${targets.map((candidate) => candidate.name).join(", ")}`);
+  return target;
+}
+
+/** Those of this machine's platform, the one with the addon first. */
+export function targetsHere() {
+  return targets.filter((target) => platformOf(target) === `${process.platform}-${process.arch}`);
+}
+
+/** `libraries`: file name -> sha256, which the loader compares before it opens one. */
+export function manifestOf(target, libraries) {
+  const { os, cpu, libc, description } = target;
+  return {
+    name: packageName(target),
+    version: main.version,
+    description: `jina-reranker for ${platformOf(target)}: ${description}`,
+    license: `${main.license} AND MIT`,
+    os: [os],
+    cpu: [cpu],
+    ...(libc && { libc: [libc] }),
+    engines: main.engines,
+    preferUnplugged: true,
+    files: ["prebuilds", "LICENSE-llama.cpp"],
+    libraries,
+  };
+}
+
+/** What is published as jina-reranker: nothing runs when it is installed, and npm picks the packages that fit the machine. */
+export function mainManifest() {
+  const { private: _, scripts, devDependencies, overrides, ...manifest } = main;
+  return {
+    ...manifest,
+    optionalDependencies: Object.fromEntries(targets.map((target) => [packageName(target), main.version])),
+  };
+}
+
+/** As GitHub's `strategy.matrix` takes it. */
+export function matrix() {
+  return { include: targets.map((target) => ({ target: target.name, "runs-on": target.runner, build: buildCommand(target) })) };
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const print = {
+    manifests: () => JSON.stringify([mainManifest(), ...targets.map((target) => manifestOf(target, {}))], null, 2),
+    commands: () => targets.map((target) => `${target.runner}: ${buildCommand(target)}    needs ${target.needs}`).join("\n"),
+    matrix: () => JSON.stringify(matrix()),
+  }[process.argv[2]];
+  if (print) process.stdout.write(`${print()}\n`);
+  else {
+    process.stderr.write("Usage: node native/prebuild/targets.mjs manifests | commands | matrix\n");
+    process.exitCode = 2;
+  }
+}

@@ -1,0 +1,46 @@
+/** What to do when a library cannot be used: for each thing that goes wrong, the command that mends it. */
+
+import { type LibraryFolder, ownVersion, packageDirectory } from "./library-folder.js";
+import type { GpuBackend } from "./platform.js";
+
+const installed = packageDirectory.split(/[\\/]/).includes("node_modules");
+
+export const buildCommand = installed ? "npx jina-reranker build" : "npm run build:native";
+
+export function installCommand(name: string): string {
+  return `npm install ${name}@${ownVersion}`;
+}
+
+/** For a folder of which a file is missing, damaged or refused. */
+export function renewCommand({ manifest, directory }: LibraryFolder): string {
+  return manifest ? `rm -r node_modules/${manifest.name} && npm install` : `rm -r ${directory} && ${buildCommand}`;
+}
+
+export function driverAdvice(backend: GpuBackend): string {
+  switch (backend) {
+    case "cuda":
+      return "install the NVIDIA driver (Debian: apt-get install nvidia-driver; a container: docker run --gpus all); nvidia-smi must list the card";
+    case "vulkan":
+      return "apt-get install libvulkan1 mesa-vulkan-drivers, or the card maker's own driver";
+    case "metal":
+      return buildCommand;
+  }
+}
+
+/** For a backend library that the system's loader refused, or that found no device. */
+export function refusalAdvice(backend: GpuBackend, reason: string, folder: LibraryFolder): string {
+  const cublas = reason.match(/lib(?:cublas(?:Lt)?|cudart)\.so\.(\d+)/);
+  if (cublas) {
+    return `install cuBLAS of CUDA ${cublas[1]} (NVIDIA's packages: apt-get install libcublas-${cublas[1]}-0), or name its folder in LD_LIBRARY_PATH`;
+  }
+  if (/version `GLIBC(XX)?_[\d.]+' not found/.test(reason)) return `this system is older than the package: ${buildCommand}`;
+  if (!/no usable device/.test(reason)) return renewCommand(folder);
+  switch (backend) {
+    case "cuda":
+      return "nvidia-smi must list a card; a container needs docker run --gpus all; CUDA_VISIBLE_DEVICES may hide it";
+    case "vulkan":
+      return "vulkaninfo --summary must list a GPU (apt-get install vulkan-tools); a software device is used only when asked for: GGML_VK_VISIBLE_DEVICES=0";
+    case "metal":
+      return "this Mac has no GPU that Metal supports";
+  }
+}

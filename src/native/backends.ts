@@ -1,0 +1,109 @@
+/**
+ * GPU backends: each is tried when it is wanted, once, and what stood in its way is kept for whoever asks. A library is
+ * opened only when its driver is there and it is the one that was packed, so one that cannot work harms nothing.
+ */
+
+import { join } from "node:path";
+import { RerankError } from "../errors.js";
+import { type Addon, type Finding, loadAddon } from "./addon.js";
+import { driverAdvice, installCommand, refusalAdvice, renewCommand } from "./advice.js";
+import { damageOf, installedPackage, type LibraryFolder, librariesOf, ownVersion } from "./library-folder.js";
+import {
+  type BackendName,
+  backendLibrary,
+  driverLibrary,
+  type GpuBackend,
+  gpuBackends,
+  gpuPackage,
+  platform,
+} from "./platform.js";
+
+export type BackendChoice = "auto" | BackendName;
+
+export type BackendStatus =
+  | { readonly backend: BackendName; readonly state: "used"; readonly library: string }
+  | { readonly backend: GpuBackend; readonly state: "not needed"; readonly reason: string }
+  | ({ readonly backend: GpuBackend; readonly state: "not usable" } & Finding);
+
+const tried = new Map<GpuBackend, BackendStatus>();
+
+/** Loads what a choice needs, or throws backend_unavailable: only "auto" makes do with the CPU. */
+export function prepareBackend(choice: BackendChoice): void {
+  for (const status of surveyBackends(choice)) {
+    if (status.state !== "not usable" || choice === "auto") continue;
+    throw new RerankError("backend_unavailable", `backend ${choice}: ${status.what}: ${status.reason}. Fix: ${status.fix}`);
+  }
+}
+
+/** Loads the named backend, or with "auto" the first that offers a device, and tells what became of each one looked at. */
+export function surveyBackends(choice: BackendChoice): readonly BackendStatus[] {
+  const addon = loadAddon();
+  const wanted = choice === "auto" ? gpuBackends : choice === "cpu" ? [] : [choice];
+  const statuses: BackendStatus[] = [];
+  for (const backend of wanted) {
+    const first = statuses.find(({ state }) => state === "used");
+    statuses.push(first ? { backend, state: "not needed", reason: `${first.backend} comes first` } : tryBackend(addon, backend));
+  }
+  const cpu = addon.binding.backends().libraries.find(({ backend }) => backend === "cpu");
+  return cpu ? [...statuses, { backend: "cpu", state: "used", library: cpu.path }] : statuses;
+}
+
+function tryBackend(addon: Addon, backend: GpuBackend): BackendStatus {
+  const status = loadedAlready(addon, backend) ?? tried.get(backend) ?? attempt(addon, backend);
+  tried.set(backend, status);
+  return status;
+}
+
+function loadedAlready({ binding }: Addon, backend: GpuBackend): BackendStatus | undefined {
+  const library = binding.backends().libraries.find((loaded) => loaded.backend === backend);
+  return library && offersDevice(backend, binding) ? { backend, state: "used", library: library.path } : undefined;
+}
+
+function offersDevice(backend: GpuBackend, binding: Addon["binding"]): boolean {
+  const name = backend === "metal" ? "mtl" : backend;
+  return binding.backends().devices.some((device) => device.backend.toLowerCase() === name);
+}
+
+function attempt(addon: Addon, backend: GpuBackend): BackendStatus {
+  const name = gpuPackage(backend);
+  const unusable = (what: string, reason: string, fix: string): BackendStatus => ({
+    backend,
+    state: "not usable",
+    what,
+    reason,
+    fix,
+  });
+  if (!gpuBackends.includes(backend))
+    return unusable(backend, `there is none for ${platform}`, `one of ${gpuBackends.join(", ")}`);
+
+  const file = backendLibrary(backend);
+  const beside = librariesOf(addon.folder).includes(file) ? addon.folder : undefined;
+  const installed = beside ? undefined : installedPackage(name);
+  const driver = driverLibrary(backend);
+  const noDriver = driver === undefined ? undefined : addon.binding.whyNotLoadable(driver);
+  const folder: LibraryFolder | undefined = beside ?? installed;
+  if (!folder) {
+    return noDriver === undefined
+      ? unusable(name, "not installed", installCommand(name))
+      : unusable(
+          name,
+          `not installed, and there is no driver: ${noDriver}`,
+          `${driverAdvice(backend)}; then ${installCommand(name)}`,
+        );
+  }
+  const path = join(folder.directory, file);
+  if (noDriver !== undefined) return unusable(path, `there is no driver: ${noDriver}`, driverAdvice(backend));
+  if (installed && installed.manifest.version !== ownVersion) {
+    return unusable(name, `is ${installed.manifest.version}, this is ${ownVersion}`, installCommand(name));
+  }
+  const damage = damageOf(folder, file);
+  if (damage !== undefined) return unusable(path, damage, renewCommand(folder));
+  try {
+    addon.binding.loadBackend([path]);
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    const reason = said.startsWith(`${path}: `) ? said.slice(path.length + 2) : said;
+    return unusable(path, reason, refusalAdvice(backend, reason, folder));
+  }
+  return { backend, state: "used", library: path };
+}

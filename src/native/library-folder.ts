@@ -1,0 +1,88 @@
+/**
+ * A folder of libraries that were built together. Before one of them is opened it is compared with the checksum that was
+ * noted when it was packed: opening a damaged library can end the process, where no error can be caught.
+ */
+
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { isLibrary, platform } from "./platform.js";
+
+const require = createRequire(import.meta.url);
+
+export const packageDirectory = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+export interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  /** File name -> sha256 in hexadecimal; only packages of libraries have it. */
+  readonly libraries: Readonly<Record<string, string>>;
+}
+
+export interface LibraryFolder {
+  readonly directory: string;
+  /** The package it came in; undefined = it was built here. */
+  readonly manifest?: Manifest;
+}
+
+export function readManifest(path: string): Manifest {
+  const value: unknown = JSON.parse(readFileSync(path, "utf8"));
+  if (typeof value !== "object" || value === null) throw new Error(`${path}: expected an object`);
+  const name = "name" in value ? value.name : undefined;
+  const version = "version" in value ? value.version : undefined;
+  if (typeof name !== "string" || typeof version !== "string") throw new Error(`${path}: expected a name and a version`);
+  const noted = "libraries" in value ? value.libraries : undefined;
+  const libraries: Record<string, string> = {};
+  if (typeof noted === "object" && noted !== null) {
+    for (const [file, checksum] of Object.entries(noted)) if (typeof checksum === "string") libraries[file] = checksum;
+  }
+  return { name, version, libraries };
+}
+
+/** The version that every package of libraries must have as well. */
+export const ownVersion = readManifest(join(packageDirectory, "package.json")).version;
+
+/** Where a package of libraries is installed; undefined = it is not. */
+export function installedPackage(name: string): { directory: string; manifest: Manifest } | undefined {
+  let path: string;
+  try {
+    path = require.resolve(`${name}/package.json`);
+  } catch {
+    return undefined;
+  }
+  return { directory: join(dirname(path), "prebuilds", platform), manifest: readManifest(path) };
+}
+
+/** What should be in the folder: of a package what was packed, otherwise what is there. */
+export function librariesOf({ directory, manifest }: LibraryFolder): string[] {
+  if (manifest) return Object.keys(manifest.libraries);
+  return existsSync(directory) ? readdirSync(directory).filter(isLibrary) : [];
+}
+
+/** Why a library must not be opened; undefined = nothing is known against it. */
+export function damageOf({ directory, manifest }: LibraryFolder, file: string): string | undefined {
+  const path = join(directory, file);
+  if (!existsSync(path)) return "the file is missing";
+  const expected = manifest?.libraries[file];
+  if (expected === undefined) return isCutElf(path) ? "the file is cut short" : undefined;
+  const actual = createHash("sha256").update(readFileSync(path)).digest("hex");
+  return actual === expected ? undefined : `the file is damaged: its sha256 is ${actual}, ${expected} was packed`;
+}
+
+/** A 64-bit ELF file ends with its table of sections; the loader maps what the head promises, there or not. */
+function isCutElf(path: string): boolean {
+  const head = Buffer.alloc(64);
+  const descriptor = openSync(path, "r");
+  try {
+    const read = readSync(descriptor, head, 0, head.length, 0);
+    if (head.readUInt32BE(0) !== 0x7f454c46 || head[4] !== 2) return false;
+    if (read < head.length) return true;
+  } finally {
+    closeSync(descriptor);
+  }
+  const sections = Number(head.readBigUInt64LE(40));
+  const length = head.readUInt16LE(58) * head.readUInt16LE(60);
+  return statSync(path).size < sections + length;
+}

@@ -1,0 +1,43 @@
+/** What things are called on this platform: packages, backend libraries, and the libraries that GPU drivers bring. */
+
+export type GpuBackend = "cuda" | "metal" | "vulkan";
+export type BackendName = "cpu" | GpuBackend;
+
+export const platform = `${process.platform}-${process.arch}`;
+
+export const addonPackage = `@jina-reranker/${platform}`;
+
+/** In the order in which "auto" takes them: CUDA is the faster way to the same card. */
+export const gpuBackends: readonly GpuBackend[] = process.platform === "darwin" ? ["metal"] : ["cuda", "vulkan"];
+
+/** Metal comes with the addon, the others in packages of their own. */
+export function gpuPackage(backend: GpuBackend): string {
+  return backend === "metal" ? addonPackage : `${addonPackage}-${backend}`;
+}
+
+export function backendLibrary(backend: BackendName): string {
+  return process.platform === "win32" ? `ggml-${backend}.dll` : `libggml-${backend}.so`;
+}
+
+/** The variants of the CPU backend, `libggml-cpu-zen4.so` and the like, or the only one. */
+export function isCpuLibrary(file: string): boolean {
+  return /^(lib)?ggml-cpu(-\w+(\.\w+)*)?\.(so|dll)$/.test(file);
+}
+
+export function isGpuLibrary(file: string): boolean {
+  return gpuBackends.some((backend) => file === backendLibrary(backend));
+}
+
+export function isLibrary(file: string): boolean {
+  return /\.(node|so|dll|dylib)$/.test(file);
+}
+
+/** What a driver installs for programs to open; undefined = the system always has it. */
+export function driverLibrary(backend: GpuBackend): string | undefined {
+  if (backend === "metal") return undefined;
+  const names =
+    process.platform === "win32"
+      ? { cuda: "nvcuda.dll", vulkan: "vulkan-1.dll" }
+      : { cuda: "libcuda.so.1", vulkan: "libvulkan.so.1" };
+  return names[backend];
+}

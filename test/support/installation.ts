@@ -1,0 +1,122 @@
+/**
+ * jina-reranker as npm would have installed it, in a folder of its own: the built TypeScript, and packages of libraries
+ * made from this checkout's build. It lies in build/, so that dependencies are found in the checkout's node_modules.
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+
+const root = join(import.meta.dirname, "..", "..");
+export const platform = `${process.platform}-${process.arch}`;
+export const addonPackage = `@jina-reranker/${platform}`;
+export const builtLibraries = join(root, "build", "Release");
+const gpu = /ggml-(cuda|vulkan)\./;
+
+/** Where a Vulkan backend was built, by native/prebuild/build.mjs or by hand; undefined = nowhere. */
+export const vulkanLibrary = [
+  process.env.JINA_RERANKER_TEST_VULKAN ?? "",
+  join(root, "build", "packages", `${platform}-vulkan`, "prebuilds", platform, "libggml-vulkan.so"),
+  join(root, "build", `${platform}-vulkan`, "Release", "libggml-vulkan.so"),
+  join(builtLibraries, "libggml-vulkan.so"),
+].find((path) => path !== "" && existsSync(path));
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What the addon's package of this checkout holds. */
+export async function addonLibraries(): Promise<string[]> {
+  const files = await readdir(builtLibraries);
+  return files.filter((file) => /\.(node|so)$/.test(file) && !gpu.test(file)).sort();
+}
+
+export class Installation implements AsyncDisposable {
+  readonly version: string;
+  readonly #directory: string;
+
+  private constructor(directory: string, version: string) {
+    this.#directory = directory;
+    this.version = version;
+  }
+
+  static async create(): Promise<Installation> {
+    await mkdir(join(root, "build"), { recursive: true });
+    const directory = await mkdtemp(join(root, "build", "installation-"));
+    const { version }: { version: string } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+    const installation = new Installation(directory, version);
+    const main = installation.folder("jina-reranker");
+    await mkdir(main, { recursive: true });
+    await cp(join(root, "dist"), join(main, "dist"), { recursive: true });
+    await copyFile(join(root, "package.json"), join(main, "package.json"));
+    return installation;
+  }
+
+  /** A file of the test's own, gone with the rest. */
+  scratch(name: string): string {
+    return join(this.#directory, name);
+  }
+
+  folder(name: string): string {
+    return join(this.#directory, "node_modules", name);
+  }
+
+  library(name: string, file: string): string {
+    return join(this.folder(name), "prebuilds", platform, file);
+  }
+
+  /** A package of these files, with the checksums they have now. */
+  async install(name: string, files: readonly string[], version = this.version): Promise<void> {
+    const libraries: Record<string, string> = {};
+    await mkdir(join(this.folder(name), "prebuilds", platform), { recursive: true });
+    for (const file of files) {
+      await copyFile(file, this.library(name, basename(file)));
+      libraries[basename(file)] = createHash("sha256")
+        .update(await readFile(file))
+        .digest("hex");
+    }
+    await writeFile(join(this.folder(name), "package.json"), JSON.stringify({ name, version, libraries }));
+  }
+
+  async remove(name: string): Promise<void> {
+    await rm(this.folder(name), { recursive: true, force: true });
+  }
+
+  async installAddon(): Promise<void> {
+    await this.install(
+      addonPackage,
+      (await addonLibraries()).map((file) => join(builtLibraries, file)),
+    );
+  }
+
+  /** The installed command; variables of whoever runs the tests do not count. */
+  async run(args: readonly string[], variables: Readonly<Record<string, string>> = {}, input = ""): Promise<Ended> {
+    const { PATH, HOME, XDG_CACHE_HOME } = process.env;
+    const env = { PATH, HOME, XDG_CACHE_HOME, N_THREADS: "1", HF_HUB_OFFLINE: "1", ...variables };
+    const child = spawn(process.execPath, [join(this.folder("jina-reranker"), "dist", "cli", "main.js"), ...args], { env });
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
+    return ended(child);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+export async function ended(child: ChildProcess): Promise<Ended> {
+  const texts = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name]?.setEncoding("utf8").on("data", (text: string) => {
+      texts[name] += text;
+    });
+  }
+  const [code, signal]: [number | null, NodeJS.Signals | null] = await once(child, "close").then(([c, s]) => [c, s]);
+  return { code, signal, ...texts };
+}

@@ -1,0 +1,20 @@
+/** Shared libraries with nothing in them, for standing in where a driver or a toolkit would be. Linux with a compiler. */
+
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+export const compiler = ["cc", "gcc", "clang"].find((name) => spawnSync(name, ["--version"]).status === 0);
+
+/** Writes `file` into the folder; it then needs the libraries `needs`, which must be in the folder while it is linked. */
+export function tinyLibrary(directory: string, file: string, needs: readonly string[] = []): string {
+  mkdirSync(directory, { recursive: true });
+  const source = join(directory, `${file}.c`);
+  const path = join(directory, file);
+  writeFileSync(source, `int tiny_${file.replace(/\W/g, "_")};\n`);
+  const links = needs.map((name) => `-l:${name}`);
+  const args = ["-shared", "-fPIC", "-o", path, source, `-Wl,-soname,${file}`, "-Wl,--no-as-needed", `-L${directory}`, ...links];
+  const { status, stderr } = spawnSync(compiler ?? "cc", args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`${file} could not be compiled: ${stderr}`);
+  return path;
+}
