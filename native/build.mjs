@@ -14,6 +14,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { llamaDirectory, materialise, needsGit } from "../vendor/materialise.mjs";
 import { contentHash, filesBelow, readStamp } from "./content-hash.mjs";
+import { cpuDefinitions } from "./cpu-features.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const minimumCmake = [3, 20];
@@ -148,6 +149,13 @@ async function run(args, stream, logPath, log) {
   throw new Error(`${lines.join("\n")}\nThe native build failed; the whole output is in ${logPath}`);
 }
 
+/** A build for other machines has every variant of the CPU backend, or is of a GPU backend alone. */
+function runsElsewhere(library, definitions) {
+  return (
+    library !== undefined || definitions.some((definition) => /^-DJINA_RERANKER_ALL_VARIANTS=(ON|1|TRUE)$/i.test(definition))
+  );
+}
+
 /**
  * Idempotent. Returns the folder of the built libraries. `directory` is where it builds; `library` names the one that is
  * wanted, and then nothing else is built but what it needs.
@@ -155,9 +163,10 @@ async function run(args, stream, logPath, log) {
 export async function buildNative({
   directory = join(root, "build"),
   library = undefined,
-  definitions = [],
+  definitions: given = [],
   log = (line) => process.stderr.write(`${line}\n`),
 } = {}) {
+  const definitions = [...(runsElsewhere(library, given) ? [] : cpuDefinitions()), ...given];
   const libraries = join(directory, "Release");
   const result = join(libraries, library === undefined ? "jina_reranker.node" : library.file);
   const stampPath = join(libraries, ".stamp.json");

@@ -10,6 +10,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync 
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cpuDefinitions } from "../../native/cpu-features.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -66,7 +67,7 @@ export function buildLlamaServer({ definitions = [], log = (line) => process.std
     "-DBUILD_SHARED_LIBS=ON",
     "-DGGML_BACKEND_DL=ON",
     "-DGGML_NATIVE=OFF",
-    `-DGGML_CPU_ALL_VARIANTS=${allVariants() ? "ON" : "OFF"}`,
+    ...(allVariants() ? ["-DGGML_CPU_ALL_VARIANTS=ON"] : ["-DGGML_CPU_ALL_VARIANTS=OFF", ...cpuDefinitions()]),
     // Names without versions, as ours are, so that the CUDA backend of our build is one for it too.
     "-DCMAKE_PLATFORM_NO_VERSIONED_SONAME=ON",
     "-DLLAMA_BUILD_TESTS=OFF",
