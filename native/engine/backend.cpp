@@ -171,7 +171,7 @@ void require_backends() {
     const std::lock_guard lock(state.mutex);
     std::string           message = "no CPU backend is loaded";
     for (const auto & [path, reason] : state.failures) {
-        message += "; " + path + ": " + reason;
+        message.append("; ").append(path).append(": ").append(reason);
     }
     throw Error(ErrorCode::backend_unavailable, message);
 }
@@ -199,7 +199,7 @@ std::vector<ggml_backend_dev_t> usable_devices(Backend backend) {
         case Backend::metal:
         case Backend::vulkan: {
             const std::string name    = backend_name(backend);
-            const auto        devices = devices_of(name);
+            auto              devices = devices_of(name);
             if (devices.empty()) {
                 throw Error(ErrorCode::backend_unavailable, "backend: " + name + " offers no device");
             }
