@@ -135,7 +135,7 @@ const overhead = {
   drivers: ["exact", "http"],
   set: equal(10, 32),
   requests: 300,
-  rounds: 5,
+  rounds: 30,
 };
 
 /** @type {Trial} */
