@@ -27,7 +27,9 @@ function installDependencies() {
   const lock = readFileSync(join(here, "package-lock.json"), "utf8");
   const stamp = join(here, "node_modules", ".installed-lock.json");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
-  run("npm", ["ci", "--no-audit", "--no-fund"], here);
+  // Not `npm ci`: the lock file cannot name node-llama-cpp's packages for platforms that the registry it was written from
+  // does not have, and `ci` asks for every one of them.
+  run("npm", ["install", "--no-save", "--no-audit", "--no-fund"], here);
   writeFileSync(stamp, lock);
 }
 

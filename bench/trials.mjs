@@ -135,7 +135,7 @@ const overhead = {
   drivers: ["exact", "http"],
   set: equal(10, 32),
   requests: 300,
-  rounds: 5,
+  rounds: 30,
 };
 
 /** @type {Trial} */
@@ -185,7 +185,7 @@ const checkUnquantized = { ...check, tolerance: unquantized };
 
 /** @typedef {{ model: "full" | "small" | "small-f16" | "tiny", trial: Trial }} Planned */
 
-/** @type {Record<"full" | "quick" | "check" | "gpu" | "gpu-small", readonly Planned[]>} */
+/** @type {Record<"full" | "quick" | "check" | "tiny" | "gpu" | "gpu-small", readonly Planned[]>} */
 export const plans = {
   full: [
     ...common.map((trial) => /** @type {const} */ ({ model: "full", trial })),
@@ -204,6 +204,7 @@ export const plans = {
     { model: "small-f16", trial: checkUnquantized },
     { model: "full", trial: check },
   ],
+  tiny: [{ model: "tiny", trial: check }],
   gpu: [{ model: "full", trial: gpu }],
   "gpu-small": [{ model: "small", trial: gpuOnCpu }],
 };

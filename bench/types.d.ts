@@ -40,7 +40,7 @@ export interface DriverSettings {
   readonly gpuLayers: number;
   readonly contextSize: number;
   readonly reproducible?: "auto" | "exact" | "fast";
-  readonly precision?: LoadOptions["precision"];
+  readonly precision?: NonNullable<LoadOptions["precision"]>;
   readonly documentCacheMb?: number;
   /** llama-server's: prompts it keeps and computes side by side; default its own. */
   readonly slots?: number;

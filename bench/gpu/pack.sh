@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packs what run.sh needs on a machine without a network into bench/build/gpu/jina-reranker-gpu.tar.xz: the project's
 # sources and compiled TypeScript, the parts of llama.cpp that are built, the npm packages that are loaded, and a Node.
-# Needs the project set up (npm run setup) and the harness's packages installed (npm ci in bench/).
+# Needs the project set up (npm run setup) and the harness's packages installed (which npm run bench does).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -10,7 +10,7 @@ limit_bytes=$((64 * 1024 * 1024))
 archive=bench/build/gpu/jina-reranker-gpu.tar.xz
 
 for needed in dist/index.js vendor/llama.cpp/include/llama.h bench/node_modules/undici/package.json; do
-  [ -e "$needed" ] || { echo "$needed is missing: npm run setup, then npm ci in bench/" >&2; exit 1; }
+  [ -e "$needed" ] || { echo "$needed is missing: npm run setup, then npm run bench -- --only-table" >&2; exit 1; }
 done
 
 stage=$(mktemp -d)
@@ -23,7 +23,7 @@ copy() { tar --create --dereference --files-from=- | tar --extract --directory "
   git ls-files --cached --others --exclude-standard native vendor bench/*.mjs bench/*.json bench/drivers bench/kinds bench/native bench/rivals bench/gpu
   printf '%s\n' CMakeLists.txt CMakePresets.json binding.d.ts package.json dist
   # The parts of llama.cpp that the library and its server are built from, and the vocabulary the generator reads.
-  for part in CMakeLists.txt LICENSE cmake common ggml include licenses models/ggml-vocab-qwen2.gguf src tools vendor; do
+  for part in CMakeLists.txt LICENSE cmake common ggml include licenses models/ggml-vocab-qwen2.gguf scripts/ui-assets.cmake src tools vendor; do
     echo "vendor/llama.cpp/$part"
   done
   npm ls --omit=dev --all --parseable | tail -n +2 | sed "s|^$PWD/||"

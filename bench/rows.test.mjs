@@ -1,0 +1,123 @@
+/** Claims are read from results: run by `node --test bench`, which test/bench.test.ts starts. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { drivers } from "./drivers/index.mjs";
+import { readRows } from "./rows.mjs";
+import { median, rootMeanSquare, statistics } from "./statistics.mjs";
+import { plans } from "./trials.mjs";
+
+/** @import { DocumentsSample, Measured, Results } from "./types.js" */
+
+/**
+ * @param {number} cold
+ * @param {number} [warm]
+ * @returns {DocumentsSample}
+ */
+function sample(cold, warm) {
+  return { cold: statistics([cold]), ...(warm !== undefined && { warm: statistics([warm]) }), difference: 0.01, agrees: true };
+}
+
+/**
+ * A run of the trial "ten" with these drivers.
+ *
+ * @param {Record<string, DocumentsSample>} samples
+ * @returns {Results}
+ */
+function results(samples) {
+  /** @type {Measured} */
+  const ten = {
+    what: "ten",
+    model: "full",
+    date: "2026-01-01",
+    commit: "0000000",
+    run: "one",
+    seconds: 1,
+    left: {},
+    facts: {},
+    result: {
+      kind: "documents",
+      reference: "exact",
+      tolerance: 0.1,
+      sets: [{ name: "10 × 128", documents: 10, tokens: 1500, drivers: samples }],
+      peakBytes: {},
+      limit: { ...statistics([200e9]), type: "f16" },
+    },
+  };
+  return {
+    machine: { cpu: "cpu", cores: 2, memoryBytes: 1, features: [], device: "CPU", node: "20" },
+    llamaCpp: "v0",
+    models: { full: { name: "full", sha256: "", fileBytes: 1, description: "", flopPerToken: 2e9 } },
+    trials: { "full/ten": ten },
+  };
+}
+
+/**
+ * @param {Results} given
+ * @param {string} beginning
+ */
+function row(given, beginning) {
+  const found = readRows(given, "full").find(({ what }) => what.startsWith(beginning));
+  assert.ok(found, beginning);
+  return found;
+}
+
+const complete = {
+  exact: sample(20, 3),
+  fast: sample(19, 1),
+  auto: sample(16, 2),
+  "llama-server": sample(26),
+  "llama-server-10": sample(27, 3),
+  "node-llama-cpp": sample(28),
+};
+
+test("a claim is the ratio of medians, over the faster of the rivals", () => {
+  const cold = row(results(complete), "cold, 10 × 128");
+  assert.equal(cold.measured, "1.30 × exact, 1.37 × fast (over llama-server)");
+  assert.equal(cold.met, true);
+  assert.equal(row(results({ ...complete, "llama-server-10": sample(24, 3) }), "cold, 10 × 128").met, false);
+});
+
+test("the share of the limit is the model's arithmetic over the measured product", () => {
+  // 1500 tokens × 2 GFLOP in 16 s.
+  const share = row(results(complete), "share of the machine");
+  assert.equal(share.measured, "94 % (188 of 200 GFLOP/s, f16)");
+  assert.equal(share.met, true);
+});
+
+test("both modes must keep their part of a claim", () => {
+  assert.equal(row(results(complete), "warm over our own cold").met, true);
+  assert.equal(row(results({ ...complete, exact: sample(20, 5) }), "warm over our own cold").met, false);
+});
+
+test("a trial that was not run is neither met nor missed", () => {
+  const missing = row(results(complete), "64 clients");
+  assert.deepEqual([missing.measured, missing.met], ["not run", undefined]);
+});
+
+test("a rival that scored something else is not compared", () => {
+  const wrong = { ...sample(1), agrees: false, difference: 0.7 };
+  const cold = row(results({ ...complete, "llama-server": wrong }), "cold, 10 × 128");
+  assert.deepEqual([cold.measured, cold.met], ["llama-server scored differently, by 0.700", undefined]);
+});
+
+test("medians and differences are what they are called", () => {
+  assert.equal(median([3, 1, 2]), 2);
+  assert.equal(median([4, 1, 2, 3]), 2.5);
+  assert.throws(() => median([]), /no median of nothing/);
+  assert.equal(rootMeanSquare([1, 2], [4, 6]), Math.sqrt(12.5));
+  assert.ok(Number.isNaN(rootMeanSquare([1, Number.NaN], [1, 1])));
+});
+
+test("trials name drivers of the map, and each model's trials have names of their own", () => {
+  const known = drivers.map(({ name }) => name);
+  for (const plan of Object.values(plans)) {
+    const keys = plan.map(({ model, trial }) => `${model}/${trial.name}`);
+    assert.equal(new Set(keys).size, keys.length);
+    for (const { trial } of plan)
+      assert.deepEqual(
+        trial.drivers.filter((name) => !known.includes(name)),
+        [],
+      );
+  }
+});
