@@ -127,9 +127,11 @@ describe("several queries in one request", () => {
   test("are refused as a whole when all pairs together do not fit the queue, and nothing of them is computed", async () => {
     await using service = await several({ maxQueuedPairs: 100 });
     const held = service.reranker.score({ query: "held", documents: longDocuments(97) });
-    const answer = await service.send([sunny, sunny]);
+    // So many that they do not fit before nearly all that is held was scored.
+    const many = { query: "sunny", documents: Array.from({ length: 48 }, (_, index) => `sunny ${index}`) };
+    const answer = await service.send([many, many]);
     expect([answer.statusCode, answer.json().error.code]).toEqual([429, "queue_full"]);
-    expect(answer.json().message).toContain("4 more do not fit");
+    expect(answer.json().message).toContain("96 more do not fit");
     expect(service.reranker.stats().jobsSubmitted).toBe(1);
     await held;
   });
