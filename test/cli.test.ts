@@ -124,7 +124,8 @@ describe("demo", () => {
 
   test("stays up, says where, and ends with 0 on Ctrl-C", async () => {
     const command = startCommand(["demo", "--host", "127.0.0.1", "--port", "0"]);
-    const line = await command.line((text) => text.includes("until Ctrl-C"));
+    const line = await command.line((text) => text.startsWith("Playground: "));
+    await command.line((text) => text.includes("until Ctrl-C"));
     const port = /http:\/\/localhost:(\d+)\//.exec(line)?.[1];
     expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
     command.child.kill("SIGINT");

@@ -3,13 +3,15 @@
  * in a process of its own: a library is loaded once in a process, and a damaged one may end it.
  */
 
+import { once } from "node:events";
 import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { demoModel } from "./support/demo-service.js";
 import { addonLibraries, addonPackage, builtLibraries, Installation } from "./support/installation.js";
-import { compiler, tinyLibrary } from "./support/tiny-library.js";
+import { compiler, deadlyLibrary, tinyLibrary } from "./support/tiny-library.js";
 
 let installation: Installation;
 let libraries: string[];
@@ -191,6 +193,22 @@ describe.skipIf(process.platform !== "linux")("the loader", () => {
       expect(forced.code).toBe(1);
       expect(forced.stderr).toContain(`${path}: the file is damaged`);
       expect(forced.stderr).toContain(`rm -r node_modules/${cuda} && npm install`);
+    });
+
+    it("is not opened when the CPU is asked for, neither for ranking nor for serving", async () => {
+      await installation.install(cuda, [deadlyLibrary(join(scratch, "deadly"), "libggml-cuda.so")]);
+      const variables = { ...withDriver(), ...model };
+      expect((await rerank(variables)).signal).toBe("SIGABRT");
+      expect((await rerank({ ...variables, BACKEND: "cpu" })).code).toBe(0);
+      // A port that is taken ends the service once it is ready to listen.
+      await using taken = createServer();
+      taken.listen(0, "127.0.0.1");
+      await once(taken, "listening");
+      const address = taken.address();
+      const port = typeof address === "object" && address !== null ? String(address.port) : "";
+      const served = await installation.run(["serve", "--backend", "cpu", "--host", "127.0.0.1", "--port", port], variables);
+      expect([served.code, served.signal]).toEqual([1, null]);
+      expect(served.stderr).toContain(`port ${port}`);
     });
 
     it("does not use one of another version", async () => {

@@ -18,14 +18,17 @@ constexpr llama_token      kUnswappedId    = 151649;
 constexpr llama_token      kTrainedScoreId = 100;
 
 ggml_backend_dev_t device_of(const Placement & placement) {
-    if (placement.n_gpu_layers <= 0) {
-        return usable_devices(Backend::cpu).front();
+    const ggml_backend_dev_t        cpu     = usable_devices(Backend::cpu).front();
+    std::vector<ggml_backend_dev_t> devices = { cpu };
+    if (placement.n_gpu_layers > 0) {
+        devices = usable_devices(placement.backend);
     }
-    std::vector<ggml_backend_dev_t> devices = usable_devices(placement.backend);
     if (placement.device.empty()) {
         return devices.front();
     }
-    devices.push_back(usable_devices(Backend::cpu).front());
+    if (devices.front() != cpu) {
+        devices.push_back(cpu);
+    }
     std::string known;
     for (ggml_backend_dev_t device : devices) {
         if (placement.device == ggml_backend_dev_name(device)) {

@@ -92,19 +92,24 @@ async function judge(options: EngineOptions, source: string, report: Report): Pr
 }
 
 /** Brain floats are timed only where they are multiplied in hardware: elsewhere they are the slowest by far. */
-function candidates({ gpuLayers }: EngineOptions): Exclude<Precision, "file">[] {
+function candidates(options: EngineOptions): Exclude<Precision, "file">[] {
   const { cpuFeatures, devices } = loadAddon().binding.backends();
-  const onGpu = gpuLayers > 0 && devices.some(({ type }) => type === "gpu");
+  const onGpu = mayUseGpu(options) && devices.some(({ type }) => type === "gpu");
   const brainFloats = onGpu || cpuFeatures.some((feature) => feature.includes("BF16"));
   return brainFloats ? ["f16", "bf16", "q8_0"] : ["f16", "q8_0"];
 }
 
+/** Another model of this process may have loaded a GPU's backend that this one is not to use. */
+function mayUseGpu({ backend, gpuLayers }: EngineOptions): boolean {
+  return backend !== "cpu" && gpuLayers > 0;
+}
+
 /** Of the device that computes, as far as it says. */
-function freeMemory({ gpuLayers }: EngineOptions): number {
+function freeMemory(options: EngineOptions): number {
   const gpu = loadAddon()
     .binding.backends()
     .devices.find(({ type }) => type === "gpu");
-  if (gpuLayers > 0 && gpu) return gpu.memoryFree;
+  if (mayUseGpu(options) && gpu) return gpu.memoryFree;
   const limit = process.constrainedMemory();
   const used = process.memoryUsage.rss();
   // Without a limit Node reports 0, or a number larger than any machine's memory.

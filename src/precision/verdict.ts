@@ -38,14 +38,15 @@ export async function writeVerdict(options: EngineOptions, source: string, verdi
 }
 
 /** Everything the times depend on. */
-function verdictPath({ threads, gpuLayers, reproducible, flashAttention, batchTokens }: EngineOptions, source: string): string {
+function verdictPath(options: EngineOptions, source: string): string {
+  const { threads, backend, gpuLayers, reproducible, flashAttention, batchTokens } = options;
   const { cpuFeatures, devices } = loadAddon().binding.backends();
   const machine = {
     processor: cpus()[0]?.model,
     cpuFeatures,
     devices: devices.map(({ name, description }) => ({ name, description })),
     engine: loadAddon().binding.version(),
-    ...{ threads, gpuLayers, reproducible, flashAttention, batchTokens },
+    ...{ threads, backend, gpuLayers, reproducible, flashAttention, batchTokens },
   };
   const key = createHash("sha256").update(JSON.stringify(machine)).digest("hex").slice(0, 16);
   return join(cacheDirectory(), "precision", `${source.slice(0, 16)}-${key}.json`);

@@ -8,7 +8,7 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
 import { type TSchema, Type } from "typebox";
 import { type ErrorCode, errorTable } from "../errors.js";
-import { version } from "../native.js";
+import { loadAddon } from "../native/addon.js";
 import { TeiErrorBody } from "./dialects/tei.js";
 import { ErrorBody } from "./schemas.js";
 
@@ -21,7 +21,7 @@ export async function registerOpenApi(fastify: FastifyInstance): Promise<void> {
         title: "jina-reranker",
         description:
           "Reranking for search and RAG: documents ordered by relevance to a query, in the dialects of several services.",
-        version: version().addon,
+        version: loadAddon().binding.version().addon,
         license: { name: "Apache-2.0", identifier: "Apache-2.0" },
       },
       servers: [{ url: "/", description: "this service" }],

@@ -6,12 +6,21 @@ import { join } from "node:path";
 
 export const compiler = ["cc", "gcc", "clang"].find((name) => spawnSync(name, ["--version"]).status === 0);
 
+/** One whose opening ends the process. */
+export function deadlyLibrary(directory: string, file: string): string {
+  return compile(directory, file, "#include <stdlib.h>\n__attribute__((constructor)) static void opened(void) { abort(); }\n");
+}
+
 /** Writes `file` into the folder; it then needs the libraries `needs`, which must be in the folder while it is linked. */
 export function tinyLibrary(directory: string, file: string, needs: readonly string[] = []): string {
+  return compile(directory, file, `int tiny_${file.replace(/\W/g, "_")};\n`, needs);
+}
+
+function compile(directory: string, file: string, text: string, needs: readonly string[] = []): string {
   mkdirSync(directory, { recursive: true });
   const source = join(directory, `${file}.c`);
   const path = join(directory, file);
-  writeFileSync(source, `int tiny_${file.replace(/\W/g, "_")};\n`);
+  writeFileSync(source, text);
   const links = needs.map((name) => `-l:${name}`);
   const args = ["-shared", "-fPIC", "-o", path, source, `-Wl,-soname,${file}`, "-Wl,--no-as-needed", `-L${directory}`, ...links];
   const { status, stderr } = spawnSync(compiler ?? "cc", args, { encoding: "utf8" });

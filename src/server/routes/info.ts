@@ -3,7 +3,7 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
-import { version } from "../../native.js";
+import { loadAddon } from "../../native/addon.js";
 import { openErrorResponses, teiErrorResponses } from "../openapi.js";
 import type { ServerContext } from "../state.js";
 
@@ -77,7 +77,7 @@ export function registerInfo(fastify: FastifyInstance, context: ServerContext): 
         max_client_batch_size: limits.maxDocuments,
         auto_truncate: true,
         tokenization_workers: 1,
-        version: version().addon,
+        version: loadAddon().binding.version().addon,
         sha: null,
         docker_label: null,
       };
