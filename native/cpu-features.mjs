@@ -31,6 +31,7 @@ export function cpuDefinitions() {
   }
   if (!flags) return [];
   const present = new Set(flags.trim().split(/\s+/));
+  /** @param {readonly string[]} names */
   const has = (names) => names.every((name) => present.has(name));
   return Object.entries(options).map(([option, names]) => `-D${option}=${has(names) ? "ON" : "OFF"}`);
 }
