@@ -1,7 +1,8 @@
 /** What follows from the table of packages, native/prebuild/targets.json. */
 
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
@@ -51,6 +52,18 @@ describe("the table of packages", () => {
         "runs-on": expect.stringMatching(/\w+-[\d.]+/),
         build: `node native/prebuild/build.mjs ${row.target}`,
       });
+    }
+  });
+
+  it("packs no target without its libraries, and names the command that builds them", () => {
+    const empty = mkdtempSync(join(tmpdir(), "jina-reranker-targets-"));
+    try {
+      const args = [join(root, "native", "prebuild", "pack.mjs"), "--destination", empty, "--libraries", empty, "linux-x64-vulkan"];
+      const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+      expect(status).toBe(1);
+      expect(stderr).toContain("linux-x64-vulkan is not built: node native/prebuild/build.mjs linux-x64-vulkan");
+    } finally {
+      rmSync(empty, { recursive: true });
     }
   });
 

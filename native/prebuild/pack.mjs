@@ -15,7 +15,7 @@ import { parseArgs } from "node:util";
 import { llamaDirectory } from "../../vendor/materialise.mjs";
 import { librariesOf, stagingOf } from "./build.mjs";
 import { llamaSources } from "./sources.mjs";
-import { mainManifest, manifestOf, packageName, platformOf, targetNamed, targetsHere } from "./targets.mjs";
+import { buildCommand, mainManifest, manifestOf, packageName, platformOf, targetNamed, targetsHere } from "./targets.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const megabyte = 1e6;
@@ -56,7 +56,9 @@ export function packTarget(target, { libraries = librariesOf(target), staging = 
         copyFileSync(join(libraries, file), join(folder, file));
     }
   }
-  const files = readdirSync(folder).sort();
+  const files = existsSync(folder) ? readdirSync(folder).sort() : [];
+  const wanted = target.backend === undefined ? /\.node$/ : new RegExp(`ggml-${target.backend}\\.`);
+  if (!files.some((file) => wanted.test(file))) throw new Error(`${target.name} is not built: ${buildCommand(target)}`);
   writeJson(
     join(staging, "package.json"),
     manifestOf(target, Object.fromEntries(files.map((file) => [file, sha256(join(folder, file))]))),
