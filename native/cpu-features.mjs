@@ -31,6 +31,6 @@ export function cpuDefinitions() {
   }
   if (!flags) return [];
   const present = new Set(flags.trim().split(/\s+/));
-  const has = (names) => names.every((name) => present.has(name));
+  const has = (/** @type {readonly string[]} */ names) => names.every((name) => present.has(name));
   return Object.entries(options).map(([option, names]) => `-D${option}=${has(names) ? "ON" : "OFF"}`);
 }
