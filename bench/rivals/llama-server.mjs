@@ -6,7 +6,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,10 +25,34 @@ const allVariants = () => ourLibraries().some((name) => /^libggml-cpu-.+\.so$/.t
 
 const buildDirectory = () => join(here, "../build", allVariants() ? "llama-server-all-variants" : "llama-server");
 
-/** @returns {string | undefined} Undefined when it is not built. LLAMA_SERVER names another one. */
+/** What it is configured with. */
+const options = () => [
+  "-DCMAKE_BUILD_TYPE=Release",
+  "-DBUILD_SHARED_LIBS=ON",
+  "-DGGML_BACKEND_DL=ON",
+  "-DGGML_NATIVE=OFF",
+  ...(allVariants() ? ["-DGGML_CPU_ALL_VARIANTS=ON"] : ["-DGGML_CPU_ALL_VARIANTS=OFF", ...cpuDefinitions()]),
+  // Names without versions, as ours are, so that the CUDA backend of our build is one for it too.
+  "-DCMAKE_PLATFORM_NO_VERSIONED_SONAME=ON",
+  "-DLLAMA_BUILD_TESTS=OFF",
+  "-DLLAMA_BUILD_EXAMPLES=OFF",
+  "-DLLAMA_BUILD_TOOLS=ON",
+  "-DLLAMA_BUILD_SERVER=ON",
+  "-DLLAMA_BUILD_APP=OFF",
+  "-DLLAMA_BUILD_UI=OFF",
+  "-DLLAMA_USE_PREBUILT_UI=OFF",
+  "-DLLAMA_OPENSSL=OFF",
+];
+
+/** Written when a build is whole: what it was configured with. */
+const stampPath = () => join(buildDirectory(), "configured-with.txt");
+
+/** @returns {string | undefined} Undefined when it is not built, or with other options. LLAMA_SERVER names another one. */
 export function llamaServerPath() {
-  const path = process.env.LLAMA_SERVER ?? join(buildDirectory(), "bin/llama-server");
-  return existsSync(path) ? path : undefined;
+  if (process.env.LLAMA_SERVER !== undefined) return process.env.LLAMA_SERVER;
+  const path = join(buildDirectory(), "bin/llama-server");
+  const whole = existsSync(path) && existsSync(stampPath()) && readFileSync(stampPath(), "utf8") === options().join("\n");
+  return whole ? path : undefined;
 }
 
 /** @param {readonly string[]} args */
@@ -43,10 +67,10 @@ function cmake(args) {
 /**
  * Does nothing when it is there.
  *
- * @param {{ definitions?: readonly string[], log?: (line: string) => void }} [options]
+ * @param {(line: string) => void} [log]
  * @returns {string} Its path.
  */
-export function buildLlamaServer({ definitions = [], log = (line) => process.stderr.write(`${line}\n`) } = {}) {
+export function buildLlamaServer(log = (line) => process.stderr.write(`${line}\n`)) {
   const present = llamaServerPath();
   if (present !== undefined) {
     shareCuda(dirname(present));
@@ -57,33 +81,20 @@ export function buildLlamaServer({ definitions = [], log = (line) => process.std
   mkdirSync(directory, { recursive: true });
   // A checkout that was moved leaves a cache CMake refuses.
   rmSync(join(directory, "CMakeCache.txt"), { force: true });
+  rmSync(stampPath(), { force: true });
   const ccache = spawnSync("ccache", ["--version"]).status === 0;
   cmake([
     "-S",
     realpathSync(process.env.LLAMA_CPP_DIR ?? join(here, "../../vendor/llama.cpp")),
     "-B",
     directory,
-    "-DCMAKE_BUILD_TYPE=Release",
-    "-DBUILD_SHARED_LIBS=ON",
-    "-DGGML_BACKEND_DL=ON",
-    "-DGGML_NATIVE=OFF",
-    ...(allVariants() ? ["-DGGML_CPU_ALL_VARIANTS=ON"] : ["-DGGML_CPU_ALL_VARIANTS=OFF", ...cpuDefinitions()]),
-    // Names without versions, as ours are, so that the CUDA backend of our build is one for it too.
-    "-DCMAKE_PLATFORM_NO_VERSIONED_SONAME=ON",
-    "-DLLAMA_BUILD_TESTS=OFF",
-    "-DLLAMA_BUILD_EXAMPLES=OFF",
-    "-DLLAMA_BUILD_TOOLS=ON",
-    "-DLLAMA_BUILD_SERVER=ON",
-    "-DLLAMA_BUILD_APP=OFF",
-    "-DLLAMA_BUILD_UI=OFF",
-    "-DLLAMA_USE_PREBUILT_UI=OFF",
-    "-DLLAMA_OPENSSL=OFF",
+    ...options(),
     ...(ccache ? ["-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] : []),
-    ...definitions,
   ]);
   // The backends are plug-ins, which no target depends on: everything that is configured is what makes them.
   const targets = ["llama-server", "ggml", ...cpuTargets(directory)];
   cmake(["--build", directory, "--parallel", String(availableParallelism()), "--target", ...targets]);
+  writeFileSync(stampPath(), options().join("\n"));
   const built = llamaServerPath();
   if (built === undefined) throw new Error(`the build ended without ${directory}/bin/llama-server`);
   shareCuda(dirname(built));
