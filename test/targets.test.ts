@@ -58,7 +58,14 @@ describe("the table of packages", () => {
   it("packs no target without its libraries, and names the command that builds them", () => {
     const empty = mkdtempSync(join(tmpdir(), "jina-reranker-targets-"));
     try {
-      const args = [join(root, "native", "prebuild", "pack.mjs"), "--destination", empty, "--libraries", empty, "linux-x64-vulkan"];
+      const args = [
+        join(root, "native", "prebuild", "pack.mjs"),
+        "--destination",
+        empty,
+        "--libraries",
+        empty,
+        "linux-x64-vulkan",
+      ];
       const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
       expect(status).toBe(1);
       expect(stderr).toContain("linux-x64-vulkan is not built: node native/prebuild/build.mjs linux-x64-vulkan");
