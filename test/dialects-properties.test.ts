@@ -32,8 +32,8 @@ const documents = fc.array(fc.string({ unit: "grapheme", maxLength: 40 }), { min
 async function expectClientsFault(route: ScoringRoute, response: Response, body: unknown): Promise<void> {
   expect(response.status).toBeGreaterThanOrEqual(400);
   expect(response.status).toBeLessThan(500);
-  const texts = typeof body === "object" && body !== null && Reflect.get(body, "texts");
-  await readError(route.path === "/rerank" && texts !== null && texts !== undefined && texts !== false, response);
+  const texts: unknown = typeof body === "object" && body !== null ? Reflect.get(body, "texts") : undefined;
+  await readError(route.path === "/rerank" && texts !== null && texts !== undefined, response);
 }
 
 test.each(scoringRoutes)("$name scores or refuses any JSON, and the fault is never the server's", async (route) => {
