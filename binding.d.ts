@@ -74,11 +74,14 @@ export interface EngineOptions {
   backend: "auto" | "cpu" | "cuda" | "metal" | "vulkan";
   /** CPU threads, 1 to 512; 0 = the physical cores this process may run on. */
   threads: number;
-  /** "exact": scores do not depend on the batch, bit for bit (CPU). "fast": no alignment padding. "auto": exact on a CPU, fast on a GPU. */
+  /** "exact": scores do not depend on the batch, bit for bit (CPU). "fast": no throw-away tokens. "auto": exact on a CPU, fast on a GPU. */
   reproducible: "auto" | "exact" | "fast";
-  /** "auto" follows `reproducible`: off when exact, llama.cpp's choice when fast. "on" cannot be combined with exact. */
+  /**
+   * "off": products and a softmax over all KV cells in use. Otherwise, on a CPU, the engine's own attention; on a GPU
+   * "auto" is llama.cpp's choice when fast and off when exact, which "on" cannot be combined with there.
+   */
   flashAttention: "auto" | "on" | "off";
-  /** Type of the KV cache and so of the document cache. f32 is for parity tests; q8_0 takes half of f16 and needs "fast". */
+  /** Type of the KV cache and so of the document cache. f32 is for parity tests; q8_0 takes half of f16 and needs flash attention. */
   kvType: "f16" | "f32" | "q8_0";
   /** Pairs that may wait or run before `submit` throws queue_full: at least 1. */
   maxQueuedPairs: number;

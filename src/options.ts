@@ -75,9 +75,6 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedOptions {
   if (resolved.gpuLayers === 0 && resolved.backend !== "auto" && resolved.backend !== "cpu") {
     throw new RerankError("invalid_option", `backend: expected auto or cpu with gpuLayers 0, got "${resolved.backend}"`);
   }
-  if (resolved.reproducible === "exact" && resolved.flashAttention === "on") {
-    throw new RerankError("invalid_option", 'flashAttention: expected auto or off with reproducible "exact", got "on"');
-  }
   if (resolved.gpuLayers === 0 && resolved.gpus?.some((gpu) => gpu !== "cpu")) {
     throw new RerankError(
       "invalid_option",

@@ -254,7 +254,7 @@ export const settings = {
     default: "f16",
     environment: "KV_TYPE",
     flag: "--kv-type",
-    help: "type of the KV cache; q8_0 doubles what the document cache holds and needs REPRODUCIBLE=fast",
+    help: "type of the KV cache; q8_0 doubles what the document cache holds",
   }),
   maxDocuments: setting({
     kind: wholeNumber(1, 1_000_000),

@@ -38,7 +38,7 @@ export interface LoadOptions {
    * model and kept beside the cache. "file": as they are in the file.
    */
   precision?: Precision | "auto";
-  /** Type of the KV cache; f32 is for parity tests, q8_0 doubles what the document cache holds and needs reproducible "fast". */
+  /** Type of the KV cache; f32 is for parity tests, q8_0 doubles what the document cache holds. */
   kvType?: "f16" | "f32" | "q8_0";
   /** Pairs that may wait before a request is refused with queue_full; default 2000. */
   maxQueuedPairs?: number;

@@ -128,7 +128,7 @@ describe("binding.d.ts", () => {
       [{ device: 1 }, /device: expected a string, got the number 1/],
       [{ device: "CUDA99" }, /device: expected one of .*\bCPU\b.*, got "CUDA99"/],
       [{ head: undefined }, /head: expected an object, got undefined/],
-      [{ reproducible: "exact", flashAttention: "on" }, /flashAttention/],
+      [{ kvType: "q8_0", flashAttention: "off" }, /flashAttention/],
     ];
     for (const [change, message] of wrong) {
       await expect(Reflect.apply(native.Engine.load, native.Engine, [{ ...options, ...change }])).rejects.toMatchObject({

@@ -73,7 +73,6 @@ describe("options of Reranker.load", () => {
     [{ kvType: {} }, "kvType: expected one of f16, f32, q8_0, got an object"],
     [{ headPath: 3 }, "headPath: expected the path of an .npz file, got 3"],
     [{ onProgress: "x" }, 'onProgress: expected a function, got "x"'],
-    [{ reproducible: "exact", flashAttention: "on" }, 'flashAttention: expected auto or off with reproducible "exact", got "on"'],
     [{ contextsize: 1 }, "contextsize: no such option; the nearest is contextSize"],
     [{ gpu_layers: 1 }, "gpu_layers: no such option; the nearest is gpuLayers"],
   ])("%j is refused by name, with what was expected and what came", (given, message) => {

@@ -11,8 +11,8 @@ namespace jina_reranker {
 
 namespace {
 
-// Exact mode: output rows per decode are a multiple of this, because the kernels treat left-over rows differently.
-constexpr int32_t kOutputRows = 4;
+// Exact mode: tokens and outputs of a decode are multiples of this, because the kernels treat left-over rows differently.
+constexpr int32_t kRows = 4;
 
 int32_t padded(int32_t value, int32_t multiple) {
     return (value + multiple - 1) / multiple * multiple;
@@ -67,8 +67,12 @@ llama_batch Decoder::Batch::get() {
     return batch;
 }
 
+int32_t Decoder::n_fill(const DecoderOptions & options) {
+    return options.exact ? std::max(options.alignment, 2 * kRows) : 0;
+}
+
 int32_t Decoder::n_cells(const DecoderOptions & options) {
-    return padded(options.context_size, 256) + padded(options.batch_tokens + options.alignment, 256);
+    return padded(options.context_size, 256) + padded(options.batch_tokens + n_fill(options), 256);
 }
 
 Decoder::Decoder(llama_model *             model,
@@ -78,15 +82,14 @@ Decoder::Decoder(llama_model *             model,
                  const std::atomic<bool> & abort) :
     options_(options),
     padding_token_(padding_token),
-    abort_(abort) {
+    abort_(abort),
+    attention_(options.own_attention ? std::make_unique<Attention>(options.n_threads) : nullptr) {
     llama_context_params params = llama_context_default_params();
-    // A decode may carry one block of throw-away tokens on top of the plan, to fill up the output rows.
-    const int32_t        n_fill = options.alignment > 1 ? options.alignment : 0;
-    params.n_batch              = static_cast<uint32_t>(options.batch_tokens + n_fill);
+    params.n_batch              = static_cast<uint32_t>(options.batch_tokens + n_fill(options));
     params.n_ubatch             = params.n_batch;
     params.n_ctx                = static_cast<uint32_t>(n_cells(options));
     params.n_seq_max            = static_cast<uint32_t>(options.n_seq_max) + 1;  // and one for throw-away tokens
-    params.n_outputs_max        = static_cast<uint32_t>(padded(options.n_seq_max + 1, kOutputRows));
+    params.n_outputs_max        = static_cast<uint32_t>(padded(options.n_seq_max + 1, kRows));
     params.n_threads            = options.n_threads;
     params.n_threads_batch      = options.n_threads;
     params.embeddings           = false;
@@ -140,15 +143,15 @@ llama_seq_id Decoder::take_sequence(const PlannedSlice & slice) {
     return sequence;
 }
 
-// Lays the slices out, each at a multiple of the alignment, with throw-away tokens of a sequence of their own between
-// them. Some of those are flagged as outputs to make the number of output rows a multiple of kOutputRows.
+// Lays the slices out, each at a multiple of the alignment, with throw-away tokens of a sequence of their own between and
+// behind them. Some of those are flagged as outputs to make the number of output rows a multiple of kRows.
 void Decoder::fill(const std::vector<Slice> & slices) {
     batch_                              = {};
     const llama_seq_id padding_sequence = options_.n_seq_max;
     const auto         n_last           = static_cast<int32_t>(
         std::count_if(slices.begin(), slices.end(), [](const Slice & slice) { return slice.plan.last; }));
     int32_t n_rows      = 0;
-    int32_t n_fill_rows = options_.alignment > 1 ? padded(n_last, kOutputRows) - n_last : 0;
+    int32_t n_fill_rows = options_.exact ? padded(n_last, kRows) - n_last : 0;
 
     const auto pad = [&](int32_t n_tokens) {
         for (int32_t i = 0; i < n_tokens; ++i) {
@@ -177,8 +180,9 @@ void Decoder::fill(const std::vector<Slice> & slices) {
             partial_.reset();
         }
     }
-    if (n_fill_rows > 0) {
-        pad(options_.alignment);
+    if (options_.exact) {
+        const auto n_tokens = static_cast<int32_t>(batch_.tokens.size());
+        pad(padded(n_tokens + n_fill_rows, std::max(options_.alignment, kRows)) - n_tokens);
     }
 }
 
@@ -203,6 +207,9 @@ void Decoder::decode(const std::vector<Slice> & slices) {
         const std::string reason = take_last_error();
         throw Error(ErrorCode::engine_error,
                     "llama_decode returned " + std::to_string(status) + (reason.empty() ? "" : ": " + reason));
+    }
+    if (attention_failed_) {
+        throw Error(ErrorCode::engine_error, "the model's attention is of a shape that is not known here");
     }
     const auto   n_outputs = static_cast<size_t>(std::count(batch_.outputs.begin(), batch_.outputs.end(), 1));
     const auto   n_embd    = static_cast<size_t>(llama_model_n_embd(llama_get_model(context_.get())));
@@ -242,10 +249,13 @@ void Decoder::free_sequences() {
 // Copies the hidden states of the score tokens, then ends the graph: the projection onto the vocabulary, which comes
 // after this tensor, is never computed.
 bool Decoder::on_eval(ggml_tensor * tensor, bool ask, void * user_data) {
+    auto & decoder = *static_cast<Decoder *>(user_data);
     if (ask) {
+        if (decoder.attention_ && !decoder.attention_->replace(tensor)) {
+            decoder.attention_failed_ = true;
+        }
         return std::strcmp(tensor->name, "result_norm") == 0;
     }
-    auto & decoder = *static_cast<Decoder *>(user_data);
     decoder.hidden_.resize(static_cast<size_t>(ggml_nelements(tensor)));
     ggml_backend_tensor_get(tensor, decoder.hidden_.data(), 0, ggml_nbytes(tensor));
     return false;

@@ -3,6 +3,7 @@
 // The llama_context and what lies in its KV cache. Lays a plan out as one batch, decodes it, and hands out the hidden
 // states of the score tokens; copies document prefixes out of the KV cache and back into it. Engine thread only.
 
+#include "attention.h"
 #include "batch-planner.h"
 #include "document-cache.h"
 #include "llama-cpp.h"
@@ -10,6 +11,7 @@
 #include "types.h"
 
 #include <atomic>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -19,9 +21,11 @@ struct DecoderOptions {
     int32_t        context_size;  // tokens of the longest pair
     int32_t        batch_tokens;  // a multiple of the alignment
     int32_t        n_seq_max;     // pairs in one decode
-    int32_t        alignment;     // tokens a slice starts at a multiple of; 1 = none, which is fast mode
+    bool           exact;         // what a pair gives does not depend on the batch
+    int32_t        alignment;     // tokens a slice starts at a multiple of, where exactness needs it; 1 = none
     int32_t        n_threads;
     FlashAttention flash_attention;
+    bool           own_attention;  // Attention takes the place of flash attention, which is then on
     KvType         kv_type;
 };
 
@@ -33,6 +37,9 @@ class Decoder {
         const std::vector<llama_token> * tokens;  // the whole pair's
         const DocumentCache::Entry *     cached;  // set where plan.restored
     };
+
+    // Throw-away tokens that a decode may have on top of a plan's.
+    static int32_t n_fill(const DecoderOptions & options);
 
     // KV cells a context has: the partial pair's, at most a whole pair, and one more batch.
     static int32_t n_cells(const DecoderOptions & options);
@@ -102,14 +109,16 @@ class Decoder {
 
     static bool on_eval(ggml_tensor * tensor, bool ask, void * user_data);
 
-    DecoderOptions            options_;
-    llama_token               padding_token_;
-    const std::atomic<bool> & abort_;
-    llama_context_ptr         context_;
-    Batch                     batch_;
-    std::vector<float>        hidden_;
-    std::vector<llama_seq_id> free_sequences_;
-    std::optional<Partial>    partial_;
+    DecoderOptions             options_;
+    llama_token                padding_token_;
+    const std::atomic<bool> &  abort_;
+    std::unique_ptr<Attention> attention_;
+    bool                       attention_failed_ = false;
+    llama_context_ptr          context_;
+    Batch                      batch_;
+    std::vector<float>         hidden_;
+    std::vector<llama_seq_id>  free_sequences_;
+    std::optional<Partial>     partial_;
 };
 
 }  // namespace jina_reranker

@@ -10,8 +10,8 @@ namespace jina_reranker {
 
 namespace {
 
-// Exact mode: tokens a slice starts at a multiple of. ggml's CPU kernels handle rows and KV cells in blocks of the vector
-// width and treat the rest differently; 8 floats is AVX2's and NEON's block, 16 is AVX-512's.
+// Exact mode with ggml's attention: tokens a slice starts at a multiple of. Its kernels handle KV cells in blocks of the
+// vector width and treat the rest differently; 8 floats is AVX2's and NEON's block, 16 is AVX-512's.
 constexpr int32_t kAlignment       = 8;
 constexpr int32_t kAlignmentAvx512 = 16;
 constexpr int32_t kBatchTokensCpu  = 512;
@@ -45,27 +45,33 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
                          on_gpu                                           ? Reproducible::fast :
                                                                             Reproducible::exact;
     const bool exact   = info_.reproducible == Reproducible::exact;
-    if (exact && options_.flash_attention == FlashAttention::on) {
+    const bool own_attention =
+        !on_gpu && options_.flash_attention != FlashAttention::off && !Attention::kernels().empty();
+    if (exact && !own_attention && options_.flash_attention == FlashAttention::on) {
         throw Error(ErrorCode::invalid_argument,
-                    "flashAttention: \"on\" cannot be combined with reproducible: \"exact\"");
+                    "flashAttention: \"on\" cannot be combined with reproducible: \"exact\" here");
     }
-    if (options_.kv_type == KvType::q8_0 && (exact || options_.flash_attention == FlashAttention::off)) {
-        throw Error(
-            ErrorCode::invalid_argument,
-            "kvType: \"q8_0\" needs flash attention, so reproducible: \"fast\" and not flashAttention: \"off\"");
+    if (options_.kv_type == KvType::q8_0 && !own_attention &&
+        (exact || options_.flash_attention == FlashAttention::off)) {
+        throw Error(ErrorCode::invalid_argument,
+                    "kvType: \"q8_0\" needs flash attention, which flashAttention: \"off\"" +
+                        std::string(exact ? " and reproducible: \"exact\" here" : "") + " cannot have");
     }
-    info_.flash_attention   = exact ? FlashAttention::off : options_.flash_attention;
-    const int32_t alignment = exact ? cpu_alignment() : 1;
+    info_.flash_attention = own_attention ? FlashAttention::on : exact ? FlashAttention::off : options_.flash_attention;
+    const int32_t alignment = exact && !own_attention ? cpu_alignment() : 1;
     info_.batch_tokens      = padded(info_.batch_tokens, alignment);
     info_.n_seq_max         = std::clamp(info_.batch_tokens / kShortestPrompt, 1, kMostSequences);
 
-    const DecoderOptions decoder_options = { info_.context_size, info_.batch_tokens,    info_.n_seq_max, alignment,
-                                             info_.n_threads,    info_.flash_attention, options_.kv_type };
+    const DecoderOptions decoder_options = {
+        info_.context_size, info_.batch_tokens,    info_.n_seq_max, exact,           alignment,
+        info_.n_threads,    info_.flash_attention, own_attention,   options_.kv_type
+    };
     prompter_ = std::make_unique<Prompter>(model_->vocab(), model_->score_token(), info_.context_size);
     threads_  = std::make_unique<ThreadPool>(info_.n_threads);
     head_     = std::make_unique<ScoreHead>(head, model_->n_embd(), model_->device(), info_.n_threads, threads_->get());
     planner_  = std::make_unique<BatchPlanner>(
-        PlannerLimits{ info_.batch_tokens, info_.n_seq_max, alignment, Decoder::n_cells(decoder_options) - alignment,
+        PlannerLimits{ info_.batch_tokens, info_.n_seq_max, alignment,
+                       Decoder::n_cells(decoder_options) - Decoder::n_fill(decoder_options),
                        info_.flash_attention == FlashAttention::off ? kAttention : INT64_MAX });
     documents_ = std::make_unique<DocumentCache>(options_.document_cache_bytes, alignment);
     scores_    = std::make_unique<ScoreCache>(options_.score_cache_bytes);

@@ -1,0 +1,232 @@
+// Lanes are query vectors: a softmax is then a plain loop over cells, and no sum runs across lanes. The order of every
+// sum is that of the cells, and each multiplication and addition is compiled in one place, so that a token's bits do not
+// depend on the tokens beside it.
+
+#include "attention-kernel.h"
+
+#include <cmath>
+#include <cstring>
+#if defined(__F16C__)
+#    include <immintrin.h>
+#endif
+
+namespace jina_reranker {
+
+namespace {
+
+constexpr int64_t kLanes = kAttentionLanes;
+
+using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
+using Ints  = int32_t __attribute__((vector_size(kLanes * sizeof(int32_t))));
+
+// Rows of a tile whose sums stay in registers.
+#if defined(__AVX512F__)
+constexpr int64_t kTile = 8;
+#else
+constexpr int64_t kTile = 4;
+#endif
+
+inline Lanes load(const float * from) {
+    Lanes lanes;
+    std::memcpy(&lanes, from, sizeof(lanes));
+    return lanes;
+}
+
+inline void store(float * to, Lanes lanes) {
+    std::memcpy(to, &lanes, sizeof(lanes));
+}
+
+inline Lanes all(float value) {
+    return value - Lanes{};
+}
+
+// e^x for x <= 0, within 2 units in the last place; 1 for 0; next to nothing below -87.
+inline Lanes exponential(Lanes x) {
+    constexpr float kRounder = 12582912.0f;  // 1.5 x 2^23: what is added to it is rounded to a whole number
+    x                        = x < -87.0f ? all(-87.0f) : x;
+    const Lanes rounded      = x * 1.44269504f + kRounder;
+    const Lanes power        = rounded - kRounder;
+    // ln 2 in two parts, so that the difference keeps its last bits
+    const Lanes rest         = (x - power * 0.693359375f) + power * 2.12194440e-4f;
+    Lanes       sum          = all(1.9875691500e-4f);
+    sum                      = sum * rest + 1.3981999507e-3f;
+    sum                      = sum * rest + 8.3334519073e-3f;
+    sum                      = sum * rest + 4.1665795894e-2f;
+    sum                      = sum * rest + 1.6666665459e-1f;
+    sum                      = sum * rest + 5.0000001201e-1f;
+    sum                      = sum * rest * rest + rest + 1.0f;
+    Ints bits;
+    Ints exponent;
+    std::memcpy(&bits, &sum, sizeof(bits));
+    std::memcpy(&exponent, &rounded, sizeof(exponent));
+    bits += exponent << 23;
+    std::memcpy(&sum, &bits, sizeof(sum));
+    return sum;
+}
+
+// One head of a cell, as floats.
+inline void read(const char * from, ggml_type type, int64_t n, float * to) {
+    if (type == GGML_TYPE_F32) {
+        std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
+        return;
+    }
+#if defined(__F16C__)
+    if (type == GGML_TYPE_F16) {
+        for (int64_t i = 0; i < n; i += 8) {
+            __m128i half;
+            std::memcpy(&half, from + i * 2, sizeof(half));
+            const __m256 wide = _mm256_cvtph_ps(half);
+            std::memcpy(to + i, &wide, sizeof(wide));
+        }
+        return;
+    }
+#endif
+    ggml_get_type_traits(type)->to_float(from, to, n);
+}
+
+// kTile x kLanes of a product: sums[i] += sum over depth of a[i, depth] * b[depth].
+struct Tile {
+    Lanes sums[kTile];
+
+    void add(const float * a, int64_t a_row, int64_t a_depth, const float * b, int64_t b_depth, int64_t depth) {
+        for (int64_t d = 0; d < depth; ++d) {
+            const Lanes lanes = load(b + d * b_depth);
+            for (int64_t i = 0; i < kTile; ++i) {
+                sums[i] += a[i * a_row + d * a_depth] * lanes;
+            }
+        }
+    }
+};
+
+// Where a task's numbers lie in its scratch.
+struct Work {
+    int64_t n_rows;   // query vectors, a multiple of kLanes
+    float * q;        // [head_size][n_rows]
+    float * out;      // [head_size][n_rows]
+    float * weights;  // [kAttentionCells][n_rows]: scores, then what the softmax makes of them
+    float * k;        // [kAttentionCells][head_size]
+    float * v;        // [kAttentionCells][head_size]
+    float * visible;  // [n_rows]: cells a row sees
+    float * highest;  // [n_rows]: its highest score
+    float * total;    // [n_rows]: the sum of its weights
+    float * shrink;   // [n_rows]: what its sums so far are worth under a new highest score
+
+    Work(const AttentionTask & task, float * scratch) :
+        n_rows(attention_rows(task.n_tokens, task.n_heads)),
+        q(scratch),
+        out(q + task.head_size * n_rows),
+        weights(out + task.head_size * n_rows),
+        k(weights + kAttentionCells * n_rows),
+        v(k + kAttentionCells * task.head_size),
+        visible(v + kAttentionCells * task.head_size),
+        highest(visible + n_rows),
+        total(highest + n_rows),
+        shrink(total + n_rows) {}
+};
+
+void begin(const AttentionTask & task, const Work & work) {
+    for (int64_t row = 0; row < work.n_rows; ++row) {
+        const bool    filling = row >= task.n_tokens * task.n_heads;
+        const int64_t token   = filling ? task.n_tokens - 1 : row / task.n_heads;
+        const char *  from    = task.q + static_cast<size_t>(token) * task.q_token_stride +
+                            static_cast<size_t>(row % task.n_heads) * task.q_head_stride;
+        for (int64_t i = 0; i < task.head_size; ++i) {
+            float number = 0.0f;
+            std::memcpy(&number, from + static_cast<size_t>(i) * sizeof(float), sizeof(float));
+            work.q[i * work.n_rows + row]   = filling ? 0.0f : number * task.scale;
+            work.out[i * work.n_rows + row] = 0.0f;
+        }
+        work.visible[row] = static_cast<float>(task.n_visible[token]);
+        work.highest[row] = -INFINITY;
+        work.total[row]   = 0.0f;
+    }
+}
+
+// Turns the scores of n_cells cells, the first of which is the first_cell-th that is seen, into weights.
+void soften(const Work & work, int64_t first_cell, int64_t n_cells) {
+    for (int64_t row = 0; row < work.n_rows; row += kLanes) {
+        const Lanes visible = load(work.visible + row) - static_cast<float>(first_cell);
+        const Lanes before  = load(work.highest + row);
+        Lanes       highest = before;
+        for (int64_t cell = 0; cell < n_cells; ++cell) {
+            const Lanes score = load(work.weights + cell * work.n_rows + row);
+            highest           = (static_cast<float>(cell) < visible) & (score > highest) ? score : highest;
+        }
+        const Lanes shrink = exponential(before - highest);
+        Lanes       total  = load(work.total + row) * shrink;
+        for (int64_t cell = 0; cell < n_cells; ++cell) {
+            float *     weights = work.weights + cell * work.n_rows + row;
+            const Lanes weight  = exponential(load(weights) - highest);
+            const Lanes seen    = static_cast<float>(cell) < visible ? weight : Lanes{};
+            store(weights, seen);
+            total += seen;
+        }
+        store(work.highest + row, highest);
+        store(work.shrink + row, shrink);
+        store(work.total + row, total);
+    }
+}
+
+void score_cells(const AttentionTask & task, const Work & work) {
+    for (int64_t cell = 0; cell < kAttentionCells; cell += kTile) {
+        for (int64_t row = 0; row < work.n_rows; row += kLanes) {
+            Tile tile = {};
+            tile.add(work.k + cell * task.head_size, task.head_size, 1, work.q + row, work.n_rows, task.head_size);
+            for (int64_t i = 0; i < kTile; ++i) {
+                store(work.weights + (cell + i) * work.n_rows + row, tile.sums[i]);
+            }
+        }
+    }
+}
+
+void sum_values(const AttentionTask & task, const Work & work, int64_t n_cells) {
+    for (int64_t number = 0; number < task.head_size; number += kTile) {
+        for (int64_t row = 0; row < work.n_rows; row += kLanes) {
+            float *     out    = work.out + number * work.n_rows + row;
+            const Lanes shrink = load(work.shrink + row);
+            Tile        tile   = {};
+            for (int64_t i = 0; i < kTile; ++i) {
+                tile.sums[i] = load(out + i * work.n_rows) * shrink;
+            }
+            tile.add(work.v + number, 1, task.head_size, work.weights + row, work.n_rows, n_cells);
+            for (int64_t i = 0; i < kTile; ++i) {
+                store(out + i * work.n_rows, tile.sums[i]);
+            }
+        }
+    }
+}
+
+void end(const AttentionTask & task, const Work & work) {
+    for (int64_t row = 0; row < task.n_tokens * task.n_heads; ++row) {
+        char * to = task.out + static_cast<size_t>(row / task.n_heads) * task.out_token_stride +
+                    static_cast<size_t>(row % task.n_heads) * task.out_head_stride;
+        for (int64_t i = 0; i < task.head_size; ++i) {
+            const float number = work.out[i * work.n_rows + row] / work.total[row];
+            std::memcpy(to + static_cast<size_t>(i) * sizeof(float), &number, sizeof(float));
+        }
+    }
+}
+
+}  // namespace
+
+void ATTENTION_KERNEL(const AttentionTask & task, float * scratch) {
+    const Work work(task, scratch);
+    begin(task, work);
+    const int64_t n_visible = task.n_visible[task.n_tokens - 1];
+    for (int64_t first = 0; first < n_visible; first += kAttentionCells) {
+        const int64_t n_cells = n_visible - first < kAttentionCells ? n_visible - first : kAttentionCells;
+        for (int64_t i = 0; i < n_cells; ++i) {
+            const auto cell = static_cast<size_t>(task.cells[first + i]);
+            read(task.k + cell * task.k_stride, task.k_type, task.head_size, work.k + i * task.head_size);
+            read(task.v + cell * task.v_stride, task.v_type, task.head_size, work.v + i * task.head_size);
+        }
+        std::memset(work.k + n_cells * task.head_size, 0,
+                    static_cast<size_t>((kAttentionCells - n_cells) * task.head_size) * sizeof(float));
+        score_cells(task, work);
+        soften(work, first, n_cells);
+        sum_values(task, work, n_cells);
+    }
+    end(task, work);
+}
+
+}  // namespace jina_reranker
