@@ -30,6 +30,7 @@ void BatchPlanner::add_pair(
     }
     auto [entry, is_new] = jobs_.try_emplace(job);
     if (is_new) {
+        entry->second.start  = level_;
         entry->second.served = level_;
         entry->second.cost   = cost;
     }
@@ -113,12 +114,18 @@ void BatchPlanner::continue_partial(Plan & plan) {
     }
 }
 
+// What decides whose turn it is: the lowest.
+double BatchPlanner::rank(const WaitingJob & job) const {
+    const double advance = limits_.n_batch / 2.0;
+    return job.served - job.start < advance ? job.served - advance : job.served;
+}
+
 // Warm pairs of a job that got less than the partial pair's wait.
 bool BatchPlanner::warm_ones_first() const {
-    const double served = jobs_.at(*partial_).served;
+    const double served = rank(jobs_.at(*partial_));
     return std::any_of(jobs_.begin(), jobs_.end(), [&](const auto & entry) {
         const auto & pairs = entry.second.pairs;
-        return entry.first != *partial_ && entry.second.served <= served &&
+        return entry.first != *partial_ && rank(entry.second) <= served &&
                std::any_of(pairs.begin(), pairs.end(), [](const WaitingPair & pair) { return pair.n_cached > 0; });
     });
 }
@@ -136,7 +143,7 @@ bool BatchPlanner::add_whole(Plan & plan, bool warm_ones) {
     auto   best          = jobs_.end();
     size_t best_position = 0;
     for (auto job = jobs_.begin(); job != jobs_.end(); ++job) {
-        if (best != jobs_.end() && best->second.served <= job->second.served) {
+        if (best != jobs_.end() && rank(best->second) <= rank(job->second)) {
             continue;
         }
         const auto & pairs = job->second.pairs;
@@ -166,7 +173,7 @@ void BatchPlanner::start_partial(Plan & plan) {
     }
     auto best = jobs_.end();
     for (auto job = jobs_.begin(); job != jobs_.end(); ++job) {
-        if (!job->second.pairs.empty() && (best == jobs_.end() || job->second.served < best->second.served)) {
+        if (!job->second.pairs.empty() && (best == jobs_.end() || rank(job->second) < rank(best->second))) {
             best = job;
         }
     }
@@ -203,7 +210,14 @@ void BatchPlanner::extend_partial(Plan & plan) {
 }
 
 Plan BatchPlanner::next() {
-    Plan plan;
+    Plan   plan;
+    double n_shares = 0;
+    for (const auto & [id, job] : jobs_) {
+        n_shares += job.pairs.empty() ? 0.0 : 1.0 / job.cost;
+    }
+    if (n_shares == 0) {
+        return plan;
+    }
     n_used_cells_ = partial_ ? jobs_.at(*partial_).pairs.front().n_done : 0;
     if (partial_ && warm_ones_first()) {
         while (add_whole(plan, true)) {
@@ -224,13 +238,7 @@ Plan BatchPlanner::next() {
         start_partial(plan);
     }
 
-    bool found = false;
-    for (const auto & [id, job] : jobs_) {
-        if (!job.pairs.empty()) {
-            level_ = found ? std::min(level_, job.served) : job.served;
-            found  = true;
-        }
-    }
+    level_ += plan.n_tokens / n_shares;
     return plan;
 }
 

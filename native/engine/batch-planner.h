@@ -9,8 +9,10 @@
 //      that continues it. All other sequences are freed after each decode, so that the cells behind the partial pair's
 //      are the first free ones and its cells stay in order.
 //  P3. Every slice starts at a multiple of the alignment, and only a pair's last slice may need padding.
-//  P4. Jobs are served by tokens: the job that got the fewest so far goes next. A partial pair yields half of a batch
-//      while other jobs have pairs that fit.
+//  P4. Jobs are served by tokens: the job that got the fewest so far goes next. A new one starts level with a job that
+//      got an equal share all along, and has half a batch in advance, before those that had theirs: so a short request
+//      passes the long ones, and ever new short ones do not hold up a long one, which falls behind the level meanwhile. A
+//      partial pair yields half of a batch while other jobs have pairs that fit.
 //  P5. A warm pair starts behind a prefix restored from the document cache, and all prefixes are restored before the
 //      decode. Restored cells would come to lie before or between the partial pair's, so a plan that starts or continues
 //      one takes no other warm pairs; warm pairs of a job that was served no more go first, in a plan that leaves the
@@ -56,7 +58,7 @@ class BatchPlanner {
 
     // n_tokens: tokens the pair has, at least 1. n_cached: of those, how many at its start will be restored instead of
     // computed; fewer than n_tokens, a multiple of the alignment. n_restored: cells that takes for a moment, when what is
-    // kept of the document is longer than what can be used. Unknown jobs are added, level with the least served one.
+    // kept of the document is longer than what can be used. Unknown jobs are added (P4).
     // cost: what each token of the job counts in P4, at least 1; a job of cost 2 gets half of what one of cost 1 gets.
     void add_pair(
         uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached = 0, int32_t n_restored = 0, int32_t cost = 1);
@@ -87,7 +89,8 @@ class BatchPlanner {
 
     struct WaitingJob {
         std::deque<WaitingPair> pairs;
-        double                  served = 0;  // tokens planned times cost, plus where it started
+        double                  start  = 0;  // the level when it came
+        double                  served = 0;  // start, and tokens planned times cost
         int32_t                 cost   = 1;
     };
 
@@ -100,13 +103,14 @@ class BatchPlanner {
     void    extend_partial(Plan & plan);
     bool    add_whole(Plan & plan, bool warm_ones);
     void    start_partial(Plan & plan);
+    double  rank(const WaitingJob & job) const;
     bool    others_waiting(uint64_t job) const;
     bool    warm_ones_first() const;
 
     PlannerLimits           limits_;
     Jobs                    jobs_;                  // until removed; ordered by id, which is the order of arrival
     std::optional<uint64_t> partial_;               // the job whose first pair is partial
-    double                  level_            = 0;  // service of the least served job
+    double                  level_            = 0;  // what a job got that had its share all along (P4)
     int64_t                 n_waiting_tokens_ = 0;
     int32_t                 n_used_cells_     = 0;  // by the plan in the making and the partial pair
 };

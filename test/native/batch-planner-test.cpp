@@ -171,16 +171,34 @@ void serves_a_late_short_job_before_the_rest_of_a_large_one() {
         planner.add_pair(1, pair, 16);
     }
     planner.next();
-    for (uint32_t pair = 0; pair < 3; ++pair) {
+    for (uint32_t pair = 0; pair < 2; ++pair) {
         planner.add_pair(2, pair, 16);
     }
-    int n_batches = 0;
-    for (int n_left = 3; n_left > 0; ++n_batches) {
+    const Plan plan = planner.next();
+    CHECK_EQUAL(
+        std::count_if(plan.slices.begin(), plan.slices.end(), [](const auto & slice) { return slice.job == 2; }), 2);
+}
+
+void serves_a_large_job_among_ever_new_short_ones() {
+    BatchPlanner planner({ 64, 8, 8 });
+    for (uint32_t pair = 0; pair < 20; ++pair) {
+        planner.add_pair(1, pair, 16);
+    }
+    // They would fill every batch.
+    int      n_left = 20;
+    uint64_t newest = 1;
+    for (int batch = 0; n_left > 0 && batch < 100; ++batch) {
+        for (int32_t i = 0; i < 2; ++i) {
+            planner.add_pair(++newest, 0, 32);
+        }
         for (const PlannedSlice & slice : planner.next().slices) {
-            n_left -= slice.job == 2 ? 1 : 0;
+            n_left -= slice.job == 1 ? 1 : 0;
+            if (slice.job != 1) {
+                planner.remove_job(slice.job);
+            }
         }
     }
-    CHECK(n_batches <= 2);
+    CHECK_EQUAL(n_left, 0);
 }
 
 void gives_a_job_of_lower_priority_less_but_not_nothing() {
@@ -384,6 +402,7 @@ int main() {
         { "lets a short job pass beside a long pair", lets_a_short_job_pass_beside_a_long_pair },
         { "serves a late short job before the rest of a large one",
           serves_a_late_short_job_before_the_rest_of_a_large_one },
+        { "serves a large job among ever new short ones", serves_a_large_job_among_ever_new_short_ones },
         { "gives a job of lower priority less, but not nothing", gives_a_job_of_lower_priority_less_but_not_nothing },
         { "warms a pair that waits", warms_a_pair_that_waits },
         { "keeps warm pairs out of batches that continue a long one",
