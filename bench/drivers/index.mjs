@@ -34,6 +34,12 @@ export const drivers = [
     module: "library",
     settings: { reproducible: "auto", precision: "f16" },
   },
+  ...[512, 4096, 8192].map((batchTokens) => ({
+    name: `f16-${batchTokens}`,
+    label: `jina-reranker, PRECISION=f16, ${batchTokens} tokens a batch`,
+    module: /** @type {const} */ ("library"),
+    settings: { reproducible: /** @type {const} */ ("auto"), precision: /** @type {const} */ ("f16"), batchTokens },
+  })),
   {
     name: "uncached",
     label: "jina-reranker, no document cache",
