@@ -168,7 +168,7 @@ const onCard = (name, rounds) => ({
   what: `${gpuSets[name].map((set) => set.name).join(" and ")} tokens`,
   kind: "documents",
   tolerance: quantized,
-  drivers: ["fast", "f16", "auto", "llama-server-32", "transformers"],
+  drivers: ["fast", "f16", "bf16", "auto", "llama-server-32", "transformers"],
   sets: gpuSets[name],
   warm: { default: 3, "llama-server-32": 1, transformers: 0 },
   rounds,

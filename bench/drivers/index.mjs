@@ -34,6 +34,12 @@ export const drivers = [
     module: "library",
     settings: { reproducible: "auto", precision: "f16" },
   },
+  {
+    name: "bf16",
+    label: "jina-reranker, PRECISION=bf16",
+    module: "library",
+    settings: { reproducible: "auto", precision: "bf16" },
+  },
   ...[512, 4096, 8192].map((batchTokens) => ({
     name: `f16-${batchTokens}`,
     label: `jina-reranker, PRECISION=f16, ${batchTokens} tokens a batch`,

@@ -49,6 +49,7 @@ if [ -x node/bin/node ]; then export PATH="$PWD/node/bin:$PATH"; fi
 if [ -f commit ]; then COMMIT=$(cat commit) && export COMMIT; fi
 # Everything that is written lies in this folder.
 export BENCH_MODELS=${BENCH_MODELS:-$PWD/models} XDG_CACHE_HOME=$PWD/bench/build/gpu/cache
+command -v make >/dev/null || export CMAKE_GENERATOR=Ninja
 layers=$([ "$device" = cuda ] && echo 999 || echo 0)
 for folder in "${CUDA_HOME:-}" /usr/local/cuda; do
   if [ -x "$folder/bin/nvcc" ]; then PATH="$PATH:$folder/bin"; fi
