@@ -21,10 +21,10 @@ while [ $# -gt 0 ]; do
     --small) size=small ;;
     --threads) threads=$2 given+=("$2") ;;
     --limit) limit=$2 given=() ;;
-    --out) out=$(realpath -m "$2") given=() ;;
+    --out) out=$(cd "$OLDPWD" && realpath -m "$2") given=() ;;
     -D*=*) definitions+=("$1") ;;
     build | parity | bench) stages+=("$1") ;;
-    *) sed -n '2,12p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,11p' "$here" >&2; exit 2 ;;
   esac
   case "$1" in --threads | --limit | --out) shift ;; esac
   shift
@@ -40,7 +40,8 @@ publish() { [ -z "$out" ] || { mkdir -p "$out" && cp -r "$work/results/." "$out"
 if [ "$limit" != 0 ]; then
   status=0
   timeout --kill-after=10 "$limit" "$here" "${passed_on[@]}" || status=$?
-  [ "$status" != 124 ] || echo "== not done after $limit s: the same command goes on from here"
+  # 137: it did not end when it was told to.
+  case $status in 124 | 137) echo "== not done after $limit s: the same command goes on from here" ;; esac
   publish
   exit "$status"
 fi
