@@ -26,12 +26,18 @@ export function cpuThreads() {
   }
 }
 
+const graphics = () => native.backends().devices.find(({ type }) => type === "gpu" || type === "igpu");
+const processor = () => cpus()[0]?.model.trim() ?? process.arch;
+
+/** The name of what computes. */
+export const deviceName = (/** @type {boolean} */ onCard) => (onCard ? graphics()?.description : undefined) ?? processor();
+
 /** @returns {Results["machine"]} */
 export function machine() {
-  const { devices, cpuFeatures } = native.backends();
-  const gpu = devices.find(({ type }) => type === "gpu" || type === "igpu");
+  const { cpuFeatures } = native.backends();
+  const gpu = graphics();
   return {
-    cpu: cpus()[0]?.model.trim() ?? process.arch,
+    cpu: processor(),
     cores: cpuThreads(),
     memoryBytes: totalmem(),
     features: cpuFeatures,

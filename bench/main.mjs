@@ -17,7 +17,7 @@ import * as beside from "./kinds/beside.mjs";
 import * as clients from "./kinds/clients.mjs";
 import * as documents from "./kinds/documents.mjs";
 import * as startup from "./kinds/startup.mjs";
-import { commit, machine } from "./machine.mjs";
+import { commit, deviceName, machine } from "./machine.mjs";
 import { ensureModel, modelFacts, shapeOf } from "./models.mjs";
 import { circumstances, claimsTable, report } from "./report.mjs";
 import { readRows } from "./rows.mjs";
@@ -69,6 +69,9 @@ function wholeNumber(flag, given) {
  * @returns {name is keyof typeof plans}
  */
 const isPlan = (name) => Object.hasOwn(plans, name);
+
+/** @param {string} text */
+const fileName = (text) => text.replace(/[^\w.]+/g, "-").replace(/^-|-$/g, "");
 
 /**
  * @param {Trial} trial
@@ -199,7 +202,11 @@ async function main() {
   const folder = flags.out ?? (name === "full" ? join(here, "results") : join(here, "build", name, "results"));
   const page = join(folder, "..", "RESULTS.md");
   mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${name}.json`);
+  // Cards are compared: the results of one do not take the place of another's.
+  const where = name.startsWith("gpu")
+    ? `-${fileName(deviceName(wholeNumber("--n-gpu-layers", flags["n-gpu-layers"]) > 0))}`
+    : "";
+  const path = join(folder, `${name}${where}.json`);
   if (!flags.resume && !flags["only-table"] && !asked) rmSync(path, { force: true });
   const results = readResults(path);
   const save = () => writeFileSync(path, `${JSON.stringify(results, null, 1)}\n`);

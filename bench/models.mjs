@@ -1,7 +1,7 @@
 /** The random models that benchmarks run, written on first use into models/ (ignored by git). */
 
-import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { tensorShapes } from "../dist/demo/architecture.js";
 import { writeRandomModel } from "../dist/demo/random-model.js";
@@ -42,13 +42,19 @@ export async function ensureModel(name, log) {
   const modelPath = join(directory, quantized ? "q4_k_m.gguf" : "f16.gguf");
   const headPath = join(directory, "mlp_weights.npz");
   if (existsSync(modelPath)) return { modelPath, headPath };
-  mkdirSync(directory, { recursive: true });
   log(`writing the random model "${name}"`);
-  const f16 = await writeRandomModel({ ...shapes[name], directory, name: "f16", type: "f16", seed: 1 });
-  if (!quantized) return f16;
-  log("quantizing it to Q4_K_M");
-  await native.quantize(f16.modelPath, modelPath, "q4_k_m");
-  rmSync(f16.modelPath);
+  // Under its name only when it is whole.
+  const part = `${directory}.part`;
+  rmSync(part, { recursive: true, force: true });
+  mkdirSync(part, { recursive: true });
+  const f16 = await writeRandomModel({ ...shapes[name], directory: part, name: "f16", type: "f16", seed: 1 });
+  if (quantized) {
+    log("quantizing it to Q4_K_M");
+    await native.quantize(f16.modelPath, join(part, basename(modelPath)), "q4_k_m");
+    rmSync(f16.modelPath);
+  }
+  rmSync(directory, { recursive: true, force: true });
+  renameSync(part, directory);
   return { modelPath, headPath };
 }
 

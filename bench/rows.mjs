@@ -3,116 +3,20 @@
  * drivers did not compute the same, says so instead of a figure.
  */
 
-/** @import { DocumentsResult, DocumentsSample, Results, TrialOf, TrialResult } from "./types.js" */
+import { gpuClaims } from "./gpu/claims.mjs";
+import { NotMeasured, percent, Reader, times } from "./reader.mjs";
 
-/** @typedef {{ what: string, asked: string, measured: string, met: boolean | undefined }} Row */
+/** @import { Results } from "./types.js" */
 
-/** Thrown where a row cannot be read; the message goes into the table. */
-class NotMeasured extends Error {}
-
-class Reader {
-  /** @type {Results} */
-  #results;
-  /** @type {string} */
-  #model;
-
-  /**
-   * @param {Results} results
-   * @param {string} model
-   */
-  constructor(results, model) {
-    this.#results = results;
-    this.#model = model;
-  }
-
-  get model() {
-    const model = this.#results.models[this.#model];
-    if (!model) throw new NotMeasured("not run");
-    return model;
-  }
-
-  /**
-   * @template {TrialResult["kind"]} Kind
-   * @param {string} trial
-   * @param {Kind} kind
-   * @param {string} [model]
-   * @returns {Extract<TrialResult, { kind: Kind }>}
-   */
-  trial(trial, kind, model = this.#model) {
-    const result = this.#results.trials[`${model}/${trial}`]?.result;
-    if (!isKind(result, kind)) throw new NotMeasured("not run");
-    return result;
-  }
-
-  /**
-   * One driver on one set of a trial.
-   *
-   * @param {string} trial
-   * @param {string} driver
-   * @param {number} [set]
-   * @returns {DocumentsSample & { tokens: number }}
-   */
-  documents(trial, driver, set = 0) {
-    const found = this.trial(trial, "documents").sets[set];
-    const sample = found?.drivers[driver];
-    if (!found || !sample) throw new NotMeasured(`${driver} was not run`);
-    if (!sample.agrees) throw new NotMeasured(`${driver} scored differently, by ${(sample.difference ?? Number.NaN).toFixed(3)}`);
-    return { ...sample, tokens: found.tokens };
-  }
-
-  /**
-   * Median seconds.
-   *
-   * @param {string} trial
-   * @param {string} driver
-   */
-  cold(trial, driver) {
-    return this.documents(trial, driver).cold.median;
-  }
-
-  /**
-   * @param {string} trial
-   * @param {string} driver
-   */
-  warm(trial, driver) {
-    const { warm } = this.documents(trial, driver);
-    if (!warm) throw new NotMeasured(`${driver} was not asked again`);
-    return warm.median;
-  }
-
-  /**
-   * The faster of those that ran.
-   *
-   * @param {string} trial
-   * @param {readonly string[]} drivers
-   */
-  fastest(trial, drivers) {
-    const { sets } = this.trial(trial, "documents");
-    const ran = drivers.filter((driver) => sets[0]?.drivers[driver]);
-    if (ran.length === 0) throw new NotMeasured(`${drivers.join(" and ")} were not run`);
-    return ran
-      .map((driver) => ({ driver, seconds: this.cold(trial, driver) }))
-      .reduce((best, candidate) => (candidate.seconds < best.seconds ? candidate : best));
-  }
-}
-
-/**
- * @template {TrialResult["kind"]} Kind
- * @param {TrialResult | undefined} result
- * @param {Kind} kind
- * @returns {result is Extract<TrialResult, { kind: Kind }>}
- */
-function isKind(result, kind) {
-  return result?.kind === kind;
-}
+/** @typedef {{ measured: string, met: boolean | undefined }} Reading */
+/** @typedef {{ what: string, asked: string, read(reader: Reader): Reading }} Claim */
+/** @typedef {Omit<Claim, "read"> & Reading} Row */
 
 const servers = ["llama-server", "llama-server-10"];
 const peers = [...servers, "node-llama-cpp"];
-const times = (/** @type {number} */ ratio) => `${ratio.toFixed(2)} ×`;
-const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(0)} %`;
 const megabytes = (/** @type {number} */ bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
 
-/** @type {readonly { what: string, asked: string, read(reader: Reader): { measured: string, met: boolean } }[]} */
+/** @type {readonly Claim[]} */
 const claims = [
   {
     what: "cold, 10 × 128 tokens, PRECISION=file, over llama-server's embedding route",
@@ -258,12 +162,15 @@ function fastAndExact({ fast, exact }, asked) {
 }
 
 /**
+ * The claims of a run on a card are others than those of a run on processors.
+ *
  * @param {Results} results
  * @param {string} model The model whose trials are read.
  * @returns {Row[]}
  */
 export function readRows(results, model) {
-  return claims.map(({ what, asked, read }) => {
+  const onCard = Object.keys(results.trials).some((key) => key.startsWith(`${model}/gpu-`));
+  return (onCard ? gpuClaims : claims).map(({ what, asked, read }) => {
     try {
       return { what, asked, ...read(new Reader(results, model)) };
     } catch (error) {

@@ -101,6 +101,48 @@ test("a rival that scored something else is not compared", () => {
   assert.deepEqual([cold.measured, cold.met], ["llama-server scored differently, by 0.700", undefined]);
 });
 
+/**
+ * A run of the trial "gpu-128".
+ *
+ * @param {Record<string, DocumentsSample>} ten
+ * @param {Record<string, DocumentsSample>} hundred
+ * @returns {Results}
+ */
+function cardResults(ten, hundred) {
+  const given = results(ten);
+  const trial = given.trials["full/ten"];
+  if (trial?.result.kind !== "documents") throw new Error("not a trial of documents");
+  const [set] = trial.result.sets;
+  if (!set) throw new Error("a trial without documents");
+  const sets = [set, { ...set, tokens: 15_000, drivers: hundred }];
+  const facts = { transformers: { bf16MatmulTflops: 600 } };
+  return { ...given, trials: { "full/gpu-128": { ...trial, facts, result: { ...trial.result, sets } } } };
+}
+
+const ownWeights = { ...sample(0.2), difference: null };
+
+test("a run on a card has claims of its own", () => {
+  const given = cardResults(
+    { auto: sample(0.012), "llama-server-32": sample(0.03), transformers: ownWeights },
+    { auto: sample(0.08), "llama-server-32": sample(0.06), transformers: ownWeights },
+  );
+  assert.deepEqual(
+    readRows(given, "full")
+      .filter(({ what }) => !what.includes("512"))
+      .map(({ measured, met }) => [measured, met]),
+    [
+      ["1250", true],
+      ["12.0 ms", true],
+      ["2.50 ×", true],
+      ["16.67 ×", true],
+      ["0.75 ×", false],
+      ["2.50 ×", true],
+      // 15,000 tokens × 2 GFLOP in 80 ms.
+      ["63 % (375 of 600 TFLOP/s)", undefined],
+    ],
+  );
+});
+
 test("medians and differences are what they are called", () => {
   assert.equal(median([3, 1, 2]), 2);
   assert.equal(median([4, 1, 2, 3]), 2.5);

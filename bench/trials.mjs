@@ -150,21 +150,42 @@ const grid = {
   rounds: 1,
 };
 
-/** @type {Trial} */
-const gpu = {
-  name: "gpu",
-  what: "10 and 100 documents of 128 and 512 tokens",
-  kind: "documents",
-  tolerance: quantized,
-  drivers: ["fast", "f16", "auto", "llama-server-32", "transformers"],
-  sets: [equal(10, 128), equal(100, 128), equal(10, 512), equal(100, 512)],
-  warm: { default: 3, "llama-server-32": 1, transformers: 0 },
-  rounds: 3,
-  limit: true,
+/** What a card is asked, by the name of the trial. */
+export const gpuSets = {
+  "gpu-128": [equal(10, 128), equal(100, 128)],
+  "gpu-512": [equal(10, 512), equal(100, 512)],
 };
 
+/**
+ * A trial for each length, because a trial is what a run that was cut off repeats.
+ *
+ * @param {keyof typeof gpuSets} name
+ * @param {number} rounds
+ * @returns {Trial}
+ */
+const onCard = (name, rounds) => ({
+  name,
+  what: `${gpuSets[name].map((set) => set.name).join(" and ")} tokens`,
+  kind: "documents",
+  tolerance: quantized,
+  drivers: ["fast", "f16", "bf16", "auto", "llama-server-32", "transformers"],
+  sets: gpuSets[name],
+  warm: { default: 3, "llama-server-32": 1, transformers: 0 },
+  rounds,
+  limit: true,
+});
+
 /** @type {Trial} */
-const gpuOnCpu = { ...gpu, sets: [equal(2, 32), equal(4, 32)], rounds: 1 };
+const gpuBatches = {
+  name: "gpu-batches",
+  what: "tokens in a batch, F16",
+  kind: "documents",
+  tolerance: quantized,
+  drivers: ["f16-512", "f16", "f16-4096", "f16-8192"],
+  sets: gpuSets["gpu-128"],
+  warm: { default: 0 },
+  rounds: 5,
+};
 
 /**
  * @type {Trial}
@@ -205,6 +226,10 @@ export const plans = {
     { model: "full", trial: check },
   ],
   tiny: [{ model: "tiny", trial: check }],
-  gpu: [{ model: "full", trial: gpu }],
-  "gpu-small": [{ model: "small", trial: gpuOnCpu }],
+  gpu: [
+    { model: "full", trial: onCard("gpu-128", 5) },
+    { model: "full", trial: onCard("gpu-512", 5) },
+    { model: "full", trial: gpuBatches },
+  ],
+  "gpu-small": [{ model: "small", trial: onCard("gpu-128", 1) }],
 };

@@ -12,6 +12,9 @@ if(NOT TARGET CUDA::cublas)
         "or a whole toolkit")
 endif()
 
+# For one model over several cards, which is not done here; a library that was found would be needed wherever this runs.
+set(GGML_CUDA_NCCL OFF CACHE BOOL "set by jina-reranker" FORCE)
+
 # Turing, Ampere (A100 and RTX 30), Ada, Hopper, Blackwell; newer cards compile the last one when a program starts.
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
     set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 120-virtual)

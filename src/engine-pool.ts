@@ -7,7 +7,7 @@
 import type { EngineInfo, EngineStats, ScoreJob, ScoreRequest, ScoreResult } from "../binding.js";
 import { RerankError } from "./errors.js";
 import { estimatedTokens, fingerprint } from "./estimates.js";
-import type { DeviceState } from "./types.js";
+import type { DeviceState, FailedDevice } from "./types.js";
 
 /** What the pool asks of an engine: the native one has it. */
 export interface PooledEngine {
@@ -54,6 +54,7 @@ export class EnginePool {
   readonly #members: readonly Member[];
   readonly #maxQueuedPairs: number;
   #closed: Promise<void> | undefined;
+  #tellFailed: (device: FailedDevice) => void = () => {};
 
   /** At least one engine, each with room for `maxQueuedPairs`. */
   constructor(engines: readonly PooledEngine[], maxQueuedPairs: number) {
@@ -74,6 +75,11 @@ export class EnginePool {
     return this.#members.map(({ info: { device }, reason }) =>
       reason === undefined ? { device, status: "ok" } : { device, status: "failed", reason },
     );
+  }
+
+  /** Tells of each device that is taken out from now on; the last listener counts. */
+  onFailed(listener: (device: FailedDevice) => void): void {
+    this.#tellFailed = listener;
   }
 
   /** Sums over all engines: a request that is spread counts as a job of each. */
@@ -208,9 +214,11 @@ export class EnginePool {
     if (code === "closed" || member.reason !== undefined || this.#live().length === 1) return;
     member.faults += 1;
     if (code !== "invalid_score" && member.faults <= faultsAllowed) return;
-    member.reason = `${code}: ${error instanceof Error ? error.message : String(error)}`;
+    const reason = `${code}: ${error instanceof Error ? error.message : String(error)}`;
+    member.reason = reason;
     // What waits in it fails with closed, and goes to the others. Nobody waits for a device that may hang.
     member.engine.close().catch(() => {});
+    this.#tellFailed({ device: member.info.device, status: "failed", reason });
   }
 }
 

@@ -5,6 +5,7 @@ export type {
   DeviceState,
   EngineInfo,
   EngineStats,
+  FailedDevice,
   LoadOptions,
   RankedDocument,
   RerankRequest,

@@ -1,7 +1,8 @@
 /** One engine a device: which devices GPUS names, and loading them side by side. */
 
 import { availableParallelism } from "node:os";
-import type { Device, Engine, EngineOptions } from "../binding.js";
+import type { Device, EngineOptions } from "../binding.js";
+import type { PooledEngine } from "./engine-pool.js";
 import { RerankError } from "./errors.js";
 import type { GpuName } from "./gpu-names.js";
 import { loadAddon } from "./native/addon.js";
@@ -27,7 +28,7 @@ export async function loadEngines(
   each: readonly EngineOptions[],
   modelPath: string,
   onProgress: (fraction: number) => void,
-): Promise<readonly Engine[]> {
+): Promise<readonly PooledEngine[]> {
   const fractions = each.map(() => 0);
   const loads = each.map((options, index) =>
     loadAddon().binding.Engine.load({ ...options, modelPath }, (fraction) => {

@@ -15,6 +15,7 @@ import { choosePrecision } from "./precision/precision.js";
 import { rank } from "./ranking.js";
 import type {
   DeviceState,
+  FailedDevice,
   Limits,
   LoadOptions,
   PrecisionChoice,
@@ -68,6 +69,11 @@ export class Reranker implements AsyncDisposable {
   /** What it runs on, in the order of `gpus`, and what became of it. */
   get devices(): readonly DeviceState[] {
     return this.#engines.devices;
+  }
+
+  /** Tells of each of them that is taken out from now on; the last listener counts. */
+  onDeviceFailed(listener: (device: FailedDevice) => void): void {
+    this.#engines.onFailed(listener);
   }
 
   /** Counters since loading, and the queue as it is now. */

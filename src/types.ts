@@ -135,7 +135,11 @@ export interface RerankResponse {
 }
 
 /** A device that scores, or did. */
-export type DeviceState =
-  | { readonly device: string; readonly status: "ok" }
-  /** Taken out: another device could do what this one could not. */
-  | { readonly device: string; readonly status: "failed"; readonly reason: string };
+export type DeviceState = { readonly device: string; readonly status: "ok" } | FailedDevice;
+
+/** Taken out: another device could do what this one could not. */
+export interface FailedDevice {
+  readonly device: string;
+  readonly status: "failed";
+  readonly reason: string;
+}

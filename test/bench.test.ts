@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -24,6 +24,15 @@ describe("the benchmark harness", () => {
     folder = mkdtempSync(join(tmpdir(), "jina-reranker-bench-"));
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("is written in what Node itself understands, since nothing compiles it", () => {
+    const scripts = readdirSync(bench, { recursive: true, encoding: "utf8" }).filter(
+      (path) => path.endsWith(".mjs") && !/(^|\/)(node_modules|build)\//.test(path),
+    );
+    expect(scripts).toContain("gpu/parity.mjs");
+    const refused = scripts.filter((path) => spawnSync(process.execPath, ["--check", join(bench, path)]).status !== 0);
+    expect(refused).toEqual([]);
+  });
 
   it("passes its own tests", () => {
     const { status, stdout } = spawnSync(process.execPath, ["--test", "rows.test.mjs"], { cwd: bench, encoding: "utf8" });

@@ -1,13 +1,14 @@
 /** Several engines behind one queue: two or three on the CPU, each with its own copy of a model. */
 
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { Engine, EngineOptions, NativeErrorCode, ScoreJob, ScoreRequest } from "../binding.js";
+import type { Engine, EngineOptions, NativeErrorCode } from "../binding.js";
 import { EnginePool, type PooledEngine } from "../src/engine-pool.js";
 import { readScoreHead } from "../src/model/head.js";
 import { native } from "../src/native.js";
 import { Reranker } from "../src/reranker.js";
 import type { LoadOptions } from "../src/types.js";
 import { demoModel, startTestService } from "./support/demo-service.js";
+import { FaultyEngine } from "./support/faulty-engine.js";
 import { type ModelFiles, randomModel, wideShape } from "./support/random-models.js";
 import { mixedDocuments } from "./support/texts.js";
 import { until } from "./support/until.js";
@@ -44,37 +45,6 @@ async function engine(): Promise<Engine> {
   const loaded = await native.Engine.load(options);
   close.push(() => loaded.close());
   return loaded;
-}
-
-/** A real engine on a device that goes wrong: while it is broken, what it computes is lost to an error. */
-class FaultyEngine implements PooledEngine {
-  broken: NativeErrorCode | undefined;
-  readonly #engine: Engine;
-
-  constructor(inner: Engine) {
-    this.#engine = inner;
-  }
-
-  get info() {
-    return this.#engine.info;
-  }
-
-  submit(request: ScoreRequest): ScoreJob {
-    const job = this.#engine.submit(request);
-    const result = job.result.then((scores) => {
-      if (this.broken === undefined) return scores;
-      throw Object.assign(new Error("the device fell off the bus"), { code: this.broken });
-    });
-    return { result, cancel: () => job.cancel() };
-  }
-
-  stats() {
-    return this.#engine.stats();
-  }
-
-  close() {
-    return this.#engine.close();
-  }
 }
 
 function pairsOf(engines: readonly PooledEngine[]): number[] {

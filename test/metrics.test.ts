@@ -39,6 +39,7 @@ describe("/metrics", () => {
       rerank_document_cache_entries: "gauge",
       rerank_document_cache_hits_total: "counter",
       rerank_score_cache_hits_total: "counter",
+      rerank_devices: "gauge",
       rerank_model_info: "gauge",
     });
     for (const name of ["process_resident_memory_bytes", "process_cpu_seconds_total", "nodejs_eventloop_lag_seconds"]) {

@@ -9,6 +9,7 @@ const keptLines = 40;
  * @typedef {object} Child
  * @property {number} pid
  * @property {(pattern: RegExp) => Promise<RegExpMatchArray>} line The first line of its output that matches.
+ * @property {(pattern: RegExp) => boolean} said Whether one of its last lines matches.
  * @property {() => Promise<void>} stop
  */
 
@@ -60,6 +61,7 @@ export async function startChild(command, args, environment = {}) {
         if (child.exitCode !== null || child.signalCode !== null) failed();
         for (const line of [...lines]) listener(line);
       }),
+    said: (pattern) => lines.some((line) => pattern.test(line)),
     async stop() {
       child.kill("SIGTERM");
       await closed;

@@ -35,6 +35,18 @@ export const drivers = [
     settings: { reproducible: "auto", precision: "f16" },
   },
   {
+    name: "bf16",
+    label: "jina-reranker, PRECISION=bf16",
+    module: "library",
+    settings: { reproducible: "auto", precision: "bf16" },
+  },
+  ...[512, 4096, 8192].map((batchTokens) => ({
+    name: `f16-${batchTokens}`,
+    label: `jina-reranker, PRECISION=f16, ${batchTokens} tokens a batch`,
+    module: /** @type {const} */ ("library"),
+    settings: { reproducible: /** @type {const} */ ("auto"), precision: /** @type {const} */ ("f16"), batchTokens },
+  })),
+  {
     name: "uncached",
     label: "jina-reranker, no document cache",
     module: "library",

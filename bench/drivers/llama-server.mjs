@@ -55,6 +55,11 @@ export async function open({ modelPath, threads, gpuLayers, contextSize, slots, 
   if (batchTokens !== undefined) args.push("--batch-size", String(batchTokens), "--ubatch-size", String(batchTokens));
   const server = await startChild(path, args);
   await server.line(/model loaded/);
+  // Where it cannot use the GPU it says so and computes on the CPU.
+  if (gpuLayers > 0 && server.said(/no usable GPU found/)) {
+    await server.stop();
+    throw new Error("llama-server found no usable GPU");
+  }
   const pool = new Pool(`http://127.0.0.1:${port}`, { headersTimeout: 0, bodyTimeout: 0 });
   return {
     pid: server.pid,

@@ -1,76 +1,140 @@
 #!/usr/bin/env bash
-# What a GPU gives, on a machine without a network: unpack the archive of pack.sh anywhere and run this in it. Builds the
-# CUDA backend and llama-server from the carried sources, holds the device's scores against the CPU's on small models,
-# writes the full-size random model, and runs the table: cold and warm, 10 and 100 documents of 128 and 512 tokens.
+# What a GPU gives, on a machine without a network: unpack the archive of pack.sh anywhere (tar -xf, or python3 -m tarfile -e
+# where xz is missing) and run this in it.
 #
-#     bench/gpu/run.sh [--cpu] [--small] [--threads N] [--out FOLDER] [build] [parity] [bench]
+#     bench/gpu/run.sh [--cpu] [--small] [--threads N] [--limit SECONDS] [--out FOLDER] [-DNAME=VALUE…] [build] [parity] [bench]
 #
-# --cpu: no CUDA, everything else the same. --small: the small model and a short table. A stage that was completed is not
-# repeated, so that a run that was cut off goes on where it was; naming stages runs only those.
+# build: the CUDA backend, our own and llama-server's libraries from the carried sources, and the random model.
+# parity: the device's scores against the CPU's, on small models. bench: the table; cold and warm, 10 and 100 documents of 128
+# and 512 tokens. Naming stages runs only those. What was completed is not repeated, so the same command goes on where a run
+# was cut off. --limit ends it in time for what there is to be copied to --out. --cpu: no CUDA, everything else the same.
+# --small: the small model and a short table. Definitions go to CMake: -DCUDAToolkit_ROOT=/opt/cuda for a toolkit elsewhere.
 set -euo pipefail
+here=bench/gpu/run.sh
 cd "$(dirname "$0")/../.."
 
-device=cuda size=full threads=0 out=$PWD/bench/build/gpu/results stages=()
+device=cuda size=full threads=0 limit=0 out= stages=() definitions=() passed_on=()
 while [ $# -gt 0 ]; do
+  given=("$1")
   case "$1" in
     --cpu) device=cpu ;;
     --small) size=small ;;
-    --threads) threads=$2; shift ;;
-    --out) out=$(realpath -m "$2"); shift ;;
+    --threads) threads=$2 given+=("$2") ;;
+    --limit) limit=$2 given=() ;;
+    --out) out=$(cd "$OLDPWD" && realpath -m "$2") given=() ;;
+    -D*=*) definitions+=("$1") ;;
     build | parity | bench) stages+=("$1") ;;
-    *) sed -n '2,10p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,11p' "$here" >&2; exit 2 ;;
   esac
+  case "$1" in --threads | --limit | --out) shift ;; esac
   shift
+  passed_on+=("${given[@]}")
 done
 [ ${#stages[@]} -gt 0 ] || stages=(build parity bench)
-mkdir -p "$out"
 
-[ -x node/bin/node ] && export PATH="$PWD/node/bin:$PATH"
-[ -f commit ] && COMMIT=$(cat commit) && export COMMIT
-export BENCH_MODELS=${BENCH_MODELS:-$PWD/models}
+# Kept from call to call, where --out may be emptied.
+work=$PWD/bench/build/gpu/$device-$size
+mkdir -p "$work/results"
+publish() { [ -z "$out" ] || { mkdir -p "$out" && cp -r "$work/results/." "$out"; }; }
+
+if [ "$limit" != 0 ]; then
+  status=0
+  timeout --kill-after=10 "$limit" "$here" "${passed_on[@]}" || status=$?
+  # 137: it did not end when it was told to.
+  case $status in 124 | 137) echo "== not done after $limit s: the same command goes on from here" ;; esac
+  publish
+  exit "$status"
+fi
+
+if [ -x node/bin/node ]; then export PATH="$PWD/node/bin:$PATH"; fi
+if [ -f commit ]; then COMMIT=$(cat commit) && export COMMIT; fi
+# Everything that is written lies in this folder.
+export BENCH_MODELS=${BENCH_MODELS:-$PWD/models} XDG_CACHE_HOME=$PWD/bench/build/gpu/cache
+command -v make >/dev/null || export CMAKE_GENERATOR=Ninja
 layers=$([ "$device" = cuda ] && echo 999 || echo 0)
+for folder in "${CUDA_HOME:-}" /usr/local/cuda; do
+  if [ -x "$folder/bin/nvcc" ]; then PATH="$PATH:$folder/bin"; fi
+done
+
+cuda_definitions() {
+  command -v nvcc >/dev/null || { echo "nvcc is not on PATH: a CUDA toolkit with cuBLAS is needed" >&2; return 1; }
+  # The machine's own architecture alone builds in a fraction of the time.
+  local capability
+  capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -1 | tr -d .) || true
+  echo "-DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=$([ -n "$capability" ] && echo "$capability-real" || echo native)"
+}
+
+# A toolkit's cuBLAS need not be where the system looks for libraries.
+find_cublas() {
+  local library=build/Release/libggml-cuda.so
+  if [ -e "$library" ] && ldd "$library" | grep -q 'libcublas.*not found'; then
+    library=$(sed -n 's/^CUDA_cublas_LIBRARY:[A-Z]*=//p' build/CMakeCache.txt)
+    export LD_LIBRARY_PATH=$(dirname "$library")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  fi
+}
+
+write_model() {
+  node --input-type=module -e '
+    const { ensureModel } = await import(`${process.cwd()}/bench/models.mjs`);
+    await ensureModel(process.argv[1], (line) => process.stderr.write(`${line}\n`));
+  ' "$size"
+}
 
 build() {
-  local definitions=(-DJINA_RERANKER_TESTS=OFF)
-  if [ "$device" = cuda ]; then
-    command -v nvcc >/dev/null || { echo "nvcc is not on PATH: a CUDA toolkit with cuBLAS is needed" >&2; exit 1; }
-    # The machine's own architecture alone builds in a fraction of the time.
-    local capability
-    capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -1 | tr -d .)
-    definitions+=(-DGGML_CUDA=ON "-DCMAKE_CUDA_ARCHITECTURES=$capability")
-  fi
-  # Side by side: the CUDA backend has few files, and each takes minutes.
+  local cuda= model rival
+  if [ "$device" = cuda ]; then cuda=$(cuda_definitions); fi
+  trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+  # Without CUDA first: the model is written and llama-server is built while nvcc works.
+  [ -e build/Release/jina_reranker.node ] || node native/build.mjs -DJINA_RERANKER_TESTS=OFF
+  write_model &
+  model=$!
   node bench/rivals/llama-server.mjs &
-  local rival=$!
-  node native/build.mjs "${definitions[@]}"
-  wait "$rival"
-  # Once more, because only now is there a backend to share with it.
-  node bench/rivals/llama-server.mjs
+  rival=$!
+  # shellcheck disable=SC2086 # several definitions
+  node native/build.mjs -DJINA_RERANKER_TESTS=OFF $cuda "${definitions[@]}"
+  find_cublas
+  wait "$model"
+  # Once more, because only now is there a backend to share with it. Without it the others are measured all the same.
+  { wait "$rival" && node bench/rivals/llama-server.mjs; } || echo "llama-server could not be built" >&2
   node --input-type=module -e '
     const { native } = await import(`${process.cwd()}/dist/native.js`);
-    const { devices, cpuFeatures } = native.backends();
-    console.log(JSON.stringify({ devices, cpuFeatures }, null, 1));
+    const { devices, cpuFeatures, failures } = native.backends();
+    console.log(JSON.stringify({ devices, cpuFeatures, failures }, null, 1));
     if (process.argv[1] === "cuda" && !devices.some(({ type }) => type === "gpu")) throw new Error("no GPU among the devices");
   ' "$device"
 }
 
-parity() { node bench/gpu/parity.mjs --n-gpu-layers "$layers" --threads "$threads" --out "$out/parity.json"; }
+parity() { node bench/gpu/parity.mjs --n-gpu-layers "$layers" --threads "$threads" --out "$work/results/parity.json"; }
 
 bench() {
   local plan
   plan=$([ "$size" = full ] && echo gpu || echo gpu-small)
-  node bench/main.mjs --plan "$plan" --n-gpu-layers "$layers" --threads "$threads" --out "$out"
+  node bench/main.mjs --plan "$plan" --resume --n-gpu-layers "$layers" --threads "$threads" --out "$work/results/results"
 }
 
+failed=
 for stage in "${stages[@]}"; do
-  done_mark="$out/.$stage-$device-$size"
-  if [ -e "$done_mark" ]; then
+  if [ -e "$work/$stage.done" ]; then
     echo "== $stage: done before"
     continue
   fi
+  # A device whose scores are off is measured all the same; one that could not be built is not.
+  if [ "$failed" = build ]; then continue; fi
   echo "== $stage"
   started=$SECONDS
-  "$stage"
-  touch "$done_mark"
-  echo "== $stage: $((SECONDS - started)) s"
+  find_cublas
+  # Not in a condition, in which a stage would go on after a failure.
+  set +e
+  (set -e && "$stage")
+  status=$?
+  set -e
+  if [ "$status" = 0 ]; then
+    touch "$work/$stage.done"
+    echo "== $stage: $((SECONDS - started)) s" | tee -a "$work/results/stages.txt"
+  else
+    failed=$stage
+    echo "== $stage: failed after $((SECONDS - started)) s" | tee -a "$work/results/stages.txt"
+  fi
 done
+publish
+[ -z "$failed" ]

@@ -132,6 +132,19 @@ export class Metrics {
     });
     this.#registry.registerMetric(new BatchTokens(stats));
     new Gauge({
+      name: "rerank_devices",
+      help: "Devices that compute, and those that were taken out.",
+      labelNames: ["status"],
+      registers,
+      collect() {
+        const devices = reranker()?.devices;
+        if (!devices) return;
+        for (const status of ["ok", "failed"] as const) {
+          this.set({ status }, devices.filter((device) => device.status === status).length);
+        }
+      },
+    });
+    new Gauge({
       name: "rerank_model_info",
       help: "1; the labels tell what is loaded and how it runs.",
       labelNames: ["model", "architecture", "description", "device", "reproducible", "context_size", "batch_tokens"],

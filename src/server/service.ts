@@ -28,12 +28,13 @@ export async function startService({ address, logger, load, ...options }: Servic
   const context = new ServerContext(options);
   const server = createServer(context, logger);
   const port = await listen(server, address);
-  return { context, port, loaded: loadInto(context, load), stop: () => drain(server, context) };
+  return { context, port, loaded: loadInto(context, load, logger), stop: () => drain(server, context) };
 }
 
-async function loadInto(context: ServerContext, load: ServiceOptions["load"]): Promise<Reranker> {
+async function loadInto(context: ServerContext, load: ServiceOptions["load"], logger?: FastifyBaseLogger): Promise<Reranker> {
   try {
     const reranker = await load((fraction, what) => context.loading(fraction, what));
+    reranker.onDeviceFailed(({ device, reason }) => logger?.warn({ device, reason }, "a device was taken out"));
     if (!context.ready(reranker)) await reranker.close();
     return reranker;
   } catch (error) {

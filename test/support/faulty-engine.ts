@@ -1,0 +1,33 @@
+import type { NativeErrorCode, ScoreJob, ScoreRequest } from "../../binding.js";
+import type { PooledEngine } from "../../src/engine-pool.js";
+
+/** A real engine on a device that goes wrong: while it is broken, what it computes is lost to an error. */
+export class FaultyEngine implements PooledEngine {
+  broken: NativeErrorCode | undefined;
+  readonly #engine: PooledEngine;
+
+  constructor(inner: PooledEngine) {
+    this.#engine = inner;
+  }
+
+  get info() {
+    return this.#engine.info;
+  }
+
+  submit(request: ScoreRequest): ScoreJob {
+    const job = this.#engine.submit(request);
+    const result = job.result.then((scores) => {
+      if (this.broken === undefined) return scores;
+      throw Object.assign(new Error("the device fell off the bus"), { code: this.broken });
+    });
+    return { result, cancel: () => job.cancel() };
+  }
+
+  stats() {
+    return this.#engine.stats();
+  }
+
+  close() {
+    return this.#engine.close();
+  }
+}
