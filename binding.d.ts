@@ -184,7 +184,7 @@ export interface EngineStats {
   pairsQueued: number;
   /** Tokens of pairs that went through the model. */
   tokensComputed: number;
-  /** Throw-away tokens that aligned pairs in exact mode. */
+  /** Throw-away tokens that filled batches up in exact mode. */
   tokensPadding: number;
   /** Decode calls. */
   batches: number;
