@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <string>
 
 namespace jina_reranker {
@@ -201,6 +202,7 @@ void Decoder::restore(llama_seq_id sequence, const DocumentCache::Entry & entry,
 void Decoder::decode(const std::vector<Slice> & slices) {
     fill(slices);
     hidden_.clear();
+    attention_failed_ = false;
     take_last_error();
     const int32_t status = llama_decode(context_.get(), batch_.get());
     if (status != 0) {
@@ -209,7 +211,8 @@ void Decoder::decode(const std::vector<Slice> & slices) {
                     "llama_decode returned " + std::to_string(status) + (reason.empty() ? "" : ": " + reason));
     }
     if (attention_failed_) {
-        throw Error(ErrorCode::engine_error, "the model's attention is of a shape that is not known here");
+        throw Error(ErrorCode::engine_error,
+                    "the model's attention cannot be computed here: out of memory, or of an unknown shape");
     }
     const auto   n_outputs = static_cast<size_t>(std::count(batch_.outputs.begin(), batch_.outputs.end(), 1));
     const auto   n_embd    = static_cast<size_t>(llama_model_n_embd(llama_get_model(context_.get())));
@@ -251,8 +254,10 @@ void Decoder::free_sequences() {
 bool Decoder::on_eval(ggml_tensor * tensor, bool ask, void * user_data) {
     auto & decoder = *static_cast<Decoder *>(user_data);
     if (ask) {
-        if (decoder.attention_ && !decoder.attention_->replace(tensor)) {
-            decoder.attention_failed_ = true;
+        try {
+            decoder.attention_failed_ |= decoder.attention_ && !decoder.attention_->replace(tensor);
+        } catch (const std::bad_alloc &) {
+            decoder.attention_failed_ = true;  // llama.cpp is between this and decode(), which throws
         }
         return std::strcmp(tensor->name, "result_norm") == 0;
     }
