@@ -73,10 +73,15 @@ Attention::Attention(int32_t n_threads, AttentionKernel kernel) :
     std::memcpy(op_params_.data(), custom->op_params, sizeof(op_params_));
 }
 
+Attention::~Attention() {
+    finished_.load(std::memory_order_acquire);
+}
+
 bool Attention::replace(ggml_tensor * node) {
     if (node->op != GGML_OP_FLASH_ATTN_EXT) {
         return true;
     }
+    finished_.load(std::memory_order_acquire);
     std::array<float, 3> params = {};  // scale, ALiBi's bias, soft cap
     std::memcpy(params.data(), node->op_params, sizeof(params));
     const ggml_tensor & q    = *node->src[0];
@@ -99,19 +104,22 @@ bool Attention::replace(ggml_tensor * node) {
     std::memcpy(&node->op_params[op_params_.size() - 1], params.data(), sizeof(float));
     node->src[1] = unrounded(node->src[1]);
     node->src[2] = unrounded(node->src[2]);
+    finished_.fetch_add(1, std::memory_order_release);
     return true;
 }
 
 void Attention::compute(ggml_tensor * node, int thread, int n_threads, void * user_data) {
-    auto &        attention = *static_cast<Attention *>(user_data);
-    const int64_t n_tokens  = node->src[0]->ne[1];
-    const int64_t n_heads   = node->src[1]->ne[2];
-    const int64_t n_tasks   = (n_tokens + kAttentionTokens - 1) / kAttentionTokens * n_heads;
+    auto & attention = *static_cast<Attention *>(user_data);
+    attention.finished_.load(std::memory_order_acquire);
+    const int64_t n_tokens = node->src[0]->ne[1];
+    const int64_t n_heads  = node->src[1]->ne[2];
+    const int64_t n_tasks  = (n_tokens + kAttentionTokens - 1) / kAttentionTokens * n_heads;
     for (int64_t task = thread; task < n_tasks; task += n_threads) {
         const int64_t begin = task / n_heads * kAttentionTokens;
         attention.compute_tokens(*node, task % n_heads, begin, std::min(begin + kAttentionTokens, n_tokens),
                                  attention.scratch_[static_cast<size_t>(thread)]);
     }
+    attention.finished_.fetch_add(1, std::memory_order_release);
 }
 
 // head: of K and V.

@@ -5,6 +5,7 @@
 // so that a token's result is the same whatever else is in the batch.
 //
 //  A1. replace() is called before a graph runs, on the engine thread; compute() while it runs, on ggml's threads.
+//      ggml makes them wait for each other; finished_ orders their memory where ThreadSanitizer can see it, too.
 //  A2. A sequence's cells lie in the order of its tokens.
 //  A3. What a token does not see adds nothing to its sums, not even a rounding: tokens may be taken together freely.
 
@@ -12,6 +13,7 @@
 #include "ggml.h"
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -29,7 +31,7 @@ class Attention {
     Attention & operator=(const Attention &) = delete;
     Attention(Attention &&)                  = delete;
     Attention & operator=(Attention &&)      = delete;
-    ~Attention()                             = default;
+    ~Attention();
 
     // Turns a node of GGML_OP_FLASH_ATTN_EXT whose tensors lie in host memory into one that this object computes; other
     // nodes are left as they are. false when it is such a node, and of a shape that is not known here: nothing is
@@ -52,6 +54,7 @@ class Attention {
     AttentionKernel      kernel_;
     OpParams             op_params_ = {};  // of an operation that calls compute(); the last one is the scale
     std::vector<Scratch> scratch_;         // [n_threads]
+    std::atomic<size_t>  finished_ = 0;    // calls of replace() and compute() (A1)
 };
 
 }  // namespace jina_reranker
