@@ -62,13 +62,13 @@ function inputsHash(definitions) {
     .flatMap((folder) => filesBelow(root, folder))
     .filter((file) => !file.endsWith(".mjs") || file === "native/build.mjs");
   const files = [...sources, "CMakeLists.txt", "CMakePresets.json", "vendor/llama.cpp.json"];
-  const { CC, CXX, CFLAGS, CXXFLAGS, LDFLAGS } = process.env;
+  const { CC, CXX, CFLAGS, CXXFLAGS, LDFLAGS, CUDACXX, CUDAARCHS } = process.env;
   return contentHash(root, files, {
     platform: process.platform,
     arch: process.arch,
     llama: llamaDirectory(),
     definitions,
-    environment: { CC, CXX, CFLAGS, CXXFLAGS, LDFLAGS },
+    environment: { CC, CXX, CFLAGS, CXXFLAGS, LDFLAGS, CUDACXX, CUDAARCHS },
     version: manifest.version,
     tools: ["cmake-js", "node-addon-api", "node-api-headers"].map((name) => manifest.dependencies[name]),
   });
@@ -95,7 +95,8 @@ function configureArguments(buildDirectory, definitions) {
     `-DCMAKE_CXX_FLAGS=${process.env.CXXFLAGS ?? ""}`,
   ];
   if (output("ccache", ["--version"]) !== undefined) {
-    extra.push("-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache");
+    const languages = ["C", "CXX", ...(definitions.includes("-DGGML_CUDA=ON") ? ["CUDA"] : [])];
+    extra.push(...languages.map((language) => `-DCMAKE_${language}_COMPILER_LAUNCHER=ccache`));
   }
   return [...(generator ? ["--generator", generator] : []), "--", ...extra, ...definitions];
 }

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { isGpuPackagePublished } from "../src/native/platform.js";
 
 const root = join(import.meta.dirname, "..");
 const { version }: { version: string } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
@@ -52,6 +53,14 @@ describe("the table of packages", () => {
         "runs-on": expect.stringMatching(/\w+-[\d.]+/),
         build: `node native/prebuild/build.mjs ${row.target}`,
       });
+    }
+  });
+
+  it("is what `info` names packages by", () => {
+    for (const platform of ["linux-x64", "linux-arm64", "win32-x64", "win32-arm64"]) {
+      for (const backend of ["cuda", "vulkan"] as const) {
+        expect(isGpuPackagePublished(backend, platform), platform).toBe(names.includes(`${platform}-${backend}`));
+      }
     }
   });
 

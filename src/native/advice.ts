@@ -1,7 +1,7 @@
 /** What to do when a library cannot be used: for each thing that goes wrong, the command that mends it. */
 
 import { type LibraryFolder, ownVersion, packageDirectory } from "./library-folder.js";
-import type { GpuBackend } from "./platform.js";
+import { type GpuBackend, gpuPackage, isGpuPackagePublished } from "./platform.js";
 
 const installed = packageDirectory.split(/[\\/]/).includes("node_modules");
 
@@ -9,6 +9,12 @@ export const buildCommand = installed ? "npx jina-reranker build" : "npm run bui
 
 export function installCommand(name: string): string {
   return `npm install ${name}@${ownVersion}`;
+}
+
+/** For a backend that is not there: its package, or a build where there is none. */
+export function backendCommand(backend: GpuBackend): string {
+  if (isGpuPackagePublished(backend)) return installCommand(gpuPackage(backend));
+  return `${buildCommand}${installed ? "" : " --"} -DGGML_${backend.toUpperCase()}=ON`;
 }
 
 /** For a folder of which a file is missing, damaged or refused. */
@@ -31,7 +37,10 @@ export function driverAdvice(backend: GpuBackend): string {
 export function refusalAdvice(backend: GpuBackend, reason: string, folder: LibraryFolder): string {
   const cublas = reason.match(/lib(?:cublas(?:Lt)?|cudart)\.so\.(\d+)/);
   if (cublas) {
-    return `install cuBLAS of CUDA ${cublas[1]} (NVIDIA's packages: apt-get install libcublas-${cublas[1]}-0), or name its folder in LD_LIBRARY_PATH`;
+    return (
+      `install cuBLAS of CUDA ${cublas[1]} (Debian's non-free: apt-get install libcublas${cublas[1]}; NVIDIA's repository: ` +
+      `the newest libcublas-${cublas[1]}-*), or name its folder in LD_LIBRARY_PATH`
+    );
   }
   if (/version `GLIBC(XX)?_[\d.]+' not found/.test(reason)) return `this system is older than the package: ${buildCommand}`;
   if (!/no usable device/.test(reason)) return renewCommand(folder);

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { RerankError } from "../errors.js";
 import { type Addon, type Finding, loadAddon } from "./addon.js";
-import { driverAdvice, installCommand, refusalAdvice, renewCommand } from "./advice.js";
+import { backendCommand, driverAdvice, installCommand, refusalAdvice, renewCommand } from "./advice.js";
 import { damageOf, installedPackage, type LibraryFolder, librariesOf, ownVersion } from "./library-folder.js";
 import {
   type BackendName,
@@ -84,11 +84,11 @@ function attempt(addon: Addon, backend: GpuBackend): BackendStatus {
   const folder: LibraryFolder | undefined = beside ?? installed;
   if (!folder) {
     return noDriver === undefined
-      ? unusable(name, "not installed", installCommand(name))
+      ? unusable(name, "not installed", backendCommand(backend))
       : unusable(
           name,
           `not installed, and there is no driver: ${noDriver}`,
-          `${driverAdvice(backend)}; then ${installCommand(name)}`,
+          `${driverAdvice(backend)}; then ${backendCommand(backend)}`,
         );
   }
   const path = join(folder.directory, file);

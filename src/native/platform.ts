@@ -15,6 +15,11 @@ export function gpuPackage(backend: GpuBackend): string {
   return backend === "metal" ? addonPackage : `${addonPackage}-${backend}`;
 }
 
+/** Whether that package is published: native/prebuild/targets.json is the table, and a test holds this against it. */
+export function isGpuPackagePublished(backend: GpuBackend, on = platform): boolean {
+  return (backend === "metal" ? ["darwin-arm64"] : ["linux-x64", "win32-x64"]).includes(on);
+}
+
 export function backendLibrary(backend: BackendName): string {
   return process.platform === "win32" ? `ggml-${backend}.dll` : `libggml-${backend}.so`;
 }
