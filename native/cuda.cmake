@@ -27,7 +27,7 @@ set(GGML_CUDA_NCCL OFF CACHE BOOL "set by jina-reranker" FORCE)
 # Turing, Ampere (A100, RTX 30), Ada, Hopper and, with a toolkit that knows it, Blackwell (RTX 50). A card that is newer, or
 # between two of them, compiles what Hopper's has when a program starts; of Blackwell's llama.cpp makes 120a, for that card alone.
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-    if(DEFINED ENV{CUDAARCHS})
+    if(NOT "$ENV{CUDAARCHS}" STREQUAL "")
         set(CMAKE_CUDA_ARCHITECTURES "$ENV{CUDAARCHS}")
     else()
         set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90)

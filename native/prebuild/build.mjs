@@ -2,7 +2,7 @@
  * Builds the libraries of one package: those with the addon through prebuildify, a GPU backend as the one library it is.
  * They are left, stripped, in build/packages/<target>/prebuilds/<platform>.
  *
- *     node native/prebuild/build.mjs [TARGET…]        default: every target of this platform
+ *     node native/prebuild/build.mjs [TARGET…]        default: every target that can be built here
  */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, rmSync } from "node:fs";
@@ -10,7 +10,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import prebuildify from "prebuildify";
 import { buildNative } from "../build.mjs";
-import { platformOf, targetNamed, targetsHere } from "./targets.mjs";
+import { buildOf, platformOf, targetNamed, targetsHere } from "./targets.mjs";
 import { vulkanTools } from "./vulkan-tools.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -19,9 +19,11 @@ const root = resolve(here, "..", "..");
 export const stagingOf = (target) => join(root, "build", "packages", target.name);
 export const librariesOf = (target) => join(stagingOf(target), "prebuilds", platformOf(target));
 
-function requirePlatform(target) {
-  const platform = `${process.platform}-${process.arch}`;
-  if (platformOf(target) !== platform) throw new Error(`${target.name} is built on ${platformOf(target)}, this is ${platform}`);
+function requireCompiler(target) {
+  if (buildOf(target)) return;
+  const machine = `${process.platform}-${process.arch}`;
+  const compiler = target.cross?.on === machine ? `; it can be with another compiler (Debian: ${target.cross.install})` : "";
+  throw new Error(`${target.name} is built on ${platformOf(target)}, this is ${machine}${compiler}`);
 }
 
 function buildAddon(target) {
@@ -31,9 +33,11 @@ function buildAddon(target) {
     cwd: stagingOf(target),
     name: "jina_reranker",
     targets: [{ runtime: "node", target: process.versions.node }],
+    arch: target.cpu,
     napi: true,
     tagLibc: target.libc !== undefined,
     strip: true,
+    stripBin: buildOf(target).strip,
     // Windows starts no script by its first line.
     nodeGyp: process.platform === "win32" ? `"${process.execPath}" "${shim}"` : shim,
   };
@@ -43,7 +47,7 @@ function buildAddon(target) {
 async function buildBackend(target, log) {
   const windows = process.platform === "win32";
   const file = windows ? `ggml-${target.backend}.dll` : `libggml-${target.backend}.so`;
-  const definitions = [...target.definitions, "-DJINA_RERANKER_TESTS=OFF", ...toolsFor(target, log)];
+  const definitions = [...buildOf(target).definitions, ...toolsFor(target, log)];
   const built = await buildNative({
     directory: join(root, "build", target.name),
     library: { target: `ggml-${target.backend}`, file },
@@ -64,7 +68,7 @@ function toolsFor(target, log) {
 
 /** Returns the folder of the libraries. */
 export async function buildTarget(target, log = (line) => process.stderr.write(`${line}\n`)) {
-  requirePlatform(target);
+  requireCompiler(target);
   log(`${target.name}: building`);
   rmSync(stagingOf(target), { recursive: true, force: true });
   mkdirSync(stagingOf(target), { recursive: true });

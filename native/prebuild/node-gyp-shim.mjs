@@ -8,7 +8,7 @@ import { copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildNative } from "../build.mjs";
-import { targetNamed } from "./targets.mjs";
+import { buildOf, targetNamed } from "./targets.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const output = resolve("build", "Release");
@@ -17,7 +17,7 @@ try {
   const target = targetNamed(process.env.JINA_RERANKER_TARGET ?? "");
   const libraries = await buildNative({
     directory: join(root, "build", target.name),
-    definitions: [...target.definitions, "-DJINA_RERANKER_TESTS=OFF"],
+    definitions: buildOf(target).definitions,
   });
   rmSync(output, { recursive: true, force: true });
   mkdirSync(output, { recursive: true });

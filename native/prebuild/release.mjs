@@ -1,5 +1,5 @@
 /**
- * A release, as far as this machine goes: builds the packages of its platform, runs every check, runs those of the scores
+ * A release, as far as this machine goes: builds the packages that it can, runs every check, runs those of the scores
  * once more on the libraries as they are packed, packs, and prints what the other machines of the table must do.
  *
  *     node native/prebuild/release.mjs [--skip-checks]
@@ -13,7 +13,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { buildTarget, librariesOf } from "./build.mjs";
-import { buildCommand, packageName, targets, targetsHere } from "./targets.mjs";
+import { buildCommand, packageName, platformOf, runsHere, targets, targetsHere } from "./targets.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const log = (line) => process.stderr.write(`${line}\n`);
@@ -37,13 +37,13 @@ try {
     try {
       await buildTarget(target, log);
     } catch (error) {
-      if (target.backend === undefined) throw error;
+      if (target.backend === undefined && runsHere(target)) throw error;
       notBuilt.set(target.name, reasonOf(error));
     }
   }
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
   if (!flags["skip-checks"]) mustRun("every check", [join(root, "test", "run.mjs")]);
-  const [addon] = targetsHere();
+  const addon = targetsHere().find(runsHere);
   if (addon) {
     const scores = ["batch", "parity", "document-cache"].map((name) => `test/${name}.test.ts`);
     mustRun("the scores, on the packed libraries", [vitest, "run", ...scores], { JINA_RERANKER_NATIVE: librariesOf(addon) });
@@ -51,6 +51,9 @@ try {
   mustRun("packing", [join(root, "native", "prebuild", "pack.mjs")]);
 
   log("\n== the other machines");
+  for (const target of targetsHere().filter((other) => !runsHere(other) && !notBuilt.has(other.name))) {
+    log(`${packageName(target)}: was built and packed here, and wants a try on ${platformOf(target)}`);
+  }
   for (const target of targets.filter((other) => notBuilt.has(other.name) || !existsSync(librariesOf(other)))) {
     const reason = notBuilt.get(target.name);
     log(`${packageName(target)}: on ${target.runner}, with ${target.needs}: npm run setup && ${buildCommand(target)}`);

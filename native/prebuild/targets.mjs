@@ -3,6 +3,7 @@
  *
  *     node native/prebuild/targets.mjs manifests | commands | matrix
  */
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,9 +23,34 @@ export function targetNamed(name) {
   return target;
 }
 
-/** Those of this machine's platform, the one with the addon first. */
+const machine = `${process.platform}-${process.arch}`;
+
+export const runsHere = (target) => platformOf(target) === machine;
+
+/** What a compiler for another platform is told; undefined where there is none for this target. */
+function crossOf({ cross }) {
+  if (cross?.on !== machine || spawnSync(`${cross.compilers}-g++`, ["--version"]).status !== 0) return undefined;
+  return {
+    strip: `${cross.compilers}-strip`,
+    definitions: [
+      "-DCMAKE_SYSTEM_NAME=Linux",
+      `-DCMAKE_SYSTEM_PROCESSOR=${cross.processor}`,
+      `-DCMAKE_C_COMPILER=${cross.compilers}-gcc`,
+      `-DCMAKE_CXX_COMPILER=${cross.compilers}-g++`,
+    ],
+  };
+}
+
+/** How a target is built on this machine; undefined where it cannot be. */
+export function buildOf(target) {
+  const { definitions, strip } = runsHere(target) ? { definitions: [], strip: "strip" } : (crossOf(target) ?? {});
+  return definitions && { definitions: [...target.definitions, "-DJINA_RERANKER_TESTS=OFF", ...definitions], strip };
+}
+
+/** Those that can be built here: of this machine's platform, the one with the addon first, then of others. */
 export function targetsHere() {
-  return targets.filter((target) => platformOf(target) === `${process.platform}-${process.arch}`);
+  const possible = targets.filter(buildOf);
+  return [...possible.filter(runsHere), ...possible.filter((target) => !runsHere(target))];
 }
 
 /** `libraries`: file name -> sha256, which the loader compares before it opens one. */

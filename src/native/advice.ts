@@ -1,8 +1,10 @@
 /** What to do when a library cannot be used: for each thing that goes wrong, the command that mends it. */
 
+import { join } from "node:path";
 import { type LibraryFolder, ownVersion, packageDirectory } from "./library-folder.js";
 import { type GpuBackend, gpuPackage, isGpuPackagePublished } from "./platform.js";
 
+const windows = process.platform === "win32";
 const installed = packageDirectory.split(/[\\/]/).includes("node_modules");
 
 export const buildCommand = installed ? "npx jina-reranker build" : "npm run build:native";
@@ -19,15 +21,22 @@ export function backendCommand(backend: GpuBackend): string {
 
 /** For a folder of which a file is missing, damaged or refused. */
 export function renewCommand({ manifest, directory }: LibraryFolder): string {
-  return manifest ? `rm -r node_modules/${manifest.name} && npm install` : `rm -r ${directory} && ${buildCommand}`;
+  const remove = windows ? "rmdir /s /q" : "rm -r";
+  return manifest
+    ? `${remove} ${join("node_modules", manifest.name)} && npm install`
+    : `${remove} ${directory} && ${buildCommand}`;
 }
 
 export function driverAdvice(backend: GpuBackend): string {
   switch (backend) {
     case "cuda":
-      return "install the NVIDIA driver (Debian: apt-get install nvidia-driver; a container: docker run --gpus all); nvidia-smi must list the card";
+      return windows
+        ? "install NVIDIA's driver; nvidia-smi must list the card"
+        : "install the NVIDIA driver (Debian: apt-get install nvidia-driver; a container: docker run --gpus all); nvidia-smi must list the card";
     case "vulkan":
-      return "apt-get install libvulkan1 mesa-vulkan-drivers, or the card maker's own driver";
+      return windows
+        ? "install the card maker's driver"
+        : "apt-get install libvulkan1 mesa-vulkan-drivers, or the card maker's own driver";
     case "metal":
       return buildCommand;
   }
@@ -42,13 +51,17 @@ export function refusalAdvice(backend: GpuBackend, reason: string, folder: Libra
       `the newest libcublas-${cublas[1]}-*), or name its folder in LD_LIBRARY_PATH`
     );
   }
+  // Windows does not say which one.
+  if (windows && backend === "cuda" && /module (could )?not (be )?found/i.test(reason)) {
+    return "install the CUDA toolkit's cuBLAS, and add the folder of cublas64_*.dll to PATH";
+  }
   if (/version `GLIBC(XX)?_[\d.]+' not found/.test(reason)) return `this system is older than the package: ${buildCommand}`;
   if (!/no usable device/.test(reason)) return renewCommand(folder);
   switch (backend) {
     case "cuda":
       return "nvidia-smi must list a card; a container needs docker run --gpus all; CUDA_VISIBLE_DEVICES may hide it";
     case "vulkan":
-      return "vulkaninfo --summary must list a GPU (apt-get install vulkan-tools); a software device is used only when asked for: GGML_VK_VISIBLE_DEVICES=0";
+      return "vulkaninfo --summary must list a GPU (Debian: apt-get install vulkan-tools); a software device is used only when asked for: GGML_VK_VISIBLE_DEVICES=0";
     case "metal":
       return "this Mac has no GPU that Metal supports";
   }

@@ -15,6 +15,7 @@ import {
   type GpuBackend,
   gpuBackends,
   gpuPackage,
+  isGpuPackagePublished,
   platform,
 } from "./platform.js";
 
@@ -83,11 +84,14 @@ function attempt(addon: Addon, backend: GpuBackend): BackendStatus {
   const noDriver = driver === undefined ? undefined : addon.binding.whyNotLoadable(driver);
   const folder: LibraryFolder | undefined = beside ?? installed;
   if (!folder) {
+    const [what, reason] = isGpuPackagePublished(backend)
+      ? [name, "not installed"]
+      : [file, `not built, and there is no package of it for ${platform}`];
     return noDriver === undefined
-      ? unusable(name, "not installed", backendCommand(backend))
+      ? unusable(what, reason, backendCommand(backend))
       : unusable(
-          name,
-          `not installed, and there is no driver: ${noDriver}`,
+          what,
+          `${reason}, and there is no driver: ${noDriver}`,
           `${driverAdvice(backend)}; then ${backendCommand(backend)}`,
         );
   }
