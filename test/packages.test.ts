@@ -63,7 +63,9 @@ beforeAll(async () => {
   const packed = join(work, "packed");
   await mustRun(process.execPath, [pack, "--destination", packed], root);
   await mustRun(process.execPath, [pack, "--destination", packed, "--libraries", builtLibraries, platform], root);
-  for (const name of (await readdir(packed)).filter((file) => file.endsWith(".tgz"))) tarballs[name] = join(packed, name);
+  // Packages for other platforms may have been built here as well.
+  const fits = new RegExp(`^jina-reranker-([\\d.]+|${platform}.*)\\.tgz$`);
+  for (const name of (await readdir(packed)).filter((file) => fits.test(file))) tarballs[name] = join(packed, name);
 
   project = join(work, "project");
   await mkdir(project);
