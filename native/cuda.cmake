@@ -11,6 +11,11 @@ if(NOT CUDAToolkit_FOUND)
     message(FATAL_ERROR "GGML_CUDA needs NVIDIA's CUDA toolkit (nvcc), and it was not found. Install it, or name its folder: "
         "-DCUDAToolkit_ROOT=/usr/local/cuda")
 endif()
+# Older ones lack what llama.cpp calls on Hopper.
+if(CUDAToolkit_VERSION VERSION_LESS 12)
+    message(FATAL_ERROR "GGML_CUDA needs CUDA 12 or newer, and ${CUDAToolkit_VERSION} was found in ${CUDAToolkit_TARGET_DIR}. "
+        "Another is named by -DCUDAToolkit_ROOT=/usr/local/cuda")
+endif()
 if(NOT TARGET CUDA::cublas)
     message(FATAL_ERROR "CUDA ${CUDAToolkit_VERSION} was found in ${CUDAToolkit_TARGET_DIR}, without cuBLAS, which GGML_CUDA needs: "
         "install libcublas-dev of the same version (NVIDIA's packages: libcublas-dev-${CUDAToolkit_VERSION_MAJOR}-${CUDAToolkit_VERSION_MINOR}), "
@@ -31,9 +36,7 @@ if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
         set(CMAKE_CUDA_ARCHITECTURES "$ENV{CUDAARCHS}")
     else()
         set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90)
-        if(CUDAToolkit_VERSION VERSION_LESS 11.8)
-            message(FATAL_ERROR "CUDA ${CUDAToolkit_VERSION} was found in ${CUDAToolkit_TARGET_DIR}; 11.8 or newer is needed")
-        elseif(CUDAToolkit_VERSION VERSION_GREATER_EQUAL 12.8)
+        if(CUDAToolkit_VERSION VERSION_GREATER_EQUAL 12.8)
             list(APPEND CMAKE_CUDA_ARCHITECTURES 120-virtual)
         endif()
     endif()
