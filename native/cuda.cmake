@@ -2,7 +2,7 @@
 # because without it llama.cpp fails late and says little.
 
 # One toolkit for compiling and for linking: that of CUDACXX or CUDAToolkit_ROOT, else the one CMake finds.
-if(DEFINED ENV{CUDACXX} AND NOT DEFINED CUDAToolkit_ROOT)
+if(IS_ABSOLUTE "$ENV{CUDACXX}" AND NOT DEFINED CUDAToolkit_ROOT)
     get_filename_component(nvcc_directory "$ENV{CUDACXX}" DIRECTORY)
     get_filename_component(CUDAToolkit_ROOT "${nvcc_directory}" DIRECTORY)
 endif()

@@ -27,13 +27,17 @@ function whatIsMissing(): string | undefined {
 
 const missing = whatIsMissing();
 
+const nodeVersion = "20.20.2";
+const compiled = (name: string) => JSON.stringify(pathToFileURL(join(root, "dist", name)).href);
+
 const program = `
-  const { Reranker } = await import(${JSON.stringify(pathToFileURL(join(root, "dist", "index.js")).href)});
+  const { Reranker } = await import(${compiled("index.js")});
+  const { native } = await import(${compiled("native.js")});
   const { options, request } = JSON.parse(process.argv[1]);
   const reranker = await Reranker.load(options);
   const { logits } = await reranker.score(request);
   const alone = await reranker.score({ ...request, documents: request.documents.slice(-1) });
-  process.stdout.write(JSON.stringify({ logits: [...logits], alone: alone.logits[0], processor: process.arch }));
+  process.stdout.write(JSON.stringify({ logits: [...logits], alone: alone.logits[0], features: native.backends().cpuFeatures }));
   await reranker.close();`;
 
 const request = {
@@ -43,17 +47,18 @@ const request = {
 
 describe.skipIf(missing !== undefined)(`linux-arm64${missing ? `, not tested: ${missing}` : ""}`, () => {
   it.each([
-    { cpu: "cortex-a53", variant: "armv8.0" },
-    { cpu: "cortex-a76", variant: "armv8.2" },
-    { cpu: "a64fx", variant: "armv8.2 with SVE" },
-    { cpu: "max", variant: "armv8.6" },
-  ])("scores as x64 does on $cpu ($variant)", { timeout: 120_000 }, async ({ cpu }) => {
+    { cpu: "cortex-a53", has: "NEON", lacks: "DOTPROD" },
+    { cpu: "cortex-a76", has: "DOTPROD", lacks: "SVE" },
+    // SVE's vectors have 128 bits in Neoverse V2 (Graviton 4, Grace), 256 in Neoverse V1 (Graviton 3).
+    { cpu: "max,sve-max-vq=1", has: "MATMUL_INT8", lacks: "SME" },
+    { cpu: "max,sve-max-vq=2", has: "MATMUL_INT8", lacks: "SME" },
+  ])("scores as x64 does on $cpu, with $has and without $lacks", { timeout: 120_000 }, async ({ cpu, has, lacks }) => {
     const files = await randomModel({ ...wideShape, layers: 2 }, "f16");
     const options = { ...files, contextSize: 1024, batchTokens: 256, threads: 1, documentCacheMb: 0, scoreCacheMb: 0 };
     await using reranker = await Reranker.load({ ...options, backend: "cpu" });
     const expected = [...(await reranker.score(request)).logits];
 
-    const node = await otherNode(process.versions.node, "arm64");
+    const node = await otherNode(nodeVersion, "arm64");
     const args = ["-cpu", cpu, "-L", systemRoot, node, "--input-type=module", "-e", program];
     const child = spawn(emulator ?? "", [...args, JSON.stringify({ options, request })], {
       env: { ...process.env, JINA_RERANKER_NATIVE: libraries },
@@ -61,8 +66,9 @@ describe.skipIf(missing !== undefined)(`linux-arm64${missing ? `, not tested: ${
     });
     const { code, stdout, stderr } = await ended(child);
     expect([code, stderr]).toEqual([0, ""]);
-    const answer: { logits: number[]; alone: number; processor: string } = JSON.parse(stdout);
-    expect(answer.processor).toBe("arm64");
+    const answer: { logits: number[]; alone: number; features: string[] } = JSON.parse(stdout);
+    expect(answer.features).toContain(has);
+    expect(answer.features).not.toContain(lacks);
     const largest = Math.max(...expected.map((logit, index) => Math.abs(logit - (answer.logits[index] ?? Number.NaN))));
     expect(Math.max(...expected) - Math.min(...expected)).toBeGreaterThan(4e-2);
     expect(largest).toBeLessThan(2e-2);
