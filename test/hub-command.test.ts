@@ -58,19 +58,17 @@ async function partialBytes({ variables }: Machine): Promise<number> {
   const blobs = join(variables.HF_HOME ?? "", "hub", "models--someone--jina-reranker-copy", "blobs");
   const names = await readdir(blobs).catch(() => []);
   const partial = names.find((name) => name.endsWith(".partial"));
-  return partial === undefined ? 0 : (await stat(join(blobs, partial))).size;
+  if (partial === undefined) return 0;
+  // It is renamed when all of it is there, which may be now.
+  return stat(join(blobs, partial)).then(
+    ({ size }) => size,
+    () => 0,
+  );
 }
 
 /** Until so much of the GGUF is on disk. */
 async function arrived(on: Machine, bytes: number): Promise<void> {
-  let there = 0;
-  const look = () => {
-    void partialBytes(on).then((size) => {
-      there = size;
-    });
-    return there >= bytes;
-  };
-  await until(look);
+  await until(async () => (await partialBytes(on)) >= bytes);
 }
 
 async function sha256(path: string): Promise<string> {

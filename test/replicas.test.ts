@@ -119,7 +119,12 @@ describe.skipIf(haproxy === undefined && !process.env.CI)(
       const url = await startBalancer([first, second]);
       const load = startLoad(url, { connections, body, timeoutMs: 60_000 });
       await untilAnswered(load, 100);
+      const exit = once(first.command.child, "exit");
       first.command.child.kill("SIGKILL");
+      // The signal's own time is too early: until the kernel has closed its sockets, and haproxy has read of it, they take
+      // requests. It still counts as up then, for it is asked for its health twice a second.
+      await exit;
+      await untilAnswered(load, connections);
       const killedAt = performance.now();
       await untilAnswered(load, 100);
       const outcomes = await load.stop();

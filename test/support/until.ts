@@ -5,6 +5,6 @@
 
 import { vi } from "vitest";
 
-export async function until(condition: () => boolean): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   await vi.waitUntil(condition, { timeout: 60_000, interval: 5 });
 }
