@@ -26,21 +26,25 @@ interface Report {
   readonly repeated: number;
 }
 
-describe.each(suffixes)("engine-load%s", (suffix) => {
-  it("ends every job once, with the same bits for the same pair, and no report", async () => {
-    expect(existsSync(program(suffix)), "built by node native/build.mjs").toBe(true);
-    const shape = { ...wideShape, layers: 2 };
-    const { modelPath } = await randomModel(shape);
-    const args = [join(root, "build", "Release"), modelPath, String(shape.embeddingLength), String(seconds)];
-    // ggml's threads wait for each other by atomics that ThreadSanitizer does not see: its own libraries are left out.
-    const env = { ...process.env, TSAN_OPTIONS: "ignore_noninstrumented_modules=1 exitcode=66" };
-    const { stdout, stderr } = await promisify(execFile)(program(suffix), args, { env, maxBuffer: 1 << 26 });
-    expect(stderr).not.toMatch(/Sanitizer/);
-    const report: Report = JSON.parse(stdout);
-    expect(report.wrong).toBe(0);
-    expect(report.ended).toBe(report.submitted);
-    expect(report.completed).toBeGreaterThan(0);
-    expect(report.cancelled).toBeGreaterThan(0);
-    expect(report.repeated).toBeGreaterThan(0);
-  });
-});
+// Attention is the engine's own with both, the products with quantized weights only.
+describe.each(suffixes.flatMap((suffix) => [["f32", suffix] as const, ["q4_k_m", suffix] as const]))(
+  "%s, engine-load%s",
+  (weights, suffix) => {
+    it("ends every job once, with the same bits for the same pair, and no report", async () => {
+      expect(existsSync(program(suffix)), "built by node native/build.mjs").toBe(true);
+      const shape = { ...wideShape, layers: 2 };
+      const { modelPath } = await randomModel(shape, weights);
+      const args = [join(root, "build", "Release"), modelPath, String(shape.embeddingLength), String(seconds)];
+      // ggml's threads wait for each other by atomics that ThreadSanitizer does not see: its own libraries are left out.
+      const env = { ...process.env, TSAN_OPTIONS: "ignore_noninstrumented_modules=1 exitcode=66" };
+      const { stdout, stderr } = await promisify(execFile)(program(suffix), args, { env, maxBuffer: 1 << 26 });
+      expect(stderr).not.toMatch(/Sanitizer/);
+      const report: Report = JSON.parse(stdout);
+      expect(report.wrong).toBe(0);
+      expect(report.ended).toBe(report.submitted);
+      expect(report.completed).toBeGreaterThan(0);
+      expect(report.cancelled).toBeGreaterThan(0);
+      expect(report.repeated).toBeGreaterThan(0);
+    });
+  },
+);

@@ -209,7 +209,7 @@ void end(const AttentionTask & task, const Work & work) {
 
 }  // namespace
 
-void ATTENTION_KERNEL(const AttentionTask & task, float * scratch) {
+void KERNEL_NAME(const AttentionTask & task, float * scratch) {
     const Work work(task, scratch);
     begin(task, work);
     const int64_t n_visible = task.n_visible[task.n_tokens - 1];

@@ -1,12 +1,11 @@
 #include "attention.h"
 
 #include "backend.h"
-#include "ggml-cpp.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
-#include <memory>
 
 namespace jina_reranker {
 
@@ -63,25 +62,17 @@ std::vector<AttentionKernel> Attention::kernels() {
     return kernels;
 }
 
-Attention::Attention(int32_t n_threads, AttentionKernel kernel) :
+Attention::Attention(int32_t n_threads, Turns & turns, AttentionKernel kernel) :
     kernel_(kernel != nullptr ? kernel : kernels().back()),
-    scratch_(static_cast<size_t>(n_threads)) {
-    // Only ggml knows what the parameters of its custom operation look like.
-    const ggml_context_ptr context(ggml_init({ ggml_tensor_overhead(), nullptr, true }));
-    const ggml_tensor *    custom =
-        ggml_custom_4d(context.get(), GGML_TYPE_F32, 1, 1, 1, 1, nullptr, 0, compute, GGML_N_TASKS_MAX, this);
-    std::memcpy(op_params_.data(), custom->op_params, sizeof(op_params_));
-}
-
-Attention::~Attention() {
-    finished_.load(std::memory_order_acquire);
-}
+    turns_(turns),
+    op_(compute, this),
+    scratch_(static_cast<size_t>(n_threads)) {}
 
 bool Attention::replace(ggml_tensor * node) {
     if (node->op != GGML_OP_FLASH_ATTN_EXT) {
         return true;
     }
-    finished_.load(std::memory_order_acquire);
+    const Turn           turn(turns_);
     std::array<float, 3> params = {};  // scale, ALiBi's bias, soft cap
     std::memcpy(params.data(), node->op_params, sizeof(params));
     const ggml_tensor & q    = *node->src[0];
@@ -99,18 +90,15 @@ bool Attention::replace(ggml_tensor * node) {
         scratch.cells.resize(static_cast<size_t>(kAttentionTokens * mask->ne[0] + 1));
         scratch.n_visible.resize(static_cast<size_t>(kAttentionTokens));
     }
-    node->op = GGML_OP_CUSTOM;
-    std::memcpy(node->op_params, op_params_.data(), sizeof(op_params_));
-    std::memcpy(&node->op_params[op_params_.size() - 1], params.data(), sizeof(float));
+    op_.take(node, params[0]);
     node->src[1] = unrounded(node->src[1]);
     node->src[2] = unrounded(node->src[2]);
-    finished_.fetch_add(1, std::memory_order_release);
     return true;
 }
 
 void Attention::compute(ggml_tensor * node, int thread, int n_threads, void * user_data) {
-    auto & attention = *static_cast<Attention *>(user_data);
-    attention.finished_.load(std::memory_order_acquire);
+    auto &        attention = *static_cast<Attention *>(user_data);
+    const Turn    turn(attention.turns_);
     const int64_t n_tokens = node->src[0]->ne[1];
     const int64_t n_heads  = node->src[1]->ne[2];
     const int64_t n_tasks  = (n_tokens + kAttentionTokens - 1) / kAttentionTokens * n_heads;
@@ -119,7 +107,6 @@ void Attention::compute(ggml_tensor * node, int thread, int n_threads, void * us
         attention.compute_tokens(*node, task % n_heads, begin, std::min(begin + kAttentionTokens, n_tokens),
                                  attention.scratch_[static_cast<size_t>(thread)]);
     }
-    attention.finished_.fetch_add(1, std::memory_order_release);
 }
 
 // head: of K and V.
@@ -166,7 +153,7 @@ void Attention::compute_tokens(
         task.n_tokens         = after - first;
         task.n_heads          = n_gqa;
         task.head_size        = q.ne[0];
-        std::memcpy(&task.scale, &node.op_params[op_params_.size() - 1], sizeof(float));
+        task.scale            = CustomOp::value_of<float>(node);
         kernel_(task, scratch.numbers.data());
         first = after;
     }

@@ -84,7 +84,9 @@ Decoder::Decoder(llama_model *             model,
     options_(options),
     padding_token_(padding_token),
     abort_(abort),
-    attention_(options.own_attention ? std::make_unique<Attention>(options.n_threads) : nullptr) {
+    attention_(options.own_attention ? std::make_unique<Attention>(options.n_threads, turns_) : nullptr),
+    matmul_(options.own_matmul ? std::make_unique<MatMul>(options.n_threads, turns_, MatMul::kernels().back()) :
+                                 nullptr) {
     llama_context_params params = llama_context_default_params();
     params.n_batch              = static_cast<uint32_t>(options.batch_tokens + n_fill(options));
     params.n_ubatch             = params.n_batch;
@@ -202,7 +204,10 @@ void Decoder::restore(llama_seq_id sequence, const DocumentCache::Entry & entry,
 void Decoder::decode(const std::vector<Slice> & slices) {
     fill(slices);
     hidden_.clear();
-    attention_failed_ = false;
+    replace_failed_ = false;
+    if (matmul_) {
+        matmul_->begin_graph();
+    }
     take_last_error();
     const int32_t status = llama_decode(context_.get(), batch_.get());
     if (status != 0) {
@@ -210,9 +215,9 @@ void Decoder::decode(const std::vector<Slice> & slices) {
         throw Error(ErrorCode::engine_error,
                     "llama_decode returned " + std::to_string(status) + (reason.empty() ? "" : ": " + reason));
     }
-    if (attention_failed_) {
+    if (replace_failed_) {
         throw Error(ErrorCode::engine_error,
-                    "the model's attention cannot be computed here: out of memory, or of an unknown shape");
+                    "a part of the model cannot be computed here: out of memory, or of an unknown shape");
     }
     const auto   n_outputs = static_cast<size_t>(std::count(batch_.outputs.begin(), batch_.outputs.end(), 1));
     const auto   n_embd    = static_cast<size_t>(llama_model_n_embd(llama_get_model(context_.get())));
@@ -255,9 +260,10 @@ bool Decoder::on_eval(ggml_tensor * tensor, bool ask, void * user_data) {
     auto & decoder = *static_cast<Decoder *>(user_data);
     if (ask) {
         try {
-            decoder.attention_failed_ |= decoder.attention_ && !decoder.attention_->replace(tensor);
+            decoder.replace_failed_ |= decoder.attention_ && !decoder.attention_->replace(tensor);
+            decoder.replace_failed_ |= decoder.matmul_ && !decoder.matmul_->replace(tensor);
         } catch (const std::bad_alloc &) {
-            decoder.attention_failed_ = true;  // llama.cpp is between this and decode(), which throws
+            decoder.replace_failed_ = true;  // llama.cpp is between this and decode(), which throws
         }
         return std::strcmp(tensor->name, "result_norm") == 0;
     }

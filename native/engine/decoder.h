@@ -7,6 +7,7 @@
 #include "batch-planner.h"
 #include "document-cache.h"
 #include "llama-cpp.h"
+#include "matmul.h"
 #include "threads.h"
 #include "types.h"
 
@@ -26,6 +27,7 @@ struct DecoderOptions {
     int32_t        n_threads;
     FlashAttention flash_attention;
     bool           own_attention;  // Attention takes the place of flash attention, which is then on
+    bool           own_matmul;     // MatMul takes the place of ggml's products; needs weights that lie as in the file
     KvType         kv_type;
 };
 
@@ -112,8 +114,10 @@ class Decoder {
     DecoderOptions             options_;
     llama_token                padding_token_;
     const std::atomic<bool> &  abort_;
+    Turns                      turns_;
     std::unique_ptr<Attention> attention_;
-    bool                       attention_failed_ = false;
+    std::unique_ptr<MatMul>    matmul_;
+    bool                       replace_failed_ = false;
     llama_context_ptr          context_;
     Batch                      batch_;
     std::vector<float>         hidden_;

@@ -63,8 +63,8 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     info_.n_seq_max         = std::clamp(info_.batch_tokens / kShortestPrompt, 1, kMostSequences);
 
     const DecoderOptions decoder_options = {
-        info_.context_size, info_.batch_tokens,    info_.n_seq_max, exact,           alignment,
-        info_.n_threads,    info_.flash_attention, own_attention,   options_.kv_type
+        info_.context_size,    info_.batch_tokens, info_.n_seq_max,      exact,           alignment, info_.n_threads,
+        info_.flash_attention, own_attention,      model_->own_matmul(), options_.kv_type
     };
     prompter_ = std::make_unique<Prompter>(model_->vocab(), model_->score_token(), info_.context_size);
     threads_  = std::make_unique<ThreadPool>(info_.n_threads);

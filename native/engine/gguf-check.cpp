@@ -30,13 +30,14 @@ class GgufCheck {
   public:
     explicit GgufCheck(const std::string & path) : path_(path) {}
 
-    void run() {
+    GgufInfo run() {
         check_file();
         parse();
         check_extent();
         check_architecture();
         check_hyperparameters();
         check_tokenizer();
+        return { layer_types() };
     }
 
   private:
@@ -144,6 +145,17 @@ class GgufCheck {
         }
     }
 
+    std::set<ggml_type> layer_types() const {
+        std::set<ggml_type> types;
+        for (ggml_tensor * tensor = ggml_get_first_tensor(meta_.get()); tensor != nullptr;
+             tensor               = ggml_get_next_tensor(meta_.get(), tensor)) {
+            if (std::strncmp(tensor->name, "blk.", 4) == 0 && ggml_n_dims(tensor) == 2) {
+                types.insert(tensor->type);
+            }
+        }
+        return types;
+    }
+
     int64_t key(const std::string & name, gguf_type type) const {
         const int64_t id = gguf_find_key(gguf_.get(), name.c_str());
         if (id < 0) {
@@ -180,8 +192,8 @@ class GgufCheck {
 
 }  // namespace
 
-void check_gguf(const std::string & path) {
-    GgufCheck(path).run();
+GgufInfo check_gguf(const std::string & path) {
+    return GgufCheck(path).run();
 }
 
 }  // namespace jina_reranker

@@ -3,11 +3,19 @@
 // Refuses a file that llama.cpp would abort on or misread, before llama.cpp sees it: a failed GGML_ASSERT ends the
 // process and cannot be caught.
 
+#include "ggml.h"
+
+#include <set>
 #include <string>
 
 namespace jina_reranker {
 
+// What a file that is sound is made of.
+struct GgufInfo {
+    std::set<ggml_type> layer_types;  // of the matrices that the layers multiply by
+};
+
 // Throws model_not_found or model_invalid with what was expected and what was found.
-void check_gguf(const std::string & path);
+GgufInfo check_gguf(const std::string & path);
 
 }  // namespace jina_reranker

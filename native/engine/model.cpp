@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "gguf-check.h"
+#include "matmul.h"
 
 #include <algorithm>
 #include <array>
@@ -42,8 +43,10 @@ ggml_backend_dev_t device_of(const Placement & placement) {
 }  // namespace
 
 Model::Model(const std::string & path, const Placement & placement, const LoadProgress & progress) {
-    device_ = device_of(placement);
-    check_gguf(path);
+    device_             = device_of(placement);
+    const GgufInfo file = check_gguf(path);
+    own_matmul_         = !on_gpu() && !MatMul::kernels().empty() &&
+                  std::all_of(file.layer_types.begin(), file.layer_types.end(), is_matmul_type);
 
     ggml_backend_dev_t                gpu     = on_gpu() ? device_ : nullptr;
     std::array<ggml_backend_dev_t, 2> devices = { gpu, nullptr };
@@ -57,7 +60,9 @@ Model::Model(const std::string & path, const Placement & placement, const LoadPr
     llama_model_params params          = llama_model_default_params();
     params.devices                     = devices.data();
     params.n_gpu_layers                = gpu != nullptr ? placement.n_gpu_layers : 0;
-    // Repacked weights are copies: read into place rather than mapped, they are held once.
+    params.use_extra_bufts             = !own_matmul_;
+    // Repacked weights are copies: read into place rather than mapped, they are held once. And what is mapped could be
+    // cut off while it is read, which ends the process.
     params.load_mode                   = gpu != nullptr ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
     params.progress_callback_user_data = &state;
     params.progress_callback           = [](float fraction, void * user_data) {

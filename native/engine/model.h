@@ -41,6 +41,10 @@ class Model {
 
     bool on_gpu() const { return ggml_backend_dev_type(device_) != GGML_BACKEND_DEVICE_TYPE_CPU; }
 
+    // The layers' weights lie in memory as in the file, and MatMul can multiply all of them; otherwise ggml does, and may
+    // have laid them out anew for that.
+    bool own_matmul() const { return own_matmul_; }
+
     // Fills what the model knows.
     void describe(EngineInfo & info) const;
 
@@ -49,6 +53,7 @@ class Model {
     ggml_backend_dev_t device_       = nullptr;
     int32_t            n_gpu_layers_ = 0;
     llama_token        score_token_  = 0;
+    bool               own_matmul_   = false;
 };
 
 }  // namespace jina_reranker

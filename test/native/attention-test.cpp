@@ -128,7 +128,8 @@ std::vector<float> attend(const Shape &                 shape,
     }
     std::memcpy(mask->data, seen.data(), ggml_nbytes(mask));
 
-    Attention attention(n_threads, kernel);
+    Turns     turns;
+    Attention attention(n_threads, turns, kernel);
     CHECK(attention.replace(node));
     CHECK_EQUAL(static_cast<int>(node->op), static_cast<int>(GGML_OP_CUSTOM));
     CHECK_EQUAL(static_cast<int>(ggml_backend_graph_compute(backend.get(), graph)),
@@ -221,7 +222,8 @@ void leaves_what_it_does_not_know() {
     ggml_context *         ctx = context.get();
     ggml_tensor *          q   = ggml_new_tensor_3d(ctx, GGML_TYPE_F32, 64, 4, 2);
     ggml_tensor *          k   = ggml_new_tensor_3d(ctx, GGML_TYPE_F16, 64, 16, 2);
-    Attention              attention(1);
+    Turns                  turns;
+    Attention              attention(1, turns);
     ggml_tensor *          unmasked = ggml_flash_attn_ext(ctx, q, k, k, nullptr, kScale, 0.0f, 0.0f);
     CHECK(!attention.replace(unmasked));
     CHECK_EQUAL(static_cast<int>(unmasked->op), static_cast<int>(GGML_OP_FLASH_ATTN_EXT));

@@ -1,0 +1,257 @@
+// The engine's products of quantized weights and activations, computed by ggml's threads in place of ggml's node, against
+// a plain f64 computation; and that nothing else in the batch changes a bit of it.
+
+#include "backend.h"
+#include "check.h"
+#include "ggml-alloc.h"
+#include "ggml-backend.h"
+#include "ggml-cpp.h"
+#include "matmul.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <random>
+#include <vector>
+
+using namespace jina_reranker;
+
+namespace {
+
+struct Shape {
+    int64_t   n_in;
+    int64_t   n_out;
+    ggml_type type;
+    bool      largest = false;  // every weight's number, before its scale
+};
+
+std::vector<float> numbers(uint32_t seed, int64_t n) {
+    std::mt19937                    random(seed);
+    std::normal_distribution<float> normal;
+    std::vector<float>              values(static_cast<size_t>(n));
+    std::generate(values.begin(), values.end(), [&] { return normal(random); });
+    return values;
+}
+
+// As they lie in a file.
+std::vector<uint8_t> weights_of(const Shape & shape) {
+    const std::vector<float> values = numbers(7, shape.n_in * shape.n_out);
+    std::vector<uint8_t>     bytes(ggml_row_size(shape.type, shape.n_in) * static_cast<size_t>(shape.n_out));
+    ggml_quantize_chunk(shape.type, values.data(), bytes.data(), 0, shape.n_out, shape.n_in, nullptr);
+    const size_t block_size = ggml_type_size(shape.type);
+    for (size_t block = 0; shape.largest && block < bytes.size(); block += block_size) {
+        // Scales come last in Q6_K, and first in the others.
+        const size_t begin = shape.type == GGML_TYPE_Q6_K ? 0 : 16;
+        const size_t end   = shape.type == GGML_TYPE_Q6_K ? block_size - 18 : block_size;
+        std::memset(&bytes[block + begin], 255, end - begin);
+    }
+    return bytes;
+}
+
+// A token's activations; some blocks are small, some large, one is all zero.
+std::vector<float> token(uint32_t seed, int64_t n_in) {
+    std::vector<float> values = numbers(seed * 31 + 1, n_in);
+    for (size_t i = 0; i < values.size(); ++i) {
+        const size_t block = i / static_cast<size_t>(kMatMulBlock);
+        values[i] *= block % 4 == 3 ? 0.0f : block % 4 == 2 ? 100.0f : 0.01f;
+    }
+    return values;
+}
+
+std::vector<std::vector<float>> tokens(uint32_t first_seed, size_t n, int64_t n_in) {
+    std::vector<std::vector<float>> list;
+    for (size_t i = 0; i < n; ++i) {
+        list.push_back(token(first_seed + static_cast<uint32_t>(i), n_in));
+    }
+    return list;
+}
+
+// Two products of the same activations after each other, and one of their sum: [n_tokens][n_out] each.
+struct Products {
+    std::vector<float> first;
+    std::vector<float> second;
+    std::vector<float> of_other;
+};
+
+std::vector<float> data_of(const ggml_tensor & tensor) {
+    std::vector<float> values(static_cast<size_t>(ggml_nelements(&tensor)));
+    std::memcpy(values.data(), tensor.data, ggml_nbytes(&tensor));
+    return values;
+}
+
+Products
+multiply(const Shape & shape, const std::vector<std::vector<float>> & batch, MatMulKernel kernel, int32_t n_threads) {
+    const ggml_backend_ptr backend(ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr));
+    const auto set_n_threads = reinterpret_cast<ggml_backend_set_n_threads_t>(ggml_backend_reg_get_proc_address(
+        ggml_backend_dev_backend_reg(ggml_backend_get_device(backend.get())), "ggml_backend_set_n_threads"));
+    set_n_threads(backend.get(), n_threads);
+
+    const ggml_context_ptr context(ggml_init({ 16 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true }));
+    ggml_context *         ctx     = context.get();
+    ggml_tensor *          weights = ggml_new_tensor_2d(ctx, shape.type, shape.n_in, shape.n_out);
+    ggml_tensor * input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, shape.n_in, static_cast<int64_t>(batch.size()));
+    ggml_tensor * other = ggml_add(ctx, input, input);
+    const std::vector<ggml_tensor *> nodes = { ggml_mul_mat(ctx, weights, input), ggml_mul_mat(ctx, weights, input),
+                                               ggml_mul_mat(ctx, weights, other) };
+    const ggml_backend_buffer_ptr    buffer(ggml_backend_alloc_ctx_tensors(ctx, backend.get()));
+    ggml_cgraph *                    graph = ggml_new_graph(ctx);
+    Turns                            turns;
+    MatMul                           matmul(n_threads, turns, kernel);
+    matmul.begin_graph();
+    for (ggml_tensor * node : nodes) {
+        ggml_build_forward_expand(graph, node);
+        CHECK(matmul.replace(node));
+        CHECK_EQUAL(static_cast<int>(node->op), static_cast<int>(GGML_OP_CUSTOM));
+    }
+    const std::vector<uint8_t> bytes = weights_of(shape);
+    std::memcpy(weights->data, bytes.data(), bytes.size());
+    for (size_t i = 0; i < batch.size(); ++i) {
+        std::memcpy(static_cast<char *>(input->data) + i * input->nb[1], batch[i].data(), input->nb[1]);
+    }
+    CHECK_EQUAL(static_cast<int>(ggml_backend_graph_compute(backend.get(), graph)),
+                static_cast<int>(GGML_STATUS_SUCCESS));
+    return { data_of(*nodes[0]), data_of(*nodes[1]), data_of(*nodes[2]) };
+}
+
+// The same for one token, in f64, with its numbers rounded to 8 bits in blocks.
+std::vector<double> expected(const Shape & shape, const std::vector<float> & activations) {
+    const std::vector<uint8_t> bytes    = weights_of(shape);
+    const size_t               row_size = ggml_row_size(shape.type, shape.n_in);
+    std::vector<double>        rounded(activations.size());
+    for (size_t block = 0; block < activations.size(); block += static_cast<size_t>(kMatMulBlock)) {
+        float largest = 0.0f;
+        for (size_t i = block; i < block + static_cast<size_t>(kMatMulBlock); ++i) {
+            largest = std::max(largest, std::abs(activations[i]));
+        }
+        for (size_t i = block; largest > 0.0f && i < block + static_cast<size_t>(kMatMulBlock); ++i) {
+            rounded[i] = std::nearbyint(static_cast<double>(activations[i] * (127.0f / largest))) *
+                         static_cast<double>(largest / 127.0f);
+        }
+    }
+    std::vector<double> sums;
+    std::vector<float>  row(activations.size());
+    for (int64_t out = 0; out < shape.n_out; ++out) {
+        ggml_get_type_traits(shape.type)
+            ->to_float(bytes.data() + static_cast<size_t>(out) * row_size, row.data(), shape.n_in);
+        double sum = 0.0;
+        for (size_t i = 0; i < row.size(); ++i) {
+            sum += static_cast<double>(row[i]) * rounded[i];
+        }
+        sums.push_back(sum);
+    }
+    return sums;
+}
+
+const std::vector<Shape> & shapes() {
+    static const std::vector<Shape> all = {
+        { 1024, 48, GGML_TYPE_Q4_K },
+        { 1536, 40, GGML_TYPE_Q5_K },
+        { 1024, 33, GGML_TYPE_Q6_K },
+        { 256, 3, GGML_TYPE_Q4_K },
+    };
+    return all;
+}
+
+void equals_a_plain_computation(Shape shape, MatMulKernel kernel) {
+    for (const size_t n_tokens : { size_t{ 1 }, size_t{ 7 }, size_t{ 8 }, size_t{ 21 } }) {
+        const auto   batch = tokens(1, n_tokens, shape.n_in);
+        const auto   got   = multiply(shape, batch, kernel, 2);
+        const double scale = std::sqrt(static_cast<double>(shape.n_in)) * 100.0;
+        size_t       at    = 0;
+        for (const auto & activations : batch) {
+            for (const double number : expected(shape, activations)) {
+                CHECK(std::abs(static_cast<double>(got.first[at]) - number) < 1e-6 * scale);
+                CHECK(std::abs(static_cast<double>(got.of_other[at]) - 2.0 * number) < 2e-6 * scale);
+                ++at;
+            }
+        }
+        CHECK_EQUAL(at, got.first.size());
+        CHECK(got.first == got.second);
+    }
+}
+
+void gives_a_token_the_same_bits_in_any_batch(Shape shape, MatMulKernel kernel) {
+    const auto width  = static_cast<ptrdiff_t>(shape.n_out);
+    const auto all    = multiply(shape, tokens(1, 29, shape.n_in), kernel, 3).first;
+    const auto others = tokens(90, 6, shape.n_in);
+    for (const size_t n_tokens : { size_t{ 1 }, size_t{ 3 }, size_t{ 13 } }) {
+        auto batch = others;
+        for (auto & each : tokens(1, n_tokens, shape.n_in)) {
+            batch.push_back(each);
+        }
+        const auto beside = multiply(shape, batch, kernel, 1).first;
+        CHECK(std::equal(beside.begin() + 6 * width, beside.end(), all.begin()));
+    }
+}
+
+void passes_on_what_is_not_finite(Shape shape, MatMulKernel kernel) {
+    for (const float wrong : { std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity() }) {
+        auto batch     = tokens(1, 3, shape.n_in);
+        batch[1][200]  = wrong;
+        const auto got = multiply(shape, batch, kernel, 2).first;
+        for (size_t i = 0; i < got.size(); ++i) {
+            CHECK_EQUAL(std::isfinite(got[i]), i / static_cast<size_t>(shape.n_out) != 1);
+        }
+    }
+}
+
+void holds_the_largest_sums(Shape shape, MatMulKernel kernel) {
+    shape.largest = true;
+    for (const float number : { 127.0f, -127.0f }) {
+        const std::vector<float> activations(static_cast<size_t>(shape.n_in), number);
+        const auto               got  = multiply(shape, { activations }, kernel, 1).first;
+        const auto               want = expected(shape, activations);
+        for (size_t i = 0; i < got.size(); ++i) {
+            CHECK(std::abs(static_cast<double>(got[i]) - want[i]) < 1e-5 * 127.0 * static_cast<double>(shape.n_in));
+        }
+    }
+}
+
+void is_the_same_on_every_processor(Shape shape, MatMulKernel kernel) {
+    const auto batch = tokens(5, 11, shape.n_in);
+    CHECK(multiply(shape, batch, kernel, 2).first == multiply(shape, batch, MatMul::kernels().front(), 2).first);
+}
+
+std::function<void()> for_every_kernel(void (*test)(Shape shape, MatMulKernel kernel)) {
+    return [test] {
+        for (const MatMulKernel kernel : MatMul::kernels()) {
+            for (const Shape & shape : shapes()) {
+                test(shape, kernel);
+            }
+        }
+    };
+}
+
+void leaves_what_it_does_not_know() {
+    const ggml_context_ptr context(ggml_init({ 16 * ggml_tensor_overhead(), nullptr, true }));
+    ggml_context *         ctx   = context.get();
+    ggml_tensor *          input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 512, 4);
+    Turns                  turns;
+    MatMul                 matmul(1, turns, MatMul::kernels().back());
+    ggml_tensor *          other = ggml_mul_mat(ctx, ggml_new_tensor_2d(ctx, GGML_TYPE_Q8_0, 512, 8), input);
+    CHECK(matmul.replace(other));
+    CHECK_EQUAL(static_cast<int>(other->op), static_cast<int>(GGML_OP_MUL_MAT));
+    ggml_tensor * batched = ggml_mul_mat(ctx, ggml_new_tensor_3d(ctx, GGML_TYPE_Q4_K, 512, 8, 2),
+                                         ggml_new_tensor_3d(ctx, GGML_TYPE_F32, 512, 4, 2));
+    CHECK(!matmul.replace(batched));
+    CHECK_EQUAL(static_cast<int>(batched->op), static_cast<int>(GGML_OP_MUL_MAT));
+}
+
+}  // namespace
+
+int main() {
+    load_backends(JINA_RERANKER_LIBRARIES);
+    if (MatMul::kernels().empty()) {
+        return check::run({});  // ggml's products are used on such a machine
+    }
+    return check::run({
+        { "equals a plain computation", for_every_kernel(equals_a_plain_computation) },
+        { "gives a token the same bits in any batch", for_every_kernel(gives_a_token_the_same_bits_in_any_batch) },
+        { "passes on what is not finite", for_every_kernel(passes_on_what_is_not_finite) },
+        { "is the same on every processor", for_every_kernel(is_the_same_on_every_processor) },
+        { "holds the largest sums", for_every_kernel(holds_the_largest_sums) },
+        { "leaves what it does not know", leaves_what_it_does_not_know },
+    });
+}
