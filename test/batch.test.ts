@@ -1,6 +1,7 @@
 /** Same pair, same score: bit for bit in exact mode, within a tolerance in fast mode, whatever the batch. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { native } from "../src/native.js";
 import { Reranker } from "../src/reranker.js";
 import type { LoadOptions } from "../src/types.js";
 import { type ModelFiles, randomModel, wideShape } from "./support/random-models.js";
@@ -101,6 +102,28 @@ describe.each(precisions)("in fast mode, %s weights", (precision) => {
       }
     } finally {
       await reranker.close();
+    }
+  });
+});
+
+// Beside others, a pair's rows are multiplied otherwise by ggml, and layers make more of it: this tells that ours are used.
+const ownProducts = process.arch === "x64" && process.platform !== "win32" && native.backends().cpuFeatures.includes("AVX2");
+describe.skipIf(!ownProducts)("with quantised weights on x86-64 with AVX2", () => {
+  it("fast mode differs from exact mode by what the score head rounds, and no more", async () => {
+    const files = await randomModel(wideShape, "q4_k_m");
+    const load = (reproducible: "exact" | "fast") =>
+      Reranker.load({ ...files, contextSize: 1024, gpuLayers: 0, reproducible, ...uncached });
+    const [exact, fast] = [await load("exact"), await load("fast")];
+    try {
+      const all = await scores(exact, documents);
+      const differences: number[] = [];
+      for (const index of sample) {
+        const [alone] = await scores(fast, pick(documents, [index]));
+        differences.push(Math.abs((alone as number) - (all[index] as number)));
+      }
+      expect(Math.max(...differences)).toBeLessThan(1e-6);
+    } finally {
+      await Promise.all([exact.close(), fast.close()]);
     }
   });
 });

@@ -4,9 +4,8 @@
 #include "attention.h"
 #include "backend.h"
 #include "check.h"
+#include "cpu-backend.h"
 #include "ggml-alloc.h"
-#include "ggml-backend.h"
-#include "ggml-cpp.h"
 
 #include <algorithm>
 #include <cstring>
@@ -84,10 +83,7 @@ std::vector<float> attend(const Shape &                 shape,
     for (const Sequence & each : sequences) {
         n_tokens += static_cast<int64_t>(each.cells.size()) - each.begin;
     }
-    const ggml_backend_ptr backend(ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr));
-    const auto set_n_threads = reinterpret_cast<ggml_backend_set_n_threads_t>(ggml_backend_reg_get_proc_address(
-        ggml_backend_dev_backend_reg(ggml_backend_get_device(backend.get())), "ggml_backend_set_n_threads"));
-    set_n_threads(backend.get(), n_threads);
+    const ggml_backend_ptr backend = cpu_backend(n_threads);
 
     const ggml_context_ptr context(ggml_init({ 16 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true }));
     ggml_context *         ctx  = context.get();
