@@ -1,0 +1,43 @@
+import { mkdtemp, readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { produceAtomically, sweepUnfinished, unfinishedPath, writeAtomically } from "../src/files/write-atomically.js";
+
+const folder = () => mkdtemp(join(tmpdir(), "jina-atomic-"));
+
+test("a file appears with its whole content, in a folder that was not there, and nothing beside it", async () => {
+  const path = join(await folder(), "deep", "file.json");
+  await writeAtomically(path, "content");
+  expect(await readFile(path, "utf8")).toBe("content");
+  expect(await readdir(join(path, ".."))).toEqual(["file.json"]);
+});
+
+test("a producer that fails half way leaves the old file and nothing else", async () => {
+  const path = join(await folder(), "file");
+  await writeAtomically(path, "old");
+  const failing = produceAtomically(path, async (unfinished) => {
+    await writeFile(unfinished, "ha");
+    throw new Error("power cut");
+  });
+  await expect(failing).rejects.toThrow("power cut");
+  expect(await readFile(path, "utf8")).toBe("old");
+  expect(await readdir(join(path, ".."))).toEqual(["file"]);
+});
+
+test("two writers use names of their own", () => {
+  expect(unfinishedPath("file")).not.toBe(unfinishedPath("file"));
+});
+
+test("what a killed run left is swept once it is old; what is being written and everything else stays", async () => {
+  const directory = await folder();
+  const old = unfinishedPath(join(directory, "old"));
+  const fresh = unfinishedPath(join(directory, "fresh"));
+  for (const path of [old, fresh, join(directory, "file")]) await writeFile(path, "");
+  const yesterday = new Date(Date.now() - 86_400_000);
+  for (const path of [old, join(directory, "file")]) await utimes(path, yesterday, yesterday);
+  await sweepUnfinished(directory, 3_600_000);
+  expect((await readdir(directory)).sort()).toEqual(
+    [fresh, join(directory, "file")].map((path) => path.slice(directory.length + 1)).sort(),
+  );
+});
