@@ -182,6 +182,11 @@ export interface EngineStats {
   pairsDropped: number;
   /** Pairs submitted and neither scored nor dropped. */
   pairsQueued: number;
+  /**
+   * Tokens of those pairs that have not gone through the model: counted where a pair was tokenized, estimated from its
+   * bytes (four a token, at most contextSize) where not. A state or score from a cache counts until it is used.
+   */
+  tokensQueued: number;
   /** Tokens of pairs that went through the model. */
   tokensComputed: number;
   /** Throw-away tokens that filled batches up in exact mode. */

@@ -244,6 +244,7 @@ function sum(left: EngineStats, right: EngineStats): EngineStats {
     pairsScored: left.pairsScored + right.pairsScored,
     pairsDropped: left.pairsDropped + right.pairsDropped,
     pairsQueued: left.pairsQueued + right.pairsQueued,
+    tokensQueued: left.tokensQueued + right.tokensQueued,
     tokensComputed: left.tokensComputed + right.tokensComputed,
     tokensPadding: left.tokensPadding + right.tokensPadding,
     batches: left.batches + right.batches,

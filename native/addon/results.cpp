@@ -87,6 +87,7 @@ Napi::Object to_js(Napi::Env env, const EngineStats & stats) {
     object.Set("pairsScored", number(env, stats.pairs_scored));
     object.Set("pairsDropped", number(env, stats.pairs_dropped));
     object.Set("pairsQueued", number(env, stats.pairs_queued));
+    object.Set("tokensQueued", number(env, stats.tokens_queued));
     object.Set("tokensComputed", number(env, stats.tokens_computed));
     object.Set("tokensPadding", number(env, stats.tokens_padding));
     object.Set("batches", number(env, stats.batches));

@@ -35,7 +35,7 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     options_(std::move(options)),
     model_(std::make_unique<Model>(
         options_.model_path, Placement{ options_.backend, options_.device, options_.n_gpu_layers }, progress)),
-    queue_(std::make_unique<JobQueue>(options_.max_queued_pairs, options_.deduplicate)) {
+    queue_(std::make_unique<JobQueue>(options_.max_queued_pairs, options_.deduplicate, options_.context_size)) {
     const bool on_gpu = model_->on_gpu();
     model_->describe(info_);
     info_.context_size = options_.context_size;

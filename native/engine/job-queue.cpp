@@ -22,11 +22,29 @@ void find_duplicates(Job & job, bool deduplicate) {
     }
 }
 
+constexpr uint64_t kBytesPerToken = 4;   // of English text
+constexpr uint64_t kFixedTokens   = 10;  // of a prompt: its headings and the score token
+
 double ms_between(Clock::time_point from, Clock::time_point to) {
     return std::chrono::duration<double, std::milli>(to - from).count();
 }
 
 }  // namespace
+
+uint64_t JobQueue::estimate_tokens(const ScoreRequest & request, size_t document) const {
+    uint64_t n_tokens = request.documents[document].size() / kBytesPerToken;
+    if (request.cut.max_tokens > 0) {
+        n_tokens = std::min(n_tokens, static_cast<uint64_t>(request.cut.max_tokens));
+    }
+    return std::min(n_tokens + request.query.size() / kBytesPerToken + kFixedTokens,
+                    static_cast<uint64_t>(context_size_));
+}
+
+void JobQueue::recount(Job & job, uint64_t n_more, uint64_t n_less) {
+    const uint64_t n_before = job.n_tokens;
+    job.n_tokens            = n_before + n_more - std::min(n_before + n_more, n_less);
+    stats_.tokens_queued    = stats_.tokens_queued - n_before + job.n_tokens;
+}
 
 uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
     const size_t n_pairs = request.documents.size();
@@ -53,6 +71,9 @@ uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
     untokenized_.push_back(job);
     stats_.jobs_submitted += 1;
     stats_.pairs_queued += n_pairs;
+    for (const uint32_t document : job->distinct) {
+        recount(*job, estimate_tokens(job->request, document), 0);
+    }
     tokenizer_wakes_.notify_one();
     return job->id;
 }
@@ -63,6 +84,7 @@ JobQueue::Settled JobQueue::settle(std::map<uint64_t, JobPtr>::iterator entry, J
     const size_t n_left = job->request.documents.size() - job->n_scored;
     stats_.pairs_queued -= n_left;
     stats_.pairs_dropped += n_left;
+    recount(*job, 0, job->n_tokens);
     if (outcome.result) {
         stats_.jobs_completed += 1;
     } else if (outcome.error->code == ErrorCode::cancelled) {
@@ -165,6 +187,7 @@ void JobQueue::give_prompt(const Document & document, Prompt prompt, std::option
                 }
             }
             result.tokenize_ms += tokenize_ms;
+            recount(job, logit ? 0 : prompt.tokens.size(), estimate_tokens(job.request, document.index));
             if (logit) {
                 result.n_reused += prompt.tokens.size();
                 score(entry, { job.id, document.index, *logit }, settled);
@@ -208,6 +231,7 @@ void JobQueue::add_tokens(uint64_t job, uint64_t n_computed, uint64_t n_reused) 
     if (const auto entry = jobs_.find(job); entry != jobs_.end()) {
         entry->second->result.n_computed += n_computed;
         entry->second->result.n_reused += n_reused;
+        recount(*entry->second, 0, n_computed + n_reused);
     }
 }
 
@@ -262,6 +286,7 @@ void JobQueue::count(EngineStats & stats) const {
     stats.pairs_scored   = stats_.pairs_scored;
     stats.pairs_dropped  = stats_.pairs_dropped;
     stats.pairs_queued   = stats_.pairs_queued;
+    stats.tokens_queued  = stats_.tokens_queued;
 }
 
 }  // namespace jina_reranker

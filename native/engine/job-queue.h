@@ -45,6 +45,7 @@ struct Job {
     ScoreResult  result;
     size_t       n_tokenized = 0;  // of the distinct documents, those given to the tokenizer
     size_t       n_scored    = 0;  // pairs
+    uint64_t     n_tokens    = 0;  // not yet computed, estimated where not yet counted
 
     std::vector<uint32_t> distinct;  // indices of documents, each the first of its text; only these are computed
     std::vector<uint32_t> first_of;  // [document]: index of the first with the same text
@@ -82,7 +83,11 @@ class JobQueue {
         float    logit;
     };
 
-    JobQueue(size_t max_pairs, bool deduplicate) : max_pairs_(max_pairs), deduplicate_(deduplicate) {}
+    // context_size: tokens a pair has at most.
+    JobQueue(size_t max_pairs, bool deduplicate, int32_t context_size) :
+        max_pairs_(max_pairs),
+        deduplicate_(deduplicate),
+        context_size_(context_size) {}
 
     // Throws queue_full or closed. Returns the job's id.
     uint64_t push(ScoreRequest request, JobCallback on_done);
@@ -123,10 +128,14 @@ class JobQueue {
     static void finish(std::vector<Settled> && settled);
     // Notes a score; adds the job to `settled` when that was the last one, or when it is no number.
     void        score(std::map<uint64_t, JobPtr>::iterator entry, const Score & score, std::vector<Settled> & settled);
+    // Adds what was counted to the tokens that wait, and takes away what was counted before or is done.
+    void        recount(Job & job, uint64_t n_more, uint64_t n_less);
+    uint64_t    estimate_tokens(const ScoreRequest & request, size_t document) const;
     bool        tokenizing() const { return !untokenized_.empty() || n_at_tokenizer_ > 0; }
 
-    const size_t max_pairs_;
-    const bool   deduplicate_;
+    const size_t  max_pairs_;
+    const bool    deduplicate_;
+    const int32_t context_size_;
 
     mutable std::mutex         mutex_;
     std::condition_variable    tokenizer_wakes_;

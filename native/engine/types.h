@@ -99,6 +99,7 @@ struct EngineStats {
     uint64_t pairs_scored    = 0;
     uint64_t pairs_dropped   = 0;
     uint64_t pairs_queued    = 0;
+    uint64_t tokens_queued   = 0;  // of those pairs, not yet through the model
     uint64_t tokens_computed = 0;
     uint64_t tokens_padding  = 0;
     uint64_t batches         = 0;

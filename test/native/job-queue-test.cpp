@@ -10,6 +10,8 @@ using namespace jina_reranker;
 
 namespace {
 
+constexpr int32_t kContextSize = 64;
+
 // Of distinct documents.
 ScoreRequest request(size_t n_documents) {
     ScoreRequest result;
@@ -31,7 +33,7 @@ std::string code_of(const JobOutcome & outcome) {
 }
 
 void refuses_what_does_not_fit_whole() {
-    JobQueue queue(10, true);
+    JobQueue queue(10, true, kContextSize);
     queue.push(request(8), [](const JobOutcome &) {});
     CHECK_ERROR(queue.push(request(3), [](const JobOutcome &) {}), ErrorCode::queue_full);
     queue.push(request(2), [](const JobOutcome &) {});
@@ -43,7 +45,7 @@ void refuses_what_does_not_fit_whole() {
 }
 
 void gives_documents_round_robin() {
-    JobQueue              queue(10, true);
+    JobQueue              queue(10, true, kContextSize);
     const uint64_t        a = queue.push(request(2), [](const JobOutcome &) {});
     const uint64_t        b = queue.push(request(2), [](const JobOutcome &) {});
     std::vector<uint64_t> order;
@@ -57,7 +59,7 @@ void gives_documents_round_robin() {
 }
 
 void answers_a_job_when_its_last_pair_is_scored() {
-    JobQueue                  queue(10, true);
+    JobQueue                  queue(10, true, kContextSize);
     std::optional<JobOutcome> outcome;
     const uint64_t            id = queue.push(request(2), [&](JobOutcome got) { outcome = std::move(got); });
     for (int i = 0; i < 2; ++i) {
@@ -82,7 +84,7 @@ void answers_a_job_when_its_last_pair_is_scored() {
 }
 
 void computes_every_document_when_told_to() {
-    JobQueue queue(10, false);
+    JobQueue queue(10, false, kContextSize);
     queue.push({ "query", { "a", "a" }, {}, 0 }, [](const JobOutcome &) {});
     CHECK_EQUAL(queue.take_document()->index, 0U);
     CHECK_EQUAL(queue.take_document()->index, 1U);
@@ -90,7 +92,7 @@ void computes_every_document_when_told_to() {
 }
 
 void settles_a_job_whose_scores_are_known_without_a_batch() {
-    JobQueue                  queue(10, true);
+    JobQueue                  queue(10, true, kContextSize);
     std::optional<JobOutcome> outcome;
     queue.push(request(2), [&](JobOutcome got) { outcome = std::move(got); });
     queue.give_prompt(*queue.take_document(), prompt(5), 1.0f, 0);
@@ -104,7 +106,7 @@ void settles_a_job_whose_scores_are_known_without_a_batch() {
 }
 
 void computes_documents_of_the_same_text_once() {
-    JobQueue                  queue(10, true);
+    JobQueue                  queue(10, true, kContextSize);
     std::optional<JobOutcome> outcome;
     const uint64_t            id =
         queue.push({ "query", { "a", "b", "a", "a", "b" }, {}, 0 }, [&](JobOutcome got) { outcome = std::move(got); });
@@ -126,7 +128,7 @@ void computes_documents_of_the_same_text_once() {
 }
 
 void cancels_once_and_counts_what_was_dropped() {
-    JobQueue       queue(10, true);
+    JobQueue       queue(10, true, kContextSize);
     int            n_calls = 0;
     std::string    code;
     const uint64_t id = queue.push(request(4), [&](const JobOutcome & outcome) {
@@ -151,8 +153,40 @@ void cancels_once_and_counts_what_was_dropped() {
     CHECK((work.gone == std::vector<uint64_t>{ id }));
 }
 
+void counts_the_tokens_that_wait() {
+    JobQueue   queue(10, true, kContextSize);
+    const auto n_tokens = [&] {
+        EngineStats stats;
+        queue.count(stats);
+        return stats.tokens_queued;
+    };
+    const std::string four_tokens(16, 'a');
+    const uint64_t    id =
+        queue.push({ "", { four_tokens, std::string(1 << 20, 'b'), four_tokens }, {}, 0 }, [](const JobOutcome &) {});
+    CHECK_EQUAL(n_tokens(), 14U + 64U);  // the third is the first; no pair has more than the context
+    queue.give_prompt(*queue.take_document(), prompt(5), std::nullopt, 0);
+    CHECK_EQUAL(n_tokens(), 5U + 64U);
+    queue.give_prompt(*queue.take_document(), prompt(60), std::nullopt, 0);
+    CHECK_EQUAL(n_tokens(), 5U + 60U);
+    queue.add_tokens(id, 30, 8);  // a slice of the long pair behind a restored prefix
+    CHECK_EQUAL(n_tokens(), 27U);
+    const uint64_t other = queue.push({ "", { four_tokens }, {}, 0 }, [](const JobOutcome &) {});
+    CHECK_EQUAL(n_tokens(), 27U + 14U);
+    queue.give_prompt(*queue.take_document(), prompt(5), 1.0f, 0);  // its score was known
+    CHECK_EQUAL(n_tokens(), 27U);
+    CHECK(!queue.cancel(other));
+    queue.cancel(id);
+    CHECK_EQUAL(n_tokens(), 0U);
+    Cut cut;
+    cut.max_tokens = 20;
+    queue.push({ "", { std::string(1 << 20, 'b') }, cut, 0 }, [](const JobOutcome &) {});
+    CHECK_EQUAL(n_tokens(), 30U);
+    queue.close();
+    CHECK_EQUAL(n_tokens(), 0U);
+}
+
 void turns_a_score_that_is_not_a_number_into_an_error() {
-    JobQueue       queue(10, true);
+    JobQueue       queue(10, true, kContextSize);
     std::string    code;
     const uint64_t id = queue.push(request(1), [&](const JobOutcome & outcome) { code = code_of(outcome); });
     queue.give_scores({ { id, 0, std::nanf("") } });
@@ -160,7 +194,7 @@ void turns_a_score_that_is_not_a_number_into_an_error() {
 }
 
 void fails_everything_on_close_and_refuses_afterwards() {
-    JobQueue    queue(10, true);
+    JobQueue    queue(10, true, kContextSize);
     std::string code;
     queue.push(request(1), [&](const JobOutcome & outcome) { code = code_of(outcome); });
     queue.close();
@@ -173,7 +207,7 @@ void fails_everything_on_close_and_refuses_afterwards() {
 // Callers, cancellers, a tokenizer and an engine at once: every job is answered exactly once, every pair counted once.
 void settles_every_job_once_under_contention() {
     constexpr int            kJobs = 2000;
-    JobQueue                 queue(1U << 20, true);
+    JobQueue                 queue(1U << 20, true, kContextSize);
     std::atomic<int>         n_answers{ 0 };
     std::thread              tokenizer([&] {
         while (const auto document = queue.take_document()) {
@@ -229,6 +263,7 @@ int main() {
           settles_a_job_whose_scores_are_known_without_a_batch },
         { "computes documents of the same text once", computes_documents_of_the_same_text_once },
         { "cancels once and counts what was dropped", cancels_once_and_counts_what_was_dropped },
+        { "counts the tokens that wait", counts_the_tokens_that_wait },
         { "turns a score that is not a number into an error", turns_a_score_that_is_not_a_number_into_an_error },
         { "fails everything on close and refuses afterwards", fails_everything_on_close_and_refuses_afterwards },
         { "settles every job once under contention", settles_every_job_once_under_contention },
