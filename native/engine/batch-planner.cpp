@@ -16,10 +16,11 @@ int32_t BatchPlanner::padded(int32_t n_tokens) const {
     return (n_tokens + limits_.alignment - 1) / limits_.alignment * limits_.alignment;
 }
 
-int32_t BatchPlanner::room(const Plan & plan) const {
-    const int64_t attention = limits_.n_attention / (int64_t{ n_used_cells_ } + limits_.n_batch);
-    const int32_t n_batch   = static_cast<int32_t>(std::min<int64_t>(limits_.n_batch, attention));
-    const int32_t room      = std::min(n_batch - plan.n_tokens, limits_.n_cells - n_used_cells_);
+int32_t BatchPlanner::room(const Plan & plan, int32_t n_cached) const {
+    const int64_t n_cells   = int64_t{ n_used_cells_ } + n_cached;
+    const int64_t attention = limits_.n_attention / (n_cells - plan.n_tokens + limits_.n_batch);
+    const int64_t n_batch   = std::min<int64_t>(limits_.n_batch, attention);
+    const auto    room      = static_cast<int32_t>(std::min(n_batch - plan.n_tokens, limits_.n_cells - n_cells));
     return std::max(0, room / limits_.alignment * limits_.alignment);
 }
 
@@ -137,7 +138,8 @@ bool BatchPlanner::add_whole(Plan & plan, bool warm_ones) {
     }
     const auto fits = [&](const WaitingPair & pair) {
         const bool untouched = pair.n_done == pair.n_cached;
-        return untouched && (warm_ones || pair.n_cached == 0) && padded(pair.n_tokens - pair.n_cached) <= room(plan) &&
+        return untouched && (warm_ones || pair.n_cached == 0) &&
+               padded(pair.n_tokens - pair.n_cached) <= room(plan, pair.n_cached) &&
                n_used_cells_ + std::max(padded(pair.n_tokens), pair.n_restored) <= limits_.n_cells;
     };
     auto   best          = jobs_.end();
@@ -182,9 +184,10 @@ void BatchPlanner::start_partial(Plan & plan) {
     }
     // Its restored cells, too, must fit beside what the plan holds already.
     const WaitingPair & pair = best->second.pairs.front();
-    const int32_t       n_left =
-        std::min(room(plan), (limits_.n_cells - n_used_cells_ - pair.n_cached) / limits_.alignment * limits_.alignment);
-    if (n_left < worth_it || n_used_cells_ + pair.n_restored > limits_.n_cells) {
+    int32_t             n_left = room(plan, pair.n_cached);
+    if (plan.slices.empty()) {
+        n_left = std::max(n_left, limits_.alignment);  // P6
+    } else if (n_left < worth_it || n_used_cells_ + pair.n_restored > limits_.n_cells) {
         return;
     }
     take(plan, best, 0, std::min(n_left, pair.n_tokens - pair.n_done));

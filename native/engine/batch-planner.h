@@ -17,6 +17,8 @@
 //      decode. Restored cells would come to lie before or between the partial pair's, so a plan that starts or continues
 //      one takes no other warm pairs; warm pairs of a job that was served no more go first, in a plan that leaves the
 //      partial pair out.
+//  P6. While something waits every plan has work, at least one block of a pair: without flash attention a decode of one
+//      block may exceed n_attention, because nothing smaller can be computed.
 
 #include <cstddef>
 #include <cstdint>
@@ -97,7 +99,8 @@ class BatchPlanner {
     using Jobs = std::map<uint64_t, WaitingJob>;
 
     int32_t padded(int32_t n_tokens) const;
-    int32_t room(const Plan & plan) const;
+    // Tokens that can still be taken, together with n_cached restored cells.
+    int32_t room(const Plan & plan, int32_t n_cached = 0) const;
     void    take(Plan & plan, Jobs::iterator job, size_t position, int32_t n_tokens);
     void    continue_partial(Plan & plan);
     void    extend_partial(Plan & plan);

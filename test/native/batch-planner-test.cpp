@@ -1,4 +1,4 @@
-// The planner's rules P1 to P4, by hand and over thousands of random arrivals.
+// The planner's rules P1 to P6, by hand and over thousands of random arrivals.
 
 #include "batch-planner.h"
 #include "check.h"
@@ -26,10 +26,11 @@ class Witness {
   public:
     explicit Witness(PlannerLimits limits) : limits_(limits) {}
 
-    void add(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached = 0) {
-        lengths_[{ job, pair }] = n_tokens;
-        done_[{ job, pair }]    = n_cached;
-        cached_[{ job, pair }]  = n_cached;
+    void add(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached = 0, int32_t n_restored = 0) {
+        lengths_[{ job, pair }]  = n_tokens;
+        done_[{ job, pair }]     = n_cached;
+        cached_[{ job, pair }]   = n_cached;
+        restored_[{ job, pair }] = std::max(n_cached, n_restored);
     }
 
     bool is_untouched(uint64_t job, uint32_t pair) const {
@@ -51,6 +52,7 @@ class Witness {
         int32_t n_last    = 0;
         int32_t n_open    = 0;
         int32_t n_cells   = partial_ ? done_[*partial_] : 0;
+        int32_t n_restoring = n_cells;
         bool    continues = false;
         for (size_t i = 0; i < plan.slices.size(); ++i) {
             const PlannedSlice & slice = plan.slices[i];
@@ -70,6 +72,11 @@ class Witness {
             continues = continues || continued;
             CHECK(!continued || (partial_ && slice.job == partial_->job && slice.pair == partial_->pair));
             CHECK(!(continues && slice.restored));  // P5
+            // All is restored before the decode, one after another, whole and then cut to what is used.
+            if (slice.restored) {
+                CHECK(n_restoring + restored_[key] <= limits_.n_cells);
+                n_restoring += slice.begin;
+            }
             n_cells += slice.end - slice.begin + slice.n_padding + (slice.restored ? slice.begin : 0);
             done_[key]   = slice.end;
             cached_[key] = 0;
@@ -85,6 +92,8 @@ class Witness {
         CHECK(n_tokens <= limits_.n_batch);
         CHECK(static_cast<int32_t>(plan.slices.size()) <= limits_.n_seq_max);
         CHECK(n_cells <= limits_.n_cells);
+        const int64_t n_attended = int64_t{ n_tokens } * n_cells;
+        CHECK(n_attended <= limits_.n_attention || n_tokens <= std::max(limits_.alignment, 1));
         // P5: beside a pair left open or continued, no other is restored.
         const bool has_partial = n_open > 0 || continues;
         for (size_t i = 1; i < plan.slices.size(); ++i) {
@@ -106,6 +115,7 @@ class Witness {
     std::map<Key, int32_t> lengths_;
     std::map<Key, int32_t> done_;
     std::map<Key, int32_t> cached_;
+    std::map<Key, int32_t> restored_;
     std::optional<Key>     partial_;
 };
 
@@ -266,6 +276,54 @@ void takes_fewer_tokens_the_more_cells_a_long_pair_has() {
     CHECK_EQUAL(n_largest, 8);
 }
 
+void starts_a_long_pair_where_attention_leaves_little_room() {
+    // Without flash attention and with 3,240 tokens a batch or more, the room is less than what is worth starting beside others.
+    for (const PlannerLimits & limits :
+         { PlannerLimits{ 4096, 128, 1, 12536, int64_t{ 512 } * 2560 }, PlannerLimits{ 64, 8, 8, 4000, 1 } }) {
+        BatchPlanner planner(limits);
+        planner.add_pair(1, 0, 3000);
+        for (int n_plans = 0; !planner.empty() && n_plans < 1000; ++n_plans) {
+            CHECK(!planner.next().slices.empty());
+        }
+        CHECK(planner.empty());
+    }
+}
+
+// P6 under limits of every shape, also those that leave no room at all, with entries that are restored whole.
+void always_has_work_and_comes_to_an_end() {
+    for (uint32_t seed = 0; seed < 2000; ++seed) {
+        std::mt19937 random(seed);
+        const auto   pick = [&](int32_t low, int32_t high) {
+            return std::uniform_int_distribution<int32_t>(low, high)(random);
+        };
+        const int32_t alignment = seed % 3 == 0 ? 1 : seed % 3 == 1 ? 8 : 16;
+        PlannerLimits limits{ alignment * pick(1, 300), pick(1, 20), alignment };
+        const int32_t most_tokens = pick(1, 2000);
+        limits.n_cells            = most_tokens + alignment + limits.n_batch;
+        limits.n_attention        = int64_t{ pick(1, limits.n_batch) } * pick(1, 2 * limits.n_cells);
+        BatchPlanner planner(limits);
+        Witness      witness(limits);
+        int64_t      n_blocks = 0;  // a plan computes at least one of a pair
+        for (uint64_t job = 1; job <= 4; ++job) {
+            for (uint32_t pair = 0; pair < 5; ++pair) {
+                const int32_t n_tokens   = pick(1, most_tokens);
+                const int32_t n_cached   = pick(0, 1) * pick(0, (n_tokens - 1) / alignment) * alignment;
+                const int32_t n_restored = n_cached > 0 ? pick(n_cached, most_tokens) : 0;
+                planner.add_pair(job, pair, n_tokens, n_cached, n_restored);
+                witness.add(job, pair, n_tokens, n_cached, n_restored);
+                n_blocks += (n_tokens - n_cached + alignment - 1) / alignment;
+            }
+        }
+        for (; !planner.empty() && n_blocks > 0; --n_blocks) {
+            const Plan plan = planner.next();
+            CHECK(!plan.slices.empty());
+            witness.see(plan);
+        }
+        CHECK(planner.empty());
+        CHECK(witness.all_done());
+    }
+}
+
 void restores_no_more_than_the_cells_hold() {
     BatchPlanner planner({ 64, 8, 8, 200 });
     for (uint32_t pair = 0; pair < 4; ++pair) {
@@ -408,6 +466,9 @@ int main() {
         { "keeps warm pairs out of batches that continue a long one",
           keeps_warm_pairs_out_of_batches_that_continue_a_long_one },
         { "takes fewer tokens the more cells a long pair has", takes_fewer_tokens_the_more_cells_a_long_pair_has },
+        { "starts a long pair where attention leaves little room",
+          starts_a_long_pair_where_attention_leaves_little_room },
+        { "always has work and comes to an end", always_has_work_and_comes_to_an_end },
         { "restores no more than the cells hold", restores_no_more_than_the_cells_hold },
         { "leaves room for an entry that is restored whole", leaves_room_for_an_entry_that_is_restored_whole },
         { "tells when a removed job was partial", tells_when_a_removed_job_was_partial },
