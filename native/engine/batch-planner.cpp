@@ -183,7 +183,7 @@ void BatchPlanner::start_partial(Plan & plan) {
         return;
     }
     // Its restored cells, too, must fit beside what the plan holds already.
-    const WaitingPair & pair = best->second.pairs.front();
+    const WaitingPair & pair   = best->second.pairs.front();
     int32_t             n_left = room(plan, pair.n_cached);
     if (plan.slices.empty()) {
         n_left = std::max(n_left, limits_.alignment);  // P6

@@ -48,12 +48,12 @@ class Witness {
     }
 
     void see(const Plan & plan) {
-        int32_t n_tokens  = 0;
-        int32_t n_last    = 0;
-        int32_t n_open    = 0;
-        int32_t n_cells   = partial_ ? done_[*partial_] : 0;
+        int32_t n_tokens    = 0;
+        int32_t n_last      = 0;
+        int32_t n_open      = 0;
+        int32_t n_cells     = partial_ ? done_[*partial_] : 0;
         int32_t n_restoring = n_cells;
-        bool    continues = false;
+        bool    continues   = false;
         for (size_t i = 0; i < plan.slices.size(); ++i) {
             const PlannedSlice & slice = plan.slices[i];
             const Key            key{ slice.job, slice.pair };
@@ -373,6 +373,12 @@ void refuses_limits_that_cannot_work() {
     }
 }
 
+// What a job would have got of every batch since it came, had all that wait got an equal part (by cost), less what it got.
+struct Share {
+    double  owed = 0;  // tokens
+    int32_t cost = 1;
+};
+
 // Random jobs, lengths and cancellations. Nothing is lost, scored twice, over budget or starved.
 void keeps_its_rules_over_random_arrivals() {
     for (uint32_t seed = 0; seed < 400; ++seed) {
@@ -385,18 +391,21 @@ void keeps_its_rules_over_random_arrivals() {
         limits.n_cells = std::max(4 * limits.n_batch, limits.n_batch + 64);  // the longest pair and a batch
         BatchPlanner                                     planner(limits);
         Witness                                          witness(limits);
-        std::map<uint64_t, int>                          waited;  // job -> batches since it last got tokens
+        std::map<uint64_t, Share>                        shares;
         std::map<uint64_t, int>                          n_left;  // job -> pairs
         std::map<uint64_t, std::pair<uint32_t, int32_t>> newest;  // job -> its last pair and that one's tokens
         constexpr int32_t                                most_cost = 10;
-        uint64_t                                         last_job  = 0;
+        // Tokens: of the longest pair, which a job may get at once, and a batch. Measured over these seeds: 2.3 and 3.7 times that;
+        // served by age or at random, a job comes to be owed 7 to 26 times.
+        const double most_owed = (seed % 5 == 0 ? 5 : 3) * (std::max(40, 3 * limits.n_batch) + limits.n_batch);
+        uint64_t     last_job  = 0;
         for (int step = 0; step < 200 || !planner.empty(); ++step) {
             if (step < 200 && pick(0, 3) == 0) {
                 const uint64_t job     = ++last_job;
                 const int32_t  n_pairs = pick(1, 12);
                 const int32_t  cost    = seed % 5 == 0 ? pick(1, most_cost) : 1;
                 n_left[job]            = n_pairs;
-                waited[job]            = 0;
+                shares[job].cost       = cost;
                 for (int32_t pair = 0; pair < n_pairs; ++pair) {
                     const int32_t n_tokens = pick(0, 4) == 0 ? pick(1, limits.n_batch * 3) : pick(1, 40);
                     const int32_t n_cached =
@@ -411,7 +420,7 @@ void keeps_its_rules_over_random_arrivals() {
                 planner.remove_job(job);
                 witness.remove(job);
                 n_left.erase(job);
-                waited.erase(job);
+                shares.erase(job);
             }
             if (seed % 4 == 0 && !newest.empty()) {
                 const auto & [job, pair]       = *newest.begin();
@@ -428,20 +437,23 @@ void keeps_its_rules_over_random_arrivals() {
             const Plan plan      = planner.next();
             CHECK(plan.slices.empty() == was_empty);
             witness.see(plan);
-            for (auto & [job, batches] : waited) {
-                ++batches;
+            double n_shares = 0;
+            for (const auto & [job, share] : shares) {
+                n_shares += 1.0 / share.cost;
+            }
+            for (auto & [job, share] : shares) {
+                share.owed += plan.n_tokens / n_shares / share.cost;
             }
             for (const PlannedSlice & slice : plan.slices) {
-                waited[slice.job] = 0;
+                shares[slice.job].owed -= slice.end - slice.begin;
                 if (slice.last && --n_left[slice.job] == 0) {
                     planner.remove_job(slice.job);
                     n_left.erase(slice.job);
-                    waited.erase(slice.job);
+                    shares.erase(slice.job);
                 }
             }
-            for (const auto & [job, batches] : waited) {
-                // A job waits for at most one long pair of every other job, each spread over at most 6 half batches and a bit.
-                CHECK(batches <= 8 * static_cast<int>(waited.size() + 1) * 12 * (seed % 5 == 0 ? most_cost : 1));
+            for (const auto & [job, share] : shares) {
+                CHECK(share.owed <= most_owed);
             }
         }
         CHECK(witness.all_done());
