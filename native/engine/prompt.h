@@ -1,14 +1,16 @@
 #pragma once
 
-// A query and a document as the model reads them. The prompt is tokenized whole, with special-token text as ordinary
-// text (pieces tokenized apart would merge differently, and a document could inject the score token), and the score
-// token is appended. One that does not fit loses the end of its document (or its start, where that is asked for), never
-// of its query. Stateless: used from any thread.
+// A query and a document as the model reads them. The prompt is tokenized as one text, with special-token text as
+// ordinary text (parts tokenized apart would merge differently, and a document could inject the score token), and the
+// score token is appended. One that does not fit loses the end of its document (or its start, where that is asked for),
+// never of its query. A long document is tokenized piece by piece (text-pieces), no further than its tokens can be kept.
+// Stateless: used from any thread.
 
 #include "llama.h"
 #include "types.h"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,8 +20,13 @@ namespace jina_reranker {
 struct Prompt {
     std::vector<llama_token> tokens;         // score token included
     int32_t                  n_prefix  = 0;  // tokens at the start that hold nothing of the query
-    uint32_t                 n_dropped = 0;  // tokens the cut made the prompt shorter by
+    // Tokens the cut made the prompt shorter by: at least 1 where something was cut; estimated from the bytes where the
+    // document was not tokenized to its end.
+    uint32_t                 n_dropped = 0;
 };
+
+// Asked between pieces: false = the caller has no use for the tokens any more.
+using Wanted = std::function<bool()>;
 
 class Prompter {
   public:
@@ -27,31 +34,61 @@ class Prompter {
     Prompter(const llama_vocab * vocab, llama_token score_token, int32_t context_size);
 
     // Throws query_too_long when the query leaves no room for one token of a document.
-    void check_query(const std::string & query) const;
+    void check_query(const std::string & query, const Wanted & wanted = {}) const;
 
-    // Throws query_too_long as above, and document_too_long when nothing may be cut and something would have to be.
-    Prompt build(const std::string & query, const std::string & document, Cut cut = {}) const;
+    // Throws query_too_long as above, document_too_long when nothing may be cut and something would have to be, and
+    // cancelled when it is not wanted any more.
+    Prompt
+    build(const std::string & query, const std::string & document, Cut cut = {}, const Wanted & wanted = {}) const;
 
     std::vector<llama_token> tokenize(std::string_view text) const;
 
   private:
-    std::string text(const std::string & query, std::string_view document) const;
+    // A prompt in pieces: the heading goes with the document's first, the query with its last. No text is copied.
+    struct Pieces {
+        std::string_view    document;
+        std::vector<size_t> ends;  // in the document
+
+        size_t           size() const { return ends.size(); }
+        std::string_view at(size_t i) const;
+    };
+
+    // Tokens of a text's start: whole pieces, until there are more than `enough`.
+    struct Start {
+        std::vector<llama_token> tokens;
+        size_t                   n_pieces = 0;
+        bool                     complete = false;
+    };
+
+    std::vector<llama_token> tokenize_piece(std::string_view text) const;
+    Start                    tokenize(std::string_view text, size_t enough, const Wanted & wanted) const;
+
+    Pieces      pieces(std::string_view document) const;
+    // One piece's text; query: nullptr = without.
+    std::string text(const Pieces & pieces, size_t i, const std::string * query) const;
+    // Of all pieces, or of all but the last, as far as needed.
+    Start       start(const Pieces & pieces, const std::string * query, size_t enough, const Wanted & wanted) const;
+    Start       start_but_last(const Pieces & pieces, size_t enough, const Wanted & wanted) const;
+
+    Prompt build_cut(const std::string & query, const Pieces & whole, Start read, Cut cut, const Wanted & wanted) const;
 
     // How many tokens come before the first that holds a byte of the query.
     int32_t prefix_of(const std::vector<llama_token> & tokens, const std::string & query) const;
 
     size_t n_bytes(llama_token token) const;
 
-    // Of the tokens of heading and document: how many hold a byte of the heading; how many bytes of the document the first
-    // n_tokens cover; the part of the document that is left when n_keep of them are kept, cut to whole characters.
+    // How many of the tokens of heading and document hold a byte of the heading.
     size_t n_heading(const std::vector<llama_token> & head) const;
-    size_t bytes_of(const std::vector<llama_token> & head, size_t n_tokens, std::string_view document) const;
-    std::string_view
-    kept(const std::vector<llama_token> & head, size_t n_keep, CutAt at, std::string_view document) const;
 
-    const llama_vocab * vocab_;
-    llama_token         score_token_;
-    int32_t             context_size_;
+    // What is left of the document when n_keep tokens of heading and document are kept, cut to whole characters. head:
+    // their first tokens, n_keep or more.
+    std::string_view kept_start(const Pieces & pieces, const std::vector<llama_token> & head, size_t n_keep) const;
+    std::string_view kept_end(const Pieces & pieces, size_t n_tokens, const Wanted & wanted) const;
+
+    const llama_vocab *      vocab_;
+    llama_token              score_token_;
+    int32_t                  context_size_;
+    std::vector<std::string> whole_words_;  // user-defined tokens, which llama.cpp looks for before it splits
 };
 
 }  // namespace jina_reranker

@@ -5,9 +5,11 @@
 #include "error.h"
 #include "llama-cpp.h"
 #include "prompt.h"
+#include "text-pieces.h"
 
 #include <fstream>
 #include <iterator>
+#include <random>
 
 using namespace jina_reranker;
 
@@ -167,6 +169,165 @@ void survives_awkward_texts() {
     }
 }
 
+// By llama.cpp in one call.
+std::vector<llama_token> tokens_in_one_call(const std::string & text) {
+    std::vector<llama_token> tokens(text.size() + 1);
+    const int32_t            n =
+        llama_tokenize(llama_model_get_vocab(vocabulary()), text.data(), static_cast<int32_t>(text.size()),
+                       tokens.data(), static_cast<int32_t>(tokens.size()), false, false);
+    tokens.resize(static_cast<size_t>(n));
+    return tokens;
+}
+
+// About n_bytes of one kind of text, or of all mixed.
+std::string random_text(std::mt19937 & random, uint32_t kind, size_t n_bytes) {
+    static const std::vector<std::vector<std::string>> kinds = {
+        { "the", "River", "stones", "l'eau", "don't", "WE'RE", " ", " ", " ", ", ", ".", "\n", "\n\n", "4", "2024",
+          "é" },
+        { " ", " ", " ", "  ", "\n", "\r\n", "\t", "\u00A0", "\u3000", "\u2003", "a", ".\n", " \n ", "1" },
+        { "漢", "字", "仮", "名", "交", "文", "。", "，", "、", "の", "は", "カ", "\n", "\u3000", "한국", "７" },
+        { "0", "1", "9", "३", "Ⅷ", ",", ".", "-", " ", "e" },
+        { "{", "}", "(", ");", "==", "\"", "'", "'s", "'LL", "_", "\n", " ", "x", "𝒳", "++", "//" },
+        { "слово", "שלום", "مرحبا", "नमस्ते", "ไทย", "e\u0301", "👩‍👩‍👧‍👦", "😀", " ", ", ", "\u00A0",
+          "\u2028", "\u0085", "\u200B" },
+        { "<|im_start|>", "<tool_call>", "<|endoftext|>", " ", "\n", "word", "_", "7" },
+    };
+    std::string text;
+    while (text.size() < n_bytes) {
+        const auto & words = kinds[kind < kinds.size() ? kind : random() % kinds.size()];
+        text += words[random() % words.size()];
+    }
+    return text;
+}
+
+void tokenizes_in_pieces_as_in_one_call() {
+    std::mt19937 random(1);
+    size_t       n_pieces = 0;
+    for (uint32_t i = 0; i < 80; ++i) {
+        const std::string text = random_text(random, i % 8, 3 * kPieceBytes + random() % (4 * kPieceBytes));
+        CHECK(prompter(64).tokenize(text) == tokens_in_one_call(text));
+        const auto ends = piece_ends(text, {});
+        n_pieces += ends.size();
+        for (size_t k = 0; k < ends.size(); ++k) {
+            CHECK(ends[k] - (k > 0 ? ends[k - 1] : 0) < 2 * kPieceBytes);  // a split is found soon
+        }
+    }
+    CHECK(n_pieces > 80 * 3);
+}
+
+// What the cut leaves of a document, and how many tokens it drops: from the tokens of the whole in one call.
+void cuts_a_long_document_where_the_whole_would_be_cut() {
+    std::mt19937      random(2);
+    const std::string query   = "what jumps?";
+    const std::string heading = "**Document**:\n";
+    const std::string tail    = "\n**Query**:\n" + query;
+    for (uint32_t i = 0; i < 64; ++i) {
+        const std::string document     = random_text(random, i % 8, 2 * kPieceBytes + random() % (12 * kPieceBytes));
+        const auto        context_size = static_cast<int32_t>(64 + random() % 4000);
+        const auto        head         = tokens_in_one_call(heading + document);
+        const auto        all          = tokens_in_one_call(heading + document + tail);
+        const size_t      limit        = static_cast<size_t>(context_size) - 1;
+        for (const CutAt at : { CutAt::end, CutAt::start, CutAt::never }) {
+            Cut cut;
+            cut.at = at;
+            if (all.size() <= limit) {
+                Prompt prompt = prompter(context_size).build(query, document, cut);
+                prompt.tokens.pop_back();
+                CHECK(prompt.tokens == all);
+                CHECK_EQUAL(prompt.n_dropped, 0U);
+                continue;
+            }
+            if (at == CutAt::never) {
+                CHECK_ERROR(prompter(context_size).build(query, document, cut), ErrorCode::document_too_long);
+                continue;
+            }
+            Prompt prompt = prompter(context_size).build(query, document, cut);
+            prompt.tokens.pop_back();
+            CHECK(prompt.tokens.size() <= limit);
+            CHECK(prompt.tokens.size() + 16 > limit);
+            CHECK(prompt.n_dropped >= 1);
+            const std::string text = text_of(prompt.tokens);
+            CHECK_EQUAL(text.substr(0, heading.size()), heading);
+            CHECK_EQUAL(text.substr(text.size() - tail.size()), tail);
+            const std::string kept = text.substr(heading.size(), text.size() - heading.size() - tail.size());
+            CHECK_EQUAL(at == CutAt::end ? document.substr(0, kept.size()) :
+                                           document.substr(document.size() - kept.size()),
+                        kept);
+            CHECK(prompt.tokens == tokens_in_one_call(text));
+            // The estimate of what is dropped is of the right order for text that is alike throughout.
+            const double n_dropped = static_cast<double>(all.size() - prompt.tokens.size());
+            CHECK(prompt.n_dropped < 4 * n_dropped + 500 && n_dropped < 4.0 * prompt.n_dropped + 500);
+        }
+    }
+}
+
+void cuts_to_as_many_tokens_of_a_document_as_are_allowed() {
+    std::mt19937      random(3);
+    const std::string heading = "**Document**:\n";
+    for (uint32_t i = 0; i < 24; ++i) {
+        const std::string document = random_text(random, i % 8, random() % (6 * kPieceBytes));
+        Cut               cut;
+        cut.max_tokens         = static_cast<int32_t>(1 + random() % 3000);
+        cut.at                 = i % 2 == 0 ? CutAt::end : CutAt::start;
+        const size_t n_heading = tokens_in_one_call(heading).size();
+        const size_t n_tokens  = tokens_in_one_call(heading + document).size() - n_heading;
+        const Prompt prompt    = prompter(8192).build("q", document, cut);
+        const auto   text      = text_of(prompt.tokens);
+        const auto   kept      = text.substr(heading.size(), text.rfind("\n**Query**") - heading.size());
+        if (n_tokens + 1 < static_cast<size_t>(cut.max_tokens)) {
+            CHECK_EQUAL(kept, document);
+            CHECK_EQUAL(prompt.n_dropped, 0U);
+        } else if (n_tokens > static_cast<size_t>(cut.max_tokens) + 1) {
+            const size_t n_kept = tokens_in_one_call(kept).size();
+            CHECK(n_kept <= static_cast<size_t>(cut.max_tokens) + 2);
+            CHECK(n_kept + 16 > static_cast<size_t>(cut.max_tokens));
+            CHECK(prompt.n_dropped >= 1);
+        }
+    }
+}
+
+// 31 MB, which took half a minute and up to 3 GB, of text and of what has no place to cut: what is asked between the pieces
+// counts them, and so the work.
+void reads_no_more_of_a_giant_document_than_it_can_keep() {
+    const size_t n_bytes = size_t{ 31 } << 20U;
+    for (const std::string & part :
+         { std::string("The quick brown fox jumps over the lazy dog. "), std::string("a"), std::string(" "),
+           std::string("\n"), std::string("7"), std::string("-"), std::string("漢"), std::string("😀") }) {
+        const std::string document = repeat(part, static_cast<int>(n_bytes / part.size()));
+        for (const CutAt at : { CutAt::end, CutAt::start, CutAt::never }) {
+            Cut cut;
+            cut.at             = at;
+            size_t     n_asked = 0;
+            const auto count   = [&] {
+                ++n_asked;
+                return true;
+            };
+            if (at == CutAt::never) {
+                CHECK_ERROR(prompter(512).build("q", document, cut, count), ErrorCode::document_too_long);
+            } else {
+                const Prompt prompt = prompter(512).build("q", document, cut, count);
+                CHECK(prompt.tokens.size() <= 512 && prompt.tokens.size() > 500);
+                CHECK(prompt.n_dropped > n_bytes / 200);
+            }
+            CHECK(n_asked < 40);
+        }
+        CHECK_ERROR(prompter(512).build(document, "document"), ErrorCode::query_too_long);
+    }
+}
+
+void stops_between_pieces_when_it_is_not_wanted() {
+    const std::string document = repeat("The quick brown fox jumps over the lazy dog. ", 2000);
+    int               n_asked  = 0;
+    CHECK_ERROR(prompter(8192).build("q", document, {}, [&] { return ++n_asked < 3; }), ErrorCode::cancelled);
+    CHECK_EQUAL(n_asked, 3);
+}
+
+void cuts_nothing_within_a_word_of_the_vocabulary() {
+    const std::string text = repeat("x", static_cast<int>(kPieceBytes) - 3) + "<tool_call>" + repeat(" y", 5000);
+    CHECK(text.substr(piece_ends(text, {}).front()).substr(0, 5) != " y y ");  // a cut after a letter of it
+    CHECK_EQUAL(text.substr(piece_ends(text, { "<tool_call>" }).front(), 4), " y y");
+}
+
 }  // namespace
 
 int main() {
@@ -179,6 +340,12 @@ int main() {
         { "cuts only the end of the document", cuts_only_the_end_of_the_document },
         { "never cuts a character in half", never_cuts_a_character_in_half },
         { "refuses a query that leaves no room", refuses_a_query_that_leaves_no_room },
+        { "tokenizes in pieces as in one call", tokenizes_in_pieces_as_in_one_call },
+        { "cuts a long document where the whole would be cut", cuts_a_long_document_where_the_whole_would_be_cut },
+        { "cuts to as many tokens of a document as are allowed", cuts_to_as_many_tokens_of_a_document_as_are_allowed },
+        { "reads no more of a giant document than it can keep", reads_no_more_of_a_giant_document_than_it_can_keep },
+        { "stops between pieces when it is not wanted", stops_between_pieces_when_it_is_not_wanted },
+        { "cuts nothing within a word of the vocabulary", cuts_nothing_within_a_word_of_the_vocabulary },
         { "survives awkward texts", survives_awkward_texts },
     });
 }
