@@ -37,7 +37,7 @@ uint64_t JobQueue::estimate_tokens(const ScoreRequest & request, size_t document
         n_tokens = std::min(n_tokens, static_cast<uint64_t>(request.cut.max_tokens));
     }
     return std::min(n_tokens + request.query.size() / kBytesPerToken + kFixedTokens,
-                    static_cast<uint64_t>(context_size_));
+                    static_cast<uint64_t>(limits_.context_size));
 }
 
 void JobQueue::recount(Job & job, uint64_t n_more, uint64_t n_less) {
@@ -56,15 +56,16 @@ uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
     job->result.logits.resize(n_pairs);
     job->result.prompt_tokens.resize(n_pairs);
     job->result.dropped_tokens.resize(n_pairs);
-    find_duplicates(*job, deduplicate_);
+    find_duplicates(*job, limits_.deduplicate);
 
     const std::lock_guard lock(mutex_);
     if (closed_) {
         throw Error(ErrorCode::closed, "the engine is closed");
     }
-    if (stats_.pairs_queued + n_pairs > max_pairs_) {
-        throw Error(ErrorCode::queue_full, std::to_string(stats_.pairs_queued) + " of " + std::to_string(max_pairs_) +
-                                               " pairs are waiting; " + std::to_string(n_pairs) + " more do not fit");
+    if (stats_.pairs_queued + n_pairs > limits_.max_pairs) {
+        throw Error(ErrorCode::queue_full, std::to_string(stats_.pairs_queued) + " of " +
+                                               std::to_string(limits_.max_pairs) + " pairs are waiting; " +
+                                               std::to_string(n_pairs) + " more do not fit");
     }
     job->id = ++last_id_;
     jobs_.emplace(job->id, job);
@@ -81,6 +82,7 @@ uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
 JobQueue::Settled JobQueue::settle(std::map<uint64_t, JobPtr>::iterator entry, JobOutcome outcome) {
     JobPtr job = std::move(entry->second);
     jobs_.erase(entry);
+    job->settled        = true;
     const size_t n_left = job->request.documents.size() - job->n_scored;
     stats_.pairs_queued -= n_left;
     stats_.pairs_dropped += n_left;
@@ -141,6 +143,10 @@ void JobQueue::close() {
     {
         const std::lock_guard lock(mutex_);
         closed_ = true;
+        // At once, so that settling a job does not look for its own among those of all others.
+        untokenized_.clear();
+        ready_.clear();
+        n_ready_tokens_ = 0;
         while (!jobs_.empty()) {
             settled.push_back(
                 settle(jobs_.begin(), { std::nullopt, Error(ErrorCode::closed, "the engine was closed") }));
@@ -204,10 +210,14 @@ void JobQueue::give_prompt(const Document & document, Prompt prompt, std::option
 
 JobQueue::Work JobQueue::take_work(int64_t have_tokens, int64_t enough_tokens) {
     std::unique_lock lock(mutex_);
-    engine_wakes_.wait(lock, [&] {
-        const int64_t n_tokens = have_tokens + n_ready_tokens_;
-        return closed_ || n_tokens >= enough_tokens || (n_tokens > 0 && !tokenizing()) || !gone_.empty();
-    });
+    const auto       has_tokens = [&] {
+        return have_tokens + n_ready_tokens_ > 0;
+    };
+    const auto is_urgent = [&] {
+        return closed_ || !gone_.empty() || have_tokens + n_ready_tokens_ >= enough_tokens;
+    };
+    engine_wakes_.wait(lock, [&] { return is_urgent() || has_tokens(); });
+    engine_wakes_.wait_for(lock, limits_.patience, [&] { return is_urgent() || (has_tokens() && !tokenizing()); });
     Work work;
     work.pairs.swap(ready_);
     work.gone.swap(gone_);

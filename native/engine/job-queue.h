@@ -1,7 +1,7 @@
 #pragma once
 
 // The jobs in the engine, from submit to the answer. Bounded in pairs. Three kinds of threads meet here: callers push
-// and cancel, the tokenizer thread takes documents and gives prompts back, the engine thread takes prompts and gives
+// and cancel, tokenizer threads take documents and give prompts back, the engine thread takes prompts and gives
 // scores back. Rules:
 //  Q1. A job is settled exactly once, by whichever thread takes it out of the queue under the lock; its callback runs
 //      after the lock was left.
@@ -14,6 +14,7 @@
 #include "prompt.h"
 #include "types.h"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -47,6 +48,8 @@ struct Job {
     size_t       n_scored    = 0;  // pairs
     uint64_t     n_tokens    = 0;  // not yet computed, estimated where not yet counted
 
+    std::atomic<bool> settled{ false };  // a tokenizer at work on it gives up
+
     std::vector<uint32_t> distinct;  // indices of documents, each the first of its text; only these are computed
     std::vector<uint32_t> first_of;  // [document]: index of the first with the same text
 
@@ -55,6 +58,14 @@ struct Job {
 };
 
 using JobPtr = std::shared_ptr<Job>;
+
+struct QueueLimits {
+    size_t                    max_pairs    = 2000;
+    bool                      deduplicate  = true;
+    int32_t                   context_size = 8192;  // tokens a pair has at most
+    // How long the engine thread waits with an idle device for more prompts to fill a batch with: some 20 short ones.
+    std::chrono::milliseconds patience{ 5 };
+};
 
 class JobQueue {
   public:
@@ -83,11 +94,7 @@ class JobQueue {
         float    logit;
     };
 
-    // context_size: tokens a pair has at most.
-    JobQueue(size_t max_pairs, bool deduplicate, int32_t context_size) :
-        max_pairs_(max_pairs),
-        deduplicate_(deduplicate),
-        context_size_(context_size) {}
+    explicit JobQueue(QueueLimits limits) : limits_(limits) {}
 
     // Throws queue_full or closed. Returns the job's id.
     uint64_t push(ScoreRequest request, JobCallback on_done);
@@ -100,12 +107,13 @@ class JobQueue {
 
     bool closed() const;
 
-    // Tokenizer thread: waits for a document, round-robin over jobs; none once closed.
+    // Tokenizer threads: waits for a document, round-robin over jobs; none once closed.
     std::optional<Document> take_document();
     // The prompt of a document taken before; with a logit, the pair is scored and goes to no batch.
     void give_prompt(const Document & document, Prompt prompt, std::optional<float> logit, double tokenize_ms);
 
-    // Engine thread: waits until enough tokens are ready, the tokenizer has nothing left to add, or a job went away.
+    // Engine thread: waits until a job went away or some tokens are there; then until there are enough, the tokenizers have
+    // nothing left to add, or patience is over: a long document at a tokenizer keeps no device idle.
     // have_tokens: tokens the caller already holds; enough_tokens: a full batch.
     Work take_work(int64_t have_tokens, int64_t enough_tokens);
     // Marks the start of the first batch of these jobs.
@@ -133,9 +141,7 @@ class JobQueue {
     uint64_t    estimate_tokens(const ScoreRequest & request, size_t document) const;
     bool        tokenizing() const { return !untokenized_.empty() || n_at_tokenizer_ > 0; }
 
-    const size_t  max_pairs_;
-    const bool    deduplicate_;
-    const int32_t context_size_;
+    const QueueLimits limits_;
 
     mutable std::mutex         mutex_;
     std::condition_variable    tokenizer_wakes_;

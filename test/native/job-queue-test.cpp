@@ -4,6 +4,7 @@
 #include "job-queue.h"
 
 #include <atomic>
+#include <future>
 #include <thread>
 
 using namespace jina_reranker;
@@ -33,7 +34,7 @@ std::string code_of(const JobOutcome & outcome) {
 }
 
 void refuses_what_does_not_fit_whole() {
-    JobQueue queue(10, true, kContextSize);
+    JobQueue queue({ 10, true, kContextSize });
     queue.push(request(8), [](const JobOutcome &) {});
     CHECK_ERROR(queue.push(request(3), [](const JobOutcome &) {}), ErrorCode::queue_full);
     queue.push(request(2), [](const JobOutcome &) {});
@@ -45,7 +46,7 @@ void refuses_what_does_not_fit_whole() {
 }
 
 void gives_documents_round_robin() {
-    JobQueue              queue(10, true, kContextSize);
+    JobQueue              queue({ 10, true, kContextSize });
     const uint64_t        a = queue.push(request(2), [](const JobOutcome &) {});
     const uint64_t        b = queue.push(request(2), [](const JobOutcome &) {});
     std::vector<uint64_t> order;
@@ -59,7 +60,7 @@ void gives_documents_round_robin() {
 }
 
 void answers_a_job_when_its_last_pair_is_scored() {
-    JobQueue                  queue(10, true, kContextSize);
+    JobQueue                  queue({ 10, true, kContextSize });
     std::optional<JobOutcome> outcome;
     const uint64_t            id = queue.push(request(2), [&](JobOutcome got) { outcome = std::move(got); });
     for (int i = 0; i < 2; ++i) {
@@ -84,7 +85,7 @@ void answers_a_job_when_its_last_pair_is_scored() {
 }
 
 void computes_every_document_when_told_to() {
-    JobQueue queue(10, false, kContextSize);
+    JobQueue queue({ 10, false, kContextSize });
     queue.push({ "query", { "a", "a" }, {}, 0 }, [](const JobOutcome &) {});
     CHECK_EQUAL(queue.take_document()->index, 0U);
     CHECK_EQUAL(queue.take_document()->index, 1U);
@@ -92,7 +93,7 @@ void computes_every_document_when_told_to() {
 }
 
 void settles_a_job_whose_scores_are_known_without_a_batch() {
-    JobQueue                  queue(10, true, kContextSize);
+    JobQueue                  queue({ 10, true, kContextSize });
     std::optional<JobOutcome> outcome;
     queue.push(request(2), [&](JobOutcome got) { outcome = std::move(got); });
     queue.give_prompt(*queue.take_document(), prompt(5), 1.0f, 0);
@@ -106,7 +107,7 @@ void settles_a_job_whose_scores_are_known_without_a_batch() {
 }
 
 void computes_documents_of_the_same_text_once() {
-    JobQueue                  queue(10, true, kContextSize);
+    JobQueue                  queue({ 10, true, kContextSize });
     std::optional<JobOutcome> outcome;
     const uint64_t            id =
         queue.push({ "query", { "a", "b", "a", "a", "b" }, {}, 0 }, [&](JobOutcome got) { outcome = std::move(got); });
@@ -128,7 +129,7 @@ void computes_documents_of_the_same_text_once() {
 }
 
 void cancels_once_and_counts_what_was_dropped() {
-    JobQueue       queue(10, true, kContextSize);
+    JobQueue       queue({ 10, true, kContextSize });
     int            n_calls = 0;
     std::string    code;
     const uint64_t id = queue.push(request(4), [&](const JobOutcome & outcome) {
@@ -154,7 +155,7 @@ void cancels_once_and_counts_what_was_dropped() {
 }
 
 void counts_the_tokens_that_wait() {
-    JobQueue   queue(10, true, kContextSize);
+    JobQueue   queue({ 10, true, kContextSize });
     const auto n_tokens = [&] {
         EngineStats stats;
         queue.count(stats);
@@ -185,8 +186,96 @@ void counts_the_tokens_that_wait() {
     CHECK_EQUAL(n_tokens(), 0U);
 }
 
+constexpr std::chrono::hours kForever{ 1 };
+
+// What take_work gives another thread, and whether it has given it.
+class Engine {
+  public:
+    Engine(JobQueue & queue, int64_t have, int64_t enough) :
+        work_(std::async(std::launch::async, [&queue, have, enough] { return queue.take_work(have, enough); })) {}
+
+    bool waits() { return work_.wait_for(std::chrono::milliseconds(20)) == std::future_status::timeout; }
+
+    std::optional<JobQueue::Work> work() {
+        if (work_.wait_for(std::chrono::seconds(30)) != std::future_status::ready) {
+            return std::nullopt;
+        }
+        return work_.get();
+    }
+
+  private:
+    std::future<JobQueue::Work> work_;
+};
+
+void gives_an_idle_device_what_is_ready() {
+    JobQueue   queue({ 10, true, kContextSize });
+    const auto ignore = [](const JobOutcome &) {
+    };
+    queue.push(request(1), ignore);
+    const auto long_one = queue.take_document();  // and keeps it
+    queue.push(request(1), ignore);
+    Engine engine(queue, 0, 100);
+    CHECK(engine.waits());
+    queue.give_prompt(*queue.take_document(), prompt(5), std::nullopt, 0);
+    const auto work = engine.work();
+    CHECK(work && work->pairs.size() == 1);
+    // What the caller has already is as good.
+    Engine     again(queue, 7, 100);
+    const auto none = again.work();
+    CHECK(none && none->pairs.empty() && !none->closed);
+    queue.close();
+}
+
+void waits_for_prompts_that_are_about_to_come() {
+    JobQueue queue({ 10, true, kContextSize, kForever });
+    queue.push(request(3), [](const JobOutcome &) {});
+    Engine engine(queue, 0, 12);
+    queue.give_prompt(*queue.take_document(), prompt(5), std::nullopt, 0);
+    CHECK(engine.waits());
+    queue.give_prompt(*queue.take_document(), prompt(5), std::nullopt, 0);
+    CHECK(engine.waits());
+    queue.give_prompt(*queue.take_document(), prompt(5), std::nullopt, 0);  // enough, and the last
+    const auto work = engine.work();
+    CHECK(work && work->pairs.size() == 3);
+    queue.close();
+}
+
+void wakes_the_engine_when_a_job_goes_away() {
+    JobQueue       queue({ 10, true, kContextSize, kForever });
+    const uint64_t id       = queue.push(request(2), [](const JobOutcome &) {});
+    const auto     document = queue.take_document();
+    Engine         engine(queue, 20, 100);
+    CHECK(engine.waits());
+    CHECK(!document->job->settled);
+    queue.cancel(id);
+    CHECK(document->job->settled);
+    const auto work = engine.work();
+    CHECK(work && work->gone == std::vector<uint64_t>{ id });
+    queue.give_prompt(*document, prompt(5), std::nullopt, 0);  // thrown away
+    Engine closed(queue, 0, 100);
+    CHECK(closed.waits());
+    queue.close();
+    const auto last = closed.work();
+    CHECK(last && last->closed && last->pairs.empty());
+}
+
+// Minutes where settling one job looks through all others.
+void closes_with_very_many_jobs() {
+    constexpr size_t kJobs = 300'000;
+    JobQueue         queue({ kJobs, true, kContextSize });
+    size_t           n_closed = 0;
+    for (size_t i = 0; i < kJobs; ++i) {
+        queue.push(request(1), [&](const JobOutcome & outcome) { n_closed += code_of(outcome) == "closed" ? 1 : 0; });
+    }
+    for (size_t i = 0; i < kJobs / 2; ++i) {
+        queue.give_prompt(*queue.take_document(), prompt(1), std::nullopt, 0);
+    }
+    queue.close();
+    CHECK_EQUAL(n_closed, kJobs);
+}
+
 void turns_a_score_that_is_not_a_number_into_an_error() {
-    JobQueue       queue(10, true, kContextSize);
+    JobQueue       queue({ 10, true, kContextSize });
     std::string    code;
     const uint64_t id = queue.push(request(1), [&](const JobOutcome & outcome) { code = code_of(outcome); });
     queue.give_scores({ { id, 0, std::nanf("") } });
@@ -194,7 +283,7 @@ void turns_a_score_that_is_not_a_number_into_an_error() {
 }
 
 void fails_everything_on_close_and_refuses_afterwards() {
-    JobQueue    queue(10, true, kContextSize);
+    JobQueue    queue({ 10, true, kContextSize });
     std::string code;
     queue.push(request(1), [&](const JobOutcome & outcome) { code = code_of(outcome); });
     queue.close();
@@ -207,7 +296,7 @@ void fails_everything_on_close_and_refuses_afterwards() {
 // Callers, cancellers, a tokenizer and an engine at once: every job is answered exactly once, every pair counted once.
 void settles_every_job_once_under_contention() {
     constexpr int            kJobs = 2000;
-    JobQueue                 queue(1U << 20, true, kContextSize);
+    JobQueue                 queue({ 1U << 20, true, kContextSize });
     std::atomic<int>         n_answers{ 0 };
     std::thread              tokenizer([&] {
         while (const auto document = queue.take_document()) {
@@ -264,6 +353,10 @@ int main() {
         { "computes documents of the same text once", computes_documents_of_the_same_text_once },
         { "cancels once and counts what was dropped", cancels_once_and_counts_what_was_dropped },
         { "counts the tokens that wait", counts_the_tokens_that_wait },
+        { "gives an idle device what is ready", gives_an_idle_device_what_is_ready },
+        { "waits for prompts that are about to come", waits_for_prompts_that_are_about_to_come },
+        { "wakes the engine when a job goes away", wakes_the_engine_when_a_job_goes_away },
+        { "closes with very many jobs", closes_with_very_many_jobs },
         { "turns a score that is not a number into an error", turns_a_score_that_is_not_a_number_into_an_error },
         { "fails everything on close and refuses afterwards", fails_everything_on_close_and_refuses_afterwards },
         { "settles every job once under contention", settles_every_job_once_under_contention },
