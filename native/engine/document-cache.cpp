@@ -27,21 +27,34 @@ int32_t DocumentCache::usable(int32_t n_tokens) const {
     return n_usable >= static_cast<int32_t>(kKeyTokens) ? n_usable : 0;
 }
 
+std::optional<uint64_t> DocumentCache::key_of(const std::vector<llama_token> & tokens) {
+    return tokens.size() >= kKeyTokens ? std::optional(hash_of(tokens, kKeyTokens)) : std::nullopt;
+}
+
+DocumentCache::Match DocumentCache::use_of(const EntryPtr & entry, const std::vector<llama_token> & prompt) const {
+    const auto & tokens = entry->tokens;
+    const size_t length = std::min(tokens.size(), prompt.size() - 1);
+    const auto   end =
+        std::mismatch(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(length), prompt.begin());
+    const int32_t shared = usable(static_cast<int32_t>(end.first - tokens.begin()));
+    if (shared == 0 || static_cast<size_t>(shared) * kWorthRestoring < tokens.size()) {
+        return {};
+    }
+    return { entry, shared };
+}
+
 DocumentCache::Match DocumentCache::find(const std::vector<llama_token> & prompt) {
-    Match match;
-    if (prompt.size() <= kKeyTokens) {
+    Match      match;
+    const auto key = key_of(prompt);
+    if (!key) {
         return match;
     }
     Entries::iterator best;
-    const auto [first, last] = index_.equal_range(hash_of(prompt, kKeyTokens));
+    const auto [first, last] = index_.equal_range(*key);
     for (auto candidate = first; candidate != last; ++candidate) {
-        const auto & tokens = (*candidate->second)->tokens;
-        const size_t length = std::min(tokens.size(), prompt.size() - 1);
-        const auto   end =
-            std::mismatch(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(length), prompt.begin());
-        const int32_t shared = usable(static_cast<int32_t>(end.first - tokens.begin()));
-        if (shared > match.n_tokens && static_cast<size_t>(shared) * kWorthRestoring >= tokens.size()) {
-            match = { *candidate->second, shared };
+        Match use = use_of(*candidate->second, prompt);
+        if (use.n_tokens > match.n_tokens) {
+            match = std::move(use);
             best  = candidate->second;
         }
     }
@@ -51,23 +64,29 @@ DocumentCache::Match DocumentCache::find(const std::vector<llama_token> & prompt
     return match;
 }
 
-void DocumentCache::insert(std::vector<llama_token> tokens, std::vector<uint8_t> state) {
+DocumentCache::EntryPtr DocumentCache::insert(std::vector<llama_token> tokens, std::vector<uint8_t> state) {
     auto         entry = std::make_shared<const Entry>(Entry{ std::move(tokens), std::move(state) });
     const size_t size  = bytes_of(*entry);
-    if (size > max_bytes_ || entry->tokens.size() < kKeyTokens) {
-        return;
+    const auto   key   = key_of(entry->tokens);
+    if (!key || size > max_bytes_) {
+        return nullptr;
     }
-    const uint64_t key       = hash_of(entry->tokens, kKeyTokens);
-    const auto [first, last] = index_.equal_range(key);
+    const auto [first, last] = index_.equal_range(*key);
     if (std::any_of(first, last, [&](const auto & other) { return (*other.second)->tokens == entry->tokens; })) {
-        return;
+        return nullptr;
     }
     while (n_bytes_ + size > max_bytes_) {
-        remove(std::prev(entries_.end()));
+        const auto unused =
+            std::find_if(entries_.rbegin(), entries_.rend(), [](const EntryPtr & one) { return one.use_count() == 1; });
+        if (unused == entries_.rend()) {
+            return nullptr;
+        }
+        remove(std::prev(unused.base()));
     }
-    entries_.push_front(std::move(entry));
-    index_.emplace(key, entries_.begin());
+    entries_.push_front(entry);
+    index_.emplace(*key, entries_.begin());
     n_bytes_ += size;
+    return entry;
 }
 
 void DocumentCache::remove(Entries::iterator entry) {

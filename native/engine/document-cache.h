@@ -2,13 +2,15 @@
 
 // KV state of document prefixes in host memory. The prompt is document-first and attention is causal, so what was
 // computed up to the query serves every query. Prefixes are found by their tokens, never by text; the least recently
-// used ones go when the bytes run out. Holds one model's states in one engine's settings. Engine thread only.
+// used ones go when the bytes run out, but none that a pair waits to have restored, so that what is counted is what is
+// held. Holds one model's states in one engine's settings. Engine thread only.
 
 #include "llama.h"
 
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -39,8 +41,14 @@ class DocumentCache {
     // The entry that shares the longest start with a prompt; at least one token of the prompt is left to compute.
     Match find(const std::vector<llama_token> & prompt);
 
-    // Keeps a prefix; nothing when it is larger than the cache or there already.
-    void insert(std::vector<llama_token> tokens, std::vector<uint8_t> state);
+    // As find, of one entry alone.
+    Match use_of(const EntryPtr & entry, const std::vector<llama_token> & prompt) const;
+
+    // What the prompts and prefixes that can match have in common; none for a prompt too short to match any.
+    static std::optional<uint64_t> key_of(const std::vector<llama_token> & tokens);
+
+    // Keeps a prefix and returns it; nothing when it does not fit beside the entries in use or is there already.
+    EntryPtr insert(std::vector<llama_token> tokens, std::vector<uint8_t> state);
 
     size_t n_bytes() const { return n_bytes_; }
 

@@ -80,15 +80,44 @@ void forgets_the_least_recently_used_first_and_stays_within_its_bytes() {
     CHECK_EQUAL(cache.n_entries(), 4U);
 }
 
-void keeps_a_prefix_once_and_an_entry_alive_that_is_in_use() {
-    DocumentCache cache(1200, 8);
-    cache.insert(tokens(16, 1), state(1));
-    cache.insert(tokens(16, 1), state(2));
+void keeps_a_prefix_once() {
+    DocumentCache cache(1 << 20, 8);
+    CHECK(cache.insert(tokens(16, 1), state(1)) != nullptr);
+    CHECK(cache.insert(tokens(16, 1), state(2)) == nullptr);
     CHECK_EQUAL(cache.n_entries(), 1U);
-    const auto match = cache.find(tokens(20, 1));
-    cache.insert(tokens(16, 500), state(3));
-    CHECK_EQUAL(cache.find(tokens(20, 1)).n_tokens, 0);
-    CHECK_EQUAL(match.entry->state[0], 1);
+    CHECK_EQUAL(cache.find(tokens(20, 1)).entry->state[0], 1);
+}
+
+// What is in use lives on: were it forgotten, it would be held and not counted.
+void forgets_no_entry_that_is_in_use() {
+    DocumentCache cache(2200, 8);  // two entries
+    cache.insert(tokens(16, 0), state(1));
+    auto in_use = cache.find(tokens(20, 0));
+    for (llama_token i = 1; i < 5; ++i) {
+        CHECK(cache.insert(tokens(16, 1000 * i), state(2)) != nullptr);
+        CHECK_EQUAL(cache.n_entries(), 2U);
+        CHECK(cache.n_bytes() <= 2200);
+        CHECK_EQUAL(cache.find(tokens(20, 0)).n_tokens, 16);
+        CHECK_EQUAL(cache.find(tokens(20, 1000 * i)).n_tokens, 16);
+    }
+    auto other = cache.find(tokens(20, 4000));
+    CHECK(cache.insert(tokens(16, 9000), state(3)) == nullptr);  // no room beside the two
+    CHECK_EQUAL(cache.n_entries(), 2U);
+    in_use.entry.reset();
+    other.entry.reset();
+    CHECK(cache.insert(tokens(16, 9000), state(3)) != nullptr);
+    CHECK_EQUAL(cache.find(tokens(20, 9000)).n_tokens, 16);
+}
+
+void tells_what_one_entry_is_worth_to_a_prompt() {
+    DocumentCache cache(1 << 20, 8);
+    const auto    entry = cache.insert(tokens(32, 1), state(1));
+    CHECK_EQUAL(cache.use_of(entry, tokens(80, 1)).n_tokens, 32);
+    CHECK_EQUAL(cache.use_of(entry, tokens(80, 1, 28)).n_tokens, 24);
+    CHECK(cache.use_of(entry, tokens(80, 5000)).entry == nullptr);
+    CHECK(DocumentCache::key_of(tokens(80, 1)) == DocumentCache::key_of(tokens(32, 1)));
+    CHECK(DocumentCache::key_of(tokens(80, 1)) != DocumentCache::key_of(tokens(80, 2)));
+    CHECK(!DocumentCache::key_of(tokens(15, 1)));
 }
 
 void keeps_nothing_when_switched_off() {
@@ -109,8 +138,9 @@ int main() {
           rounds_down_to_the_alignment_and_keeps_nothing_short },
         { "forgets the least recently used first, and stays within its bytes",
           forgets_the_least_recently_used_first_and_stays_within_its_bytes },
-        { "keeps a prefix once, and an entry alive that is in use",
-          keeps_a_prefix_once_and_an_entry_alive_that_is_in_use },
+        { "keeps a prefix once", keeps_a_prefix_once },
+        { "forgets no entry that is in use", forgets_no_entry_that_is_in_use },
+        { "tells what one entry is worth to a prompt", tells_what_one_entry_is_worth_to_a_prompt },
         { "keeps nothing when switched off", keeps_nothing_when_switched_off },
     });
 }
