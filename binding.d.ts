@@ -143,7 +143,10 @@ export interface ScoreResult {
   logits: Float32Array;
   /** [n_documents]: tokens of each pair's prompt as scored, score token included. */
   promptTokens: Uint32Array;
-  /** [n_documents]: tokens cut from each document to fit; 0 = whole. */
+  /**
+   * [n_documents]: tokens cut from each document to fit; 0 = whole. At least 1 where something was cut; estimated from the
+   * bytes where a long document was not tokenized to its end.
+   */
   droppedTokens: Uint32Array;
   /** Tokens that went through the model for this request. */
   computedTokens: number;
@@ -206,7 +209,7 @@ export interface EngineStats {
 export interface PromptTokens {
   /** Token ids of the prompt as it would be scored, score token included. */
   tokens: Int32Array;
-  /** Tokens cut from the end of the document. */
+  /** Tokens cut from the end of the document, as in ScoreResult. */
   droppedTokens: number;
 }
 
@@ -214,7 +217,8 @@ export class Engine {
   private constructor();
   /**
    * Loads a model. `onProgress` is called with a fraction from 0 to 1 while weights are read.
-   * Rejects with invalid_argument, model_not_found, model_invalid, head_invalid, backend_unavailable or out_of_memory.
+   * Rejects with invalid_argument, model_not_found, model_invalid, head_invalid, backend_unavailable, out_of_memory, or
+   * engine_error where a thread cannot be started or llama.cpp refuses.
    */
   static load(options: EngineOptions, onProgress?: (fraction: number) => void): Promise<Engine>;
   readonly info: EngineInfo;

@@ -19,6 +19,7 @@ const suffixes = ["", "_asan", "_tsan"].filter((suffix) => suffix === "" || proc
 interface Report {
   readonly submitted: number;
   readonly ended: number;
+  readonly computed: number;
   readonly wrong: number;
   readonly completed: number;
   readonly cancelled: number;
@@ -45,6 +46,8 @@ describe.each(suffixes.flatMap((suffix) => [["f32", suffix] as const, ["q4_k_m",
       expect(report.completed).toBeGreaterThan(0);
       expect(report.cancelled).toBeGreaterThan(0);
       expect(report.repeated).toBeGreaterThan(0);
+      expect(report.warm).toBeGreaterThan(0);
+      expect(report.computed).toBeGreaterThan(0);
     });
   },
 );

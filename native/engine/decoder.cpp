@@ -111,8 +111,11 @@ Decoder::Decoder(llama_model *             model,
     context_.reset(llama_init_from_model(model, params));
     if (!context_) {
         const std::string reason = take_last_error();
-        throw Error(ErrorCode::out_of_memory, "no context of " + std::to_string(params.n_ctx) +
-                                                  " tokens could be made" + (reason.empty() ? "" : ": " + reason));
+        // llama.cpp says it in words only: "failed to allocate …", "unable to allocate …", "… out of memory".
+        const bool of_memory = reason.find("alloc") != std::string::npos || reason.find("memory") != std::string::npos;
+        throw Error(of_memory ? ErrorCode::out_of_memory : ErrorCode::engine_error,
+                    "no context of " + std::to_string(params.n_ctx) + " tokens could be made" +
+                        (reason.empty() ? "" : ": " + reason));
     }
     if (thread_pool.get() != nullptr) {
         llama_attach_threadpool(context_.get(), thread_pool.get(), thread_pool.get());

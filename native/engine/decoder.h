@@ -46,7 +46,7 @@ class Decoder {
     // KV cells a context has: the partial pair's, at most a whole pair, and one more batch.
     static int32_t n_cells(const DecoderOptions & options);
 
-    // Throws out_of_memory. thread_pool and abort stay alive; a decode on the CPU ends early once
+    // Throws out_of_memory, or engine_error where llama.cpp refuses for another reason. thread_pool and abort stay alive; a decode on the CPU ends early once
     // abort is true.
     Decoder(llama_model *             model,
             llama_token               padding_token,

@@ -1,7 +1,5 @@
 #include "engine.h"
 
-#include "threads.h"
-
 #include <algorithm>
 #include <set>
 #include <string>
@@ -19,6 +17,9 @@ constexpr int32_t kBatchTokensGpu  = 2048;
 constexpr int64_t kAttention       = int64_t{ 512 } * 2560;  // scores of one head, f32: with 12 heads 63 MB
 constexpr int32_t kShortestPrompt  = 16;                     // tokens; the headings alone are 9
 constexpr int32_t kMostSequences   = 128;                    // llama.cpp allows 256 in a context
+// So that short documents pass a long one; a GPU, which takes 100 times what a CPU does, is fed by more.
+constexpr int32_t kTokenizersCpu   = 2;
+constexpr int32_t kTokenizersGpu   = 4;
 
 int32_t padded(int32_t value, int32_t multiple) {
     return (value + multiple - 1) / multiple * multiple;
@@ -35,7 +36,8 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     options_(std::move(options)),
     model_(std::make_unique<Model>(
         options_.model_path, Placement{ options_.backend, options_.device, options_.n_gpu_layers }, progress)),
-    queue_(std::make_unique<JobQueue>(options_.max_queued_pairs, options_.deduplicate, options_.context_size)) {
+    queue_(std::make_unique<JobQueue>(
+        QueueLimits{ options_.max_queued_pairs, options_.deduplicate, options_.context_size })) {
     const bool on_gpu = model_->on_gpu();
     model_->describe(info_);
     info_.context_size = options_.context_size;
@@ -77,8 +79,14 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     scores_    = std::make_unique<ScoreCache>(options_.score_cache_bytes);
     decoder_   = std::make_unique<Decoder>(model_->get(), model_->score_token(), decoder_options, *threads_, abort_);
 
-    tokenizer_thread_ = std::thread([this] { run_tokenizer(); });
-    engine_thread_    = std::thread([this] { run_engine(); });
+    start_threads();
+}
+
+void Engine::start_threads() {
+    const int32_t                    n_tokenizers = model_->on_gpu() ? kTokenizersGpu : kTokenizersCpu;
+    std::vector<WorkerThreads::Work> works(static_cast<size_t>(n_tokenizers), [this] { run_tokenizer(); });
+    works.emplace_back([this] { run_engine(); });
+    workers_.start(works, [this] { queue_->close(); });
 }
 
 Engine::~Engine() {
@@ -92,20 +100,23 @@ uint64_t Engine::submit(ScoreRequest request, JobCallback on_done) {
     return queue_->push(std::move(request), std::move(on_done));
 }
 
-Prompt Engine::tokenize_pair(const std::string & query, const std::string & document) {
-    const std::lock_guard lock(close_mutex_);
-    if (freed_) {
+std::shared_lock<std::shared_mutex> Engine::open_prompter() const {
+    // close() says so first and frees later: whoever comes in between, or while it frees, does not wait.
+    std::shared_lock lock(free_mutex_, std::try_to_lock);
+    if (!lock || queue_->closed()) {
         throw Error(ErrorCode::closed, "the engine is closed");
     }
+    return lock;
+}
+
+Prompt Engine::tokenize_pair(const std::string & query, const std::string & document) {
+    const auto lock = open_prompter();
     prompter_->check_query(query);
     return prompter_->build(query, document);
 }
 
 std::vector<llama_token> Engine::tokenize(const std::string & text) {
-    const std::lock_guard lock(close_mutex_);
-    if (freed_) {
-        throw Error(ErrorCode::closed, "the engine is closed");
-    }
+    const auto lock = open_prompter();
     return prompter_->tokenize(text);
 }
 
@@ -125,18 +136,21 @@ EngineStats Engine::stats() const {
 
 void Engine::close() {
     queue_->close();
-    const std::lock_guard lock(close_mutex_);
-    if (freed_) {
-        return;
-    }
-    freed_ = true;
-    tokenizer_thread_.join();
-    engine_thread_.join();
+    const std::lock_guard closing(close_mutex_);
+    workers_.join();
+    const std::unique_lock freeing(free_mutex_);
     decoder_.reset();
+    pairs_.clear();
+    pairs_by_key_.clear();
+    planner_.reset();
+    documents_.reset();
+    scores_.reset();
     head_.reset();
     threads_.reset();
     prompter_.reset();
     model_.reset();
+    cache_bytes_   = 0;
+    cache_entries_ = 0;
 }
 
 void Engine::abort() {
@@ -148,13 +162,16 @@ void Engine::run_tokenizer() {
     while (const auto document = queue_->take_document()) {
         const ScoreRequest & request = document->job->request;
         const auto           start   = Clock::now();
+        const auto           wanted  = [&] {
+            return !document->job->settled.load();
+        };
         Prompt               prompt;
         std::optional<Error> error;
         try {
             if (document->index == 0) {
-                prompter_->check_query(request.query);
+                prompter_->check_query(request.query, wanted);
             }
-            prompt = prompter_->build(request.query, request.documents[document->index], request.cut);
+            prompt = prompter_->build(request.query, request.documents[document->index], request.cut, wanted);
         } catch (const Error & failure) {
             error = failure.code == ErrorCode::document_too_long ?
                         Error(failure.code, "documents[" + std::to_string(document->index) + "]: " + failure.what()) :
@@ -206,16 +223,37 @@ bool Engine::apply(JobQueue::Work work) {
         if (planner_->remove_job(job)) {
             decoder_->reset();  // the partial pair was the only one in the cache
         }
-        pairs_.erase(pairs_.lower_bound({ job, 0 }), pairs_.upper_bound({ job, UINT32_MAX }));
+        for (auto pair = pairs_.lower_bound({ job, 0 }); pair != pairs_.end() && pair->first.first == job;) {
+            remove_pair(pair++);
+        }
     }
     for (JobQueue::ReadyPair & pair : work.pairs) {
         DocumentCache::Match match = documents_->find(pair.tokens);
         planner_->add_pair(pair.job, pair.index, static_cast<int32_t>(pair.tokens.size()), match.n_tokens,
                            match.entry ? static_cast<int32_t>(match.entry->tokens.size()) : 0, 1 + pair.priority);
-        pairs_[{ pair.job, pair.index }] = { std::move(pair.tokens), documents_->usable(pair.n_prefix),
-                                             std::move(match.entry) };
+        add_pair({ pair.job, pair.index },
+                 { std::move(pair.tokens), documents_->usable(pair.n_prefix), std::move(match.entry) });
     }
     return !work.closed;
+}
+
+void Engine::add_pair(const PairId & id, Pair pair) {
+    const auto key = DocumentCache::key_of(pair.tokens);
+    if (documents_->enabled() && !pair.cached && key) {
+        pairs_by_key_.emplace(*key, id);
+    }
+    pairs_[id] = std::move(pair);
+}
+
+void Engine::remove_pair(Pairs::iterator pair) {
+    if (const auto key = DocumentCache::key_of(pair->second.tokens)) {
+        const auto [first, last] = pairs_by_key_.equal_range(*key);
+        const auto found = std::find_if(first, last, [&](const auto & other) { return other.second == pair->first; });
+        if (found != last) {
+            pairs_by_key_.erase(found);
+        }
+    }
+    pairs_.erase(pair);
 }
 
 void Engine::run_batch(const Plan & plan) {
@@ -228,7 +266,7 @@ void Engine::run_batch(const Plan & plan) {
     }
     queue_->begin_batch({ jobs.begin(), jobs.end() });
     decoder_->decode(slices);
-    const bool kept = keep_prefixes(plan);
+    const Entries kept = keep_prefixes(plan);
     decoder_->free_sequences();
     batches_ += 1;
     tokens_padding_ += static_cast<uint64_t>(decoder_->n_padding());
@@ -252,22 +290,20 @@ void Engine::run_batch(const Plan & plan) {
         if (slice.last) {
             const float logit = logits[static_cast<size_t>(decoder_->output_row(i))];
             scores.push_back({ slice.job, slice.pair, logit });
-            scores_->insert(std::move(pair->second.tokens), logit);
-            pairs_.erase(pair);
+            scores_->insert(pair->second.tokens, logit);
+            remove_pair(pair);
         }
     }
-    if (kept) {
-        find_prefixes();
-    }
+    use_prefixes(kept);
     queue_->give_scores(scores);
 }
 
-// Copies the prefixes of the pairs that are done into the document cache. True when there was something to keep.
-bool Engine::keep_prefixes(const Plan & plan) {
+// Copies the prefixes of the pairs that are done into the document cache. Returns those that are new there.
+Engine::Entries Engine::keep_prefixes(const Plan & plan) {
+    Entries kept;
     if (!documents_->enabled()) {
-        return false;
+        return kept;
     }
-    bool kept = false;
     for (size_t i = 0; i < plan.slices.size(); ++i) {
         const PlannedSlice & slice = plan.slices[i];
         const Pair &         pair  = pairs_.at({ slice.job, slice.pair });
@@ -276,25 +312,35 @@ bool Engine::keep_prefixes(const Plan & plan) {
         }
         std::vector<uint8_t> state = decoder_->save_prefix(i, pair.n_prefix);
         if (!state.empty()) {
-            documents_->insert({ pair.tokens.begin(), pair.tokens.begin() + pair.n_prefix }, std::move(state));
-            kept = true;
+            auto entry =
+                documents_->insert({ pair.tokens.begin(), pair.tokens.begin() + pair.n_prefix }, std::move(state));
+            if (entry) {
+                kept.push_back(std::move(entry));
+            }
         }
     }
     cache_bytes_   = documents_->n_bytes();
     cache_entries_ = documents_->n_entries();
+    // A waiting pair takes the first that serves it.
+    std::sort(kept.begin(), kept.end(),
+              [](const auto & left, const auto & right) { return left->tokens.size() > right->tokens.size(); });
     return kept;
 }
 
 // Pairs that came before their document's prefix was there get it while they wait.
-void Engine::find_prefixes() {
-    for (auto & [id, pair] : pairs_) {
-        if (pair.cached) {
-            continue;
-        }
-        DocumentCache::Match match = documents_->find(pair.tokens);
-        if (match.entry &&
-            planner_->warm(id.first, id.second, match.n_tokens, static_cast<int32_t>(match.entry->tokens.size()))) {
-            pair.cached = std::move(match.entry);
+void Engine::use_prefixes(const Entries & entries) {
+    for (const DocumentCache::EntryPtr & entry : entries) {
+        const auto [first, last] = pairs_by_key_.equal_range(DocumentCache::key_of(entry->tokens).value_or(0));
+        for (auto waiting = first; waiting != last;) {
+            const PairId         id    = waiting->second;
+            Pair &               pair  = pairs_.at(id);
+            DocumentCache::Match match = documents_->use_of(entry, pair.tokens);
+            const bool           warm  = match.entry && planner_->warm(id.first, id.second, match.n_tokens,
+                                                                       static_cast<int32_t>(match.entry->tokens.size()));
+            if (warm) {
+                pair.cached = std::move(match.entry);
+            }
+            waiting = warm ? pairs_by_key_.erase(waiting) : std::next(waiting);
         }
     }
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// The engine: owns model, context, score head, queue and two threads. The tokenizer thread turns documents into
-// prompts; the engine thread alone touches the llama_context: it plans a batch, has it decoded, runs the head and hands the
+// The engine: owns model, context, score head, queue and threads. The tokenizer threads turn documents into prompts; the
+// engine thread alone touches the llama_context: it plans a batch, has it decoded, runs the head and hands the
 // scores to the queue. Public functions may be called from any thread.
 
 #include "batch-planner.h"
@@ -14,11 +14,13 @@
 #include "score-head.h"
 #include "threads.h"
 #include "types.h"
+#include "worker-threads.h"
 
 #include <atomic>
 #include <map>
 #include <mutex>
-#include <thread>
+#include <shared_mutex>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -41,18 +43,22 @@ class Engine {
     uint64_t submit(ScoreRequest request, JobCallback on_done);
     bool     cancel(uint64_t job) { return queue_->cancel(job); }
 
-    // Throw closed once close() was called; tokenize_pair also query_too_long.
+    // Throw closed once close() was called, and never wait for it; tokenize_pair also query_too_long.
     Prompt                   tokenize_pair(const std::string & query, const std::string & document);
     std::vector<llama_token> tokenize(const std::string & text);
 
     EngineStats stats() const;
 
-    // Finishes the running batch, fails what waits with `closed`, frees model and context. Blocks; idempotent.
+    // Finishes the running batch, fails what waits with `closed`, frees model, context and caches. Blocks; idempotent.
     void close();
     // As close(), but a batch running on the CPU is abandoned: for a process that is about to end.
     void abort();
 
   private:
+    friend struct EngineProbe;  // the tests', which makes a batch fail
+
+    using PairId = std::pair<uint64_t, uint32_t>;  // job and index
+
     // A pair that waits for its decode, or is in it.
     struct Pair {
         std::vector<llama_token> tokens;
@@ -60,12 +66,21 @@ class Engine {
         DocumentCache::EntryPtr  cached;        // restored at its first slice
     };
 
-    void run_tokenizer();
-    void run_engine();
-    bool apply(JobQueue::Work work);
-    void run_batch(const Plan & plan);
-    bool keep_prefixes(const Plan & plan);
-    void find_prefixes();
+    using Pairs   = std::map<PairId, Pair>;
+    using Entries = std::vector<DocumentCache::EntryPtr>;
+
+    void                                start_threads();
+    // The model's text side, kept from being freed; throws closed.
+    std::shared_lock<std::shared_mutex> open_prompter() const;
+
+    void    run_tokenizer();
+    void    run_engine();
+    bool    apply(JobQueue::Work work);
+    void    run_batch(const Plan & plan);
+    Entries keep_prefixes(const Plan & plan);
+    void    use_prefixes(const Entries & entries);
+    void    add_pair(const PairId & id, Pair pair);
+    void    remove_pair(Pairs::iterator pair);
 
     EngineOptions options_;
     EngineInfo    info_;
@@ -81,10 +96,11 @@ class Engine {
     std::atomic<bool> abort_{ false };
 
     // Engine thread only.
-    std::unique_ptr<Decoder>                      decoder_;
-    std::unique_ptr<BatchPlanner>                 planner_;
-    std::unique_ptr<DocumentCache>                documents_;
-    std::map<std::pair<uint64_t, uint32_t>, Pair> pairs_;  // by job and index
+    std::unique_ptr<Decoder>                  decoder_;
+    std::unique_ptr<BatchPlanner>             planner_;
+    std::unique_ptr<DocumentCache>            documents_;
+    Pairs                                     pairs_;
+    std::unordered_multimap<uint64_t, PairId> pairs_by_key_;  // those a new document prefix may serve
 
     std::atomic<uint64_t> tokens_computed_{ 0 };
     std::atomic<uint64_t> tokens_padding_{ 0 };
@@ -95,10 +111,9 @@ class Engine {
     std::atomic<uint64_t> cache_bytes_{ 0 };
     std::atomic<uint64_t> cache_entries_{ 0 };
 
-    std::mutex  close_mutex_;
-    bool        freed_ = false;
-    std::thread tokenizer_thread_;
-    std::thread engine_thread_;
+    std::mutex                close_mutex_;
+    mutable std::shared_mutex free_mutex_;  // held to use the prompter from outside, and to free it
+    WorkerThreads             workers_;
 };
 
 }  // namespace jina_reranker

@@ -53,16 +53,17 @@ Prompter::Start Prompter::tokenize(std::string_view text, size_t enough, const W
     Start                     result;
     size_t                    begin = 0;
     const std::vector<size_t> ends  = piece_ends(text, whole_words_);
-    for (; result.n_pieces < ends.size() && result.tokens.size() <= enough; ++result.n_pieces) {
+    while (result.n_pieces() < ends.size() && result.tokens.size() <= enough) {
         if (wanted && !wanted()) {
             throw Error(ErrorCode::cancelled, "the tokens are not wanted any more");
         }
-        const size_t end    = ends[result.n_pieces];
+        const size_t end    = ends[result.n_pieces()];
         const auto   tokens = tokenize_piece(text.substr(begin, end - begin));
         result.tokens.insert(result.tokens.end(), tokens.begin(), tokens.end());
+        result.counts.push_back(result.tokens.size());
         begin = end;
     }
-    result.complete = result.n_pieces == ends.size();
+    result.complete = result.n_pieces() == ends.size();
     return result;
 }
 
@@ -90,9 +91,10 @@ std::string Prompter::text(const Pieces & pieces, size_t i, const std::string * 
 
 Prompter::Start Prompter::start_but_last(const Pieces & pieces, size_t enough, const Wanted & wanted) const {
     Start result;
-    for (; result.n_pieces + 1 < pieces.size() && result.tokens.size() <= enough; ++result.n_pieces) {
-        const Start piece = tokenize(text(pieces, result.n_pieces, nullptr), SIZE_MAX, wanted);
+    while (result.n_pieces() + 1 < pieces.size() && result.tokens.size() <= enough) {
+        const Start piece = tokenize(text(pieces, result.n_pieces(), nullptr), SIZE_MAX, wanted);
         result.tokens.insert(result.tokens.end(), piece.tokens.begin(), piece.tokens.end());
+        result.counts.push_back(result.tokens.size());
     }
     return result;
 }
@@ -100,10 +102,10 @@ Prompter::Start Prompter::start_but_last(const Pieces & pieces, size_t enough, c
 Prompter::Start
 Prompter::start(const Pieces & pieces, const std::string * query, size_t enough, const Wanted & wanted) const {
     Start result = start_but_last(pieces, enough, wanted);
-    if (result.n_pieces + 1 == pieces.size() && result.tokens.size() <= enough) {
-        const Start last = tokenize(text(pieces, result.n_pieces, query), enough - result.tokens.size(), wanted);
+    if (result.n_pieces() + 1 == pieces.size() && result.tokens.size() <= enough) {
+        const Start last = tokenize(text(pieces, result.n_pieces(), query), enough - result.tokens.size(), wanted);
         result.tokens.insert(result.tokens.end(), last.tokens.begin(), last.tokens.end());
-        result.n_pieces += 1;
+        result.counts.push_back(result.tokens.size());
         result.complete = last.complete;
     }
     return result;
@@ -204,18 +206,18 @@ Prompter::build_cut(const std::string & query, const Pieces & whole, Start read,
     const size_t n_query    = with_query.size() - std::min(with_query.size(), last.size());
 
     // Tokens of heading and document to keep.
-    Start  head   = read.n_pieces <= i_last ? std::move(read) : start_but_last(whole, limit, wanted);
+    Start  head   = read.n_pieces() <= i_last ? std::move(read) : start_but_last(whole, limit, wanted);
     size_t n_keep = limit - std::min(limit, n_query);
     if (max_tokens > 0) {
         n_keep = std::min(n_keep, n_heading(whole.size() > 1 ? head.tokens : last) + max_tokens);
     }
-    head.complete       = head.n_pieces == i_last;
+    head.complete       = head.n_pieces() == i_last;
     const size_t n_read = head.tokens.size();
     size_t       n_all  = n_read + with_query.size();  // of the prompt
     if (head.complete) {
         head.tokens.insert(head.tokens.end(), last.begin(), last.end());
     } else {
-        const double n_per_byte = static_cast<double>(n_read) / static_cast<double>(whole.ends[head.n_pieces - 1]);
+        const double n_per_byte = static_cast<double>(n_read) / static_cast<double>(whole.ends[head.n_pieces() - 1]);
         n_all = static_cast<size_t>(n_per_byte * static_cast<double>(whole.document.size())) + n_query;
     }
     const bool fits = head.complete && head.tokens.size() <= n_keep;
@@ -230,11 +232,19 @@ Prompter::build_cut(const std::string & query, const Pieces & whole, Start read,
     }
     // Merges at the cut can shift the count by a few, hence the loop.
     for (size_t n_over = 0;; n_keep -= std::min(n_keep, n_over)) {
-        const std::string_view kept =
-            cut.at == CutAt::start ?
-                kept_end(whole, n_keep - std::min(n_keep, n_heading(whole.size() > 1 ? head.tokens : last)), wanted) :
-                kept_start(whole, head.tokens, n_keep);
-        prompt.tokens = start(pieces(kept), &query, SIZE_MAX, wanted).tokens;
+        if (cut.at == CutAt::start) {
+            const size_t n_tokens = n_keep - std::min(n_keep, n_heading(whole.size() > 1 ? head.tokens : last));
+            prompt.tokens         = start(pieces(kept_end(whole, n_tokens, wanted)), &query, SIZE_MAX, wanted).tokens;
+        } else {
+            // All but the last of its pieces are the whole document's, whose tokens are there.
+            const Pieces kept   = pieces(kept_start(whole, head.tokens, n_keep));
+            const size_t n_same = kept.size() - 1;
+            const auto   rest   = tokenize(text(kept, n_same, &query), SIZE_MAX, wanted).tokens;
+            prompt.tokens.assign(head.tokens.begin(),
+                                 head.tokens.begin() +
+                                     static_cast<std::ptrdiff_t>(n_same == 0 ? 0 : head.counts[n_same - 1]));
+            prompt.tokens.insert(prompt.tokens.end(), rest.begin(), rest.end());
+        }
         if (prompt.tokens.size() <= limit) {
             break;
         }

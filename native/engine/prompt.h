@@ -56,8 +56,10 @@ class Prompter {
     // Tokens of a text's start: whole pieces, until there are more than `enough`.
     struct Start {
         std::vector<llama_token> tokens;
-        size_t                   n_pieces = 0;
+        std::vector<size_t>      counts;  // of tokens, up to each piece's end
         bool                     complete = false;
+
+        size_t n_pieces() const { return counts.size(); }
     };
 
     std::vector<llama_token> tokenize_piece(std::string_view text) const;

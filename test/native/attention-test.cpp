@@ -213,6 +213,35 @@ void gives_a_token_the_same_bits_in_any_batch_and_any_cells() {
     }
 }
 
+// As many threads as there are cores: more than there are heads or tokens to share, and no divisor of them.
+void gives_the_same_bits_with_many_threads() {
+    const std::vector<Sequence> sequences = { sequence(1, 37, 0), sequence(2, 90, 40, 71), sequence(4, 1, 250) };
+    for (const Shape & shape : shapes()) {
+        for (const AttentionKernel kernel : Attention::kernels()) {
+            const auto one = attend(shape, sequences, 256, kernel, 1);
+            for (const int32_t n_threads : { 4, 5, 7, 16 }) {
+                CHECK(attend(shape, sequences, 256, kernel, n_threads) == one);
+            }
+        }
+    }
+}
+
+void has_a_kernel_where_the_instructions_are() {
+    const auto features = backends_info().cpu_features;
+    CHECK(!features.empty());
+    const auto has = [&](const char * name) {
+        return std::find(features.begin(), features.end(), name) != features.end();
+    };
+    size_t expected_kernels = 0;
+#if defined(__GNUC__)
+    expected_kernels = 1;
+#endif
+    if (has("AVX2") && has("FMA") && has("F16C")) {
+        expected_kernels += has("AVX512") ? 2 : 1;
+    }
+    CHECK_EQUAL(Attention::kernels().size(), expected_kernels);
+}
+
 void leaves_what_it_does_not_know() {
     const ggml_context_ptr context(ggml_init({ 16 * ggml_tensor_overhead(), nullptr, true }));
     ggml_context *         ctx = context.get();
@@ -236,6 +265,8 @@ int main() {
         { "equals a plain computation", equals_a_plain_computation },
         { "gives a token the same bits in any batch and any cells",
           gives_a_token_the_same_bits_in_any_batch_and_any_cells },
+        { "gives the same bits with many threads", gives_the_same_bits_with_many_threads },
+        { "has a kernel where the instructions are", has_a_kernel_where_the_instructions_are },
         { "leaves what it does not know", leaves_what_it_does_not_know },
     });
 }

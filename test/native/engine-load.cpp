@@ -1,72 +1,53 @@
 // The whole engine under a mixed load from several threads: short and long pairs, repeated documents, cancelled jobs, a
 // full queue, statistics read in between, and a close in the middle of it. Every job ends exactly once, and a pair that
-// is asked for again and again always gets the same bits.
+// is asked for again and again always gets the same bits: half of the time it is computed, in ever other batches and
+// behind its document's state, half of the time the score cache may answer.
 //
 //     engine-load LIBRARIES MODEL.gguf N_EMBD SECONDS
 
 #include "backend.h"
-#include "engine.h"
+#include "engine-support.h"
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <random>
 #include <thread>
 
 using namespace jina_reranker;
 
 namespace {
 
-constexpr int kClients = 4;
-
-std::string words(std::mt19937 & random, int n_words) {
-    static const std::vector<std::string> all = { "river", "stone", "machine", "learning", "paper", "house", "green" };
-    std::string                           text;
-    for (int i = 0; i < n_words; ++i) {
-        text += (i > 0 ? " " : "") + all[random() % all.size()];
-    }
-    return text;
-}
-
-HeadWeights random_head(size_t n_embd) {
-    std::mt19937                          random(1);
-    std::uniform_real_distribution<float> value(-0.1f, 0.1f);
-    HeadWeights                           head;
-    head.w1.resize(n_embd * n_embd);
-    head.b1.resize(n_embd);
-    head.w2.resize(n_embd);
-    for (auto * weights : { &head.w1, &head.b1, &head.w2 }) {
-        for (float & weight : *weights) {
-            weight = value(random);
-        }
-    }
-    return head;
-}
+constexpr int          kClients  = 4;
+constexpr const char * kQuery    = "how do machines learn?";
+constexpr const char * kDocument = "the river and the stone by which a machine was left in the green house of paper";
 
 struct Counts {
     std::atomic<uint64_t> submitted{ 0 };
     std::atomic<uint64_t> ended{ 0 };
     std::atomic<uint64_t> refused{ 0 };
+    std::atomic<uint64_t> computed{ 0 };  // watched pairs that no score cache can have answered
     std::atomic<uint64_t> wrong{ 0 };
 };
 
 // One request at a time, and one more left running now and then.
-void client(Engine & engine, Counts & counts, uint32_t seed, float expected, const std::atomic<bool> & stop) {
+void client(
+    Engine & engine, Counts & counts, uint32_t seed, float expected, bool cached, const std::atomic<bool> & stop) {
     std::mt19937 random(seed);
     while (!stop) {
         ScoreRequest request;
-        request.query       = "how do machines learn?";
+        request.query       = kQuery;
         request.priority    = static_cast<int32_t>(random() % 3);
-        request.documents   = { "the river and the stone" };
+        request.documents   = { kDocument };
         const size_t n_more = random() % 12;
         for (size_t i = 0; i < n_more; ++i) {
-            request.documents.push_back(words(random, random() % 8 == 0 ? 300 : 5 + static_cast<int>(random() % 40)));
+            request.documents.push_back(
+                random_words(random, random() % 8 == 0 ? 300 : 5 + static_cast<int>(random() % 40)));
         }
         const auto on_done = [&](const JobOutcome & outcome) {
             counts.ended += 1;
-            if (outcome.result && outcome.result->logits[0] != expected) {
-                counts.wrong += 1;
+            if (outcome.result) {
+                counts.computed += outcome.result->n_computed > 0 && !cached ? 1 : 0;
+                counts.wrong += outcome.result->logits[0] != expected ? 1 : 0;
             }
         };
         try {
@@ -87,23 +68,6 @@ void client(Engine & engine, Counts & counts, uint32_t seed, float expected, con
     }
 }
 
-float score_once(Engine & engine) {
-    std::mutex              mutex;
-    std::condition_variable wakes;
-    std::optional<float>    logit;
-    ScoreRequest            request;
-    request.query     = "how do machines learn?";
-    request.documents = { "the river and the stone" };
-    engine.submit(std::move(request), [&](const JobOutcome & outcome) {
-        const std::lock_guard lock(mutex);
-        logit = outcome.result ? outcome.result->logits[0] : 0.0f;
-        wakes.notify_one();
-    });
-    std::unique_lock lock(mutex);
-    wakes.wait(lock, [&] { return logit.has_value(); });
-    return *logit;
-}
-
 }  // namespace
 
 int main(int argc, char ** argv) {
@@ -113,41 +77,62 @@ int main(int argc, char ** argv) {
     }
     load_backends(argv[1]);
     EngineOptions options;
-    options.model_path           = argv[2];
-    options.context_size         = 512;
-    options.batch_tokens         = 128;
-    options.n_gpu_layers         = 0;
-    options.n_threads            = 2;
-    options.max_queued_pairs     = 60;
-    options.document_cache_bytes = 8U << 20U;
-    options.score_cache_bytes    = 64U << 10U;
-    Engine      engine(options, random_head(static_cast<size_t>(std::atoi(argv[3]))), {});
+    options.model_path       = argv[2];
+    options.context_size     = 512;
+    options.batch_tokens     = 128;
+    options.n_gpu_layers     = 0;
+    options.n_threads        = 2;
+    options.max_queued_pairs = 60;
+    const HeadWeights head   = random_head(static_cast<size_t>(std::atoi(argv[3])));
+    float             expected;
+    {
+        Engine           alone(options, head, {});
+        const JobOutcome outcome = answer(submit(alone, kQuery, { kDocument }));
+        if (!outcome.result) {
+            std::fprintf(stderr, "%s\n", outcome.error->what());
+            return 1;
+        }
+        expected = outcome.result->logits[0];
+    }
     Counts      counts;
-    const float expected = score_once(engine);
-
-    std::atomic<bool>        stop{ false };
-    std::vector<std::thread> clients;
-    for (uint32_t seed = 1; seed <= kClients; ++seed) {
-        clients.emplace_back([&, seed] { client(engine, counts, seed, expected, stop); });
+    EngineStats total;
+    bool        all_ended        = true;
+    options.document_cache_bytes = 8U << 20U;
+    const auto seconds           = std::chrono::duration<double>(std::atof(argv[4]) / 2);
+    for (const size_t score_cache_bytes : { size_t{ 0 }, size_t{ 64 } << 10U }) {
+        options.score_cache_bytes = score_cache_bytes;
+        Engine                   engine(options, head, {});
+        std::atomic<bool>        stop{ false };
+        std::vector<std::thread> clients;
+        for (uint32_t seed = 1; seed <= kClients; ++seed) {
+            clients.emplace_back([&, seed] { client(engine, counts, seed, expected, score_cache_bytes > 0, stop); });
+        }
+        std::this_thread::sleep_for(seconds);
+        engine.close();
+        stop = true;
+        for (std::thread & thread : clients) {
+            thread.join();
+        }
+        const EngineStats stats = engine.stats();
+        all_ended               = all_ended &&
+                    stats.jobs_submitted == stats.jobs_completed + stats.jobs_cancelled + stats.jobs_failed &&
+                    stats.pairs_queued == 0 && stats.tokens_queued == 0;
+        total.jobs_completed += stats.jobs_completed;
+        total.jobs_cancelled += stats.jobs_cancelled;
+        total.jobs_failed += stats.jobs_failed;
+        total.pairs_scored += stats.pairs_scored;
+        total.pairs_warm += stats.pairs_warm;
+        total.pairs_repeated += stats.pairs_repeated;
+        total.batches += stats.batches;
     }
-    std::this_thread::sleep_for(std::chrono::seconds(std::atoi(argv[4])));
-    engine.close();
-    stop = true;
-    for (std::thread & thread : clients) {
-        thread.join();
-    }
-
-    const EngineStats stats = engine.stats();
-    const uint64_t    ended = stats.jobs_completed + stats.jobs_cancelled + stats.jobs_failed;
     std::printf(
-        "{\"submitted\":%llu,\"ended\":%llu,\"refused\":%llu,\"wrong\":%llu,\"completed\":%llu,\"cancelled\":%llu,"
-        "\"failed\":%llu,\"pairs\":%llu,\"warm\":%llu,\"repeated\":%llu,\"batches\":%llu}\n",
+        "{\"submitted\":%llu,\"ended\":%llu,\"refused\":%llu,\"computed\":%llu,\"wrong\":%llu,\"completed\":%llu,"
+        "\"cancelled\":%llu,\"failed\":%llu,\"pairs\":%llu,\"warm\":%llu,\"repeated\":%llu,\"batches\":%llu}\n",
         static_cast<unsigned long long>(counts.submitted), static_cast<unsigned long long>(counts.ended),
-        static_cast<unsigned long long>(counts.refused), static_cast<unsigned long long>(counts.wrong),
-        static_cast<unsigned long long>(stats.jobs_completed), static_cast<unsigned long long>(stats.jobs_cancelled),
-        static_cast<unsigned long long>(stats.jobs_failed), static_cast<unsigned long long>(stats.pairs_scored),
-        static_cast<unsigned long long>(stats.pairs_warm), static_cast<unsigned long long>(stats.pairs_repeated),
-        static_cast<unsigned long long>(stats.batches));
-    const bool all_ended = counts.submitted == counts.ended && stats.jobs_submitted == ended && stats.pairs_queued == 0;
-    return all_ended && counts.wrong == 0 && stats.jobs_completed > 0 ? 0 : 1;
+        static_cast<unsigned long long>(counts.refused), static_cast<unsigned long long>(counts.computed),
+        static_cast<unsigned long long>(counts.wrong), static_cast<unsigned long long>(total.jobs_completed),
+        static_cast<unsigned long long>(total.jobs_cancelled), static_cast<unsigned long long>(total.jobs_failed),
+        static_cast<unsigned long long>(total.pairs_scored), static_cast<unsigned long long>(total.pairs_warm),
+        static_cast<unsigned long long>(total.pairs_repeated), static_cast<unsigned long long>(total.batches));
+    return all_ended && counts.submitted == counts.ended && counts.wrong == 0 ? 0 : 1;
 }

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <map>
 #include <random>
 #include <vector>
 
@@ -34,10 +35,19 @@ std::vector<float> numbers(uint32_t seed, int64_t n) {
     return values;
 }
 
+// Numbers of a fixed sequence, because what std's distributions give is up to the library.
+float fixed_number(uint32_t i) {
+    const uint32_t mixed = (i * 2654435761U) >> 16U;
+    return static_cast<float>(static_cast<int32_t>(mixed & 1023U) - 512) / 64.0f;
+}
+
 // As they lie in a file.
-std::vector<uint8_t> weights_of(const Shape & shape) {
-    const std::vector<float> values = numbers(7, shape.n_in * shape.n_out);
-    std::vector<uint8_t>     bytes(ggml_row_size(shape.type, shape.n_in) * static_cast<size_t>(shape.n_out));
+std::vector<uint8_t> weights_of(const Shape & shape, bool fixed = false) {
+    std::vector<float> values = numbers(7, shape.n_in * shape.n_out);
+    for (size_t i = 0; fixed && i < values.size(); ++i) {
+        values[i] = fixed_number(static_cast<uint32_t>(i));
+    }
+    std::vector<uint8_t> bytes(ggml_row_size(shape.type, shape.n_in) * static_cast<size_t>(shape.n_out));
     ggml_quantize_chunk(shape.type, values.data(), bytes.data(), 0, shape.n_out, shape.n_in, nullptr);
     const size_t block_size = ggml_type_size(shape.type);
     for (size_t block = 0; shape.largest && block < bytes.size(); block += block_size) {
@@ -80,8 +90,11 @@ std::vector<float> data_of(const ggml_tensor & tensor) {
     return values;
 }
 
-Products
-multiply(const Shape & shape, const std::vector<std::vector<float>> & batch, MatMulKernel kernel, int32_t n_threads) {
+Products multiply(const Shape &                           shape,
+                  const std::vector<std::vector<float>> & batch,
+                  MatMulKernel                            kernel,
+                  int32_t                                 n_threads,
+                  bool                                    fixed_weights = false) {
     const ggml_backend_ptr backend = cpu_backend(n_threads);
 
     const ggml_context_ptr context(ggml_init({ 16 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true }));
@@ -101,7 +114,7 @@ multiply(const Shape & shape, const std::vector<std::vector<float>> & batch, Mat
         CHECK(matmul.replace(node));
         CHECK_EQUAL(static_cast<int>(node->op), static_cast<int>(GGML_OP_CUSTOM));
     }
-    const std::vector<uint8_t> bytes = weights_of(shape);
+    const std::vector<uint8_t> bytes = weights_of(shape, fixed_weights);
     std::memcpy(weights->data, bytes.data(), bytes.size());
     for (size_t i = 0; i < batch.size(); ++i) {
         std::memcpy(static_cast<char *>(input->data) + i * input->nb[1], batch[i].data(), input->nb[1]);
@@ -205,9 +218,57 @@ void holds_the_largest_sums(Shape shape, MatMulKernel kernel) {
     }
 }
 
+// FNV-1a over the bits of a product of fixed weights and activations.
+uint64_t fixed_product(const Shape & shape, MatMulKernel kernel) {
+    std::vector<std::vector<float>> batch(11);
+    for (uint32_t i = 0; i < batch.size(); ++i) {
+        for (uint32_t k = 0; k < shape.n_in; ++k) {
+            batch[i].push_back(fixed_number(i * 7919U + k));
+        }
+    }
+    uint64_t hash = 14695981039346656037U;
+    for (const float number : multiply(shape, batch, kernel, 2, /*fixed_weights*/ true).first) {
+        uint32_t bits = 0;
+        std::memcpy(&bits, &number, sizeof(bits));
+        hash = (hash ^ bits) * 1099511628211U;
+    }
+    return hash;
+}
+
+// With these bits recorded, a machine that has one kernel alone is compared, too.
 void is_the_same_on_every_processor(Shape shape, MatMulKernel kernel) {
+    static const std::map<std::pair<ggml_type, int64_t>, uint64_t> recorded = {
+        { { GGML_TYPE_Q4_K, 1024 }, 0 },
+        { { GGML_TYPE_Q5_K, 1536 }, 0 },
+        { { GGML_TYPE_Q6_K, 1024 }, 0 },
+        { { GGML_TYPE_Q4_K, 256 }, 0 },
+    };
+    CHECK_EQUAL(fixed_product(shape, kernel), recorded.at({ shape.type, shape.n_in }));
     const auto batch = tokens(5, 11, shape.n_in);
     CHECK(multiply(shape, batch, kernel, 2).first == multiply(shape, batch, MatMul::kernels().front(), 2).first);
+}
+
+// The engine takes as many threads as there are cores: more than there are columns to share, and no divisor of them.
+void gives_the_same_bits_with_many_threads(Shape shape, MatMulKernel kernel) {
+    const auto batch = tokens(3, 19, shape.n_in);
+    const auto one   = multiply(shape, batch, kernel, 1);
+    for (const int32_t n_threads : { 4, 5, 7, 16 }) {
+        const auto many = multiply(shape, batch, kernel, n_threads);
+        CHECK(many.first == one.first && many.second == one.second && many.of_other == one.of_other);
+    }
+}
+
+void has_a_kernel_where_the_instructions_are() {
+    const auto features = backends_info().cpu_features;
+    CHECK(!features.empty());
+    const auto has = [&](const char * name) {
+        return std::find(features.begin(), features.end(), name) != features.end();
+    };
+    const size_t expected_kernels = has("AVX2") && has("FMA") && has("F16C") ? (has("AVX512_VNNI") ? 2 : 1) : 0;
+    CHECK_EQUAL(MatMul::kernels().size(), expected_kernels);
+#if defined(__GNUC__) && defined(__x86_64__)
+    CHECK_EQUAL(has("AVX2"), __builtin_cpu_supports("avx2") != 0);
+#endif
 }
 
 std::function<void()> for_every_kernel(void (*test)(Shape shape, MatMulKernel kernel)) {
@@ -239,10 +300,14 @@ void leaves_what_it_does_not_know() {
 
 int main() {
     load_backends(JINA_RERANKER_LIBRARIES);
-    if (MatMul::kernels().empty()) {
-        return check::run({});  // ggml's products are used on such a machine
+    if (MatMul::kernels().empty()) {  // ggml's products are used on such a machine
+        return check::run({
+            { "has a kernel where the instructions are", has_a_kernel_where_the_instructions_are },
+        });
     }
     return check::run({
+        { "has a kernel where the instructions are", has_a_kernel_where_the_instructions_are },
+        { "gives the same bits with many threads", for_every_kernel(gives_the_same_bits_with_many_threads) },
         { "equals a plain computation", for_every_kernel(equals_a_plain_computation) },
         { "gives a token the same bits in any batch", for_every_kernel(gives_a_token_the_same_bits_in_any_batch) },
         { "passes on what is not finite", for_every_kernel(passes_on_what_is_not_finite) },

@@ -1,0 +1,57 @@
+#pragma once
+
+// What programs that load a whole engine share: a random head, and a request that waits for its answer.
+
+#include "engine.h"
+
+#include <chrono>
+#include <future>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace jina_reranker {
+
+inline HeadWeights random_head(size_t n_embd) {
+    std::mt19937                          random(1);
+    std::uniform_real_distribution<float> value(-0.1f, 0.1f);
+    HeadWeights                           head;
+    head.w1.resize(n_embd * n_embd);
+    head.b1.resize(n_embd);
+    head.w2.resize(n_embd);
+    for (auto * weights : { &head.w1, &head.b1, &head.w2 }) {
+        for (float & weight : *weights) {
+            weight = value(random);
+        }
+    }
+    return head;
+}
+
+inline std::string random_words(std::mt19937 & random, int n_words) {
+    static const std::vector<std::string> all = { "river", "stone", "machine", "learning", "paper", "house", "green" };
+    std::string                           text;
+    for (int i = 0; i < n_words; ++i) {
+        text += (i > 0 ? " " : "") + all[random() % all.size()];
+    }
+    return text;
+}
+
+inline std::future<JobOutcome>
+submit(Engine & engine, std::string query, std::vector<std::string> documents, Cut cut = {}) {
+    auto promise = std::make_shared<std::promise<JobOutcome>>();
+    engine.submit({ std::move(query), std::move(documents), cut, 0 },
+                  [promise](JobOutcome outcome) { promise->set_value(std::move(outcome)); });
+    return promise->get_future();
+}
+
+// An answer that does not come within a minute is a failure, and no hang.
+inline JobOutcome answer(std::future<JobOutcome> future) {
+    if (future.wait_for(std::chrono::minutes(1)) != std::future_status::ready) {
+        return { std::nullopt, Error(ErrorCode::engine_error, "no answer within a minute") };
+    }
+    return future.get();
+}
+
+}  // namespace jina_reranker

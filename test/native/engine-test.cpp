@@ -1,0 +1,226 @@
+// The whole engine with a random model: bits that do not depend on the batch, recovery after a failed batch, what is left
+// after close. test/engine-native.test.ts makes the model and runs this.
+//
+//     engine-test LIBRARIES MODEL.gguf N_EMBD
+
+#include "backend.h"
+#include "check.h"
+#include "engine-support.h"
+
+#include <condition_variable>
+#include <cstdlib>
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#    include <malloc.h>
+#    define HAVE_HEAP_SIZE
+#endif
+
+namespace jina_reranker {
+
+// Reaches what only a test may touch.
+struct EngineProbe {
+    static void fail_batches(Engine & engine, bool fail) { engine.abort_.store(fail); }
+};
+
+}  // namespace jina_reranker
+
+using namespace jina_reranker;
+
+namespace {
+
+struct Model {
+    std::string path;
+    size_t      n_embd = 0;
+};
+
+Model & model() {
+    static Model instance;
+    return instance;
+}
+
+std::unique_ptr<Engine> engine(const std::function<void(EngineOptions &)> & change = {}) {
+    EngineOptions options;
+    options.model_path   = model().path;
+    options.context_size = 512;
+    options.batch_tokens = 128;
+    options.n_gpu_layers = 0;
+    options.n_threads    = 2;
+    if (change) {
+        change(options);
+    }
+    return std::make_unique<Engine>(options, random_head(model().n_embd), LoadProgress());
+}
+
+// Short ones and some longer than a batch.
+std::vector<std::string> documents() {
+    std::mt19937             random(5);
+    std::vector<std::string> result;
+    for (const int n_words : { 3, 300, 17, 1, 40, 120, 9, 400, 25, 8 }) {
+        result.push_back(random_words(random, n_words));
+    }
+    return result;
+}
+
+// Alone, together, in pieces, from the document cache: with flash attention off ggml's own attention takes the place of
+// ours, and exactness rests on alignment and throw-away tokens.
+void gives_the_same_bits_with_aligned_batches() {
+    const auto without_kernels = [](EngineOptions & options) {
+        options.flash_attention = FlashAttention::off;
+        options.reproducible    = Reproducible::exact;
+    };
+    std::vector<float> alone;
+    {
+        const auto reference = engine(without_kernels);
+        CHECK(reference->info().flash_attention == FlashAttention::off);
+        for (const std::string & document : documents()) {
+            const JobOutcome outcome = answer(submit(*reference, "what is green?", { document }));
+            CHECK(outcome.result.has_value());
+            alone.push_back(outcome.result ? outcome.result->logits[0] : 0.0f);
+        }
+        CHECK(reference->stats().tokens_padding > 0);
+        CHECK(std::adjacent_find(alone.begin(), alone.end()) == alone.end());  // scores that tell something
+    }
+    const auto tested = engine([&](EngineOptions & options) {
+        without_kernels(options);
+        options.document_cache_bytes = 64U << 20U;
+    });
+    for (int round = 0; round < 3; ++round) {
+        auto             other = submit(*tested, "another question of the same " + std::to_string(round), documents());
+        const JobOutcome outcome = answer(submit(*tested, "what is green?", documents()));
+        CHECK(outcome.result && outcome.result->logits == alone);
+        CHECK(answer(std::move(other)).result.has_value());
+    }
+    CHECK(tested->stats().pairs_warm > 0);
+}
+
+void goes_on_after_a_batch_that_failed() {
+    const auto tested = engine([](EngineOptions & options) { options.document_cache_bytes = 64U << 20U; });
+    const auto before = answer(submit(*tested, "what is green?", documents()));
+    CHECK(before.result.has_value());
+    EngineProbe::fail_batches(*tested, true);
+    const auto failed = answer(submit(*tested, "what is a river?", documents()));
+    CHECK(failed.error && failed.error->code == ErrorCode::engine_error);
+    EngineProbe::fail_batches(*tested, false);
+    for (int round = 0; round < 2; ++round) {  // from what the failed batch left in the KV cache nothing comes back
+        const auto after = answer(submit(*tested, "what is green?", documents()));
+        CHECK(after.result && before.result && after.result->logits == before.result->logits);
+    }
+    const EngineStats stats = tested->stats();
+    CHECK_EQUAL(stats.jobs_failed, 1U);
+    CHECK_EQUAL(stats.jobs_completed, 3U);
+    CHECK_EQUAL(stats.pairs_queued, 0U);
+    CHECK_EQUAL(stats.tokens_queued, 0U);
+}
+
+void frees_its_caches_at_close() {
+    const auto   tested = engine([](EngineOptions & options) {
+        options.document_cache_bytes = 512U << 20U;
+        options.score_cache_bytes    = 16U << 20U;
+    });
+    std::mt19937 random(9);
+    for (int round = 0; round < 20; ++round) {
+        std::vector<std::string> some;
+        for (int i = 0; i < 8; ++i) {
+            some.push_back(random_words(random, 300));
+        }
+        CHECK(answer(submit(*tested, "what is green?", some)).result.has_value());
+    }
+    const uint64_t n_cached = tested->stats().cache_bytes;
+    CHECK(n_cached > 10U << 20U);
+#ifdef HAVE_HEAP_SIZE
+    const auto in_use = [] {
+        const auto heap = mallinfo2();
+        return heap.uordblks + heap.hblkhd;
+    };
+    const size_t before = in_use();
+    tested->close();
+    CHECK(in_use() + n_cached < before);
+#else
+    tested->close();
+#endif
+    CHECK_EQUAL(tested->stats().cache_bytes, 0U);
+    CHECK_EQUAL(tested->stats().cache_entries, 0U);
+    tested->close();
+}
+
+// close() waits for the running batch, here for an answer that is not taken; whoever tokenizes meanwhile is told at once.
+void refuses_to_tokenize_while_it_closes() {
+    const auto         tested = engine();
+    std::promise<void> let_go;
+    std::promise<void> arrived;
+    tested->submit({ "what is green?", { "a river" }, {}, 0 },
+                   [&, held = let_go.get_future().share()](const JobOutcome & /*outcome*/) {
+                       arrived.set_value();
+                       held.wait();
+                   });
+    arrived.get_future().wait();
+    CHECK(tested->tokenize("a text").size() > 1);
+    auto       closing = std::async(std::launch::async, [&] { tested->close(); });
+    auto       refused = std::async(std::launch::async, [&] {
+        for (;;) {  // until close() has begun
+            try {
+                tested->tokenize("a text");
+                std::this_thread::yield();
+            } catch (const Error & error) {
+                return error.code;
+            }
+        }
+    });
+    const bool in_time = refused.wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+    CHECK(in_time);
+    CHECK(closing.wait_for(std::chrono::seconds(0)) == std::future_status::timeout);  // it still waits
+    let_go.set_value();
+    closing.get();
+    CHECK(refused.get() == ErrorCode::closed);
+    CHECK_ERROR(tested->tokenize_pair("query", "document"), ErrorCode::closed);
+}
+
+// Pairs that come while their document is being computed for another job wait for it and start behind it.
+void warms_pairs_that_wait() {
+    const auto        tested = engine([](EngineOptions & options) { options.document_cache_bytes = 64U << 20U; });
+    std::mt19937      random(3);
+    const std::string document = random_words(random, 100);
+    std::vector<std::future<JobOutcome>> waiting;
+    for (int i = 0; i < 12; ++i) {
+        waiting.push_back(submit(*tested, "question number " + std::to_string(i), { document }));
+    }
+    for (auto & each : waiting) {
+        CHECK(answer(std::move(each)).result.has_value());
+    }
+    CHECK(tested->stats().pairs_warm > 5);
+    CHECK_EQUAL(tested->stats().cache_entries, 1U);
+}
+
+// Of a document that takes long to be read nobody else notices anything, nor does one who closes.
+void is_not_held_up_by_a_giant_document() {
+    const auto        tested = engine();
+    const std::string giant(size_t{ 31 } << 20U, 'a');
+    auto              large = submit(*tested, "what is green?", { giant, giant + "b", giant + "c" });
+    const auto        small = answer(submit(*tested, "what is green?", { "a river" }));
+    CHECK(small.result.has_value());
+    const auto outcome = answer(std::move(large));
+    CHECK(outcome.result.has_value());
+    for (size_t i = 0; outcome.result && i < 3; ++i) {
+        CHECK(outcome.result->prompt_tokens[i] <= 512);
+        CHECK(outcome.result->dropped_tokens[i] > 100000);
+    }
+}
+
+}  // namespace
+
+int main(int argc, char ** argv) {
+    if (argc != 4) {
+        std::cerr << "usage: engine-test LIBRARIES MODEL.gguf N_EMBD\n";
+        return 2;
+    }
+    load_backends(argv[1]);
+    model() = { argv[2], static_cast<size_t>(std::atoi(argv[3])) };
+    return check::run({
+        { "gives the same bits with aligned batches", gives_the_same_bits_with_aligned_batches },
+        { "goes on after a batch that failed", goes_on_after_a_batch_that_failed },
+        { "frees its caches at close", frees_its_caches_at_close },
+        { "refuses to tokenize while it closes", refuses_to_tokenize_while_it_closes },
+        { "warms pairs that wait", warms_pairs_that_wait },
+        { "is not held up by a giant document", is_not_held_up_by_a_giant_document },
+    });
+}

@@ -1,0 +1,62 @@
+// Threads that cannot all be started.
+
+#include "check.h"
+#include "worker-threads.h"
+
+#include <atomic>
+
+using namespace jina_reranker;
+
+namespace {
+
+void runs_every_work() {
+    std::atomic<int> n{ 0 };
+    WorkerThreads    threads;
+    threads.start({ [&] { ++n; }, [&] { ++n; },
+                    [&] {
+                        ++n;
+                    } },
+                  [] {});
+    threads.join();
+    threads.join();
+    CHECK_EQUAL(n.load(), 3);
+}
+
+// The process would end in std::terminate if the first thread were left to its destructor.
+void leaves_nothing_running_when_one_cannot_be_started() {
+    std::atomic<bool> stopped{ false };
+    std::atomic<int>  n_ended{ 0 };
+    int               n_spawned = 0;
+    const auto        work      = [&] {
+        while (!stopped) {
+            std::this_thread::yield();
+        }
+        ++n_ended;
+    };
+    const auto spawn = [&](WorkerThreads::Work one) {
+        if (++n_spawned == 3) {
+            throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+        }
+        return std::thread(std::move(one));
+    };
+    WorkerThreads threads;
+    try {
+        threads.start(
+            { work, work, work, work }, [&] { stopped = true; }, spawn);
+        CHECK(false);
+    } catch (const Error & error) {
+        CHECK(error.code == ErrorCode::engine_error);
+        CHECK(std::string(error.what()).find("thread 3 of 4") != std::string::npos);
+    }
+    CHECK_EQUAL(n_spawned, 3);
+    CHECK_EQUAL(n_ended.load(), 2);
+}
+
+}  // namespace
+
+int main() {
+    return check::run({
+        { "runs every work", runs_every_work },
+        { "leaves nothing running when one cannot be started", leaves_nothing_running_when_one_cannot_be_started },
+    });
+}
