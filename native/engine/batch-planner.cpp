@@ -5,6 +5,14 @@
 
 namespace jina_reranker {
 
+namespace {
+
+// Of a batch, at least this part goes to a long pair, and no less is worth beginning one with: every slice of it costs a pass
+// over the cells it has.
+constexpr int32_t kLeastShare = 8;
+
+}  // namespace
+
 BatchPlanner::BatchPlanner(PlannerLimits limits) : limits_(limits) {
     if (limits.alignment < 1 || limits.n_batch < limits.alignment || limits.n_batch % limits.alignment != 0 ||
         limits.n_seq_max < 1) {
@@ -101,18 +109,17 @@ bool BatchPlanner::others_waiting(uint64_t job) const {
                        [&](const auto & entry) { return entry.first != job && !entry.second.pairs.empty(); });
 }
 
-void BatchPlanner::continue_partial(Plan & plan) {
-    const auto          job   = jobs_.find(*partial_);
+// Puts the first slice of a plan into it: of a job's first pair, which does not fit whole or is partial.
+void BatchPlanner::take_share(Plan & plan, Jobs::iterator job) {
     const WaitingPair & pair  = job->second.pairs.front();
     int32_t             share = limits_.n_batch;
     if (others_waiting(job->first)) {
-        share = limits_.n_batch / 2 / limits_.alignment * limits_.alignment;
+        const bool is_ahead = rank(job->second) > level_;
+        share               = limits_.n_batch / (is_ahead ? kLeastShare : 2) / limits_.alignment * limits_.alignment;
     }
     const int32_t n_left = pair.n_tokens - pair.n_done;
-    take(plan, job, 0, std::min(n_left, std::max(limits_.alignment, std::min(share, room(plan)))));
-    if (plan.slices.front().last) {
-        partial_.reset();
-    }
+    take(plan, job, 0, std::min(n_left, std::max(limits_.alignment, std::min(share, room(plan, pair.n_cached)))));
+    partial_ = plan.slices.front().last ? std::nullopt : std::optional(job->first);
 }
 
 // What decides whose turn it is: the lowest.
@@ -131,16 +138,18 @@ bool BatchPlanner::warm_ones_first() const {
     });
 }
 
+bool BatchPlanner::fits_whole(const Plan & plan, const WaitingPair & pair) const {
+    return pair.n_done == pair.n_cached && padded(pair.n_tokens - pair.n_cached) <= room(plan, pair.n_cached) &&
+           n_used_cells_ + std::max(padded(pair.n_tokens), pair.n_restored) <= limits_.n_cells;
+}
+
 // Adds one whole pair of the least served job that has one that fits. False when none does.
 bool BatchPlanner::add_whole(Plan & plan, bool warm_ones) {
     if (static_cast<int32_t>(plan.slices.size()) >= limits_.n_seq_max) {
         return false;
     }
     const auto fits = [&](const WaitingPair & pair) {
-        const bool untouched = pair.n_done == pair.n_cached;
-        return untouched && (warm_ones || pair.n_cached == 0) &&
-               padded(pair.n_tokens - pair.n_cached) <= room(plan, pair.n_cached) &&
-               n_used_cells_ + std::max(padded(pair.n_tokens), pair.n_restored) <= limits_.n_cells;
+        return (warm_ones || pair.n_cached == 0) && fits_whole(plan, pair);
     };
     auto   best          = jobs_.end();
     size_t best_position = 0;
@@ -163,31 +172,34 @@ bool BatchPlanner::add_whole(Plan & plan, bool warm_ones) {
     return true;
 }
 
-// Fills what is left of the batch with the beginning of a pair that does not fit whole (P2: it goes first).
-void BatchPlanner::start_partial(Plan & plan) {
-    // A sliver costs a batch's overhead later and saves nothing now.
-    const int32_t worth_it = std::min(limits_.n_batch, std::max(limits_.alignment, limits_.n_batch / 8));
-    // Behind restored cells, which are about to be freed, a partial pair's cells would not stay in order (P5).
-    const bool    has_restored =
-        std::any_of(plan.slices.begin(), plan.slices.end(), [](const PlannedSlice & slice) { return slice.restored; });
-    if (has_restored || static_cast<int32_t>(plan.slices.size()) >= limits_.n_seq_max) {
-        return;
-    }
+BatchPlanner::Jobs::iterator BatchPlanner::least_served() {
     auto best = jobs_.end();
     for (auto job = jobs_.begin(); job != jobs_.end(); ++job) {
         if (!job->second.pairs.empty() && (best == jobs_.end() || rank(job->second) < rank(best->second))) {
             best = job;
         }
     }
+    return best;
+}
+
+// Fills what is left of the batch with the beginning of a pair that does not fit whole (P2: it goes first).
+void BatchPlanner::start_partial(Plan & plan) {
+    // A sliver costs a batch's overhead later and saves nothing now.
+    const int32_t worth_it = std::min(limits_.n_batch, std::max(limits_.alignment, limits_.n_batch / kLeastShare));
+    // Behind restored cells, which are about to be freed, a partial pair's cells would not stay in order (P5).
+    const bool    has_restored =
+        std::any_of(plan.slices.begin(), plan.slices.end(), [](const PlannedSlice & slice) { return slice.restored; });
+    if (has_restored || static_cast<int32_t>(plan.slices.size()) >= limits_.n_seq_max) {
+        return;
+    }
+    const auto best = least_served();
     if (best == jobs_.end()) {
         return;
     }
     // Its restored cells, too, must fit beside what the plan holds already.
     const WaitingPair & pair   = best->second.pairs.front();
-    int32_t             n_left = room(plan, pair.n_cached);
-    if (plan.slices.empty()) {
-        n_left = std::max(n_left, limits_.alignment);  // P6
-    } else if (n_left < worth_it || n_used_cells_ + pair.n_restored > limits_.n_cells) {
+    const int32_t       n_left = room(plan, pair.n_cached);
+    if (n_left < worth_it || n_used_cells_ + pair.n_restored > limits_.n_cells) {
         return;
     }
     take(plan, best, 0, std::min(n_left, pair.n_tokens - pair.n_done));
@@ -226,19 +238,23 @@ Plan BatchPlanner::next() {
         while (add_whole(plan, true)) {
         }
     }
-    if (plan.slices.empty() && partial_) {
-        // A batch that begins with a partial pair, even one that ends in it, starts no other: that one's cells would lie
-        // behind cells about to be freed, and its continuation would be put into those.
-        continue_partial(plan);
-        while (add_whole(plan, false)) {
+    if (plan.slices.empty()) {
+        // Were the whole ones taken first, they would leave a long pair nothing for as long as there are enough of them.
+        const auto job = partial_ ? jobs_.find(*partial_) : least_served();
+        if (partial_ || !fits_whole(plan, job->second.pairs.front())) {
+            // A batch that begins with a partial pair, even one that ends in it, starts no other: that one's cells would lie
+            // behind cells about to be freed, and its continuation would be put into those.
+            take_share(plan, job);
+            while (add_whole(plan, false)) {
+            }
+            if (partial_) {
+                extend_partial(plan);
+            }
+        } else {
+            while (add_whole(plan, true)) {
+            }
+            start_partial(plan);
         }
-        if (partial_) {
-            extend_partial(plan);
-        }
-    } else if (plan.slices.empty()) {
-        while (add_whole(plan, true)) {
-        }
-        start_partial(plan);
     }
 
     level_ += plan.n_tokens / n_shares;

@@ -12,7 +12,8 @@
 //  P4. Jobs are served by tokens: the job that got the fewest so far goes next. A new one starts level with a job that
 //      got an equal share all along, and has half a batch in advance, before those that had theirs: so a short request
 //      passes the long ones, and ever new short ones do not hold up a long one, which falls behind the level meanwhile. A
-//      partial pair yields half of a batch while other jobs have pairs that fit.
+//      partial pair yields half of a batch while other jobs have pairs that fit, and seven eighths once its job got more
+//      than its share.
 //  P5. A warm pair starts behind a prefix restored from the document cache, and all prefixes are restored before the
 //      decode. Restored cells would come to lie before or between the partial pair's, so a plan that starts or continues
 //      one takes no other warm pairs; warm pairs of a job that was served no more go first, in a plan that leaves the
@@ -98,17 +99,19 @@ class BatchPlanner {
 
     using Jobs = std::map<uint64_t, WaitingJob>;
 
-    int32_t padded(int32_t n_tokens) const;
+    int32_t        padded(int32_t n_tokens) const;
     // Tokens that can still be taken, together with n_cached restored cells.
-    int32_t room(const Plan & plan, int32_t n_cached = 0) const;
-    void    take(Plan & plan, Jobs::iterator job, size_t position, int32_t n_tokens);
-    void    continue_partial(Plan & plan);
-    void    extend_partial(Plan & plan);
-    bool    add_whole(Plan & plan, bool warm_ones);
-    void    start_partial(Plan & plan);
-    double  rank(const WaitingJob & job) const;
-    bool    others_waiting(uint64_t job) const;
-    bool    warm_ones_first() const;
+    int32_t        room(const Plan & plan, int32_t n_cached = 0) const;
+    void           take(Plan & plan, Jobs::iterator job, size_t position, int32_t n_tokens);
+    void           take_share(Plan & plan, Jobs::iterator job);
+    void           extend_partial(Plan & plan);
+    bool           fits_whole(const Plan & plan, const WaitingPair & pair) const;
+    bool           add_whole(Plan & plan, bool warm_ones);
+    Jobs::iterator least_served();
+    void           start_partial(Plan & plan);
+    double         rank(const WaitingJob & job) const;
+    bool           others_waiting(uint64_t job) const;
+    bool           warm_ones_first() const;
 
     PlannerLimits           limits_;
     Jobs                    jobs_;                  // until removed; ordered by id, which is the order of arrival

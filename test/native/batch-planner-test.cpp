@@ -211,6 +211,43 @@ void serves_a_large_job_among_ever_new_short_ones() {
     CHECK_EQUAL(n_left, 0);
 }
 
+// 50 clients, each with one request at a time: 44 of five short documents, 6 of one that fills the context.
+void serves_short_and_long_jobs_beside_each_other() {
+    constexpr int                kBatches = 4000;
+    BatchPlanner                 planner({ 512, 32, 1, 8192 + 512 });
+    std::map<uint64_t, uint32_t> n_left;  // job -> pairs
+    std::map<uint64_t, int>      came;
+    std::vector<int>             short_waits;  // batches
+    std::vector<int>             long_waits;
+    uint64_t                     last_job = 0;
+    const auto                   add      = [&](uint32_t n_pairs, int32_t n_tokens, int batch) {
+        ++last_job;
+        n_left[last_job] = n_pairs;
+        came[last_job]   = batch;
+        for (uint32_t pair = 0; pair < n_pairs; ++pair) {
+            planner.add_pair(last_job, pair, n_tokens);
+        }
+    };
+    for (int i = 0; i < 50; ++i) {
+        i < 44 ? add(5, 45, 0) : add(1, 8192, 0);
+    }
+    for (int batch = 0; batch < kBatches; ++batch) {
+        for (const PlannedSlice & slice : planner.next().slices) {
+            if (slice.last && --n_left[slice.job] == 0) {
+                const bool is_long = slice.end == 8192;
+                (is_long ? long_waits : short_waits).push_back(batch + 1 - came[slice.job]);
+                planner.remove_job(slice.job);
+                is_long ? add(1, 8192, batch + 1) : add(5, 45, batch + 1);
+            }
+        }
+    }
+    const int longest_short = *std::max_element(short_waits.begin(), short_waits.end());
+    CHECK(longest_short <=
+          35);  // all short ones together are 20 batches; 31 are measured, 48 where a long pair gets half
+    CHECK(long_waits.size() >= size_t{ 6 } * (kBatches / 500 - 1));
+    CHECK(!long_waits.empty() && *std::max_element(long_waits.begin(), long_waits.end()) <= 500);
+}
+
 void gives_a_job_of_lower_priority_less_but_not_nothing() {
     BatchPlanner planner({ 64, 8, 8 });
     for (uint32_t pair = 0; pair < 100; ++pair) {
@@ -473,6 +510,7 @@ int main() {
         { "serves a late short job before the rest of a large one",
           serves_a_late_short_job_before_the_rest_of_a_large_one },
         { "serves a large job among ever new short ones", serves_a_large_job_among_ever_new_short_ones },
+        { "serves short and long jobs beside each other", serves_short_and_long_jobs_beside_each_other },
         { "gives a job of lower priority less, but not nothing", gives_a_job_of_lower_priority_less_but_not_nothing },
         { "warms a pair that waits", warms_a_pair_that_waits },
         { "keeps warm pairs out of batches that continue a long one",

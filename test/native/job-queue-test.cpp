@@ -265,7 +265,7 @@ void closes_with_very_many_jobs() {
     JobQueue         queue({ kJobs, true, kContextSize });
     size_t           n_closed = 0;
     for (size_t i = 0; i < kJobs; ++i) {
-        queue.push(request(1), [&](const JobOutcome & outcome) { n_closed += code_of(outcome) == "closed" ? 1 : 0; });
+        queue.push(request(1), [&](const JobOutcome & outcome) { n_closed += code_of(outcome) == "closed" ? 1U : 0U; });
     }
     for (size_t i = 0; i < kJobs / 2; ++i) {
         queue.give_prompt(*queue.take_document(), prompt(1), std::nullopt, 0);
