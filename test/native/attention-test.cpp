@@ -237,7 +237,7 @@ void has_a_kernel_where_the_instructions_are() {
     expected_kernels = 1;
 #endif
     if (has("AVX2") && has("FMA") && has("F16C")) {
-        expected_kernels += has("AVX512") ? 2 : 1;
+        expected_kernels += has("AVX512") ? 2U : 1U;
     }
     CHECK_EQUAL(Attention::kernels().size(), expected_kernels);
 }
