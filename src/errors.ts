@@ -29,7 +29,7 @@ export const errorTable = {
   images_not_supported: { status: 422, when: "The query or a document holds an image; this version scores text only." },
   queue_full: {
     status: 429,
-    when: "MAX_QUEUED_PAIRS are waiting; nothing of the request was computed; `Retry-After` says when to try again.",
+    when: "MAX_QUEUED_PAIRS are waiting, or the answer would come later than REQUEST_TIMEOUT_MS; nothing of the request was computed; `Retry-After` says when to try again.",
   },
   headers_too_large: { status: 431, when: "The headers exceed 16 KiB." },
   client_closed: { status: 499, when: "The client left before the answer (log only)." },

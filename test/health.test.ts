@@ -11,7 +11,16 @@ const body = { query: "weather", documents: ["sunny"] };
 
 /** What an engine that was just loaded says of itself. */
 const idle = {
-  ...{ jobsSubmitted: 0, jobsCompleted: 0, jobsFailed: 0, jobsCancelled: 0, pairsScored: 0, pairsDropped: 0, pairsQueued: 0, tokensQueued: 0 },
+  ...{
+    jobsSubmitted: 0,
+    jobsCompleted: 0,
+    jobsFailed: 0,
+    jobsCancelled: 0,
+    pairsScored: 0,
+    pairsDropped: 0,
+    pairsQueued: 0,
+    tokensQueued: 0,
+  },
   ...{
     tokensComputed: 0,
     tokensPadding: 0,
@@ -93,6 +102,16 @@ describe("an engine that was idle", () => {
   });
 });
 
+test("an engine that hangs is found out although its requests end one by one, by their time limit", () => {
+  let now = 0;
+  const health = new EngineHealth({ probe: async () => {}, stallMs: 120_000, now: () => now });
+  const hanging = { ...idle, jobsSubmitted: 10, pairsQueued: 10, batches: 3 };
+  for (now = 0; now < 120_000; now += 40_000) {
+    expect(health.failure({ ...hanging, jobsCancelled: now / 40_000 })).toBeUndefined();
+  }
+  expect(health.failure({ ...hanging, jobsCancelled: 5 })).toBe("no batch ended for 120 s while 10 pairs wait");
+});
+
 describe("a drain with an engine that fails", () => {
   test("tries it no more, and ends without an unhandled rejection", async () => {
     vi.useFakeTimers();
@@ -137,13 +156,14 @@ describe("/ready", () => {
     const controller = new AbortController();
     const documents = Array.from({ length: 8 }, (_, index) => text(400, index));
     const running = service.reranker.score({ query: "a", documents, signal: controller.signal });
+    const ended = expect(running).rejects.toThrow();
     expect((await post(`${service.url}/rerank`, body)).status).toBe(429);
     const answer = await fetch(`${service.url}/ready`);
     expect([answer.status, await answer.json()]).toEqual([200, { status: "ready" }]);
     // It did not wait for them.
     expect(service.reranker.stats().pairsQueued).toBeGreaterThan(0);
     controller.abort();
-    await expect(running).rejects.toThrow();
+    await ended;
   });
 });
 

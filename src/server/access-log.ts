@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { errorTable } from "../errors.js";
 import type { Reranker } from "../reranker.js";
 import type { Timings } from "../types.js";
+import type { Claim } from "./admission.js";
 import { onResponseEnd } from "./disconnect.js";
 import type { ServerContext } from "./state.js";
 
@@ -14,6 +15,8 @@ import type { ServerContext } from "./state.js";
 export interface Work {
   readonly reranker: Reranker;
   readonly documents?: number;
+  /** What it asked for, once its body was read. */
+  readonly claim?: Claim;
   readonly tokens?: number;
   readonly timings?: Timings;
 }

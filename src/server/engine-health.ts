@@ -69,8 +69,9 @@ export class EngineHealth {
     this.#retry = undefined;
   }
 
-  #stall({ pairsQueued, batches, jobsCompleted, jobsFailed, jobsCancelled }: EngineStats): string | undefined {
-    const count = batches + jobsCompleted + jobsFailed + jobsCancelled;
+  #stall({ pairsQueued, batches, jobsCompleted, jobsFailed }: EngineStats): string | undefined {
+    // Jobs that were cancelled are no progress: while a device hangs, that is how all of them end.
+    const count = batches + jobsCompleted + jobsFailed;
     const at = this.#now();
     if (pairsQueued === 0 || this.#progress?.count !== count) {
       this.#progress = { at, count };

@@ -2,6 +2,7 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from "fastify";
 import { type ErrorCode, RerankError } from "../errors.js";
+import { smallestClaim } from "./admission.js";
 import { type TeiErrorBody, teiErrorBody } from "./dialects/tei.js";
 import type { ErrorBody } from "./schemas.js";
 import type { ServerContext } from "./state.js";
@@ -51,7 +52,7 @@ function bodyFor(request: FastifyRequest, error: RerankError): ErrorBody | TeiEr
 }
 
 function untilRoom({ admission }: ServerContext, { work }: FastifyRequest): number {
-  return work ? admission.retryAfterSeconds(work.reranker, work.documents ?? 1) : 1;
+  return work ? admission.retryAfterSeconds(work.reranker, work.claim ?? smallestClaim) : 1;
 }
 
 export function errorBody({ code, message }: RerankError): ErrorBody {

@@ -7,6 +7,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { RerankError } from "../errors.js";
 import type { RerankRequest, RerankResponse, Timings } from "../types.js";
 import { serverTiming } from "./access-log.js";
+import { smallestClaim } from "./admission.js";
 import { requestSignal } from "./disconnect.js";
 import { refuseUnderPressure } from "./pressure.js";
 import type { ServerContext } from "./state.js";
@@ -17,8 +18,7 @@ export function scoringGate(context: ServerContext): (request: FastifyRequest) =
     refuseUnderPressure(request);
     const reranker = context.reranker();
     request.work = { reranker };
-    // Whatever its body holds, it has one pair at least.
-    context.admission.admit(reranker, 1);
+    context.admission.requireRoom(reranker, smallestClaim);
   };
 }
 
@@ -45,10 +45,13 @@ export async function runScoring(
     const message = `documents: at most ${maxDocuments} are allowed in one request, got ${documents}`;
     throw new RerankError("too_many_documents", message);
   }
-  admission.admit(reranker, documents);
+  const claim = admission.claim(reranker, requests);
+  request.work = { ...work, claim };
+  using _place = admission.admit(reranker, claim);
   using ended = requestSignal(reply.raw, options.requestTimeoutMs);
   const startedAt = performance.now();
   try {
+    health.starting(reranker.stats());
     const running = Promise.all(requests.map((one) => reranker.rerank({ ...one, signal: ended.signal })));
     admission.observe(reranker);
     const responses = await running;
@@ -56,6 +59,10 @@ export async function runScoring(
     // What was known already says nothing about the engine.
     if (timings.computedTokens > 0) health.succeeded();
     const tokens = responses.reduce((sum, { usage }) => sum + usage.totalTokens, 0);
+    for (const [index, { truncated, usage }] of responses.entries()) {
+      const scored = requests[index];
+      if (scored && truncated === 0) admission.learn(scored, usage.totalTokens);
+    }
     request.work = { ...work, tokens, timings };
     metrics.scored(
       timings,
@@ -68,8 +75,6 @@ export async function runScoring(
     health.failed(error);
     ended.cancel(error);
     throw error;
-  } finally {
-    admission.observe(reranker);
   }
 }
 

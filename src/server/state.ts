@@ -68,7 +68,7 @@ export class ServerContext {
     /** Clients that left before their answer. */
     clientClosed: 0,
   };
-  readonly admission = new Admission();
+  readonly admission: Admission;
   readonly metrics: Metrics;
   readonly health: EngineHealth;
   readonly #startedAt = performance.now();
@@ -78,6 +78,7 @@ export class ServerContext {
 
   constructor(options: ServerOptions) {
     this.options = options;
+    this.admission = new Admission(options.requestTimeoutMs);
     this.metrics = new Metrics({ modelName: options.modelName, reranker: () => this.#loaded });
     this.health = new EngineHealth({
       probe: () => tinyScore(this, this.reranker()),
