@@ -321,6 +321,13 @@ export const settings = {
     flag: "--body-limit-mb",
     help: "MiB; larger bodies get 413",
   }),
+  bodiesLimitMb: setting({
+    kind: wholeNumber(1, 16_777_216),
+    default: 256,
+    environment: "BODIES_LIMIT_MB",
+    flag: "--bodies-limit-mb",
+    help: "MiB for the bodies of all requests in hand together, at least twice BODY_LIMIT_MB; what does not fit gets 503 unread",
+  }),
   maxEventLoopDelayMs: setting({
     kind: wholeNumber(0, 3_600_000),
     default: 1000,

@@ -43,6 +43,7 @@ export const serverSettings = [
   "host",
   "requestTimeoutMs",
   "bodyLimitMb",
+  "bodiesLimitMb",
   "maxEventLoopDelayMs",
   "maxRssMb",
   "drainDelayMs",

@@ -8,13 +8,15 @@ export async function serverOptions(
   settings: ServerSettings,
   modelName: string,
 ): Promise<Omit<ServiceOptions, "load" | "logger">> {
-  const { host, port, requestTimeoutMs, bodyLimitMb, maxEventLoopDelayMs, maxRssMb, drainDelayMs } = settings;
+  const { host, port, requestTimeoutMs, bodyLimitMb, bodiesLimitMb, maxEventLoopDelayMs, maxRssMb, drainDelayMs } = settings;
   const { apiKeys, corsOrigins, otelEndpoint } = settings;
   return {
     modelName,
     address: { host, port },
     ...{ requestTimeoutMs, maxEventLoopDelayMs, drainDelayMs },
     bodyLimitBytes: bodyLimitMb * 2 ** 20,
+    // The largest body must fit the share that large ones have.
+    bodiesLimitBytes: Math.max(bodiesLimitMb, 2 * bodyLimitMb) * 2 ** 20,
     maxRssBytes: maxRssMb * 2 ** 20,
     ...(apiKeys && { apiKeys }),
     ...(corsOrigins && { corsOrigins }),

@@ -6,6 +6,7 @@ import type { TSchema } from "typebox";
 import { registerAccessLog } from "./access-log.js";
 import { registerAuth } from "./auth.js";
 import { registerBodyParser } from "./body.js";
+import { holdExpectations, registerBodyGate } from "./body-gate.js";
 import { connectionOptions } from "./connection.js";
 import { registerErrorHandling, sendError } from "./error-handler.js";
 import { registerMetrics } from "./metrics.js";
@@ -30,6 +31,7 @@ export async function app(fastify: FastifyInstance, { context }: AppOptions): Pr
   registerErrorHandling(fastify, context);
   await registerAuth(fastify, context.options);
   await registerPressure(fastify, context.options);
+  registerBodyGate(fastify, context);
   await registerOpenApi(fastify);
   registerMetrics(fastify, context);
   registerRoutes(fastify, context);
@@ -54,6 +56,7 @@ export function createServer(context: ServerContext, logger?: FastifyBaseLogger)
       sendError(error, context, request, reply);
     },
   });
+  holdExpectations(fastify);
   fastify.register(app, { context });
   return fastify;
 }

@@ -9,6 +9,7 @@ import { activityNotice } from "../precision/activity.js";
 import type { Reranker } from "../reranker.js";
 import type { LoadActivity } from "../types.js";
 import { Admission } from "./admission.js";
+import { BodyBudget } from "./body-budget.js";
 import { EngineHealth } from "./engine-health.js";
 import { Metrics } from "./metrics.js";
 import type { Tracing } from "./open-telemetry.js";
@@ -48,6 +49,10 @@ export interface ServerOptions {
   readonly modelName: string;
   readonly requestTimeoutMs: number;
   readonly bodyLimitBytes: number;
+  /** Bytes that the bodies of all requests in hand may have together; default: no limit. */
+  readonly bodiesLimitBytes?: number;
+  /** How long a body may take for its next bytes; default 5,000. */
+  readonly bodyPatienceMs?: number;
   /** When there are any, a request has to bring one. */
   readonly apiKeys?: readonly string[];
   /** Origins whose pages may read the answers; "*" = all. */
@@ -69,6 +74,7 @@ export class ServerContext {
     clientClosed: 0,
   };
   readonly admission: Admission;
+  readonly bodies: BodyBudget;
   readonly metrics: Metrics;
   readonly health: EngineHealth;
   readonly #startedAt = performance.now();
@@ -79,6 +85,7 @@ export class ServerContext {
   constructor(options: ServerOptions) {
     this.options = options;
     this.admission = new Admission(options.requestTimeoutMs);
+    this.bodies = new BodyBudget(options.bodiesLimitBytes ?? Number.POSITIVE_INFINITY);
     this.metrics = new Metrics({ modelName: options.modelName, reranker: () => this.#loaded });
     this.health = new EngineHealth({
       probe: () => tinyScore(this, this.reranker()),
