@@ -15,7 +15,10 @@ interface ErrorDescription {
 export const errorTable = {
   invalid_json: { status: 400, when: "The body is not JSON in UTF-8." },
   invalid_request: { status: 400, when: "A field is missing or wrong; the message names it, what was expected and what came." },
-  unauthorized: { status: 401, when: "API_KEYS is set and the request has no `Authorization: Bearer` with one of them." },
+  unauthorized: {
+    status: 401,
+    when: "API_KEYS or API_KEYS_FILE is set and the request has none of the keys, as `Authorization: Bearer`, `X-Api-Key` or `Api-Key`.",
+  },
   not_found: { status: 404, when: "No such route." },
   method_not_allowed: { status: 405, when: "The route exists, the method does not; `Allow` lists those that do." },
   request_timeout: { status: 408, when: "The request did not arrive in full within REQUEST_TIMEOUT_MS." },

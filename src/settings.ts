@@ -28,6 +28,12 @@ export interface Setting<Value> {
   readonly defaultText?: string;
   /** Not repeated when it does not parse. */
   readonly secret?: true;
+  /**
+   * A variable that is set and empty is refused instead of counting as unset: what was meant to be a secret was lost on its
+   * way, and going on without it would open the service. Not so for a secret that only opens something for us, as HF_TOKEN
+   * does: without it less is possible, and the hub's other clients read it so as well.
+   */
+  readonly emptyRefused?: true;
 }
 
 /** `automatic`: 0 is allowed as well and means that the program decides. */
@@ -337,10 +343,11 @@ export const settings = {
   }),
   maxRssMb: setting({
     kind: wholeNumber(0, 16_777_216),
-    default: 0,
+    default: undefined,
+    defaultText: "nine tenths of the control group's limit",
     environment: "MAX_RSS_MB",
     flag: "--max-rss-mb",
-    help: "MiB that the process may have, model included, before scoring is refused with 503, 0 = no limit",
+    help: "MiB that the process may have, model included, before scoring is refused with 503 beside what runs, 0 = no limit",
   }),
   drainDelayMs: setting({
     kind: wholeNumber(0, 600_000),
@@ -355,7 +362,16 @@ export const settings = {
     environment: "API_KEYS",
     flag: "--api-keys",
     secret: true,
+    emptyRefused: true,
     help: "requests have to bring one of them; better as a variable, which other users of the machine do not see",
+  }),
+  apiKeysFile: setting({
+    kind: text("the path of a file with a key a line", "<path>"),
+    default: undefined,
+    environment: "API_KEYS_FILE",
+    flag: "--api-keys-file",
+    emptyRefused: true,
+    help: "more keys, one a line as name:key or key; read again on SIGHUP and when it changes",
   }),
   corsOrigins: setting({
     kind: list("origins such as https://app.example, separated by commas, or *", "<origin,…>", /^(\*|https?:\/\/[^\s/?#,*]+)$/),
@@ -396,7 +412,9 @@ type WithoutDefault =
   | "hfHome"
   | "hfHubCache"
   | "gpus"
+  | "maxRssMb"
   | "apiKeys"
+  | "apiKeysFile"
   | "corsOrigins"
   | "otelEndpoint";
 type ValueOf<S> = S extends Setting<infer Value> ? Value : never;
@@ -404,17 +422,21 @@ export type Settings = {
   readonly [Name in SettingName]: ValueOf<(typeof settings)[Name]> | (Name extends WithoutDefault ? undefined : never);
 };
 
-/** A flag wins over its variable, an empty variable is unset. Throws invalid_option at the first value that does not parse. */
+/** A flag wins over its variable, an empty variable is unset unless its row refuses that. Throws invalid_option at the first value that does not parse. */
 export function readSettings<const Name extends SettingName>(
   names: readonly Name[],
   flags: Readonly<Partial<Record<SettingName, string>>>,
   environment: Readonly<Record<string, string | undefined>>,
 ): Pick<Settings, Name> {
   const values = names.map((name) => {
-    const row = settings[name];
+    const row: Setting<unknown> = settings[name];
     const flag = flags[name];
     if (flag !== undefined) return [name, parse(row, row.flag, flag)];
     const variable = environment[row.environment];
+    if (variable === "" && row.emptyRefused) {
+      const what = `${row.environment}: expected ${row.kind.allowed}, got an empty value`;
+      throw new RerankError("invalid_option", `${what}; unset it when there is none to be`);
+    }
     return [name, variable === undefined || variable === "" ? row.default : parse(row, row.environment, variable)];
   });
   // fromEntries forgets which value belongs to which name; the rows above are what ties them together.

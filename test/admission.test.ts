@@ -250,9 +250,15 @@ describe("several queries in one request", () => {
 });
 
 describe("a process that is short of memory", () => {
-  test("refuses to score with overloaded and Retry-After, and still answers probes and metrics", async () => {
-    await using service = await startTestService({ server: { maxRssBytes: 1 } });
+  test("refuses to score beside a request that runs, with Retry-After, scores one alone, and answers probes and metrics", async () => {
+    const load = await randomModel(wideShape);
+    await using service = await startTestService({ load, server: { maxRssBytes: 1 } });
     const ask = () => post(`${service.url}/rerank`, { query: "a", documents: ["b"] });
+    const controller = new AbortController();
+    const long = { query: "a", documents: longDocuments(90) };
+    const running = post(`${service.url}/rerank`, long, { signal: controller.signal });
+    const ended = expect(running).rejects.toThrow();
+    await until(() => service.reranker.stats().pairsQueued >= 80);
     // Memory is looked at once a second.
     let answer = await ask();
     while (answer.status === 200) answer = await ask();
@@ -263,5 +269,9 @@ describe("a process that is short of memory", () => {
     for (const route of ["/health", "/ready", "/ping", "/metrics"]) {
       expect([route, (await fetch(service.url + route)).status]).toEqual([route, 200]);
     }
+    controller.abort();
+    await ended;
+    await until(() => service.service.context.admission.requests === 0);
+    expect((await ask()).status).toBe(200);
   });
 });

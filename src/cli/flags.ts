@@ -48,6 +48,7 @@ export const serverSettings = [
   "maxRssMb",
   "drainDelayMs",
   "apiKeys",
+  "apiKeysFile",
   "corsOrigins",
   "otelEndpoint",
   "keepAliveOnFailure",

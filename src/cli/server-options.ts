@@ -1,5 +1,6 @@
 /** What the service is started with, from the settings. */
 
+import { defaultMaxRssBytes } from "../server/pressure.js";
 import type { ServiceOptions } from "../server/service.js";
 import type { ServerSettings } from "./flags.js";
 
@@ -9,7 +10,7 @@ export async function serverOptions(
   modelName: string,
 ): Promise<Omit<ServiceOptions, "load" | "logger">> {
   const { host, port, requestTimeoutMs, bodyLimitMb, bodiesLimitMb, maxEventLoopDelayMs, maxRssMb, drainDelayMs } = settings;
-  const { apiKeys, corsOrigins, otelEndpoint } = settings;
+  const { apiKeys, apiKeysFile, corsOrigins, otelEndpoint } = settings;
   return {
     modelName,
     address: { host, port },
@@ -17,8 +18,9 @@ export async function serverOptions(
     bodyLimitBytes: bodyLimitMb * 2 ** 20,
     // The largest body must fit the share that large ones have.
     bodiesLimitBytes: Math.max(bodiesLimitMb, 2 * bodyLimitMb) * 2 ** 20,
-    maxRssBytes: maxRssMb * 2 ** 20,
+    maxRssBytes: maxRssMb === undefined ? defaultMaxRssBytes() : maxRssMb * 2 ** 20,
     ...(apiKeys && { apiKeys }),
+    ...(apiKeysFile !== undefined && { apiKeysFile }),
     ...(corsOrigins && { corsOrigins }),
     ...(otelEndpoint !== undefined && {
       tracing: (await import("../server/open-telemetry.js")).startTracing(otelEndpoint),

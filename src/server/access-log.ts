@@ -64,6 +64,7 @@ function write(request: FastifyRequest, status: number, totalMs: number): void {
     method: request.method,
     route: routeOf(request),
     status,
+    ...(request.caller !== null && { key: request.caller }),
     ...(work?.documents !== undefined && { documents: work.documents }),
     ...(work?.tokens !== undefined && { tokens: work.tokens }),
     ...(work?.timings && {

@@ -46,6 +46,11 @@ export class Admission {
     this.#rate = rate;
   }
 
+  /** That were let in and are not over. */
+  get requests(): number {
+    return this.#requests;
+  }
+
   /** What the requests of one body ask for together. */
   claim({ info: { contextSize } }: Queue, requests: readonly RerankRequest[]): Claim {
     const measures = { bytesPerToken: this.#bytesPerToken.value, contextSize };

@@ -29,7 +29,7 @@ export async function app(fastify: FastifyInstance, { context }: AppOptions): Pr
   registerAccessLog(fastify, context);
   registerTracing(fastify, context);
   registerErrorHandling(fastify, context);
-  await registerAuth(fastify, context.options);
+  await registerAuth(fastify, context);
   await registerPressure(fastify, context.options);
   registerBodyGate(fastify, context);
   await registerOpenApi(fastify);

@@ -11,6 +11,7 @@ import type { LoadActivity } from "../types.js";
 import { Admission } from "./admission.js";
 import { BodyBudget } from "./body-budget.js";
 import { EngineHealth } from "./engine-health.js";
+import { Keys } from "./keys.js";
 import { Metrics } from "./metrics.js";
 import type { Tracing } from "./open-telemetry.js";
 import { tinyScore } from "./readiness.js";
@@ -53,8 +54,9 @@ export interface ServerOptions {
   readonly bodiesLimitBytes?: number;
   /** How long a body may take for its next bytes; default 5,000. */
   readonly bodyPatienceMs?: number;
-  /** When there are any, a request has to bring one. */
+  /** When there are any, a request has to bring one; and a file with more of them. */
   readonly apiKeys?: readonly string[];
+  readonly apiKeysFile?: string;
   /** Origins whose pages may read the answers; "*" = all. */
   readonly corsOrigins?: readonly string[];
   /** How long a draining server goes on taking requests, so that balancers see it drain before it refuses; default 0. */
@@ -75,6 +77,7 @@ export class ServerContext {
   };
   readonly admission: Admission;
   readonly bodies: BodyBudget;
+  readonly keys: Keys;
   readonly metrics: Metrics;
   readonly health: EngineHealth;
   readonly #startedAt = performance.now();
@@ -82,9 +85,14 @@ export class ServerContext {
   #state: ServerState = { status: "loading", progress: 0, transfer: undefined, activity: "loading" };
   #inFlight = 0;
 
+  /** Throws invalid_option when there is something wrong with the key file. */
   constructor(options: ServerOptions) {
     this.options = options;
     this.admission = new Admission(options.requestTimeoutMs);
+    this.keys = new Keys({
+      ...(options.apiKeys && { keys: options.apiKeys }),
+      ...(options.apiKeysFile !== undefined && { file: options.apiKeysFile }),
+    });
     this.bodies = new BodyBudget(options.bodiesLimitBytes ?? Number.POSITIVE_INFINITY);
     this.metrics = new Metrics({ modelName: options.modelName, reranker: () => this.#loaded });
     this.health = new EngineHealth({
