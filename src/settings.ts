@@ -112,6 +112,8 @@ function setting<const Value>(description: Setting<Value>): Setting<Value> {
   return description;
 }
 
+const otlpProtocol = oneOf("http/json", "http/protobuf");
+
 export const settings = {
   modelPath: setting({
     kind: text("the path of a GGUF file", "<path>"),
@@ -387,6 +389,28 @@ export const settings = {
     flag: "--otel-endpoint",
     help: "an OpenTelemetry collector that takes OTLP over HTTP; spans are sent to /v1/traces there",
   }),
+  otelTracesEndpoint: setting({
+    kind: pattern("an http or https address", "<url>", /^https?:\/\/[^\s#]+$/),
+    default: undefined,
+    environment: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    flag: "--otel-traces-endpoint",
+    help: "where spans are sent, the whole address; wins over the collector's",
+  }),
+  otelProtocol: setting({
+    kind: otlpProtocol,
+    default: "http/json",
+    environment: "OTEL_EXPORTER_OTLP_PROTOCOL",
+    flag: "--otel-protocol",
+    help: "what is spoken to the collector; gRPC is not",
+  }),
+  otelTracesProtocol: setting({
+    kind: otlpProtocol,
+    default: undefined,
+    defaultText: "OTEL_EXPORTER_OTLP_PROTOCOL",
+    environment: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+    flag: "--otel-traces-protocol",
+    help: "the same for spans alone",
+  }),
   keepAliveOnFailure: setting({
     kind: toggle(),
     default: false,
@@ -416,7 +440,9 @@ type WithoutDefault =
   | "apiKeys"
   | "apiKeysFile"
   | "corsOrigins"
-  | "otelEndpoint";
+  | "otelEndpoint"
+  | "otelTracesEndpoint"
+  | "otelTracesProtocol";
 type ValueOf<S> = S extends Setting<infer Value> ? Value : never;
 export type Settings = {
   readonly [Name in SettingName]: ValueOf<(typeof settings)[Name]> | (Name extends WithoutDefault ? undefined : never);

@@ -51,6 +51,9 @@ export const serverSettings = [
   "apiKeysFile",
   "corsOrigins",
   "otelEndpoint",
+  "otelTracesEndpoint",
+  "otelProtocol",
+  "otelTracesProtocol",
   "keepAliveOnFailure",
   "logLevel",
 ] as const satisfies readonly SettingName[];
