@@ -172,6 +172,24 @@ describe("a request's tokens", () => {
   });
 });
 
+test("what could not be answered in time is refused at once, instead of being tried until it is too late", async () => {
+  await using service = await startTestService({ load: await randomModel(wideShape), requestTimeoutMs: 5000 });
+  const ask = (documents: string[]) => post(`${service.url}/rerank`, { query: "weather", documents });
+  // A first answer tells how quick the engine is.
+  expect((await ask(["sunny", "rain"])).status).toBe(200);
+  const controller = new AbortController();
+  const hundred = { query: "weather", documents: longDocuments(100) };
+  const running = post(`${service.url}/rerank`, hundred, { signal: controller.signal }).catch(() => undefined);
+  await until(() => service.reranker.stats().pairsQueued > 50);
+  const { jobsSubmitted } = service.reranker.stats();
+  const answer = await ask(Array.from({ length: 100 }, (_, index) => text(2000, 500 + index)));
+  expect([answer.status, service.reranker.stats().jobsSubmitted]).toEqual([429, jobsSubmitted]);
+  expect(Number(answer.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+  expect(await answer.json()).toMatchObject({ error: { code: "queue_full", message: expect.stringContaining("tokens of 1 requests") } });
+  controller.abort();
+  await running;
+});
+
 test("while the queue is full, a request is refused before its body is read", async () => {
   await using service = await startTestService({ load: { ...(await randomModel(wideShape)), maxQueuedPairs: 8 } });
   const controller = new AbortController();

@@ -32,7 +32,11 @@ export async function registerOpenApi(fastify: FastifyInstance): Promise<void> {
       ],
       components: {
         securitySchemes: {
-          key: { type: "http", scheme: "bearer", description: "wanted when API_KEYS is set" },
+          key: {
+            type: "http",
+            scheme: "bearer",
+            description: "wanted when API_KEYS or API_KEYS_FILE is set; X-Api-Key and Api-Key are read as well",
+          },
         },
       },
     },
