@@ -67,7 +67,8 @@ export async function registerAuth(fastify: FastifyInstance, options: ServerOpti
   if (apiKeys.length === 0) return;
   const known = apiKeys.map(hash);
   fastify.addHook("onRequest", async (request, reply) => {
-    if (openRoutes.has(request.routeOptions.url)) return;
+    // `POST /` scores.
+    if (request.method !== "POST" && openRoutes.has(request.routeOptions.url)) return;
     if (isKnown(known, request.headers.authorization)) return;
     reply.header("www-authenticate", "Bearer");
     throw new RerankError("unauthorized", "Authorization: expected Bearer and a key of this server");

@@ -24,7 +24,8 @@ export async function registerOpenApi(fastify: FastifyInstance): Promise<void> {
         version: loadAddon().binding.version().addon,
         license: { name: "Apache-2.0", identifier: "Apache-2.0" },
       },
-      servers: [{ url: "/", description: "this service" }],
+      // Seen from /docs/json, so that it holds behind a path prefix as well.
+      servers: [{ url: "..", description: "this service" }],
       tags: [
         { name: "scoring", description: "queries and documents in, scores out" },
         { name: "model", description: "what is served" },
@@ -39,6 +40,14 @@ export async function registerOpenApi(fastify: FastifyInstance): Promise<void> {
   });
   await fastify.register(swaggerUi, {
     routePrefix: "/docs",
+    // Without the slash at its end the page would look for its files by absolute paths, where a prefix is not known.
+    uiHooks: {
+      onRequest(request, reply, next) {
+        const [path = "", query] = request.url.split("?", 2);
+        if (path.endsWith("/docs")) void reply.redirect(`docs/${query === undefined ? "" : `?${query}`}`);
+        else next();
+      },
+    },
     staticCSP: true,
     // The plugin's own policy sends browsers to https, where nothing may listen, and lets pages of other hosts in.
     transformStaticCSP: () => contentSecurityPolicy(fastify.swaggerCSP),
