@@ -213,6 +213,12 @@ describe("a compressed body", () => {
     ]);
   });
 
+  test.each(["GET", "HEAD", "DELETE", "POST"])("%s that says so and has no body is answered", async (method) => {
+    const response = await fetch(`${service.url}/health`, { method, headers: { "content-encoding": "gzip" } });
+    expect(response.status).toBeLessThan(500);
+    expect((await fetch(`${service.url}/health`)).status).toBe(200);
+  });
+
   test("what it holds is checked as ever", async () => {
     const response = await send(gzipSync(Buffer.from('"\xff"', "latin1")), "gzip");
     expect((await readError(false, response)).message).toBe("body: expected UTF-8, got bytes that are not");

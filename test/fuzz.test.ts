@@ -22,22 +22,18 @@ test("no body of any dialect, whole, broken or compressed, is the server's fault
   expect(service.service.context.inFlight).toBe(0);
 });
 
-test(
-  "every line of a bulk input is answered, whatever is in it",
-  { timeout: 120_000 + 2000 * seconds },
-  async () => {
-    // A line is told for each that is refused.
-    const told = vi.spyOn(process.stderr, "write").mockReturnValue(true);
-    try {
-      const model = await demoModel();
-      const load = () => Reranker.load({ ...model, gpuLayers: 0, threads: 1, contextSize: 256 });
-      const end = performance.now() + 1000 * seconds;
-      let round = seed;
-      do await fuzzLines(load, round++, 200);
-      while (performance.now() < end);
-      expect(told).toHaveBeenCalled();
-    } finally {
-      told.mockRestore();
-    }
-  },
-);
+test("every line of a bulk input is answered, whatever is in it", { timeout: 120_000 + 2000 * seconds }, async () => {
+  // A line is told for each that is refused.
+  const told = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  try {
+    const model = await demoModel();
+    const load = () => Reranker.load({ ...model, gpuLayers: 0, threads: 1, contextSize: 256 });
+    const end = performance.now() + 1000 * seconds;
+    let round = seed;
+    do await fuzzLines(load, round++, 200);
+    while (performance.now() < end);
+    expect(told).toHaveBeenCalled();
+  } finally {
+    told.mockRestore();
+  }
+});

@@ -48,7 +48,7 @@ function fields(chance: Chance): object {
 function encoded(chance: Chance, text: Buffer): { encoding: string | undefined; bytes: Buffer } {
   if (chance.once(2)) return { encoding: undefined, bytes: text };
   if (chance.once(40)) return bombs[chance.below(bombs.length)] ?? { encoding: undefined, bytes: text };
-  const encoding = chance.of(["gzip", "deflate", "br"] );
+  const encoding = chance.of(["gzip", "deflate", "br"]);
   const bytes = encoders[encoding](text);
   const said = chance.once(5) ? chance.of(["gzip", "deflate", "br", "identity", "zstd", "gzip, gzip", ""]) : encoding;
   return { encoding: said, bytes: chance.once(3) ? garbled(chance, bytes) : bytes };
