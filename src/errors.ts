@@ -13,7 +13,7 @@ interface ErrorDescription {
 }
 
 export const errorTable = {
-  invalid_json: { status: 400, when: "The body is not JSON in UTF-8." },
+  invalid_json: { status: 400, when: "The body is not JSON in UTF-8, or not compressed as `Content-Encoding` says." },
   invalid_request: { status: 400, when: "A field is missing or wrong; the message names it, what was expected and what came." },
   unauthorized: {
     status: 401,
@@ -22,8 +22,12 @@ export const errorTable = {
   not_found: { status: 404, when: "No such route." },
   method_not_allowed: { status: 405, when: "The route exists, the method does not; `Allow` lists those that do." },
   request_timeout: { status: 408, when: "The request did not arrive in full within REQUEST_TIMEOUT_MS." },
-  body_too_large: { status: 413, when: "The body exceeds BODY_LIMIT_MB." },
-  unsupported_media_type: { status: 415, when: "The body is not `application/json`." },
+  body_too_large: { status: 413, when: "The body exceeds BODY_LIMIT_MB, as sent or unpacked." },
+  unsupported_media_type: {
+    status: 415,
+    when: "The body is not `application/json`, or compressed with something else than gzip, deflate or br.",
+  },
+  expectation_failed: { status: 417, when: "`Expect` asks for something other than `100-continue`." },
   empty_query: { status: 422, when: "The query is empty or only white space." },
   empty_documents: { status: 422, when: "The list of documents is empty." },
   too_many_documents: { status: 422, when: "More documents than MAX_DOCUMENTS." },

@@ -266,10 +266,11 @@ export const settings = {
   }),
   maxDocuments: setting({
     kind: wholeNumber(1, 1_000_000),
-    default: 100,
+    default: undefined,
+    defaultText: "100 in the service's own dialect, 1000 in the others",
     environment: "MAX_DOCUMENTS",
     flag: "--max-documents",
-    help: "documents in one request",
+    help: "documents in one request; set, it holds for all dialects",
   }),
   maxQueuedPairs: setting({
     kind: wholeNumber(1, 10_000_000),
@@ -436,6 +437,7 @@ type WithoutDefault =
   | "hfHome"
   | "hfHubCache"
   | "gpus"
+  | "maxDocuments"
   | "maxRssMb"
   | "apiKeys"
   | "apiKeysFile"

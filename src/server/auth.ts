@@ -74,7 +74,8 @@ export async function registerAuth(fastify: FastifyInstance, { options, keys }: 
   }
   if (!keys.wanted) return;
   fastify.addHook("onRequest", async (request, reply) => {
-    if (openRoutes.has(request.routeOptions.url)) return;
+    // `POST /` scores.
+    if (request.method !== "POST" && openRoutes.has(request.routeOptions.url)) return;
     const caller = givenKeys(request.headers)
       .map((key) => keys.caller(key))
       .find((found) => found !== undefined);

@@ -81,6 +81,11 @@ export class Metrics {
     this.#duration.observe({ route }, durationSeconds);
   }
 
+  /** Of what never was a request nobody knows when it began. */
+  requestRefused(route: string, status: number): void {
+    this.#requests.inc({ route, status });
+  }
+
   scored({ queueMs, computeMs }: Timings, truncated: number): void {
     this.#queueWait.observe(queueMs / 1000);
     this.#compute.observe(computeMs / 1000);

@@ -5,9 +5,11 @@
 
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { RerankError } from "../errors.js";
-import type { RerankRequest, RerankResponse, Timings } from "../types.js";
+import { documentLimit } from "../reranker.js";
+import type { RerankResponse, Timings } from "../types.js";
 import { serverTiming } from "./access-log.js";
 import { smallestClaim } from "./admission.js";
+import type { ScoringRequest } from "./dialects/dialect.js";
 import { requestSignal } from "./disconnect.js";
 import { refuseUnderPressure } from "./pressure.js";
 import type { ServerContext } from "./state.js";
@@ -22,8 +24,6 @@ export function scoringGate(context: ServerContext): (request: FastifyRequest) =
   };
 }
 
-type Request = Omit<RerankRequest, "signal">;
-
 /**
  * The answers, in the order of the requests. Sets `Server-Timing` and notes for log, metrics and traces what was done. When
  * one of the requests cannot be answered, none is, and nothing more of the others is computed.
@@ -32,7 +32,7 @@ export async function runScoring(
   request: FastifyRequest,
   reply: FastifyReply,
   context: ServerContext,
-  requests: readonly Request[],
+  requests: readonly ScoringRequest[],
 ): Promise<RerankResponse[]> {
   const { admission, health, metrics, options } = context;
   const { reranker } = request.work ?? { reranker: context.reranker() };
@@ -40,9 +40,9 @@ export async function runScoring(
   const work = { reranker, documents };
   request.work = work;
   for (const one of requests) reranker.check(one);
-  const { maxDocuments } = reranker.limits;
-  if (documents > maxDocuments) {
-    const message = `documents: at most ${maxDocuments} are allowed in one request, got ${documents}`;
+  const most = documentLimit(reranker.limits, requests[0]?.maxDocuments);
+  if (documents > most) {
+    const message = `documents: at most ${most} are allowed in one request, got ${documents}`;
     throw new RerankError("too_many_documents", message);
   }
   const claim = admission.claim(reranker, requests);
