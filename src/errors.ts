@@ -13,14 +13,21 @@ interface ErrorDescription {
 }
 
 export const errorTable = {
-  invalid_json: { status: 400, when: "The body is not JSON in UTF-8." },
+  invalid_json: { status: 400, when: "The body is not JSON in UTF-8, or not compressed as `Content-Encoding` says." },
   invalid_request: { status: 400, when: "A field is missing or wrong; the message names it, what was expected and what came." },
-  unauthorized: { status: 401, when: "API_KEYS is set and the request has no `Authorization: Bearer` with one of them." },
+  unauthorized: {
+    status: 401,
+    when: "API_KEYS or API_KEYS_FILE is set and the request has none of the keys, as `Authorization: Bearer`, `X-Api-Key` or `Api-Key`.",
+  },
   not_found: { status: 404, when: "No such route." },
   method_not_allowed: { status: 405, when: "The route exists, the method does not; `Allow` lists those that do." },
   request_timeout: { status: 408, when: "The request did not arrive in full within REQUEST_TIMEOUT_MS." },
-  body_too_large: { status: 413, when: "The body exceeds BODY_LIMIT_MB." },
-  unsupported_media_type: { status: 415, when: "The body is not `application/json`." },
+  body_too_large: { status: 413, when: "The body exceeds BODY_LIMIT_MB, as sent or unpacked." },
+  unsupported_media_type: {
+    status: 415,
+    when: "The body is not `application/json`, or compressed with something else than gzip, deflate or br.",
+  },
+  expectation_failed: { status: 417, when: "`Expect` asks for something other than `100-continue`." },
   empty_query: { status: 422, when: "The query is empty or only white space." },
   empty_documents: { status: 422, when: "The list of documents is empty." },
   too_many_documents: { status: 422, when: "More documents than MAX_DOCUMENTS." },
@@ -29,7 +36,7 @@ export const errorTable = {
   images_not_supported: { status: 422, when: "The query or a document holds an image; this version scores text only." },
   queue_full: {
     status: 429,
-    when: "MAX_QUEUED_PAIRS are waiting; nothing of the request was computed; `Retry-After` says when to try again.",
+    when: "MAX_QUEUED_PAIRS are waiting, or the answer would come later than REQUEST_TIMEOUT_MS; nothing of the request was computed; `Retry-After` says when to try again.",
   },
   headers_too_large: { status: 431, when: "The headers exceed 16 KiB." },
   client_closed: { status: 499, when: "The client left before the answer (log only)." },

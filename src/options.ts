@@ -14,7 +14,8 @@ export interface ResolvedOptions extends Omit<EngineOptions, "head" | "device"> 
   precision: Precision | "auto";
   /** undefined = one engine, on the best device. */
   gpus: readonly GpuName[] | undefined;
-  maxDocuments: number;
+  /** undefined = the request says how many. */
+  maxDocuments: number | undefined;
 }
 
 /** For parity tests; it has no flag and no variable. */
@@ -69,8 +70,7 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedOptions {
     documentCacheBytes: setting("documentCacheMb", settings.documentCacheMb, options.documentCacheMb) * 2 ** 20,
     scoreCacheBytes: setting("scoreCacheMb", settings.scoreCacheMb, options.scoreCacheMb) * 2 ** 20,
     deduplicate: setting("deduplicate", settings.deduplicate, options.deduplicate),
-    // A request larger than the whole queue could never be taken: it is too large, not early.
-    maxDocuments: Math.min(setting("maxDocuments", settings.maxDocuments, options.maxDocuments), maxQueuedPairs),
+    maxDocuments: checked("maxDocuments", settings.maxDocuments.kind, options.maxDocuments),
   };
   if (resolved.gpuLayers === 0 && resolved.backend !== "auto" && resolved.backend !== "cpu") {
     throw new RerankError("invalid_option", `backend: expected auto or cpu with gpuLayers 0, got "${resolved.backend}"`);

@@ -25,6 +25,14 @@ import type {
   ScoreResponse,
 } from "./types.js";
 
+/** Documents in one request, where neither the load options nor the request say how many. */
+const defaultMaxDocuments = 100;
+
+/** A request larger than the whole queue could never be taken: it is too large, not early. */
+export function documentLimit({ maxDocuments, maxQueuedPairs }: Limits, otherwise = defaultMaxDocuments): number {
+  return Math.min(maxDocuments ?? otherwise, maxQueuedPairs);
+}
+
 export class Reranker implements AsyncDisposable {
   readonly #engines: EnginePool;
   /** Which weights are computed with, and why. */
@@ -144,7 +152,7 @@ export class Reranker implements AsyncDisposable {
   }
 
   /** Throws what `score` would reject with before any work. */
-  check({ query, documents }: ScoreRequest): void {
+  check({ query, documents, maxDocuments }: ScoreRequest): void {
     if (typeof query !== "string") {
       throw new RerankError("invalid_request", `query: expected a string, got ${kindOf(query)}`);
     }
@@ -153,10 +161,11 @@ export class Reranker implements AsyncDisposable {
       throw new RerankError("invalid_request", `documents: expected an array of strings, got ${kindOf(documents)}`);
     }
     if (documents.length === 0) throw new RerankError("empty_documents", "documents: expected at least one, got none");
-    if (documents.length > this.limits.maxDocuments) {
+    const most = documentLimit(this.limits, maxDocuments);
+    if (documents.length > most) {
       throw new RerankError(
         "too_many_documents",
-        `documents: at most ${this.limits.maxDocuments} are allowed in one request, got ${documents.length}`,
+        `documents: at most ${most} are allowed in one request, got ${documents.length}`,
       );
     }
     for (const [index, document] of documents.entries()) {

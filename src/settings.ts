@@ -28,6 +28,12 @@ export interface Setting<Value> {
   readonly defaultText?: string;
   /** Not repeated when it does not parse. */
   readonly secret?: true;
+  /**
+   * A variable that is set and empty is refused instead of counting as unset: what was meant to be a secret was lost on its
+   * way, and going on without it would open the service. Not so for a secret that only opens something for us, as HF_TOKEN
+   * does: without it less is possible, and the hub's other clients read it so as well.
+   */
+  readonly emptyRefused?: true;
 }
 
 /** `automatic`: 0 is allowed as well and means that the program decides. */
@@ -105,6 +111,8 @@ function toggle(placeholder: string | null = null): Kind<boolean> {
 function setting<const Value>(description: Setting<Value>): Setting<Value> {
   return description;
 }
+
+const otlpProtocol = oneOf("http/json", "http/protobuf");
 
 export const settings = {
   modelPath: setting({
@@ -258,10 +266,11 @@ export const settings = {
   }),
   maxDocuments: setting({
     kind: wholeNumber(1, 1_000_000),
-    default: 100,
+    default: undefined,
+    defaultText: "100 in the service's own dialect, 1000 in the others",
     environment: "MAX_DOCUMENTS",
     flag: "--max-documents",
-    help: "documents in one request",
+    help: "documents in one request; set, it holds for all dialects",
   }),
   maxQueuedPairs: setting({
     kind: wholeNumber(1, 10_000_000),
@@ -321,6 +330,13 @@ export const settings = {
     flag: "--body-limit-mb",
     help: "MiB; larger bodies get 413",
   }),
+  bodiesLimitMb: setting({
+    kind: wholeNumber(1, 16_777_216),
+    default: 256,
+    environment: "BODIES_LIMIT_MB",
+    flag: "--bodies-limit-mb",
+    help: "MiB for the bodies of all requests in hand together, at least twice BODY_LIMIT_MB; what does not fit gets 503 unread",
+  }),
   maxEventLoopDelayMs: setting({
     kind: wholeNumber(0, 3_600_000),
     default: 1000,
@@ -330,10 +346,11 @@ export const settings = {
   }),
   maxRssMb: setting({
     kind: wholeNumber(0, 16_777_216),
-    default: 0,
+    default: undefined,
+    defaultText: "nine tenths of the control group's limit",
     environment: "MAX_RSS_MB",
     flag: "--max-rss-mb",
-    help: "MiB that the process may have, model included, before scoring is refused with 503, 0 = no limit",
+    help: "MiB that the process may have, model included, before scoring is refused with 503 beside what runs, 0 = no limit",
   }),
   drainDelayMs: setting({
     kind: wholeNumber(0, 600_000),
@@ -348,7 +365,16 @@ export const settings = {
     environment: "API_KEYS",
     flag: "--api-keys",
     secret: true,
+    emptyRefused: true,
     help: "requests have to bring one of them; better as a variable, which other users of the machine do not see",
+  }),
+  apiKeysFile: setting({
+    kind: text("the path of a file with a key a line", "<path>"),
+    default: undefined,
+    environment: "API_KEYS_FILE",
+    flag: "--api-keys-file",
+    emptyRefused: true,
+    help: "more keys, one a line as name:key or key; read again on SIGHUP and when it changes",
   }),
   corsOrigins: setting({
     kind: list("origins such as https://app.example, separated by commas, or *", "<origin,…>", /^(\*|https?:\/\/[^\s/?#,*]+)$/),
@@ -363,6 +389,28 @@ export const settings = {
     environment: "OTEL_EXPORTER_OTLP_ENDPOINT",
     flag: "--otel-endpoint",
     help: "an OpenTelemetry collector that takes OTLP over HTTP; spans are sent to /v1/traces there",
+  }),
+  otelTracesEndpoint: setting({
+    kind: pattern("an http or https address", "<url>", /^https?:\/\/[^\s#]+$/),
+    default: undefined,
+    environment: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    flag: "--otel-traces-endpoint",
+    help: "where spans are sent, the whole address; wins over the collector's",
+  }),
+  otelProtocol: setting({
+    kind: otlpProtocol,
+    default: "http/json",
+    environment: "OTEL_EXPORTER_OTLP_PROTOCOL",
+    flag: "--otel-protocol",
+    help: "what is spoken to the collector; gRPC is not",
+  }),
+  otelTracesProtocol: setting({
+    kind: otlpProtocol,
+    default: undefined,
+    defaultText: "OTEL_EXPORTER_OTLP_PROTOCOL",
+    environment: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+    flag: "--otel-traces-protocol",
+    help: "the same for spans alone",
   }),
   keepAliveOnFailure: setting({
     kind: toggle(),
@@ -389,25 +437,34 @@ type WithoutDefault =
   | "hfHome"
   | "hfHubCache"
   | "gpus"
+  | "maxDocuments"
+  | "maxRssMb"
   | "apiKeys"
+  | "apiKeysFile"
   | "corsOrigins"
-  | "otelEndpoint";
+  | "otelEndpoint"
+  | "otelTracesEndpoint"
+  | "otelTracesProtocol";
 type ValueOf<S> = S extends Setting<infer Value> ? Value : never;
 export type Settings = {
   readonly [Name in SettingName]: ValueOf<(typeof settings)[Name]> | (Name extends WithoutDefault ? undefined : never);
 };
 
-/** A flag wins over its variable, an empty variable is unset. Throws invalid_option at the first value that does not parse. */
+/** A flag wins over its variable, an empty variable is unset unless its row refuses that. Throws invalid_option at the first value that does not parse. */
 export function readSettings<const Name extends SettingName>(
   names: readonly Name[],
   flags: Readonly<Partial<Record<SettingName, string>>>,
   environment: Readonly<Record<string, string | undefined>>,
 ): Pick<Settings, Name> {
   const values = names.map((name) => {
-    const row = settings[name];
+    const row: Setting<unknown> = settings[name];
     const flag = flags[name];
     if (flag !== undefined) return [name, parse(row, row.flag, flag)];
     const variable = environment[row.environment];
+    if (variable === "" && row.emptyRefused) {
+      const what = `${row.environment}: expected ${row.kind.allowed}, got an empty value`;
+      throw new RerankError("invalid_option", `${what}; unset it when there is none to be`);
+    }
     return [name, variable === undefined || variable === "" ? row.default : parse(row, row.environment, variable)];
   });
   // fromEntries forgets which value belongs to which name; the rows above are what ties them together.

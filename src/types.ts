@@ -42,7 +42,7 @@ export interface LoadOptions {
   kvType?: "f16" | "f32" | "q8_0";
   /** Pairs that may wait before a request is refused with queue_full; default 2000. */
   maxQueuedPairs?: number;
-  /** Documents in one request; default 100. */
+  /** Documents in one request; default 100, and in the server what each dialect's own service takes. */
   maxDocuments?: number;
   /** MiB of host memory in which what was computed of documents is kept for the next query; default 1024, 0 = off. */
   documentCacheMb?: number;
@@ -56,13 +56,8 @@ export interface LoadOptions {
 
 /** What a request may hold at most, and the queue. */
 export interface Limits {
-  readonly maxDocuments: number;
-  readonly maxQueuedPairs: number;
-}
-
-/** What a request may hold at most, and the queue. */
-export interface Limits {
-  readonly maxDocuments: number;
+  /** undefined = not set: then it is 100, or what the request brings as its own. */
+  readonly maxDocuments: number | undefined;
   readonly maxQueuedPairs: number;
 }
 
@@ -75,6 +70,8 @@ export interface ScoreRequest {
   truncate?: "end" | "start" | "never";
   /** 0 to 999, default 0: while others wait, the request gets 1 / (1 + priority) of what one of priority 0 gets. */
   priority?: number;
+  /** Documents it may have where the load options set no limit; default 100. */
+  maxDocuments?: number;
   /** Aborting rejects at once with the signal's reason and frees the queue. */
   signal?: AbortSignal;
 }

@@ -4,9 +4,11 @@ import { describe, expect, test } from "vitest";
 import { Reranker } from "../src/reranker.js";
 import { Admission } from "../src/server/admission.js";
 import { app } from "../src/server/app.js";
-import { PairRate } from "../src/server/pair-rate.js";
+import { BytesPerToken, requestTokens } from "../src/server/request-tokens.js";
 import { runScoring, scoringGate } from "../src/server/scoring.js";
 import { ServerContext } from "../src/server/state.js";
+import { TokenRate } from "../src/server/token-rate.js";
+import { secondsUntilAnswer, secondsUntilRoom } from "../src/server/waiting-time.js";
 import { demoModel, post, startTestService } from "./support/demo-service.js";
 import { randomModel, wideShape } from "./support/random-models.js";
 import { text } from "./support/texts.js";
@@ -17,65 +19,175 @@ const longDocuments = (count: number) => Array.from({ length: count }, (_, index
 
 /** A queue whose figures the test sets, and a clock that it moves, in seconds. */
 function simulated(maxQueuedPairs: number) {
-  const figures = { pairsQueued: 0, pairsScored: 0 };
+  const figures = { pairsQueued: 0, tokensQueued: 0, tokensComputed: 0, tokensReused: 0 };
   let seconds = 0;
-  const queue = { limits: { maxQueuedPairs, maxDocuments: 100 }, stats: () => ({ ...figures }) };
-  const admission = new Admission(new PairRate(() => seconds * 1000));
+  const queue = { limits: { maxQueuedPairs, maxDocuments: 100 }, info: { contextSize: 8192 }, stats: () => ({ ...figures }) };
+  const admission = new Admission(60_000, new TokenRate(() => seconds * 1000));
   return {
     ...{ queue, admission, figures },
-    /** `queued` is what is left after so many seconds in which so many pairs were scored. */
-    pass(duration: number, scored: number, queued: number) {
+    /** So many seconds, in which so many tokens were done; then so many pairs of 100 tokens are left. */
+    pass(duration: number, done: number, pairsQueued: number) {
       seconds += duration;
-      figures.pairsScored += scored;
-      figures.pairsQueued = queued;
+      figures.tokensComputed += done;
+      figures.pairsQueued = pairsQueued;
+      figures.tokensQueued = pairsQueued * 100;
       admission.observe(queue);
     },
   };
 }
+const pairs = (count: number) => ({ pairs: count, tokens: count * 100 });
 
 describe("Retry-After", () => {
   test("is the time after which there is room, at the rate of late", () => {
     const { queue, admission, pass } = simulated(200);
     pass(0, 0, 200);
-    pass(10, 100, 200);
+    pass(10, 10_000, 200);
     // 10 pairs a second: a pair that is one too many waits a tenth, 100 wait ten seconds.
-    expect(admission.retryAfterSeconds(queue, 1)).toBe(1);
-    expect(admission.retryAfterSeconds(queue, 100)).toBe(10);
+    expect(admission.retryAfterSeconds(queue, pairs(1))).toBe(1);
+    expect(admission.retryAfterSeconds(queue, pairs(100))).toBe(10);
     pass(0, 0, 150);
-    expect(admission.retryAfterSeconds(queue, 100)).toBe(5);
+    expect(admission.retryAfterSeconds(queue, pairs(100))).toBe(5);
   });
 
   test("follows the engine when it becomes slower, and forgets what was long ago", () => {
     const { queue, admission, pass } = simulated(200);
     pass(0, 0, 200);
-    pass(10, 1000, 200);
-    const before = admission.retryAfterSeconds(queue, 100);
-    for (let step = 0; step < 20; step++) pass(10, 50, 200);
-    expect([before, admission.retryAfterSeconds(queue, 100)]).toEqual([1, 20]);
+    pass(10, 100_000, 200);
+    const before = admission.retryAfterSeconds(queue, pairs(100));
+    for (let step = 0; step < 20; step++) pass(10, 5000, 200);
+    expect([before, admission.retryAfterSeconds(queue, pairs(100))]).toEqual([1, 20]);
   });
 
   test("does not take an idle engine for a slow one", () => {
     const { queue, admission, pass } = simulated(200);
     pass(0, 0, 100);
-    pass(1, 100, 0);
+    pass(1, 10_000, 0);
     pass(3600, 0, 200);
-    expect(admission.retryAfterSeconds(queue, 100)).toBe(1);
+    expect(admission.retryAfterSeconds(queue, pairs(100))).toBe(1);
   });
 
-  test("is at least a second and at most a minute, also while nothing was scored yet", () => {
+  test("is at least a second and at most a minute, and a second while nothing was done yet", () => {
     const { queue, admission, pass } = simulated(200);
     pass(0, 0, 200);
-    expect(admission.retryAfterSeconds(queue, 100)).toBe(1);
+    expect(admission.retryAfterSeconds(queue, pairs(100))).toBe(1);
     pass(30, 0, 200);
-    expect(admission.retryAfterSeconds(queue, 100)).toBe(60);
+    expect(admission.retryAfterSeconds(queue, pairs(100))).toBe(1);
+    pass(10, 10, 200);
+    expect(admission.retryAfterSeconds(queue, pairs(100))).toBe(60);
   });
 });
 
 test("a request that fills the queue to its last place gets in, one pair more does not", () => {
   const { queue, admission, pass } = simulated(200);
   pass(0, 0, 150);
-  expect(() => admission.admit(queue, 50)).not.toThrow();
-  expect(() => admission.admit(queue, 51)).toThrow("150 of 200 pairs are waiting; 51 more do not fit");
+  expect(() => admission.requireRoom(queue, pairs(50))).not.toThrow();
+  expect(() => admission.requireRoom(queue, pairs(51))).toThrow("150 of 200 pairs are waiting; 51 more do not fit");
+});
+
+describe("how long a request takes", () => {
+  const idle = { tokensQueued: 0, requests: 0, capacity: 1000, arriving: 0 };
+  test.each([
+    ["is not known before anything was done", { ...idle, tokensQueued: 1e9, requests: 50, capacity: undefined }, 8000, 0],
+    ["alone is its own tokens' time", idle, 8000, 8],
+    ["behind one small request is both together", { ...idle, tokensQueued: 500, requests: 1 }, 8000, 8.5],
+    ["for a small one is a turn of each of the large ones", { ...idle, tokensQueued: 80_000, requests: 10 }, 100, 1.1],
+    ["is longer while others come in", { ...idle, tokensQueued: 500, requests: 20, arriving: 800 }, 8000, 42.5],
+    [
+      "with more coming in than gets done is a turn of each",
+      { ...idle, tokensQueued: 500, requests: 5, arriving: 2000 },
+      8000,
+      48,
+    ],
+  ])("%s", (_, load, tokens, seconds) => {
+    expect(secondsUntilAnswer(load, tokens)).toBeCloseTo(seconds);
+  });
+
+  test.each([
+    ["of a request that is alone is none", idle, 8000, 0],
+    ["of one behind all is what is too much", { ...idle, tokensQueued: 60_000, requests: 30 }, 8000, 23],
+    ["is never longer than until the queue is empty", { ...idle, tokensQueued: 3000, requests: 9 }, 90_000, 3],
+    ["of one that would be in time is none", { ...idle, tokensQueued: 100, requests: 9 }, 100, 0],
+  ])("the wait until there is room %s", (_, load, tokens, seconds) => {
+    expect(secondsUntilRoom(load, tokens, 45)).toBeCloseTo(seconds);
+  });
+});
+
+describe("a request that would be answered too late", () => {
+  /** An engine of 1,000 tokens a second with so many requests in it. */
+  function busy(requests: number, tokens: number) {
+    const simulation = simulated(100_000);
+    const { admission, queue, pass } = simulation;
+    pass(0, 0, 1);
+    pass(10, 10_000, (requests * tokens) / 100);
+    const places = Array.from({ length: requests }, () => admission.admit(queue, { pairs: 1, tokens: 0 }));
+    return { ...simulation, places };
+  }
+
+  test("is refused at once, with the time after which it would not be, and a small one beside it is let in", () => {
+    const { admission, queue, pass } = busy(10, 8000);
+    const large = { pairs: 1, tokens: 8000 };
+    expect(() => admission.requireRoom(queue, large)).toThrow(
+      /80000 tokens of 10 requests are waiting; about 8000 more would take/,
+    );
+    expect(() => admission.requireRoom(queue, { pairs: 5, tokens: 300 })).not.toThrow();
+    const seconds = admission.retryAfterSeconds(queue, large);
+    expect(seconds).toBeGreaterThan(1);
+    // When nothing else comes in, it is let in then.
+    pass(seconds, seconds * 1000, 800 - seconds * 10);
+    expect(() => admission.requireRoom(queue, large)).not.toThrow();
+  });
+
+  test("is let in when it is alone, and when the others have gone", () => {
+    const { admission, queue, places, pass } = busy(1, 80_000);
+    const large = { pairs: 1, tokens: 80_000 };
+    expect(() => admission.requireRoom(queue, large)).toThrow();
+    for (const place of places) place[Symbol.dispose]();
+    pass(0, 0, 0);
+    expect(() => admission.requireRoom(queue, large)).not.toThrow();
+  });
+});
+
+describe("a request's tokens", () => {
+  const measures = { bytesPerToken: 4, contextSize: 8192 };
+  test.each([
+    ["are its bytes' and the prompt's", { query: "abcd", documents: ["abcdefgh", "abcd"] }, 25],
+    ["count bytes, not letters", { query: "abcd", documents: ["äöüß"] }, 13],
+    ["of a long document are the context's", { query: "abcd", documents: ["a".repeat(1_000_000)] }, 8192],
+    [
+      "of one that the request cuts are what it leaves",
+      { query: "abcd", documents: ["a".repeat(1_000_000)], maxDocumentTokens: 500 },
+      511,
+    ],
+  ])("%s", (_, request, tokens) => {
+    expect(requestTokens(request, measures)).toBe(tokens);
+  });
+
+  test("follow what bytes were worth lately", () => {
+    const bytesPerToken = new BytesPerToken();
+    // 100 letters of three bytes each, every one a token of its own.
+    const request = { query: "机", documents: ["机".repeat(99)] };
+    for (let times = 0; times < 100; times++) bytesPerToken.learn(request, 100 + 10);
+    expect(bytesPerToken.value).toBeCloseTo(3, 1);
+    expect(requestTokens(request, { ...measures, bytesPerToken: bytesPerToken.value })).toBeCloseTo(110, -1);
+  });
+});
+
+test("what could not be answered in time is refused at once, instead of being tried until it is too late", async () => {
+  await using service = await startTestService({ load: await randomModel(wideShape), requestTimeoutMs: 5000 });
+  const ask = (documents: string[]) => post(`${service.url}/rerank`, { query: "weather", documents });
+  // A first answer tells how quick the engine is.
+  expect((await ask(["sunny", "rain"])).status).toBe(200);
+  const controller = new AbortController();
+  const hundred = { query: "weather", documents: longDocuments(100) };
+  const running = post(`${service.url}/rerank`, hundred, { signal: controller.signal }).catch(() => undefined);
+  await until(() => service.reranker.stats().pairsQueued > 50);
+  const { jobsSubmitted } = service.reranker.stats();
+  const answer = await ask(Array.from({ length: 100 }, (_, index) => text(2000, 500 + index)));
+  expect([answer.status, service.reranker.stats().jobsSubmitted]).toEqual([429, jobsSubmitted]);
+  expect(Number(answer.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+  expect(await answer.json()).toMatchObject({ error: { code: "queue_full", message: expect.stringContaining("tokens of 1 requests") } });
+  controller.abort();
+  await running;
 });
 
 test("while the queue is full, a request is refused before its body is read", async () => {
@@ -156,9 +268,15 @@ describe("several queries in one request", () => {
 });
 
 describe("a process that is short of memory", () => {
-  test("refuses to score with overloaded and Retry-After, and still answers probes and metrics", async () => {
-    await using service = await startTestService({ server: { maxRssBytes: 1 } });
+  test("refuses to score beside a request that runs, with Retry-After, scores one alone, and answers probes and metrics", async () => {
+    const load = await randomModel(wideShape);
+    await using service = await startTestService({ load, server: { maxRssBytes: 1 } });
     const ask = () => post(`${service.url}/rerank`, { query: "a", documents: ["b"] });
+    const controller = new AbortController();
+    const long = { query: "a", documents: longDocuments(90) };
+    const running = post(`${service.url}/rerank`, long, { signal: controller.signal });
+    const ended = expect(running).rejects.toThrow();
+    await until(() => service.reranker.stats().pairsQueued >= 80);
     // Memory is looked at once a second.
     let answer = await ask();
     while (answer.status === 200) answer = await ask();
@@ -169,5 +287,9 @@ describe("a process that is short of memory", () => {
     for (const route of ["/health", "/ready", "/ping", "/metrics"]) {
       expect([route, (await fetch(service.url + route)).status]).toEqual([route, 200]);
     }
+    controller.abort();
+    await ended;
+    await until(() => service.service.context.admission.requests === 0);
+    expect((await ask()).status).toBe(200);
   });
 });

@@ -1,6 +1,10 @@
+import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readSettings } from "../src/settings.js";
+import { Keys } from "../src/server/keys.js";
+import { readSettings, settings } from "../src/settings.js";
 import { post, startTestService, type TestService } from "./support/demo-service.js";
 import { methodsOf, registeredRoutes } from "./support/registered-routes.js";
 import { until } from "./support/until.js";
@@ -22,6 +26,22 @@ describe("with keys", () => {
     "%j is let in",
     async (given) => {
       expect((await ask(given)).status).toBe(200);
+    },
+  );
+
+  test.each([
+    { "x-api-key": "first-key" },
+    { "api-key": "second-key" },
+    { "X-API-Key": " first-key " },
+    { authorization: "Basic of-a-proxy", "x-api-key": "first-key" },
+  ])("%j is let in", async (headers) => {
+    expect((await post(`${service.url}/rerank`, body, { headers: { ...json, ...headers } })).status).toBe(200);
+  });
+
+  test.each([{ "x-api-key": "" }, { "x-api-key": "first" }, { "api-key": "first-key,second-key" }, { "x-key": "first-key" }])(
+    "%j is refused",
+    async (headers) => {
+      expect((await post(`${service.url}/rerank`, body, { headers: { ...json, ...headers } })).status).toBe(401);
     },
   );
 
@@ -84,6 +104,72 @@ describe("with keys", () => {
   });
 });
 
+describe("a file with keys", () => {
+  const directory = mkdtempSync(join(tmpdir(), "jina-reranker-keys-"));
+  afterAll(() => rmSync(directory, { recursive: true }));
+  let files = 0;
+  const keyFile = (text: string) => {
+    const path = join(directory, `keys-${files++}`);
+    writeFileSync(path, text);
+    return path;
+  };
+  const ask = ({ url }: TestService, key: string) =>
+    post(`${url}/rerank`, body, { headers: { ...json, authorization: `Bearer ${key}`, "x-request-id": `of-${key.length}` } });
+
+  test("lets in who has one of them, and logs whose it is, not what", async () => {
+    const apiKeysFile = keyFile("\uFEFF# of the teams\n\nsearch:key-of-search\r\n  key-of-nobody  \nweb: key:with:colons\n");
+    await using service = await startTestService({ server: { apiKeys: ["from-variable"], apiKeysFile } });
+    for (const key of ["key-of-search", "key-of-nobody", "key:with:colons", "from-variable"]) {
+      expect([key, (await ask(service, key)).status]).toEqual([key, 200]);
+    }
+    for (const key of ["search:key-of-search", "search", "# of the teams", "#"]) {
+      expect([key, (await ask(service, key)).status]).toEqual([key, 401]);
+    }
+    const named = await service.logged(({ request_id, status }) => request_id === "of-13" && status === 200);
+    expect(named).toMatchObject({ key: expect.stringMatching(/^search$/) });
+    expect(await service.logged(({ key }) => key === "web")).toMatchObject({ status: 200 });
+    expect(JSON.stringify(service.log)).not.toMatch(/key-of|with:colons|from-variable/);
+  });
+
+  test.each([
+    ["that is empty", "", "holds no key"],
+    ["of comments alone", "# first\n  \n#second\n", "holds no key"],
+    ["with a name and no key", "good\nsearch:\n", "line 2: expected a key"],
+    ["with a key of two words", "two words", "line 1: expected a key"],
+    ["with no name before the colon", ":secret", "line 1: expected a name"],
+  ])("%s refuses the start, and nothing of it is repeated", (_, text, expected) => {
+    const file = keyFile(text);
+    const start = () => new Keys({ file });
+    expect(start).toThrow(expected);
+    expect(start).toThrow(file);
+    expect(start).not.toThrow(/secret|two words|search/);
+  });
+
+  test("that is not there refuses the start", () => {
+    expect(() => new Keys({ file: join(directory, "none") })).toThrow(/^API_KEYS_FILE: .*none cannot be read: ENOENT$/);
+  });
+
+  test("is read again when it changes, also when it is swapped below a link; a wrong one changes nothing", async () => {
+    const [first, second] = [keyFile("old-key\n"), keyFile("new-key\n")];
+    const link = join(directory, "mounted");
+    symlinkSync(first, link);
+    using keys = new Keys({ file: link });
+    const told: unknown[] = [];
+    keys.watch({ onReloaded: (count) => told.push(count), onError: (error) => told.push(error) }, 20);
+    const swap = (target: string) => {
+      symlinkSync(target, `${link}.new`);
+      renameSync(`${link}.new`, link);
+    };
+    swap(second);
+    await until(() => keys.caller("new-key") !== undefined);
+    expect([keys.caller("old-key"), told]).toEqual([undefined, [1]]);
+    swap(keyFile("# nothing any more"));
+    await until(() => told.length === 2);
+    expect(told[1]).toMatchObject({ code: "invalid_option" });
+    expect([keys.wanted, keys.caller("new-key"), keys.caller("")]).toEqual([true, { name: undefined }, undefined]);
+  });
+});
+
 describe("every registered route", () => {
   test("that takes a POST wants a key, and with one is stopped by the scoring gate while there is no model", async () => {
     const { server, routes } = await registeredRoutes({ apiKeys: ["k"] });
@@ -106,7 +192,7 @@ describe("every registered route", () => {
     const allowed = ["/", "/assets/*", "/health", "/ping", "/ready"];
     expect(open.filter((url) => !allowed.includes(url))).toEqual([]);
     expect(open).toEqual(expect.arrayContaining(["/health", "/ping", "/ready"]));
-    for (const url of ["/nothing", "/metrics", "//health", "/health/x"]) {
+    for (const url of ["/nothing", "/metrics", "//metrics", "/metrics/", "/health/x"]) {
       expect([url, (await server.inject(url)).statusCode]).toEqual([url, 401]);
     }
   });
@@ -142,7 +228,20 @@ describe("the settings", () => {
       apiKeys: ["a", "b"],
       corsOrigins: ["https://a.example", "http://localhost:5173"],
     });
-    expect(read({ API_KEYS: "", CORS_ORIGIN: "*" })).toEqual({ apiKeys: undefined, corsOrigins: ["*"] });
+    expect(read({ CORS_ORIGIN: "*" })).toEqual({ apiKeys: undefined, corsOrigins: ["*"] });
+  });
+
+  test.each(["API_KEYS", "API_KEYS_FILE"])("%s set and empty stops the start, since the service would be open", (name) => {
+    expect(() => readSettings(["apiKeys", "apiKeysFile"], {}, { [name]: "" })).toThrow(
+      new RegExp(`^${name}: expected .*, got an empty value; unset it`),
+    );
+  });
+
+  test("every secret that is set and empty was decided on", () => {
+    const secrets = Object.values(settings).filter((row) => /KEY|TOKEN|SECRET|PASSWORD/.test(row.environment) || "secret" in row);
+    const decided = secrets.map((row) => [row.environment, "emptyRefused" in row && row.emptyRefused]);
+    expect(Object.fromEntries(decided)).toEqual({ API_KEYS: true, API_KEYS_FILE: true, HF_TOKEN: false, BATCH_TOKENS: false });
+    expect(readSettings(["hfToken"], {}, { HF_TOKEN: "" })).toEqual({ hfToken: undefined });
   });
 
   test.each(["two words", ",", "schlüssel"])("a value that holds no keys, %j, stops the start and is not repeated", (value) => {

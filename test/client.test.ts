@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { promisify } from "node:util";
+import { inspect, promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RerankClient, RerankClientError } from "../src/client/index.js";
 import { waitForTimer } from "../src/client/retry.js";
@@ -298,7 +298,48 @@ describe("what goes over the wire", () => {
     expect(await rejected(client.health())).toMatchObject({ code: "unexpected_answer" });
   });
 
+  test.each([301, 302, 303])("a redirect %i is told by where it leads, not as a wrong method there", async (status) => {
+    await using service = await startTestService();
+    const location = `${service.url}/rerank?token=secret`;
+    await using server = await startScriptedServer([{ status, headers: { location } }]);
+    const { client } = impatient(server.url);
+    const error = await rejected(client.rerank(request));
+    expect(error.code).toBe("unexpected_answer");
+    expect(error.message).toContain(`redirected to ${service.url}/rerank`);
+    expect(error.message).not.toContain("secret");
+    expect(server.requests).toHaveLength(1);
+  });
+
+  test("a redirect to a page of something else is told as well, and one that keeps the method is followed", async () => {
+    await using page = await startScriptedServer([{ status: 200, body: "<html>sign in</html>" }]);
+    await using server = await startScriptedServer([{ status: 302, headers: { location: `${page.url}/login` } }]);
+    expect((await rejected(impatient(server.url).client.rerank(request))).message).toContain(`redirected to ${page.url}/login`);
+    await using moved = await startScriptedServer([good]);
+    await using old = await startScriptedServer([{ status: 307, headers: { location: `${moved.url}/rerank` } }]);
+    expect((await impatient(old.url).client.rerank(request)).results).toHaveLength(1);
+  });
+
   test.each([
+    "http://user:hunter2@localhost:1",
+    "http://hunter2@localhost:1",
+    "http://user:hunter2@local host",
+    "http://u:hunter2@localhost:99999",
+  ])("a password in the base address %# is refused and not repeated", (baseUrl) => {
+    let failure: unknown;
+    try {
+      new RerankClient({ baseUrl });
+    } catch (error) {
+      failure = error;
+    }
+    expect(failure).toBeInstanceOf(TypeError);
+    expect(String(failure)).toMatch(/^TypeError: baseUrl: expected /);
+    expect(inspect(failure)).not.toContain("hunter2");
+  });
+
+  test.each([
+    ["http://localhost?key=x", 0],
+    ["http://localhost#x", 0],
+    ["localhost:8081", 0],
     ["ftp://localhost", 0],
     ["http://localhost", -1],
     ["http://localhost", 1.5],

@@ -236,7 +236,7 @@ describe("recorded requests", () => {
     const response = await fetch(`${service.url}/info`, { headers: { "content-type": "application/json" } });
     expect(response.status).toBe(200);
     const info: unknown = await response.json();
-    expect(info).toMatchObject({ model_id: "test-model", max_input_length: 8192, max_client_batch_size: 100 });
+    expect(info).toMatchObject({ model_id: "test-model", max_input_length: 8192, max_client_batch_size: 1000 });
     expect(Object.keys(valuesAt(info, "model_type")[0] ?? {})).toEqual(["reranker"]);
   });
 
@@ -253,7 +253,7 @@ describe("recorded requests", () => {
       created: expect.any(Number),
       model: "test-model",
       data: indices.map((document, index) => ({ index, object: "score", score: scores[document] })),
-      usage: { prompt_tokens: expect.any(Number), total_tokens: expect.any(Number) },
+      usage: { prompt_tokens: expect.any(Number), total_tokens: expect.any(Number), completion_tokens: 0 },
     });
   });
 });

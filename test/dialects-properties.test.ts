@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { scoringPaths } from "../src/server/routes/paths.js";
 import { post, startTestService, type TestService } from "./support/demo-service.js";
 import { bodyFor, readError, type Scored, type ScoringRoute, scoringRoutes } from "./support/scoring-routes.js";
 
@@ -13,7 +14,21 @@ afterAll(() => service.service.stop());
 
 const fields = [
   ...["query", "documents", "texts", "text_1", "text_2", "queries", "model", "top_k", "top_n", "return_documents"],
-  ...["raw_scores", "return_text", "truncate", "truncation_direction", "max_tokens_per_doc", "priority", "text", "content"],
+  ...[
+    "min_score",
+    "rank_fields",
+    "max_chunks_per_doc",
+    "instruction",
+    "use_activation",
+    "raw_scores",
+    "return_text",
+    "truncate",
+    "truncation_direction",
+    "max_tokens_per_doc",
+    "priority",
+    "text",
+    "content",
+  ],
 ];
 /** Now and then a value that fits. */
 const value = fc.oneof(
@@ -33,7 +48,8 @@ async function expectClientsFault(route: ScoringRoute, response: Response, body:
   expect(response.status).toBeGreaterThanOrEqual(400);
   expect(response.status).toBeLessThan(500);
   const texts: unknown = typeof body === "object" && body !== null ? Reflect.get(body, "texts") : undefined;
-  await readError(route.path === "/rerank" && texts !== null && texts !== undefined, response);
+  const byBody = scoringPaths.byBody.some((path) => path === route.path);
+  await readError(route.path === scoringPaths.tei || (byBody && texts !== null && texts !== undefined), response);
 }
 
 test.each(scoringRoutes)("$name scores or refuses any JSON, and the fault is never the server's", async (route) => {

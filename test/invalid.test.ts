@@ -50,6 +50,8 @@ async function expectError(tei: boolean, response: Answer, code: ErrorCode, mess
 
 describe.each(scoringRoutes)("$name", (route) => {
   const tei = route.dialect === "tei";
+  // Where a body tells the dialect, one that could not be read tells none.
+  const always = route.path === "/";
 
   test.each(wrongBodies(route))("$wrong is $code", async ({ body, code, message }) => {
     await expectError(tei, await post(service.url + route.path, body), code, message);
@@ -57,7 +59,7 @@ describe.each(scoringRoutes)("$name", (route) => {
   });
 
   test.each(["[]", "null", "true", "7", `"${secret}"`])("the body %s is no object", async (body) => {
-    await expectError(false, await post(service.url + route.path, body), "invalid_request", "body: expected an object");
+    await expectError(always, await post(service.url + route.path, body), "invalid_request", "body: expected an object");
     await expectHealthy(route);
   });
 
@@ -72,7 +74,7 @@ describe.each(scoringRoutes)("$name", (route) => {
     "a hundred thousand open brackets": "[".repeat(100_000),
   };
   test.each(Object.entries(broken))("%s is no JSON", async (_what, body) => {
-    await expectError(false, await post(service.url + route.path, body), "invalid_json", "body: expected JSON");
+    await expectError(always, await post(service.url + route.path, body), "invalid_json", "body: expected JSON");
     await expectHealthy(route);
   });
 
@@ -93,20 +95,20 @@ describe.each(scoringRoutes)("$name", (route) => {
     const bytes = Buffer.concat([Buffer.from(JSON.stringify(bodyFor(route, "a", ["XX"])).replace("XX", "\u00ff"), "latin1")]);
     const { port } = service.service;
     const whole = await exchange(port, postHead(route.path, { "Content-Length": bytes.length }), bytes);
-    await expectError(false, whole, "invalid_json", "body: expected UTF-8");
+    await expectError(always, whole, "invalid_json", "body: expected UTF-8");
     const parts = await exchange(port, postHead(route.path, { "Transfer-Encoding": "chunked" }), chunked(bytes));
-    await expectError(false, parts, "invalid_json", "body: expected UTF-8");
+    await expectError(always, parts, "invalid_json", "body: expected UTF-8");
     await expectHealthy(route);
   });
 
   test("a body over the limit is refused, declared or chunked", async () => {
     const body = JSON.stringify(bodyFor(route, "a", [secret.repeat(bodyLimitBytes / 7)]));
-    await expectError(false, await post(service.url + route.path, body), "body_too_large", "body: at most 1 MiB");
+    await expectError(always, await post(service.url + route.path, body), "body_too_large", "body: at most 1 MiB");
     const quarter = Math.ceil(body.length / 4);
     const pieces = [0, 1, 2, 3].map((index) => body.slice(index * quarter, (index + 1) * quarter));
     const head = postHead(route.path, { "Transfer-Encoding": "chunked" });
     const parts = await exchange(service.service.port, head, chunked(...pieces));
-    await expectError(false, parts, "body_too_large", "body: at most 1 MiB");
+    await expectError(always, parts, "body_too_large", "body: at most 1 MiB");
     await expectHealthy(route);
   });
 
@@ -114,15 +116,17 @@ describe.each(scoringRoutes)("$name", (route) => {
     "the content type %j is not taken",
     async (type) => {
       const response = await post(service.url + route.path, bodyFor(route, "a", ["a"]), { headers: { "content-type": type } });
-      await expectError(false, response, "unsupported_media_type", "content-type: expected application/json");
+      await expectError(always, response, "unsupported_media_type", "content-type: expected application/json");
       await expectHealthy(route);
     },
   );
 
-  test.each(["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])("%s is not allowed", async (method) => {
+  // The page is at `/`.
+  const others = ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"].slice(route.path === "/" ? 2 : 0);
+  test.each(others)("%s is not allowed", async (method) => {
     const response = await fetch(service.url + route.path, { method });
     expect(response.status).toBe(405);
-    expect(response.headers.get("allow")).toBe("POST");
+    expect(response.headers.get("allow")).toBe(route.path === "/" ? "GET, HEAD, POST" : "POST");
     if (method !== "HEAD") await expectError(false, response, "method_not_allowed", `${method} is not allowed`);
     await expectHealthy(route);
   });
@@ -132,7 +136,7 @@ describe("connections", () => {
   const [native] = scoringRoutes;
   if (!native) throw new Error("the table of routes is empty");
 
-  test.each(["/nothing", "/v3/rerank", "/rerank/", "/v1", "/rerank%2f"])("POST %s is not found", async (path) => {
+  test.each(["/nothing", "/v3/rerank", "/v1", "/rerank%2f"])("POST %s is not found", async (path) => {
     await expectError(false, await post(service.url + path, {}), "not_found", `no route POST ${path}`);
     await expectHealthy(native);
   });
@@ -148,6 +152,12 @@ describe("connections", () => {
     ["two lengths", "POST /rerank HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"],
   ])("%s is an invalid request", async (_what, bytes) => {
     await expectError(false, await exchange(service.service.port, bytes), "invalid_request", "expected an HTTP/1.1 request");
+    await expectHealthy(native);
+  });
+
+  test("an expectation that is none of HTTP's is refused", async () => {
+    const head = postHead("/rerank", { Expect: "a miracle", "Content-Length": 0 });
+    await expectError(false, await exchange(service.service.port, head), "expectation_failed", "expect: expected 100-continue");
     await expectHealthy(native);
   });
 

@@ -33,6 +33,7 @@ describe("/metrics", () => {
       rerank_tokens_total: "counter",
       rerank_batch_tokens: "summary",
       rerank_queue_pairs: "gauge",
+      rerank_queue_tokens: "gauge",
       rerank_truncated_total: "counter",
       rerank_cancelled_pairs_total: "counter",
       rerank_document_cache_bytes: "gauge",

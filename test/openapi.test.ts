@@ -67,7 +67,7 @@ describe("the document", () => {
 
   test.each(scoringPaths)("its examples of POST %s are answered, each in its own dialect", async (path) => {
     const all = examples(path);
-    expect(all).toHaveLength({ "/rerank": 3, "/score": 2, "/v1/score": 2 }[path] ?? 1);
+    expect(all).toHaveLength({ "/rerank": 3, "/invocations": 3, "/score": 2, "/v1/score": 2 }[path] ?? 1);
     const kinds = new Set<string>();
     for (const example of all) {
       const response = await post(service.url + path, example);
@@ -75,7 +75,7 @@ describe("the document", () => {
       const answer: unknown = await response.json();
       kinds.add(Array.isArray(answer) ? "array" : Object.keys(Object(answer)).join());
     }
-    expect(kinds.size).toBe(path === "/rerank" ? 3 : 1);
+    expect(kinds.size).toBe(["/rerank", "/invocations"].includes(path) ? 3 : 1);
   });
 });
 

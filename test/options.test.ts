@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { RerankError } from "../src/errors.js";
 import { resolveLoadOptions } from "../src/options.js";
+import { documentLimit } from "../src/reranker.js";
 import { readSettings, type SettingName, settings } from "../src/settings.js";
 
 function failure(action: () => unknown): RerankError {
@@ -32,7 +33,7 @@ describe("options of Reranker.load", () => {
       documentCacheBytes: 1024 * 2 ** 20,
       scoreCacheBytes: 16 * 2 ** 20,
       deduplicate: true,
-      maxDocuments: 100,
+      maxDocuments: undefined,
     });
   });
 
@@ -84,7 +85,9 @@ describe("options of Reranker.load", () => {
   });
 
   test("never allow a request that is larger than the queue", () => {
-    expect(resolveLoadOptions({ modelPath: "a", maxQueuedPairs: 10 }).maxDocuments).toBe(10);
+    expect(documentLimit({ maxDocuments: undefined, maxQueuedPairs: 10 })).toBe(10);
+    expect(documentLimit({ maxDocuments: 50, maxQueuedPairs: 10 }, 1000)).toBe(10);
+    expect(documentLimit({ maxDocuments: 5, maxQueuedPairs: 10 }, 1000)).toBe(5);
   });
 });
 

@@ -126,3 +126,28 @@ test("a taken port ends it with 1 and one line that says what to do", async () =
   command.child.kill("SIGTERM");
   await command.ended;
 });
+
+test("SIGHUP reads the key file again at once, and does not end the process", async () => {
+  const file = join(await mkdtemp(join(tmpdir(), "jina-reranker-keys-")), "keys");
+  await writeFile(file, "old-key\n");
+  const command = startCommand(["serve", "--demo", ...loopback], { API_KEYS_FILE: file });
+  const { port }: { port: number } = JSON.parse(await command.line((line) => line.includes('"msg":"ready"')));
+  const ask = async (key: string) => (await fetch(`http://127.0.0.1:${port}/metrics`, { headers: { "x-api-key": key } })).status;
+  expect([await ask("old-key"), await ask("new-key")]).toEqual([200, 401]);
+  await writeFile(file, "new-key\n");
+  command.child.kill("SIGHUP");
+  await command.line((line) => line.includes("API_KEYS_FILE was read again"));
+  expect([await ask("old-key"), await ask("new-key")]).toEqual([401, 200]);
+  command.child.kill("SIGTERM");
+  expect((await command.ended).code).toBe(0);
+});
+
+test.each([
+  ["API_KEYS", ""],
+  ["API_KEYS_FILE", ""],
+  ["API_KEYS_FILE", "/no/such/file"],
+])("%s=%s refuses the start with one line", async (name, value) => {
+  const { code, stdout, stderr } = await runCommand(["serve", "--demo", ...loopback], { variables: { [name]: value } });
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toMatch(new RegExp(`^jina-reranker: ${name}: [^\\n]*\\n$`));
+});

@@ -1,15 +1,19 @@
 import { describe, expect, test } from "vitest";
+import { collectorOf } from "../src/cli/server-options.js";
 import { startTracing } from "../src/server/open-telemetry.js";
 import { readTraceparent } from "../src/server/tracing.js";
+import { readSettings } from "../src/settings.js";
 import { startCommand } from "./support/command.js";
 import { post, startTestService } from "./support/demo-service.js";
-import { attributesOf, startOtlpDouble } from "./support/otlp-double.js";
+import { attributesOf, type OtlpDouble, startOtlpDouble } from "./support/otlp-double.js";
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const spanId = "00f067aa0ba902b7";
 const traceparent = `00-${traceId}-${spanId}-01`;
 const body = { query: "secretquery", documents: ["secretdocument one", "two"] };
 const headers = { "content-type": "application/json", traceparent };
+
+const to = ({ url }: OtlpDouble) => ({ url: `${url}/v1/traces`, protocol: "http/json" as const });
 
 describe("traceparent", () => {
   test.each([
@@ -50,7 +54,7 @@ describe("traceparent", () => {
 describe("with a collector", () => {
   test("a request is a span in the caller's trace, with what it waited and what was computed below it", async () => {
     await using collector = await startOtlpDouble();
-    const service = await startTestService({ server: { tracing: startTracing(`${collector.url}/`) } });
+    const service = await startTestService({ server: { tracing: startTracing(to(collector)) } });
     const answer = await post(`${service.url}/rerank`, body, { headers });
     const stated = answer.headers.get("server-timing")?.match(/computed;desc="(\d+)"/)?.[1];
     await fetch(`${service.url}/health`);
@@ -80,7 +84,7 @@ describe("with a collector", () => {
 
   test("a refused request is a span too, one that its caller does not sample is none", async () => {
     await using collector = await startOtlpDouble();
-    const service = await startTestService({ server: { apiKeys: ["k"], tracing: startTracing(collector.url) } });
+    const service = await startTestService({ server: { apiKeys: ["k"], tracing: startTracing(to(collector)) } });
     await post(`${service.url}/rerank`, body, { headers });
     await post(`${service.url}/rerank`, body, { headers: { ...headers, traceparent: `00-${"a".repeat(32)}-${spanId}-00` } });
     await service.service.stop();
@@ -89,13 +93,64 @@ describe("with a collector", () => {
     ]);
   });
 
+  test("a caller's tracestate is kept, and nothing is made of one without a traceparent", async () => {
+    await using collector = await startOtlpDouble();
+    const service = await startTestService({ server: { tracing: startTracing(to(collector)) } });
+    const tracestate = "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7";
+    await post(`${service.url}/rerank`, body, { headers: { ...headers, tracestate } });
+    await post(`${service.url}/rerank`, body, { headers: { "content-type": "application/json", tracestate } });
+    await service.service.stop();
+    const requests = collector.spans.filter(({ kind }) => kind === 2);
+    expect(requests.map((span) => [span.traceId === traceId, span.traceState])).toEqual([
+      [true, tracestate],
+      [false, undefined],
+    ]);
+  });
+
+  test("protobuf is sent as protobuf", async () => {
+    await using collector = await startOtlpDouble();
+    const tracing = startTracing({ ...to(collector), protocol: "http/protobuf" });
+    const service = await startTestService({ server: { tracing } });
+    expect((await post(`${service.url}/rerank`, body, { headers })).status).toBe(200);
+    await service.service.stop();
+    expect(collector.contentTypes).toEqual(["application/x-protobuf"]);
+    expect(collector.bodies[0]).toContain("POST /rerank");
+    expect(collector.bodies[0]).not.toMatch(/secretquery|secretdocument/);
+  });
+
   test("a collector that cannot be reached delays neither answers nor the end", async () => {
     const collector = await startOtlpDouble();
     await collector[Symbol.asyncDispose]();
-    const service = await startTestService({ server: { tracing: startTracing(collector.url) } });
+    const service = await startTestService({ server: { tracing: startTracing(to(collector)) } });
     expect((await post(`${service.url}/rerank`, body)).status).toBe(200);
     await service.service.stop();
     expect(service.service.context.state.status).toBe("draining");
+  });
+});
+
+describe("the variables of OpenTelemetry", () => {
+  const names = ["otelEndpoint", "otelTracesEndpoint", "otelProtocol", "otelTracesProtocol"] as const;
+  const collector = (variables: Record<string, string>) =>
+    collectorOf(readSettings(names, {}, Object.fromEntries(Object.entries(variables).map(([name, value]) => [`OTEL_EXPORTER_OTLP_${name}`, value]))));
+
+  test.each([
+    [{}, undefined],
+    [{ PROTOCOL: "http/protobuf" }, undefined],
+    [{ ENDPOINT: "http://c:4318/" }, { url: "http://c:4318/v1/traces", protocol: "http/json" }],
+    [{ ENDPOINT: "http://c:4318/base", PROTOCOL: "http/protobuf" }, { url: "http://c:4318/base/v1/traces", protocol: "http/protobuf" }],
+    [{ TRACES_ENDPOINT: "http://t/here?key=1" }, { url: "http://t/here?key=1", protocol: "http/json" }],
+    [
+      { ENDPOINT: "http://c", TRACES_ENDPOINT: "http://t/here", PROTOCOL: "http/protobuf", TRACES_PROTOCOL: "http/json" },
+      { url: "http://t/here", protocol: "http/json" },
+    ],
+  ])("%j", (variables, expected) => {
+    expect(collector(variables)).toEqual(expected);
+  });
+
+  test.each(["PROTOCOL", "TRACES_PROTOCOL"])("a protocol that is not spoken here stops the start, in %s too", (name) => {
+    expect(() => collector({ ENDPOINT: "http://c", [name]: "grpc" })).toThrow(
+      `OTEL_EXPORTER_OTLP_${name}: expected one of http/json, http/protobuf, got "grpc"`,
+    );
   });
 });
 

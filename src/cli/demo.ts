@@ -1,5 +1,6 @@
 /** `demo`: serves the demo model, sends README's example to it over HTTP, shows the answer, and stays up. */
 
+import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { example } from "../demo/example.js";
 import { stopOnSignals } from "../server/listen.js";
@@ -15,7 +16,11 @@ interface ExampleAnswer {
   readonly results: readonly { readonly relevance_score: number; readonly document: string }[];
 }
 
-export async function demo(once: boolean, settings: ServerSettings): Promise<void> {
+export async function demo(once: boolean, given: ServerSettings): Promise<void> {
+  const { apiKeys, apiKeysFile } = given;
+  // Where keys are wanted the demo's own request brings one as well.
+  const keyed = apiKeys !== undefined || apiKeysFile !== undefined;
+  const settings = { ...given, ...(keyed && { apiKeys: [randomUUID(), ...(apiKeys ?? [])] }) };
   const source = modelSource({ ...settings, modelPath: undefined, demo: true });
   print(`jina-reranker demo: ${demoNotice}.`);
   let service: Service | undefined;

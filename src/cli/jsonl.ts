@@ -2,6 +2,7 @@
 
 import { RerankError } from "../errors.js";
 import type { Reranker } from "../reranker.js";
+import { inTheirWords, usualNames } from "../server/dialects/dialect.js";
 import { NativeRequest, readNative, writeNative } from "../server/dialects/native.js";
 import { validator } from "../server/validation.js";
 import { type Answers, continueAnswers, standardOutput } from "./answer-file.js";
@@ -97,7 +98,10 @@ function lineAnswerer(reranker: Reranker, model: string, run: BulkRun): (line: N
       const checked = check(parse(line));
       if ("error" in checked) throw checked.error;
       const job = readNative(checked.value);
-      const answer = writeNative(job, await rerankAll(reranker, job, () => {}), model);
+      const response = await rerankAll(reranker, job, () => {}).catch((error: unknown) => {
+        throw inTheirWords(error, { names: usualNames, inPieces: job.options.inPieces });
+      });
+      const answer = writeNative(job, response, model);
       return { kind: "answered", text: JSON.stringify({ ...(numbered && { line: line.number }), ...answer }) };
     } catch (error) {
       if (run.output !== undefined && !ofTheLine(error)) return { kind: "broken", error };

@@ -44,7 +44,7 @@ export interface LoadEvents {
 
 export async function loadModel(
   source: ModelSource,
-  settings: ModelSettings & { readonly maxDocuments?: number },
+  settings: ModelSettings & { readonly maxDocuments?: number | undefined },
   { onProgress, onNotice }: LoadEvents,
 ): Promise<Reranker> {
   const { headPath, maxDocuments, contextSize, backend, gpuLayers, threads, batchTokens, precision, reproducible } = settings;

@@ -3,6 +3,8 @@
 import { RerankError } from "../errors.js";
 import { rank } from "../ranking.js";
 import type { Reranker } from "../reranker.js";
+import type { RerankJob } from "../server/dialects/native.js";
+import { requested } from "../server/dialects/ranking-options.js";
 import type { RerankResponse } from "../types.js";
 
 const sliceLength = 32;
@@ -16,7 +18,7 @@ export function pairsAtOnce(engines: number): number {
 
 export async function rerankAll(
   reranker: Reranker,
-  { query, documents, topK }: { readonly query: string; readonly documents: readonly string[]; readonly topK: number },
+  { query, documents, options }: Pick<RerankJob, "query" | "documents" | "options">,
   onProgress: (done: number) => void,
 ): Promise<Omit<RerankResponse, "timings">> {
   if (documents.length === 0) throw new RerankError("empty_documents", "documents: expected at least one, got none");
@@ -30,7 +32,10 @@ export async function rerankAll(
     while (next < documents.length) {
       const start = next;
       next += sliceLength;
-      const part = await reranker.score({ query, documents: documents.slice(start, start + sliceLength) });
+      const slice = { query, documents: documents.slice(start, start + sliceLength), ...options.limits };
+      const part = await reranker.score(slice).catch((error: unknown) => {
+        throw inTheWhole(error, start);
+      });
       scores.set(part.scores, start);
       logits.set(part.logits, start);
       droppedTokens.set(part.droppedTokens, start);
@@ -40,7 +45,7 @@ export async function rerankAll(
     }
   };
   await Promise.all(Array.from({ length: slicesAtOnce * reranker.devices.length }, work));
-  const results = rank(scores, topK).map((index) => ({
+  const results = rank(scores, requested(options).topK).map((index) => ({
     index,
     score: scores[index] ?? Number.NaN,
     logit: logits[index] ?? Number.NaN,
@@ -49,4 +54,11 @@ export async function rerankAll(
   }));
   const truncated = droppedTokens.filter((dropped) => dropped > 0).length;
   return { results, truncated, usage: { promptTokens: tokens, totalTokens: tokens } };
+}
+
+/** The reranker counts the documents of a slice. */
+function inTheWhole(error: unknown, start: number): unknown {
+  if (!(error instanceof RerankError)) return error;
+  const message = error.message.replace(/^documents\[(\d+)\]/, (_, index: string) => `documents[${start + Number(index)}]`);
+  return new RerankError(error.code, message, { cause: error });
 }

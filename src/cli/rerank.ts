@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { Reranker } from "../reranker.js";
 import { type RerankJob, writeNative } from "../server/dialects/native.js";
+import { plainOptions } from "../server/dialects/ranking-options.js";
 import type { ModelSettings } from "./flags.js";
 import { Interruption } from "./interruption.js";
 import { linesAtOnce, rerankJsonl } from "./jsonl.js";
@@ -56,7 +57,7 @@ async function rerankOnce(
   { query = "", files, json, topK }: Omit<RerankCommand, "jsonl">,
 ): Promise<void> {
   const documents = files.length > 0 ? await Promise.all(files.map(readText)) : await readLines(process.stdin);
-  const job: RerankJob = { query, documents, topK, returnDocuments: true };
+  const job: RerankJob = { query, documents, options: { ...plainOptions, topK }, returnDocuments: true };
   const response = await scoreWithProgress(reranker, job);
   if (json) {
     const { results, ...rest } = writeNative(job, response, name);

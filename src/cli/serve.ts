@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { transferFields } from "../model/transfer.js";
 import { loadAddon } from "../native/addon.js";
 import { activityNotice } from "../precision/activity.js";
-import { stopOnSignals } from "../server/listen.js";
+import { reloadOnHangUp, stopOnSignals } from "../server/listen.js";
 import { type Service, startService } from "../server/service.js";
 import type { LoadActivity } from "../types.js";
 import type { ServerSettings } from "./flags.js";
@@ -43,6 +43,7 @@ export async function serve(settings: ServerSettings): Promise<void> {
         },
       }),
   });
+  reloadOnHangUp(service.context);
   if (source.kind === "demo") logger.warn(demoNotice);
   try {
     const { info, precision } = await service.loaded;

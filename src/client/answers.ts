@@ -1,6 +1,7 @@
 /** The service's answers, checked and in the client's words. What does not fit the contract is an error, never a guess. */
 
-import { RerankClientError } from "./error.js";
+import { redirectedTo } from "./address.js";
+import { RerankClientError, redirected } from "./error.js";
 import { member, parseJson } from "./json.js";
 import type { Health, RankedDocument, RerankAnswer, ServerTimings } from "./types.js";
 
@@ -74,8 +75,8 @@ export function readHealth(body: string): Health | undefined {
 }
 
 function unexpected(response: Response, what: string): RerankClientError {
-  return new RerankClientError("unexpected_answer", `status ${response.status} with ${what}: is this the service?`, {
-    status: response.status,
-    requestId: response.headers.get("x-request-id") ?? undefined,
-  });
+  const details = { status: response.status, requestId: response.headers.get("x-request-id") ?? undefined };
+  const place = redirectedTo(response);
+  if (place !== undefined) return redirected(place, details);
+  return new RerankClientError("unexpected_answer", `status ${response.status} with ${what}: is this the service?`, details);
 }

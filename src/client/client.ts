@@ -1,5 +1,6 @@
 /** A client of the HTTP service over fetch, for Node 20 and browsers alike: nothing of Node is imported here. */
 
+import { baseAddress } from "./address.js";
 import { type Received, readHealth, readRerankAnswer } from "./answers.js";
 import { failureOf, RerankClientError } from "./error.js";
 import { retrying, type Wait, waitForTimer } from "./retry.js";
@@ -26,11 +27,10 @@ export class RerankClient {
   readonly #wait: Wait;
 
   constructor({ baseUrl, apiKey, retries = 3, fetch, wait = waitForTimer }: RerankClientOptions) {
-    if (!/^https?:$/.test(new URL(baseUrl).protocol)) throw new TypeError("baseUrl: expected an http or https address");
     if (!Number.isInteger(retries) || retries < 0) {
       throw new TypeError(`retries: expected a whole number of at least 0, got ${retries}`);
     }
-    this.#baseUrl = String(baseUrl).replace(/\/+$/, "");
+    this.#baseUrl = baseAddress(baseUrl);
     this.#headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
     // Browsers insist that fetch is called on their global object.
     this.#fetch = fetch ?? ((input, init) => globalThis.fetch(input, init));

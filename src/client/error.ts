@@ -1,6 +1,7 @@
 /** What the client rejects with, and how an answer that is no success becomes one. */
 
 import type { ErrorCode } from "../errors.js";
+import { redirectedTo } from "./address.js";
 import { member, parseJson } from "./json.js";
 
 /**
@@ -44,8 +45,16 @@ export function failureOf(response: Response, body: string): RerankClientError {
     retryAfterSeconds: retryAfterSeconds(response.headers),
     requestId: response.headers.get("x-request-id") ?? undefined,
   };
+  const place = redirectedTo(response);
+  // What answers a redirected POST is asked with GET: its words would lead astray.
+  if (place !== undefined && (typeof code !== "string" || code === "method_not_allowed")) return redirected(place, details);
   if (typeof code === "string" && typeof message === "string") return new RerankClientError(code, message, details);
   return new RerankClientError("unexpected_answer", `status ${response.status}, and no message in the service's shape`, details);
+}
+
+export function redirected(place: string, details: ClientErrorDetails): RerankClientError {
+  const message = `the request was redirected to ${place}, and not answered there; set baseUrl to where the service itself is`;
+  return new RerankClientError("unexpected_answer", message, details);
 }
 
 /** Seconds, or a date: then until it comes on the server's own clock, where that can be read. */

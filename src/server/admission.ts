@@ -1,47 +1,122 @@
 /**
- * Which requests get in: all pairs of a request or none, decided before any work on it. Runs on the JavaScript thread,
- * where nothing comes between the decision and the hand-over to the engine, so the engine's own limit is never met first.
+ * Which requests get in: all pairs of a request or none, decided before any work on it. One gets in when its pairs fit the
+ * queue and it would be answered within its time, by the tokens that wait and the rate of late. Runs on the JavaScript
+ * thread, where nothing comes between the decision and the hand-over to the engine, so the engine's own limit is never met
+ * first.
  */
 
+import type { EngineStats } from "../../binding.js";
 import { RerankError } from "../errors.js";
 import type { Reranker } from "../reranker.js";
-import { PairRate } from "./pair-rate.js";
+import type { RerankRequest } from "../types.js";
+import { BytesPerToken, requestTokens } from "./request-tokens.js";
+import { type TokenFigures, TokenRate } from "./token-rate.js";
+import { type Load, secondsUntilAnswer, secondsUntilRoom } from "./waiting-time.js";
 
 /** The part of a Reranker that admission looks at. */
 export type Queue = Pick<Reranker, "limits"> & {
-  stats(): Pick<ReturnType<Reranker["stats"]>, "pairsQueued" | "pairsScored">;
+  readonly info: Pick<Reranker["info"], "contextSize">;
+  stats(): Pick<EngineStats, "pairsQueued"> & TokenFigures;
 };
+
+/** What a request asks for. */
+export interface Claim {
+  readonly pairs: number;
+  /** Estimated. */
+  readonly tokens: number;
+}
+
+/** The least that a request has, whatever its body holds. */
+export const smallestClaim: Claim = { pairs: 1, tokens: 1 };
+
+/** Of a request's time limit: the rest is for what cannot be foreseen, such as others that come in meanwhile. */
+const plannedShare = 0.75;
 
 /** Seconds: clients should not be sent away for longer, since the estimate does not see that far. */
 const longestWait = 60;
 
 export class Admission {
-  readonly #rate: PairRate;
+  readonly #rate: TokenRate;
+  readonly #limitSeconds: number;
+  readonly #bytesPerToken = new BytesPerToken();
+  #requests = 0;
 
-  constructor(rate = new PairRate()) {
+  constructor(requestTimeoutMs: number, rate = new TokenRate()) {
+    this.#limitSeconds = (requestTimeoutMs / 1000) * plannedShare;
     this.#rate = rate;
   }
 
-  /** Throws queue_full when so many pairs more do not fit. */
-  admit(queue: Queue, pairs: number): void {
-    const stats = queue.stats();
-    this.#rate.observe(stats);
+  /** That were let in and are not over. */
+  get requests(): number {
+    return this.#requests;
+  }
+
+  /** What the requests of one body ask for together. */
+  claim({ info: { contextSize } }: Queue, requests: readonly RerankRequest[]): Claim {
+    const measures = { bytesPerToken: this.#bytesPerToken.value, contextSize };
+    return {
+      pairs: requests.reduce((sum, { documents }) => sum + documents.length, 0),
+      tokens: requests.reduce((sum, request) => sum + requestTokens(request, measures), 0),
+    };
+  }
+
+  /** Throws queue_full when there is no room, or when the answer would come too late. */
+  requireRoom(queue: Queue, { pairs, tokens }: Claim): void {
+    const { pairsQueued, ...figures } = this.#observed(queue);
     const { maxQueuedPairs } = queue.limits;
-    if (stats.pairsQueued + pairs <= maxQueuedPairs) return;
-    const message = `${stats.pairsQueued} of ${maxQueuedPairs} pairs are waiting; ${pairs} more do not fit; try again`;
+    if (pairsQueued + pairs > maxQueuedPairs) {
+      const message = `${pairsQueued} of ${maxQueuedPairs} pairs are waiting; ${pairs} more do not fit; try again`;
+      throw new RerankError("queue_full", message);
+    }
+    // Alone it has the best chance that it will ever have.
+    if (this.#requests === 0) return;
+    const seconds = secondsUntilAnswer(this.#load(figures), tokens);
+    if (seconds <= this.#limitSeconds) return;
+    const message = `${figures.tokensQueued} tokens of ${this.#requests} requests are waiting; about ${tokens} more would take about ${Math.ceil(seconds)} s and be late; try again`;
     throw new RerankError("queue_full", message);
+  }
+
+  /** As `requireRoom`; the request counts until what this returns is disposed. */
+  admit(queue: Queue, claim: Claim): Disposable {
+    this.requireRoom(queue, claim);
+    this.#requests += 1;
+    this.#rate.arrived(claim.tokens);
+    return {
+      [Symbol.dispose]: () => {
+        this.#requests -= 1;
+        this.observe(queue);
+      },
+    };
   }
 
   /** To be called when pairs were submitted, scored or dropped. */
   observe(queue: Queue): void {
-    this.#rate.observe(queue.stats());
+    this.#observed(queue);
   }
 
-  /** Whole seconds until there is room for so many pairs, if the engine goes on as it did lately. */
-  retryAfterSeconds(queue: Queue, pairs: number): number {
+  /** To be called with what was counted of a request that was scored whole. */
+  learn(request: RerankRequest, tokens: number): void {
+    this.#bytesPerToken.learn(request, tokens);
+  }
+
+  /** Whole seconds until there is room for such a request, if the engine goes on as it did lately. */
+  retryAfterSeconds(queue: Queue, { pairs, tokens }: Claim): number {
+    const { pairsQueued, ...figures } = this.#observed(queue);
+    const { capacity } = this.#rate;
+    const surplus = Math.max(0, pairsQueued + pairs - queue.limits.maxQueuedPairs);
+    const surplusTokens = pairsQueued === 0 ? 0 : (surplus * figures.tokensQueued) / pairsQueued;
+    const untilPairsFit = capacity === undefined ? 0 : surplusTokens / capacity;
+    const seconds = Math.max(untilPairsFit, secondsUntilRoom(this.#load(figures), tokens, this.#limitSeconds));
+    return Math.min(longestWait, Math.max(1, Math.ceil(seconds)));
+  }
+
+  #observed(queue: Queue): ReturnType<Queue["stats"]> {
     const stats = queue.stats();
     this.#rate.observe(stats);
-    const surplus = Math.max(0, stats.pairsQueued + pairs - queue.limits.maxQueuedPairs);
-    return Math.min(longestWait, Math.max(1, Math.ceil(this.#rate.secondsFor(surplus))));
+    return stats;
+  }
+
+  #load({ tokensQueued }: TokenFigures): Load {
+    return { tokensQueued, requests: this.#requests, capacity: this.#rate.capacity, arriving: this.#rate.arriving };
   }
 }

@@ -1,14 +1,21 @@
 /**
  * Keys and browsers: who may ask, from which pages, and what a page may load. Refuses before a body is read. What a client
- * sent as its key is compared as a hash, in constant time, and never logged or repeated.
+ * sent as its key is never logged or repeated.
  */
 
-import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
 import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import type { FastifyInstance } from "fastify";
 import { RerankError } from "../errors.js";
-import type { ServerOptions } from "./state.js";
+import type { ServerContext } from "./state.js";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Whose key the request brought, where keys have names. */
+    caller: string | null;
+  }
+}
 
 /** Probes come from machines that have no key, and a browser sends none for a page; neither answers with anybody's data. */
 const openRoutes: ReadonlySet<string | undefined> = new Set(["/health", "/ready", "/ping", "/", "/assets/*"]);
@@ -39,8 +46,9 @@ function isPage(url: string): boolean {
   return url === "/" || url.startsWith("/assets/") || url.startsWith("/docs");
 }
 
-export async function registerAuth(fastify: FastifyInstance, options: ServerOptions): Promise<void> {
-  const { apiKeys = [], corsOrigins = [] } = options;
+export async function registerAuth(fastify: FastifyInstance, { options, keys }: ServerContext): Promise<void> {
+  const { corsOrigins = [] } = options;
+  fastify.decorateRequest("caller", null);
   fastify.addHook("onRequest", (_request, reply, done) => {
     reply.headers(answerHeaders);
     done();
@@ -64,24 +72,29 @@ export async function registerAuth(fastify: FastifyInstance, options: ServerOpti
       maxAge: 600,
     });
   }
-  if (apiKeys.length === 0) return;
-  const known = apiKeys.map(hash);
+  if (!keys.wanted) return;
   fastify.addHook("onRequest", async (request, reply) => {
-    if (openRoutes.has(request.routeOptions.url)) return;
-    if (isKnown(known, request.headers.authorization)) return;
+    // `POST /` scores.
+    if (request.method !== "POST" && openRoutes.has(request.routeOptions.url)) return;
+    const caller = givenKeys(request.headers)
+      .map((key) => keys.caller(key))
+      .find((found) => found !== undefined);
+    if (caller) {
+      request.caller = caller.name ?? null;
+      return;
+    }
     reply.header("www-authenticate", "Bearer");
-    throw new RerankError("unauthorized", "Authorization: expected Bearer and a key of this server");
+    throw new RerankError(
+      "unauthorized",
+      "Authorization: expected Bearer and a key of this server, or X-Api-Key or Api-Key with one",
+    );
   });
 }
 
-function isKnown(known: readonly Buffer[], authorization: string | undefined): boolean {
-  const [, given] = authorization?.match(/^Bearer +(\S+) *$/i) ?? [];
-  if (given === undefined) return false;
-  const hashed = hash(given);
-  // All of them, so that the time does not tell which one it was.
-  return known.reduce((found, one) => timingSafeEqual(one, hashed) || found, false);
-}
-
-function hash(key: string): Buffer {
-  return createHash("sha256").update(key).digest();
+/** What the client sent as its key, wherever: services that clients come from want it in different headers. */
+function givenKeys(headers: IncomingHttpHeaders): string[] {
+  const [, bearer] = headers.authorization?.match(/^Bearer +(\S+) *$/i) ?? [];
+  return [bearer, headers["x-api-key"], headers["api-key"]].flatMap((given) =>
+    typeof given === "string" && given.trim() !== "" ? [given.trim()] : [],
+  );
 }

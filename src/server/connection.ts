@@ -1,16 +1,19 @@
 /**
  * Clients that never get as far as a route: a request that takes too long to arrive, headers without end, bytes that are
- * not HTTP. Each gets an answer in the shape of all errors, and its connection is closed.
+ * not HTTP. Each gets an answer in the shape of all errors, a line in the log and a count, and its connection is closed.
  */
 
-import { type Server, STATUS_CODES } from "node:http";
-import type { Socket } from "node:net";
-import type { FastifyHttpOptions } from "fastify";
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import type { FastifyBaseLogger, FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { RerankError } from "../errors.js";
-import { errorBody } from "./error-handler.js";
+import { newRequestId, recordRefusal } from "./access-log.js";
+import { errorBody, sendError } from "./error-handler.js";
+import type { ServerContext } from "./state.js";
 
 /** Options of the HTTP server. A request may take as long to arrive as its answer may take to be made. */
-export function connectionOptions(requestTimeoutMs: number) {
+export function connectionOptions(context: ServerContext, log: () => FastifyBaseLogger) {
+  const { requestTimeoutMs } = context.options;
   return {
     requestTimeout: requestTimeoutMs,
     http: {
@@ -18,27 +21,105 @@ export function connectionOptions(requestTimeoutMs: number) {
       headersTimeout: Math.min(60_000, requestTimeoutMs),
       // How often Node looks for requests that are late: its own default of 30 seconds would be added to the limit.
       connectionsCheckingInterval: Math.min(1000, requestTimeoutMs),
+      // Node would answer without a body and tell nobody; `registerRequestChecks` does it.
+      requireHostHeader: false,
     },
-    clientErrorHandler: (error, socket) => refuse(error, socket, requestTimeoutMs),
+    clientErrorHandler: (error, socket) => {
+      const reset = error.code === "ECONNRESET";
+      refuse(socket, reset ? undefined : asRerankError(error, requestTimeoutMs), context, log());
+    },
   } satisfies FastifyHttpOptions<Server>;
 }
 
-function refuse(error: NodeJS.ErrnoException, socket: Socket, requestTimeoutMs: number): void {
-  if (error.code !== "ECONNRESET" && socket.writable) {
-    const known = asRerankError(error, requestTimeoutMs);
-    const body = JSON.stringify(errorBody(known));
-    socket.write(
-      [
-        `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}`,
-        "Content-Type: application/json; charset=utf-8",
-        `Content-Length: ${Buffer.byteLength(body)}`,
-        "Connection: close",
-        "",
-        body,
-      ].join("\r\n"),
-    );
+/** A request whose head has arrived, and how to answer it once the framework knows it. */
+interface Arrived {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  answer?: (error: RerankError) => void;
+  /** What was found wrong of it before that. */
+  error?: RerankError;
+}
+
+/** The latest request of each connection. */
+const latest = new WeakMap<Duplex, Arrived>();
+
+/** Node would answer some of these itself, without a body, an id or a line in the log. */
+export function watchConnections({ server, log }: FastifyInstance, context: ServerContext): void {
+  // First of all listeners: the body's first bytes may be found broken before any hook has run.
+  server.prependListener("request", (request, response) => latest.set(request.socket, { request, response }));
+  server.on("checkExpectation", (request, response) => server.emit("request", request, response));
+  server.on("connect", (_request: IncomingMessage, socket: Duplex) => {
+    refuse(socket, new RerankError("method_not_allowed", "CONNECT is not allowed: this is no proxy"), context, log);
+  });
+}
+
+/** `onRequest` of all routes: refuses what HTTP forbids and Node lets through. */
+export function registerRequestChecks(fastify: FastifyInstance, context: ServerContext): void {
+  fastify.addHook("onRequest", async (request, reply) => {
+    const arrived = latest.get(request.raw.socket);
+    if (arrived?.request === request.raw) {
+      if (arrived.error) throw arrived.error;
+      arrived.answer = (error) => answerForBody(error, context, request, reply);
+    }
+    const { host, expect } = request.headers;
+    if (host === undefined && request.raw.httpVersion === "1.1") {
+      throw new RerankError("invalid_request", "host: expected one, got nothing; HTTP/1.1 wants the header Host");
+    }
+    if (expect !== undefined && expect.toLowerCase() !== "100-continue") {
+      throw new RerankError("expectation_failed", "expect: expected 100-continue or nothing, got something else");
+    }
+  });
+}
+
+/** Whoever reads the body is told, and answers as for any other fault of it. */
+function answerForBody(error: RerankError, context: ServerContext, request: FastifyRequest, reply: FastifyReply): void {
+  if (request.raw.listenerCount("error") > 0) request.raw.emit("error", error);
+  else if (!reply.sent) sendError(error, context, request, reply);
+}
+
+/** Without an error the connection is closed and nothing is said. */
+function refuse(
+  socket: Duplex & { destroySoon?: () => void },
+  error: RerankError | undefined,
+  context: ServerContext,
+  log: FastifyBaseLogger,
+): void {
+  const current = latest.get(socket);
+  const close = () => {
+    if (socket.destroySoon) socket.destroySoon();
+    else socket.end();
+  };
+  if (!error || !socket.writable) {
+    close();
+    return;
   }
-  socket.destroySoon();
+  const ofBody = current !== undefined && !current.request.complete;
+  const id = newRequestId();
+  if (!ofBody) recordRefusal(context, log, { id, status: error.status });
+  if (current && !current.response.writableFinished) {
+    current.response.shouldKeepAlive = false;
+    current.response.once("finish", close);
+    // Otherwise these bytes came behind a request that is being worked on: an answer now would be taken for that one's.
+    if (!ofBody) return;
+    if (current.answer) current.answer(error);
+    else current.error = error;
+    return;
+  }
+  // A body that goes wrong after its answer was sent needs no second one.
+  if (!ofBody) socket.write(rawAnswer(error, id));
+  close();
+}
+
+function rawAnswer(error: RerankError, id: string): string {
+  const body = JSON.stringify(errorBody(error));
+  const head = [
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
+    "Content-Type: application/json; charset=utf-8",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-Id: ${id}`,
+    "Connection: close",
+  ];
+  return [...head, "", body].join("\r\n");
 }
 
 function asRerankError({ code }: NodeJS.ErrnoException, requestTimeoutMs: number): RerankError {

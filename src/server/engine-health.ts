@@ -26,6 +26,7 @@ export class EngineHealth {
   #failures = 0;
   #reason = "";
   #retry: NodeJS.Timeout | undefined;
+  #stopped = false;
   #progress: { readonly at: number; readonly count: number } | undefined;
 
   constructor(options: EngineHealthOptions) {
@@ -33,9 +34,14 @@ export class EngineHealth {
     this.#now = options.now ?? (() => performance.now());
   }
 
+  /** To be called before pairs are handed over: time in which the engine had nothing to do is no stall. */
+  starting(stats: EngineStats): void {
+    this.#stall(stats);
+  }
+
   succeeded(): void {
     this.#failures = 0;
-    this.stop();
+    this.#cancelRetry();
   }
 
   /** What is not the engine's fault says nothing about it. */
@@ -52,14 +58,20 @@ export class EngineHealth {
     return this.#stall(stats);
   }
 
-  /** No more tries. */
+  /** No more tries, whatever still fails. */
   stop(): void {
+    this.#stopped = true;
+    this.#cancelRetry();
+  }
+
+  #cancelRetry(): void {
     clearTimeout(this.#retry);
     this.#retry = undefined;
   }
 
-  #stall({ pairsQueued, batches, jobsCompleted, jobsFailed, jobsCancelled }: EngineStats): string | undefined {
-    const count = batches + jobsCompleted + jobsFailed + jobsCancelled;
+  #stall({ pairsQueued, batches, jobsCompleted, jobsFailed }: EngineStats): string | undefined {
+    // Jobs that were cancelled are no progress: while a device hangs, that is how all of them end.
+    const count = batches + jobsCompleted + jobsFailed;
     const at = this.#now();
     if (pairsQueued === 0 || this.#progress?.count !== count) {
       this.#progress = { at, count };
@@ -71,12 +83,18 @@ export class EngineHealth {
   }
 
   #retryLater(): void {
-    this.#retry ??= setTimeout(async () => {
-      await this.#options.probe().catch(() => {});
-      // Unless it was stopped or succeeded meanwhile.
-      if (this.#retry === undefined) return;
-      this.#retry = undefined;
-      this.#retryLater();
+    if (this.#stopped) return;
+    this.#retry ??= setTimeout(() => {
+      const tried = this.#retry;
+      // An async function, so that a probe that throws at once is a failed try as well.
+      const attempt = async () => this.#options.probe();
+      // What came of it was reported by the probe itself.
+      const again = () => {
+        if (this.#retry !== tried) return;
+        this.#retry = undefined;
+        this.#retryLater();
+      };
+      attempt().then(again, again);
     }, retryMs).unref();
   }
 }

@@ -1,35 +1,40 @@
 /** Every failure as an answer: the framework's errors become codes of the error table, and every body has one shape. */
 
-import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type ErrorCode, RerankError } from "../errors.js";
+import { smallestClaim } from "./admission.js";
+import { AllowedMethods } from "./allowed-methods.js";
+import { tooLarge } from "./content-encoding.js";
 import { type TeiErrorBody, teiErrorBody } from "./dialects/tei.js";
+import { scoringPathList } from "./routes/paths.js";
 import type { ErrorBody } from "./schemas.js";
 import type { ServerContext } from "./state.js";
 
 /** `Retry-After` of the answers that are worth repeating; that of queue_full is computed. */
 const retryAfterSeconds: Readonly<Partial<Record<ErrorCode, number>>> = { loading: 2, draining: 2, overloaded: 2 };
 
-const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
-  FST_ERR_CTP_INVALID_JSON_BODY: "invalid_json",
-  FST_ERR_CTP_EMPTY_JSON_BODY: "invalid_json",
-  FST_ERR_CTP_BODY_TOO_LARGE: "body_too_large",
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: "unsupported_media_type",
-};
+const noJson = "body: expected JSON, got nothing, text that is not JSON, or a key __proto__ or constructor.prototype";
 
-const frameworkMessages: Readonly<Partial<Record<ErrorCode, string>>> = {
-  invalid_json: "body: expected JSON, got nothing, text that is not JSON, or a key __proto__ or constructor.prototype",
-  unsupported_media_type: "content-type: expected application/json",
+/** The framework's errors, as the table has them. */
+const frameworkErrors: Readonly<Record<string, readonly [code: ErrorCode, message: string]>> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: ["invalid_json", noJson],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ["invalid_json", noJson],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ["unsupported_media_type", "content-type: expected application/json"],
+  FST_ERR_BAD_URL: ["invalid_request", "path: expected UTF-8 in percent escapes, got something else"],
+  FST_ERR_MAX_PARAM_LENGTH: ["invalid_request", "path: expected a name of a usual length, got a longer one"],
 };
-
-const methods: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 export function registerErrorHandling(fastify: FastifyInstance, context: ServerContext): void {
   fastify.setErrorHandler((error, request, reply) => sendError(error, context, request, reply));
+  const methods = new AllowedMethods();
+  fastify.addHook("onRoute", (route) => methods.add(route));
   fastify.setNotFoundHandler((request, reply) => {
     const url = request.url.split("?", 1)[0] ?? "/";
-    const allowed = methods.filter((method) => fastify.hasRoute({ method, url }));
-    if (allowed.length === 0) {
-      return sendError(new RerankError("not_found", `no route ${request.method} ${url}`), context, request, reply);
+    const allowed = methods.of(url);
+    // A route may also find that it has nothing of that name.
+    if (allowed.length === 0 || allowed.includes(request.method)) {
+      const message = `no route ${request.method} ${url}; routes that score: POST ${scoringPathList}`;
+      return sendError(new RerankError("not_found", message), context, request, reply);
     }
     const list = allowed.join(", ");
     reply.header("allow", list);
@@ -51,7 +56,7 @@ function bodyFor(request: FastifyRequest, error: RerankError): ErrorBody | TeiEr
 }
 
 function untilRoom({ admission }: ServerContext, { work }: FastifyRequest): number {
-  return work ? admission.retryAfterSeconds(work.reranker, work.documents ?? 1) : 1;
+  return work ? admission.retryAfterSeconds(work.reranker, work.claim ?? smallestClaim) : 1;
 }
 
 export function errorBody({ code, message }: RerankError): ErrorBody {
@@ -61,12 +66,10 @@ export function errorBody({ code, message }: RerankError): ErrorBody {
 function asRerankError(error: unknown, context: ServerContext): RerankError {
   if (error instanceof RerankError) return error;
   if (!(error instanceof Error)) return new RerankError("engine_error", "the server failed; its log says why");
-  const code = "code" in error && typeof error.code === "string" ? frameworkCodes[error.code] : undefined;
-  if (code === "body_too_large") {
-    const limit = context.options.bodyLimitBytes / 2 ** 20;
-    return new RerankError(code, `body: at most ${limit} MiB are allowed`, { cause: error });
-  }
-  if (code) return new RerankError(code, frameworkMessages[code] ?? error.message, { cause: error });
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (code === "FST_ERR_CTP_BODY_TOO_LARGE") return tooLarge(context.options.bodyLimitBytes);
+  const known = Object.hasOwn(frameworkErrors, code) ? frameworkErrors[code] : undefined;
+  if (known) return new RerankError(...known, { cause: error });
   const status = "statusCode" in error && typeof error.statusCode === "number" ? error.statusCode : 500;
   if (status >= 400 && status < 500) return new RerankError("invalid_request", error.message, { cause: error });
   return new RerankError("engine_error", "the server failed; its log says why", { cause: error });

@@ -48,6 +48,7 @@ export async function drain(server: FastifyInstance, context: ServerContext): Pr
   // What is left sends nothing: connections that never made a request would hold the server for a minute.
   server.server.closeAllConnections();
   await closed;
+  context.keys[Symbol.dispose]();
   await reranker?.close();
   await context.options.tracing?.close();
 }
@@ -68,4 +69,9 @@ export function stopOnSignals(stop: () => Promise<void>): void {
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
+}
+
+/** SIGHUP reads the key file again, where there is one; elsewhere it ends the process as it does by default. */
+export function reloadOnHangUp({ keys, options }: ServerContext): void {
+  if (options.apiKeysFile !== undefined) process.on("SIGHUP", () => keys.reload());
 }

@@ -81,6 +81,11 @@ export class Metrics {
     this.#duration.observe({ route }, durationSeconds);
   }
 
+  /** Of what never was a request nobody knows when it began. */
+  requestRefused(route: string, status: number): void {
+    this.#requests.inc({ route, status });
+  }
+
   scored({ queueMs, computeMs }: Timings, truncated: number): void {
     this.#queueWait.observe(queueMs / 1000);
     this.#compute.observe(computeMs / 1000);
@@ -113,6 +118,11 @@ export class Metrics {
     counter("rerank_pairs_total", "Pairs of query and document that were scored.", (now) => now.pairsScored);
     counter("rerank_cancelled_pairs_total", "Pairs dropped before they were computed.", (now) => now.pairsDropped);
     gauge("rerank_queue_pairs", "Pairs that wait or are being computed.", (now) => now.pairsQueued);
+    gauge(
+      "rerank_queue_tokens",
+      "Tokens that wait or are being computed, estimated where not counted.",
+      (now) => now.tokensQueued,
+    );
     gauge("rerank_document_cache_bytes", "Memory that document prefixes take.", (now) => now.cacheBytes);
     gauge("rerank_document_cache_entries", "Document prefixes that are kept.", (now) => now.cacheEntries);
     counter("rerank_document_cache_hits_total", "Pairs that began with a kept prefix.", (now) => now.pairsWarm);

@@ -4,8 +4,18 @@
  * the packages from their own OTEL_ variables. Spans hold numbers and names of routes, never a query or a document.
  */
 
-import { type Attributes, type Context, ROOT_CONTEXT, SpanKind, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import {
+  type Attributes,
+  type Context,
+  createTraceState,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
+import { OTLPTraceExporter as JsonExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { OTLPTraceExporter as ProtobufExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import type { FastifyRequest } from "fastify";
@@ -30,14 +40,20 @@ export interface RequestSpan {
 
 const closingMs = 3000;
 
-/** `endpoint`: OTEL_EXPORTER_OTLP_ENDPOINT, the collector's base address. */
-export function startTracing(endpoint: string): Tracing {
+/** Where spans are sent, and how they are written. */
+export interface Collector {
+  readonly url: string;
+  readonly protocol: "http/json" | "http/protobuf";
+}
+
+export function startTracing({ url, protocol }: Collector): Tracing {
+  const exporter = protocol === "http/json" ? new JsonExporter({ url }) : new ProtobufExporter({ url });
   const named = { "service.name": process.env.OTEL_SERVICE_NAME || "jina-reranker" };
   const provider = new BasicTracerProvider({
     resource: defaultResource()
       .merge(resourceFromAttributes(named))
       .merge(detectResources({ detectors: [envDetector] })),
-    spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, "")}/v1/traces` }))],
+    spanProcessors: [new BatchSpanProcessor(exporter)],
   });
   const tracer = provider.getTracer("jina-reranker");
   return {
@@ -88,6 +104,7 @@ function step(tracer: Tracer, context: Context, name: string, startTime: number,
 
 function contextOf(parent: TraceParent | undefined): Context {
   if (!parent) return ROOT_CONTEXT;
-  const { traceId, spanId, flags } = parent;
-  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags: flags, isRemote: true });
+  const { traceId, spanId, flags, state } = parent;
+  const traceState = state === undefined ? {} : { traceState: createTraceState(state) };
+  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags: flags, isRemote: true, ...traceState });
 }

@@ -15,6 +15,11 @@ import { ErrorBody } from "./schemas.js";
 /** To be called before the routes are: only later ones are described. */
 export async function registerOpenApi(fastify: FastifyInstance): Promise<void> {
   await fastify.register(swagger, {
+    // Seen from /docs/json, so that it holds behind a path prefix as well; the plugin's own option wants an absolute one.
+    transformObject: (document) => ({
+      ...("openapiObject" in document ? document.openapiObject : document.swaggerObject),
+      servers: [{ url: "..", description: "this service" }],
+    }),
     openapi: {
       openapi: "3.1.0",
       info: {
@@ -24,7 +29,6 @@ export async function registerOpenApi(fastify: FastifyInstance): Promise<void> {
         version: loadAddon().binding.version().addon,
         license: { name: "Apache-2.0", identifier: "Apache-2.0" },
       },
-      servers: [{ url: "/", description: "this service" }],
       tags: [
         { name: "scoring", description: "queries and documents in, scores out" },
         { name: "model", description: "what is served" },
@@ -32,13 +36,25 @@ export async function registerOpenApi(fastify: FastifyInstance): Promise<void> {
       ],
       components: {
         securitySchemes: {
-          key: { type: "http", scheme: "bearer", description: "wanted when API_KEYS is set" },
+          key: {
+            type: "http",
+            scheme: "bearer",
+            description: "wanted when API_KEYS or API_KEYS_FILE is set; X-Api-Key and Api-Key are read as well",
+          },
         },
       },
     },
   });
   await fastify.register(swaggerUi, {
     routePrefix: "/docs",
+    // Without the slash at its end the page would look for its files by absolute paths, where a prefix is not known.
+    uiHooks: {
+      onRequest(request, reply, next) {
+        const [path = "", query] = request.url.split("?", 2);
+        if (path.endsWith("/docs")) void reply.redirect(`docs/${query === undefined ? "" : `?${query}`}`);
+        else next();
+      },
+    },
     staticCSP: true,
     // The plugin's own policy sends browsers to https, where nothing may listen, and lets pages of other hosts in.
     transformStaticCSP: () => contentSecurityPolicy(fastify.swaggerCSP),

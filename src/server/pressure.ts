@@ -7,10 +7,19 @@ import { getHeapStatistics } from "node:v8";
 import underPressure from "@fastify/under-pressure";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { RerankError } from "../errors.js";
+import { memoryLimit } from "./memory-limit.js";
 import type { ServerOptions } from "./state.js";
 
 /** The process ends when V8's heap is full. */
 const heapShare = 0.9;
+
+/** Of the memory that the process may have: the kernel ends it at the whole. */
+const limitShare = 0.9;
+
+/** Bytes that the process may have when nobody said: by its control group; 0 = no limit. */
+export function defaultMaxRssBytes(): number {
+  return Math.floor((memoryLimit() ?? 0) * limitShare);
+}
 
 export async function registerPressure(fastify: FastifyInstance, options: ServerOptions): Promise<void> {
   const { maxEventLoopDelayMs = 0, maxRssBytes = 0 } = options;
@@ -23,9 +32,15 @@ export async function registerPressure(fastify: FastifyInstance, options: Server
   });
 }
 
-export function refuseUnderPressure({ server }: FastifyRequest): void {
+/**
+ * `requests`: that are being scored. Without any, too much RSS is no reason: what the model and its caches have, refusing does
+ * not give back, and a server that refuses for ever is worse than one that scores a request at a time.
+ */
+export function refuseUnderPressure({ server }: FastifyRequest, { maxRssBytes = 0 }: ServerOptions, requests: number): void {
   if (!server.isUnderPressure()) return;
   const { eventLoopDelay, heapUsed, rssBytes } = server.memoryUsage();
+  const rssAlone = maxRssBytes > 0 && rssBytes > maxRssBytes && heapUsed <= getHeapStatistics().heap_size_limit * heapShare;
+  if (rssAlone && requests === 0) return;
   const megabytes = (bytes: number) => Math.round(bytes / 2 ** 20);
   throw new RerankError(
     "overloaded",

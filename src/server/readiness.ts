@@ -1,33 +1,59 @@
-/** Whether scoring works, found out by scoring. */
+/**
+ * Whether requests may be sent here: scoring works, and the server does not drain. Load is no reason: replicas that said so
+ * would leave their balancer all together. While pairs wait, the engine's own progress is the proof; an idle one is tried.
+ */
 
+import { RerankError } from "../errors.js";
 import type { Reranker } from "../reranker.js";
 import type { ServerContext } from "./state.js";
 
 /** Probes share one score a second. */
 const cacheMs = 1000;
 
-/** Rejects with what a scoring route would answer with. */
+/** Rejects with why no requests should come. */
 export function readinessCheck(context: ServerContext): () => Promise<void> {
   let latest: { readonly at: number; readonly result: Promise<void> } | undefined;
   return async () => {
+    const { state } = context;
+    if (state.status === "draining") throw new RerankError("draining", "the server is shutting down");
+    if (state.status === "failed") throw new RerankError("engine_error", state.reason);
     const reranker = context.reranker();
+    // Something is scored and the engine gets on with it, or the state would be failed.
+    if (reranker.stats().pairsQueued > 0) return;
     const now = performance.now();
-    if (!latest || now - latest.at > cacheMs) latest = { at: now, result: tinyScore(context, reranker) };
+    if (!latest || now - latest.at > cacheMs) latest = { at: now, result: unlessLoaded(reranker, tinyScore(context, reranker)) };
     await latest.result;
   };
+}
+
+/** What came in beside the tiny score may have taken its place, or its time; then the engine worked all the same. */
+async function unlessLoaded(reranker: Reranker, score: Promise<void>): Promise<void> {
+  const { batches } = reranker.stats();
+  try {
+    await score;
+  } catch (error) {
+    const code = error instanceof RerankError ? error.code : undefined;
+    const loaded = code === "queue_full" || (code === "timeout" && reranker.stats().batches > batches);
+    if (!loaded) throw error;
+  }
 }
 
 let probes = 0;
 
 /** One short pair; the engine's health learns what came of it. */
 export async function tinyScore({ options, health }: ServerContext, reranker: Reranker): Promise<void> {
-  const signal = AbortSignal.timeout(options.requestTimeoutMs);
+  const { requestTimeoutMs } = options;
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(new RerankError("timeout", "scoring takes too long")), requestTimeoutMs);
   try {
+    health.starting(reranker.stats());
     // Another document each time: one that was scored before would be answered without computing anything.
-    await reranker.score({ query: "ready", documents: [`ready ${probes++}`], signal });
+    await reranker.score({ query: "ready", documents: [`ready ${probes++}`], signal: timeout.signal });
     health.succeeded();
   } catch (error) {
     health.failed(error);
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -13,12 +13,22 @@ export type ErrorBody = Static<typeof ErrorBody>;
 
 export const Usage = Type.Object({ prompt_tokens: Type.Integer(), total_tokens: Type.Integer() });
 
+/** As the clients of services that also generate text read it. */
+export const CompletionUsage = Type.Object({
+  ...Usage.properties,
+  completion_tokens: Type.Integer({ description: "0: nothing is generated" }),
+});
+
 /** The tokens of all of a request's parts together. */
 export function usageOf(...parts: readonly TokenUsage[]): Static<typeof Usage> {
   return {
     prompt_tokens: parts.reduce((sum, { promptTokens }) => sum + promptTokens, 0),
     total_tokens: parts.reduce((sum, { totalTokens }) => sum + totalTokens, 0),
   };
+}
+
+export function completionUsageOf(...parts: readonly TokenUsage[]): Static<typeof CompletionUsage> {
+  return { ...usageOf(...parts), completion_tokens: 0 };
 }
 
 export const Healthy = Type.Object(

@@ -5,8 +5,11 @@
 
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { RerankError } from "../errors.js";
-import type { RerankRequest, RerankResponse, Timings } from "../types.js";
+import { documentLimit } from "../reranker.js";
+import type { RerankResponse, Timings } from "../types.js";
 import { serverTiming } from "./access-log.js";
+import { smallestClaim } from "./admission.js";
+import type { ScoringRequest } from "./dialects/dialect.js";
 import { requestSignal } from "./disconnect.js";
 import { refuseUnderPressure } from "./pressure.js";
 import type { ServerContext } from "./state.js";
@@ -14,15 +17,12 @@ import type { ServerContext } from "./state.js";
 /** `onRequest` of a scoring route: refuses before the body is read; what came in before the server drained is answered. */
 export function scoringGate(context: ServerContext): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
-    refuseUnderPressure(request);
+    refuseUnderPressure(request, context.options, context.admission.requests);
     const reranker = context.reranker();
     request.work = { reranker };
-    // Whatever its body holds, it has one pair at least.
-    context.admission.admit(reranker, 1);
+    context.admission.requireRoom(reranker, smallestClaim);
   };
 }
-
-type Request = Omit<RerankRequest, "signal">;
 
 /**
  * The answers, in the order of the requests. Sets `Server-Timing` and notes for log, metrics and traces what was done. When
@@ -32,7 +32,7 @@ export async function runScoring(
   request: FastifyRequest,
   reply: FastifyReply,
   context: ServerContext,
-  requests: readonly Request[],
+  requests: readonly ScoringRequest[],
 ): Promise<RerankResponse[]> {
   const { admission, health, metrics, options } = context;
   const { reranker } = request.work ?? { reranker: context.reranker() };
@@ -40,15 +40,18 @@ export async function runScoring(
   const work = { reranker, documents };
   request.work = work;
   for (const one of requests) reranker.check(one);
-  const { maxDocuments } = reranker.limits;
-  if (documents > maxDocuments) {
-    const message = `documents: at most ${maxDocuments} are allowed in one request, got ${documents}`;
+  const most = documentLimit(reranker.limits, requests[0]?.maxDocuments);
+  if (documents > most) {
+    const message = `documents: at most ${most} are allowed in one request, got ${documents}`;
     throw new RerankError("too_many_documents", message);
   }
-  admission.admit(reranker, documents);
+  const claim = admission.claim(reranker, requests);
+  request.work = { ...work, claim };
+  using _place = admission.admit(reranker, claim);
   using ended = requestSignal(reply.raw, options.requestTimeoutMs);
   const startedAt = performance.now();
   try {
+    health.starting(reranker.stats());
     const running = Promise.all(requests.map((one) => reranker.rerank({ ...one, signal: ended.signal })));
     admission.observe(reranker);
     const responses = await running;
@@ -56,6 +59,10 @@ export async function runScoring(
     // What was known already says nothing about the engine.
     if (timings.computedTokens > 0) health.succeeded();
     const tokens = responses.reduce((sum, { usage }) => sum + usage.totalTokens, 0);
+    for (const [index, { truncated, usage }] of responses.entries()) {
+      const scored = requests[index];
+      if (scored && truncated === 0) admission.learn(scored, usage.totalTokens);
+    }
     request.work = { ...work, tokens, timings };
     metrics.scored(
       timings,
@@ -68,8 +75,6 @@ export async function runScoring(
     health.failed(error);
     ended.cancel(error);
     throw error;
-  } finally {
-    admission.observe(reranker);
   }
 }
 

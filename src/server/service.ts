@@ -28,6 +28,10 @@ export async function startService({ address, logger, load, ...options }: Servic
   const context = new ServerContext(options);
   const server = createServer(context, logger);
   const port = await listen(server, address);
+  context.keys.watch({
+    onReloaded: (count) => logger?.info({ keys: count }, "API_KEYS_FILE was read again"),
+    onError: (error) => logger?.error({ err: error }, "API_KEYS_FILE was not taken; the keys stay as they were"),
+  });
   return { context, port, loaded: loadInto(context, load, logger), stop: () => drain(server, context) };
 }
 

@@ -9,7 +9,9 @@ import { activityNotice } from "../precision/activity.js";
 import type { Reranker } from "../reranker.js";
 import type { LoadActivity } from "../types.js";
 import { Admission } from "./admission.js";
+import { BodyBudget } from "./body-budget.js";
 import { EngineHealth } from "./engine-health.js";
+import { Keys } from "./keys.js";
 import { Metrics } from "./metrics.js";
 import type { Tracing } from "./open-telemetry.js";
 import { tinyScore } from "./readiness.js";
@@ -48,8 +50,13 @@ export interface ServerOptions {
   readonly modelName: string;
   readonly requestTimeoutMs: number;
   readonly bodyLimitBytes: number;
-  /** When there are any, a request has to bring one. */
+  /** Bytes that the bodies of all requests in hand may have together; default: no limit. */
+  readonly bodiesLimitBytes?: number;
+  /** How long a body may take for its next bytes; default 5,000. */
+  readonly bodyPatienceMs?: number;
+  /** When there are any, a request has to bring one; and a file with more of them. */
   readonly apiKeys?: readonly string[];
+  readonly apiKeysFile?: string;
   /** Origins whose pages may read the answers; "*" = all. */
   readonly corsOrigins?: readonly string[];
   /** How long a draining server goes on taking requests, so that balancers see it drain before it refuses; default 0. */
@@ -68,7 +75,9 @@ export class ServerContext {
     /** Clients that left before their answer. */
     clientClosed: 0,
   };
-  readonly admission = new Admission();
+  readonly admission: Admission;
+  readonly bodies: BodyBudget;
+  readonly keys: Keys;
   readonly metrics: Metrics;
   readonly health: EngineHealth;
   readonly #startedAt = performance.now();
@@ -76,8 +85,15 @@ export class ServerContext {
   #state: ServerState = { status: "loading", progress: 0, transfer: undefined, activity: "loading" };
   #inFlight = 0;
 
+  /** Throws invalid_option when there is something wrong with the key file. */
   constructor(options: ServerOptions) {
     this.options = options;
+    this.admission = new Admission(options.requestTimeoutMs);
+    this.keys = new Keys({
+      ...(options.apiKeys && { keys: options.apiKeys }),
+      ...(options.apiKeysFile !== undefined && { file: options.apiKeysFile }),
+    });
+    this.bodies = new BodyBudget(options.bodiesLimitBytes ?? Number.POSITIVE_INFINITY);
     this.metrics = new Metrics({ modelName: options.modelName, reranker: () => this.#loaded });
     this.health = new EngineHealth({
       probe: () => tinyScore(this, this.reranker()),

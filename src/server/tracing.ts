@@ -22,6 +22,8 @@ export interface TraceParent {
   /** 16 hexadecimal digits: the caller's span. */
   readonly spanId: string;
   readonly flags: number;
+  /** What the tracing systems on the way noted, as the header has it. */
+  readonly state?: string;
 }
 
 /** undefined for what the recommendation calls invalid: such a header is to be ignored. */
@@ -38,7 +40,9 @@ export function readTraceparent(header: unknown): TraceParent | undefined {
 export function registerTracing(fastify: FastifyInstance, { options }: ServerContext): void {
   fastify.decorateRequest("span", null);
   fastify.addHook("onRequest", async (request, reply) => {
-    const parent = readTraceparent(request.headers.traceparent);
+    const caller = readTraceparent(request.headers.traceparent);
+    const state = request.headers.tracestate;
+    const parent = caller && typeof state === "string" ? { ...caller, state } : caller;
     // Probes would be most of all spans.
     const span = request.routeOptions.config.quiet === true ? undefined : options.tracing?.start(request, parent);
     const ids = span ?? parent;

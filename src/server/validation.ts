@@ -70,6 +70,8 @@ function expectation(schema: unknown): string {
       if (typeof minimum === "number" && typeof maximum === "number") return `a whole number from ${minimum} to ${maximum}`;
       return typeof minimum === "number" ? `a whole number of at least ${minimum}` : "a whole number";
     }
+    case "number":
+      return "a number";
     case "array":
       return "an array";
     default:

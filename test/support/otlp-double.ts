@@ -8,6 +8,7 @@ export interface ReceivedSpan {
   readonly spanId: string;
   readonly parentSpanId?: string;
   readonly name: string;
+  readonly traceState?: string;
   /** OTLP's number: 1 internal, 2 server. */
   readonly kind: number;
   readonly startTimeUnixNano: string;
@@ -27,14 +28,16 @@ export interface OtlpDouble extends AsyncDisposable {
   readonly url: string;
   readonly spans: readonly ReceivedSpan[];
   readonly services: ReadonlySet<unknown>;
-  /** Everything that was sent, as text. */
+  /** Everything that was sent, as text, and what it was said to be; protobuf is kept and not read. */
   readonly bodies: readonly string[];
+  readonly contentTypes: readonly string[];
 }
 
 export async function startOtlpDouble(): Promise<OtlpDouble> {
   const spans: ReceivedSpan[] = [];
   const services = new Set<unknown>();
   const bodies: string[] = [];
+  const contentTypes: string[] = [];
   const server = createServer(async (request, response) => {
     let body = "";
     for await (const chunk of request.setEncoding("utf8")) body += String(chunk);
@@ -43,6 +46,12 @@ export async function startOtlpDouble(): Promise<OtlpDouble> {
       return;
     }
     bodies.push(body);
+    const contentType = request.headers["content-type"] ?? "";
+    contentTypes.push(contentType);
+    if (contentType !== "application/json") {
+      response.writeHead(200, { "content-type": contentType }).end();
+      return;
+    }
     const { resourceSpans }: Export = JSON.parse(body);
     for (const { resource, scopeSpans } of resourceSpans) {
       services.add(attributesOf(resource)["service.name"]);
@@ -55,7 +64,7 @@ export async function startOtlpDouble(): Promise<OtlpDouble> {
   const address = server.address();
   if (typeof address !== "object" || address === null) throw new Error("the collector has no port");
   return {
-    ...{ url: `http://127.0.0.1:${address.port}`, spans, services, bodies },
+    ...{ url: `http://127.0.0.1:${address.port}`, spans, services, bodies, contentTypes },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();

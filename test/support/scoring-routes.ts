@@ -6,6 +6,7 @@ import { JinaResponse } from "../../src/server/dialects/jina.js";
 import { NativeResponse } from "../../src/server/dialects/native.js";
 import { TeiResponse } from "../../src/server/dialects/tei.js";
 import { vllmScore } from "../../src/server/dialects/vllm-score.js";
+import { scoringPaths } from "../../src/server/routes/paths.js";
 import { ErrorBody } from "../../src/server/schemas.js";
 import { json } from "./json.js";
 
@@ -44,28 +45,30 @@ const ranked = ({ results }: { readonly results: readonly Ranked[] }): Scored[] 
 
 const usual = { query: "query", documents: "documents", always: {}, sorted: true };
 const jina = { ...usual, dialect: "jina" as const, limit: "top_n", read: reader(JinaResponse, ranked) };
+const tei = { ...usual, dialect: "tei" as const, documents: "texts", read: reader(TeiResponse, (results) => results) };
 const vllm = { dialect: "vllm" as const, always: {}, sorted: false, read: reader(vllmScore.response, ({ data }) => data) };
 
 export const scoringRoutes: readonly ScoringRoute[] = [
-  { ...usual, name: "/rerank", path: "/rerank", dialect: "native", limit: "top_k", read: reader(NativeResponse, ranked) },
+  ...scoringPaths.byBody.map((path) => ({
+    ...usual,
+    name: path,
+    path,
+    dialect: "native" as const,
+    limit: "top_k",
+    read: reader(NativeResponse, ranked),
+  })),
   { ...jina, name: "/rerank as Jina", path: "/rerank", always: { model: "m" } },
-  {
+  { ...tei, name: "/rerank as TEI", path: "/rerank" },
+  { ...tei, name: "/", path: "/" },
+  ...scoringPaths.jina.map((path) => ({ ...jina, name: path, path })),
+  ...scoringPaths.cohere.map((path) => ({
     ...usual,
-    name: "/rerank as TEI",
-    path: "/rerank",
-    dialect: "tei",
-    documents: "texts",
-    read: reader(TeiResponse, (results) => results),
-  },
-  ...["/v1/rerank", "/reranking", "/v1/reranking", "/v1/v1/rerank"].map((path) => ({ ...jina, name: path, path })),
-  {
-    ...usual,
-    name: "/v2/rerank",
-    path: "/v2/rerank",
-    dialect: "cohere",
+    name: path,
+    path,
+    dialect: "cohere" as const,
     limit: "top_n",
     read: reader(cohereV2.response, ranked),
-  },
+  })),
   { ...vllm, name: "/score", path: "/score", query: "text_1", documents: "text_2" },
   { ...vllm, name: "/v1/score", path: "/v1/score", query: "queries", documents: "documents" },
 ];

@@ -3,22 +3,17 @@
 import { randomUUID } from "node:crypto";
 import { Type } from "typebox";
 import { CohereMeta, cohereMeta } from "./cohere-meta.js";
-import { dialect, single, usualNames } from "./dialect.js";
-import { DocumentInput, documentTexts, QueryInput, queryText, ResultCount } from "./tolerance.js";
+import { dialect, single } from "./dialect.js";
+import { ranked, rankingFields, readOptions } from "./ranking-options.js";
+import { DocumentsInput, documentTexts, queryText, TextInput } from "./texts.js";
 
 export const cohereV2 = dialect({
   request: Type.Object(
     {
       model: Type.Optional(Type.String({ description: "any name is accepted" })),
-      query: QueryInput,
-      documents: Type.Array(DocumentInput),
-      top_n: ResultCount,
-      max_tokens_per_doc: Type.Optional(
-        Type.Integer({ minimum: 1, description: "longer documents lose their end; null or absent = as long as fits CTX_SIZE" }),
-      ),
-      priority: Type.Optional(
-        Type.Integer({ minimum: 0, maximum: 999, default: 0, description: "lower is served earlier while others wait" }),
-      ),
+      query: TextInput,
+      documents: DocumentsInput,
+      ...rankingFields,
     },
     {
       description: "Cohere v2",
@@ -38,7 +33,7 @@ export const cohereV2 = dialect({
       results: Type.Array(
         Type.Object({
           index: Type.Integer({ description: "position in the request" }),
-          relevance_score: Type.Number({ description: "0 to 1" }),
+          relevance_score: Type.Number({ description: "0 to 1, or a logit" }),
         }),
       ),
       meta: CohereMeta,
@@ -46,18 +41,11 @@ export const cohereV2 = dialect({
     { description: "the results, highest score first" },
   ),
   read(body) {
-    const documents = documentTexts(body.documents);
-    const { max_tokens_per_doc: maxDocumentTokens, priority = 0 } = body;
-    const request = {
-      query: queryText(body.query),
-      documents,
-      topK: body.top_n ?? 0,
-      priority,
-      ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
-    };
-    return single(request, usualNames, ({ results }) => ({
+    const options = readOptions(body);
+    const documents = documentTexts(body.documents, "documents", options.rankFields);
+    return single({ query: queryText(body.query), documents, options }, ({ results }) => ({
       id: randomUUID(),
-      results: results.map(({ index, score }) => ({ index, relevance_score: score })),
+      results: ranked(results, options).map(({ index, score }) => ({ index, relevance_score: score })),
       meta: cohereMeta("2", documents.length),
     }));
   },

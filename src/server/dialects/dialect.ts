@@ -4,22 +4,27 @@
  */
 
 import { type Static, type TSchema, Type } from "typebox";
+import { RerankError } from "../../errors.js";
 import type { RerankRequest, RerankResponse } from "../../types.js";
+import { type RankingOptions, requested } from "./ranking-options.js";
 
 export type ScoringRequest = Omit<RerankRequest, "signal">;
 
-/** What a client calls its query and its documents, for errors. */
-export interface FieldNames {
-  readonly query: string;
-  readonly documents: string;
+/** What errors of a body have to know about it. */
+export interface Terms {
+  /** What a client calls its query and its documents. */
+  readonly names: { readonly query: string; readonly documents: string };
+  readonly inPieces: boolean;
 }
-export const usualNames: FieldNames = { query: "query", documents: "documents" };
+export const usualNames = { query: "query", documents: "documents" };
+
+/** Documents that a request may have where MAX_DOCUMENTS is not set: this service's own promise, and what others take. */
+export const documentLimits = { own: 100, others: 1000 } as const;
 
 /** A body that was read: what to score, and how the results are told. */
-export interface Job<Answer> {
+export interface Job<Answer> extends Terms {
   /** Usually one; a client may also send many queries, each with documents of its own. */
   readonly requests: readonly ScoringRequest[];
-  readonly names: FieldNames;
   /** `responses` are in the order of `requests`; `model` is the name of the model that scored. */
   answer(responses: readonly RerankResponse[], model: string): Answer;
 }
@@ -50,18 +55,36 @@ export function shapes<const Shapes extends TSchema[]>(...all: [...Shapes]) {
   return Type.Union(all, { "x-examples": Object.fromEntries(examples) });
 }
 
+interface Single {
+  readonly query: string;
+  readonly documents: readonly string[];
+  readonly options: RankingOptions;
+}
+
 /** A job with one query. */
 export function single<Answer>(
-  request: ScoringRequest,
-  names: FieldNames,
+  { query, documents, options }: Single,
   write: (response: RerankResponse, model: string) => Answer,
+  { names = usualNames, maxDocuments = documentLimits.others }: { names?: Terms["names"]; maxDocuments?: number } = {},
 ): Job<Answer> {
   return {
-    requests: [request],
+    requests: [{ query, documents, maxDocuments, ...requested(options) }],
     names,
+    inPieces: options.inPieces,
     answer([response], model) {
       if (!response) throw new Error("one request was scored and none was answered");
       return write(response, model);
     },
   };
+}
+
+/** The reranker speaks of `query` and `documents`, and of documents that are too long; the client asked in other words. */
+export function inTheirWords(error: unknown, { names, inPieces }: Terms): unknown {
+  if (!(error instanceof RerankError)) return error;
+  const message = error.message.replace(/^query\b/, names.query).replace(/^documents\b/, names.documents);
+  if (inPieces && error.code === "document_too_long") {
+    const expected = "max_chunks_per_doc: expected documents that fit in one piece, or 1, got";
+    return new RerankError("invalid_request", `${expected} ${message}`, { cause: error });
+  }
+  return message === error.message ? error : new RerankError(error.code, message, { cause: error });
 }

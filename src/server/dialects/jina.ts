@@ -1,21 +1,21 @@
 /**
- * Jina's dialect, which is also Cohere's first version. Their answers differ, and every field of either is present. What
- * is not understood (`rank_fields`, `max_chunks_per_doc`) is ignored.
+ * Jina's dialect, which is also Cohere's first version. Their answers differ, and every field of either is present.
  */
 
 import { randomUUID } from "node:crypto";
 import { Type } from "typebox";
-import { Usage, usageOf } from "../schemas.js";
+import { CompletionUsage, completionUsageOf } from "../schemas.js";
 import { CohereMeta, cohereMeta } from "./cohere-meta.js";
-import { dialect, single, usualNames } from "./dialect.js";
-import { DocumentInput, documentTexts, QueryInput, queryText, ResultCount } from "./tolerance.js";
+import { dialect, single } from "./dialect.js";
+import { ranked, rankingFields, readOptions } from "./ranking-options.js";
+import { DocumentsInput, documentTexts, queryText, TextInput } from "./texts.js";
 
 export const JinaRequest = Type.Object(
   {
     model: Type.Optional(Type.String({ description: "any name is accepted" })),
-    query: QueryInput,
-    documents: Type.Array(DocumentInput),
-    top_n: ResultCount,
+    query: TextInput,
+    documents: DocumentsInput,
+    ...rankingFields,
     return_documents: Type.Optional(Type.Boolean({ default: false })),
   },
   {
@@ -37,11 +37,11 @@ export const JinaResponse = Type.Object(
     id: Type.String({ format: "uuid" }),
     model: Type.String(),
     object: Type.Literal("list"),
-    usage: Usage,
+    usage: CompletionUsage,
     results: Type.Array(
       Type.Object({
         index: Type.Integer({ description: "position in the request" }),
-        relevance_score: Type.Number({ description: "0 to 1" }),
+        relevance_score: Type.Number({ description: "0 to 1, or a logit" }),
         document: Type.Optional(Type.Object({ text: Type.String() }, { description: "only when asked for" })),
       }),
     ),
@@ -58,15 +58,15 @@ export const jina = dialect({
   request: JinaRequest,
   response: JinaResponse,
   read(body) {
-    const documents = documentTexts(body.documents);
-    const request = { query: queryText(body.query), documents, topK: body.top_n ?? 0 };
+    const options = readOptions(body);
+    const documents = documentTexts(body.documents, "documents", options.rankFields);
     const returnDocuments = body.return_documents ?? false;
-    return single(request, usualNames, ({ results, usage }, model) => ({
+    return single({ query: queryText(body.query), documents, options }, ({ results, usage }, model) => ({
       id: randomUUID(),
       model,
       object: "list",
-      usage: usageOf(usage),
-      results: results.map(({ index, score, document }) => ({
+      usage: completionUsageOf(usage),
+      results: ranked(results, options).map(({ index, score, document }) => ({
         index,
         relevance_score: score,
         ...(returnDocuments && { document: { text: document } }),

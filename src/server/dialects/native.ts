@@ -3,23 +3,23 @@
 import { type Static, Type } from "typebox";
 import type { RerankResponse } from "../../types.js";
 import { Usage, usageOf } from "../schemas.js";
-import { dialect, single, usualNames } from "./dialect.js";
-import { DocumentInput, documentTexts, QueryInput, queryText, ResultCount } from "./tolerance.js";
+import { dialect, documentLimits, single } from "./dialect.js";
+import { type RankingOptions, ranked, rankingFields, readOptions } from "./ranking-options.js";
+import { DocumentsInput, documentTexts, queryText, TextInput } from "./texts.js";
 
 /** A request, read. */
 export interface RerankJob {
   readonly query: string;
   readonly documents: readonly string[];
-  /** 0 = all. */
-  readonly topK: number;
+  readonly options: RankingOptions;
   readonly returnDocuments: boolean;
 }
 
 export const NativeRequest = Type.Object(
   {
-    query: QueryInput,
-    documents: Type.Array(DocumentInput),
-    top_k: ResultCount,
+    query: TextInput,
+    documents: DocumentsInput,
+    ...rankingFields,
     return_documents: Type.Optional(Type.Boolean({ default: true })),
   },
   {
@@ -43,7 +43,7 @@ export const NativeResponse = Type.Object(
     results: Type.Array(
       Type.Object({
         index: Type.Integer({ description: "position in the request" }),
-        relevance_score: Type.Number({ description: "0 to 1" }),
+        relevance_score: Type.Number({ description: "0 to 1, or a logit" }),
         document: Type.Optional(Type.String()),
         truncated: Type.Optional(Type.Boolean({ description: "true when the document was cut to fit the context" })),
       }),
@@ -59,17 +59,19 @@ export const NativeResponse = Type.Object(
 export type NativeResponse = Static<typeof NativeResponse>;
 
 export function readNative(body: Static<typeof NativeRequest>): RerankJob {
+  const options = readOptions(body);
   return {
     query: queryText(body.query),
-    documents: documentTexts(body.documents),
-    topK: body.top_k ?? 0,
+    documents: documentTexts(body.documents, "documents", options.rankFields),
+    options,
     returnDocuments: body.return_documents ?? true,
   };
 }
 
 export function writeNative(job: RerankJob, { results, usage }: Omit<RerankResponse, "timings">, model: string): NativeResponse {
+  const wanted = ranked(results, job.options);
   return {
-    results: results.map(({ index, score, document, droppedTokens }) => ({
+    results: wanted.map(({ index, score, document, droppedTokens }) => ({
       index,
       relevance_score: score,
       ...(job.returnDocuments && { document }),
@@ -77,7 +79,7 @@ export function writeNative(job: RerankJob, { results, usage }: Omit<RerankRespo
     })),
     query: job.query,
     total_documents: job.documents.length,
-    returned_documents: results.length,
+    returned_documents: wanted.length,
     model,
     usage: usageOf(usage),
   };
@@ -88,7 +90,6 @@ export const native = dialect({
   response: NativeResponse,
   read(body) {
     const job = readNative(body);
-    const { query, documents, topK } = job;
-    return single({ query, documents, topK }, usualNames, (response, model) => writeNative(job, response, model));
+    return single(job, (response, model) => writeNative(job, response, model), { maxDocuments: documentLimits.own });
   },
 });

@@ -2,26 +2,18 @@
 
 import { type Static, Type } from "typebox";
 import type { RerankError } from "../../errors.js";
-import type { RankedDocument } from "../../types.js";
+import type { RerankResponse } from "../../types.js";
 import { dialect, single } from "./dialect.js";
-import { DocumentInput, documentTexts, hasField, QueryInput, queryText } from "./tolerance.js";
+import { ranked, rankingFields, readOptions } from "./ranking-options.js";
+import { DocumentsInput, documentTexts, queryText, TextInput } from "./texts.js";
+import { hasField } from "./tolerance.js";
 
 export const TeiRequest = Type.Object(
   {
-    query: QueryInput,
-    texts: Type.Array(DocumentInput),
-    raw_scores: Type.Optional(Type.Boolean({ default: false, description: "the logits instead of the scores" })),
+    query: TextInput,
+    texts: DocumentsInput,
+    ...rankingFields,
     return_text: Type.Optional(Type.Boolean({ default: false })),
-    truncate: Type.Optional(
-      Type.Boolean({ default: true, description: "false: a text that does not fit CTX_SIZE is an error, true: it is cut" }),
-    ),
-    truncation_direction: Type.Optional(
-      Type.Union([Type.Literal("Right"), Type.Literal("Left"), Type.Literal("right"), Type.Literal("left")], {
-        title: "Right or Left",
-        default: "Right",
-        description: "which end of a text is cut",
-      }),
-    ),
   },
   {
     description: "Text Embeddings Inference",
@@ -57,34 +49,19 @@ export const TeiErrorBody = Type.Object({
 });
 export type TeiErrorBody = Static<typeof TeiErrorBody>;
 
-const cutEnds = { Right: "end", right: "end", Left: "start", left: "start" } as const;
-
 export const tei = dialect({
   request: TeiRequest,
   response: TeiResponse,
   read(body) {
-    const { truncate = true, truncation_direction: side = "Right" } = body;
-    const request = {
-      query: queryText(body.query),
-      documents: documentTexts(body.texts, "texts"),
-      truncate: truncate ? cutEnds[side] : ("never" as const),
-    };
-    const raw = body.raw_scores ?? false;
+    const options = readOptions(body);
+    const documents = documentTexts(body.texts, "texts", options.rankFields);
     const returnText = body.return_text ?? false;
-    return single(request, { query: "query", documents: "texts" }, ({ results }) =>
-      // Logits can differ where scores have reached 1 and are equal.
-      (raw ? results.toSorted(byLogit) : results).map(({ index, score, logit, document }) => ({
-        index,
-        score: raw ? logit : score,
-        ...(returnText && { text: document }),
-      })),
-    );
+    const names = { query: "query", documents: "texts" };
+    const write = ({ results }: RerankResponse) =>
+      ranked(results, options).map(({ index, score, document }) => ({ index, score, ...(returnText && { text: document }) }));
+    return single({ query: queryText(body.query), documents, options }, write, { names });
   },
 });
-
-function byLogit(a: RankedDocument, b: RankedDocument): number {
-  return b.logit - a.logit || a.index - b.index;
-}
 
 /** Whether a body sent to POST /rerank is of this dialect. */
 export function isTei(body: unknown): boolean {

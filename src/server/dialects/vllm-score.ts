@@ -6,18 +6,18 @@
 import { randomUUID } from "node:crypto";
 import { Type } from "typebox";
 import { RerankError } from "../../errors.js";
-import type { RerankResponse } from "../../types.js";
-import { Usage, usageOf } from "../schemas.js";
-import { dialect, shapes } from "./dialect.js";
-import { DocumentInput, documentTexts, hasField, queryText } from "./tolerance.js";
+import type { RankedDocument, RerankResponse } from "../../types.js";
+import { CompletionUsage, completionUsageOf } from "../schemas.js";
+import { dialect, documentLimits, shapes } from "./dialect.js";
+import { rankingFields, readPairOptions, requested } from "./ranking-options.js";
+import { asList, documentTexts, queryText, TextInput, textShapes } from "./texts.js";
+import { hasField } from "./tolerance.js";
 
-const Texts = Type.Union([...DocumentInput.anyOf, Type.Array(DocumentInput)], {
-  title: 'a string, {"text"}, {"content":[{"type":"text","text"}]} or an array of these',
-});
+const Texts = Type.Union([...TextInput.anyOf, Type.Array(TextInput)], { title: `${textShapes}, or an array of these` });
 const model = Type.Optional(Type.String({ description: "any name is accepted" }));
 
 const TextPairs = Type.Object(
-  { model, text_1: Texts, text_2: Texts },
+  { model, text_1: Texts, text_2: Texts, ...rankingFields },
   {
     description: "vLLM",
     examples: [
@@ -30,7 +30,7 @@ const TextPairs = Type.Object(
   },
 );
 const QueryPairs = Type.Object(
-  { model, queries: Texts, documents: Texts },
+  { model, queries: Texts, documents: Texts, ...rankingFields },
   {
     description: "vLLM, newer names",
     examples: [
@@ -54,10 +54,10 @@ export const vllmScore = dialect({
         Type.Object({
           index: Type.Integer({ description: "position of the pair" }),
           object: Type.Literal("score"),
-          score: Type.Number({ description: "0 to 1" }),
+          score: Type.Number({ description: "0 to 1, or a logit" }),
         }),
       ),
-      usage: Usage,
+      usage: CompletionUsage,
     },
     { description: "the scores, in the order of the pairs" },
   ),
@@ -67,7 +67,8 @@ export const vllmScore = dialect({
       "queries" in body
         ? [{ query: "queries", documents: "documents" }, body.queries, body.documents]
         : [{ query: "text_1", documents: "text_2" }, body.text_1, body.text_2];
-    const documents = documentTexts(list(second), names.documents);
+    const options = readPairOptions(body);
+    const documents = documentTexts(list(second), names.documents, options.rankFields);
     const queries = list(first).map((query, index) =>
       queryText(query, Array.isArray(first) ? `${names.query}[${index}]` : names.query),
     );
@@ -80,25 +81,32 @@ export const vllmScore = dialect({
     }
     const groups = byQuery(documents.map((_, index) => queries[index] ?? queries[0] ?? ""));
     return {
-      requests: Array.from(groups, ([query, indices]) => ({ query, documents: indices.map((index) => documents[index] ?? "") })),
+      requests: Array.from(groups, ([query, indices]) => ({
+        query,
+        documents: indices.map((index) => documents[index] ?? ""),
+        maxDocuments: documentLimits.others,
+        ...requested(options),
+      })),
       names,
+      inPieces: options.inPieces,
       answer: (responses, name) => ({
         id: `score-${randomUUID()}`,
         object: "list" as const,
         created: Math.floor(Date.now() / 1000),
         model: name,
-        data: inOrder([...groups.values()], responses).map((score, index) => ({ index, object: "score" as const, score })),
-        usage: usageOf(...responses.map(({ usage }) => usage)),
+        data: inOrder([...groups.values()], responses).map((pair, index) => ({
+          index,
+          object: "score" as const,
+          score: options.raw ? pair.logit : pair.score,
+        })),
+        usage: completionUsageOf(...responses.map(({ usage }) => usage)),
       }),
     };
   },
 });
 
-/** An object with parts stands for a list, each part an item of its own. */
-function list(texts: DocumentInput | DocumentInput[]): DocumentInput[] {
-  if (Array.isArray(texts)) return texts;
-  if (typeof texts === "object" && texts.content) return texts.content.map((part) => ({ content: [part] }));
-  return [texts];
+function list(texts: TextInput | TextInput[]): TextInput[] {
+  return Array.isArray(texts) ? texts : asList(texts);
 }
 
 /** The pairs that share a query: they are scored in one request. */
@@ -112,10 +120,10 @@ function byQuery(queries: readonly string[]): Map<string, number[]> {
   return groups;
 }
 
-/** The scores of all pairs, in the order in which the pairs came. */
-function inOrder(groups: readonly (readonly number[])[], responses: readonly RerankResponse[]): number[] {
+/** The results of all pairs, in the order in which the pairs came. */
+function inOrder(groups: readonly (readonly number[])[], responses: readonly RerankResponse[]): RankedDocument[] {
   const scored = responses.flatMap(({ results }, group) =>
-    results.map(({ index, score }) => ({ pair: groups[group]?.[index] ?? -1, score })),
+    results.map((result) => ({ pair: groups[group]?.[result.index] ?? -1, result })),
   );
-  return scored.sort((a, b) => a.pair - b.pair).map(({ score }) => score);
+  return scored.sort((a, b) => a.pair - b.pair).map(({ result }) => result);
 }

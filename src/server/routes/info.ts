@@ -4,6 +4,8 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import { loadAddon } from "../../native/addon.js";
+import { documentLimit } from "../../reranker.js";
+import { documentLimits } from "../dialects/dialect.js";
 import { openErrorResponses, teiErrorResponses } from "../openapi.js";
 import type { ServerContext } from "../state.js";
 
@@ -32,18 +34,18 @@ const ModelInfo = Type.Object(
   { description: "the model and its limits" },
 );
 
-const ModelList = Type.Object(
+const Model = Type.Object(
   {
-    object: Type.Literal("list"),
-    data: Type.Array(
-      Type.Object({
-        id: Type.String(),
-        object: Type.Literal("model"),
-        created: Type.Integer({ description: "seconds since 1970: when the service started" }),
-        owned_by: Type.String(),
-      }),
-    ),
+    id: Type.String(),
+    object: Type.Literal("model"),
+    created: Type.Integer({ description: "seconds since 1970: when the service started" }),
+    owned_by: Type.String(),
   },
+  { description: "the model that is served" },
+);
+
+const ModelList = Type.Object(
+  { object: Type.Literal("list"), data: Type.Array(Model) },
   { description: "the one model that is served" },
 );
 
@@ -51,6 +53,7 @@ export function registerInfo(fastify: FastifyInstance, context: ServerContext): 
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>();
   const created = Math.floor(Date.now() / 1000);
   const { modelName } = context.options;
+  const model = { id: modelName, object: "model" as const, created, owned_by: "jina-reranker" };
   const documented = { tags: ["model"], security: [{}, { key: [] }] };
 
   app.get(
@@ -74,7 +77,7 @@ export function registerInfo(fastify: FastifyInstance, context: ServerContext): 
         max_input_length: info.contextSize,
         max_batch_tokens: info.batchTokens,
         max_batch_requests: null,
-        max_client_batch_size: limits.maxDocuments,
+        max_client_batch_size: documentLimit(limits, documentLimits.others),
         auto_truncate: true,
         tokenization_workers: 1,
         version: loadAddon().binding.version().addon,
@@ -93,9 +96,25 @@ export function registerInfo(fastify: FastifyInstance, context: ServerContext): 
         response: { 200: ModelList, ...openErrorResponses },
       },
     },
-    async () => ({
-      object: "list" as const,
-      data: [{ id: modelName, object: "model" as const, created, owned_by: "jina-reranker" }],
-    }),
+    async () => ({ object: "list" as const, data: [model] }),
   );
+
+  // Any name is accepted, as in requests; names of repositories have a slash.
+  for (const [path, hide] of [
+    ["/v1/models/:id", false],
+    ["/v1/models/*", true],
+  ] as const) {
+    app.get(
+      path,
+      {
+        schema: {
+          ...documented,
+          hide,
+          summary: "The model, as OpenAI retrieves one; any name is accepted",
+          response: { 200: Model, ...openErrorResponses },
+        },
+      },
+      async () => model,
+    );
+  }
 }

@@ -58,7 +58,9 @@ export function registerProbes(fastify: FastifyInstance, context: ServerContext)
         return { status: "ready" };
       } catch (error) {
         const known =
-          error instanceof RerankError ? error : new RerankError("timeout", "scoring takes too long", { cause: error });
+          error instanceof RerankError
+            ? error
+            : new RerankError("engine_error", "the server failed; its log says why", { cause: error });
         reply.code(503).header("retry-after", 2);
         return errorBody(known);
       }

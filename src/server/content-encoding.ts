@@ -1,0 +1,78 @@
+/**
+ * Compressed bodies: gzip, deflate and br are unpacked while they arrive. What comes out counts against the body limit, and
+ * unpacking ends as soon as it is exceeded: a few kilobytes can hold gigabytes.
+ */
+
+import { Readable } from "node:stream";
+import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
+import type { FastifyInstance, FastifyReply } from "fastify";
+import { RerankError } from "../errors.js";
+
+const decoders = { gzip: createGunzip, "x-gzip": createGunzip, deflate: createInflate, br: createBrotliDecompress };
+type Encoding = keyof typeof decoders;
+
+export function registerContentEncoding(fastify: FastifyInstance, limitBytes: number): void {
+  fastify.addHook("preParsing", async (request, reply, payload: Readable) => {
+    const encoding = (request.headers["content-encoding"] ?? "").trim().toLowerCase();
+    if (encoding === "" || encoding === "identity") return payload;
+    if (!isKnown(encoding)) throw unsupported(encoding, reply);
+    return decoded(payload, encoding, limitBytes);
+  });
+}
+
+function isKnown(encoding: string): encoding is Encoding {
+  return Object.hasOwn(decoders, encoding);
+}
+
+/** Fastify compares `receivedEncodedLength` with Content-Length. */
+function decoded(payload: Readable, encoding: Encoding, limitBytes: number) {
+  const decoder = decoders[encoding]();
+  // Whoever reads it is told. A request that has no body is read by nobody, and an error without a listener ends the process.
+  decoder.on("error", () => {});
+  const output = Object.assign(Readable.from(limited(decoder, encoding, limitBytes), { objectMode: false }), {
+    receivedEncodedLength: 0,
+  });
+  payload.on("data", (chunk: Buffer) => {
+    output.receivedEncodedLength += chunk.length;
+  });
+  // A request that was cut is told to its reader; destroying it would close the connection that the answer has to take.
+  payload.once("error", (error) => decoder.destroy(error));
+  // What still arrives of a body that was refused is read past.
+  decoder.once("close", () => {
+    payload.unpipe(decoder);
+    payload.resume();
+  });
+  payload.pipe(decoder);
+  return output;
+}
+
+async function* limited(decoder: Readable, encoding: Encoding, limitBytes: number): AsyncGenerator<Buffer> {
+  let length = 0;
+  try {
+    // Leaving the loop destroys the decoder.
+    for await (const chunk of decoder) {
+      length += chunk.length;
+      if (length > limitBytes) throw tooLarge(limitBytes);
+      yield chunk;
+    }
+  } catch (error) {
+    if (error instanceof RerankError || !isZlib(error)) throw error;
+    const message = `body: expected ${encoding}, as content-encoding says, got bytes that are not`;
+    throw new RerankError("invalid_json", message, { cause: error });
+  }
+}
+
+function isZlib(error: unknown): boolean {
+  return error instanceof Error && "code" in error && typeof error.code === "string" && /^(Z_|ERR_)/.test(error.code);
+}
+
+function unsupported(encoding: string, reply: FastifyReply): RerankError {
+  reply.header("accept-encoding", "gzip, deflate, br");
+  const given = /^[\w ,-]{1,40}$/.test(encoding) ? encoding : "something else";
+  return new RerankError("unsupported_media_type", `content-encoding: expected gzip, deflate, br or none, got ${given}`);
+}
+
+/** The limit is the same as sent and unpacked. */
+export function tooLarge(limitBytes: number): RerankError {
+  return new RerankError("body_too_large", `body: at most ${limitBytes / 2 ** 20} MiB are allowed`);
+}

@@ -1,0 +1,57 @@
+/** How many tokens a request has, estimated before it is handed over: from bytes, and what bytes were worth lately. */
+
+import type { RerankRequest } from "../types.js";
+
+/** Of a prompt: its headings and the score token. */
+const fixedTokens = 10;
+/** Bytes of UTF-8 a token has in English text. */
+const usualBytesPerToken = 4;
+/** A longer text fills any context: it is not measured, which would take as long as reading it. */
+const lettersPerToken = 16;
+/** What one request counts for against all before it. */
+const share = 0.05;
+
+type Texts = Pick<RerankRequest, "query" | "documents" | "maxDocumentTokens">;
+
+export interface TextMeasures {
+  readonly bytesPerToken: number;
+  /** Tokens a pair may have; longer documents are cut. */
+  readonly contextSize: number;
+}
+
+/** Of all pairs of one request. */
+export function requestTokens({ query, documents, maxDocumentTokens = 0 }: Texts, measures: TextMeasures): number {
+  const { contextSize } = measures;
+  const longest = maxDocumentTokens > 0 ? Math.min(maxDocumentTokens, contextSize) : contextSize;
+  const frame = fixedTokens + textTokens(query, measures);
+  return documents.reduce(
+    (sum, document) => sum + Math.min(contextSize, frame + Math.min(longest, textTokens(document, measures))),
+    0,
+  );
+}
+
+function textTokens(text: string, { bytesPerToken, contextSize }: TextMeasures): number {
+  if (text.length > contextSize * lettersPerToken) return contextSize;
+  return Math.ceil(Buffer.byteLength(text) / bytesPerToken);
+}
+
+/** Bytes a token has in the texts of late, learned from requests whose tokens were counted. */
+export class BytesPerToken {
+  #value = usualBytesPerToken;
+
+  get value(): number {
+    return this.#value;
+  }
+
+  /** `tokens`: of all pairs; no document may have been cut, since what was cut is in the bytes alone. */
+  learn({ query, documents }: Texts, tokens: number): void {
+    const texts = tokens - fixedTokens * documents.length;
+    if (texts <= 0) return;
+    const bytes = documents.reduce(
+      (sum, document) => sum + Buffer.byteLength(document),
+      Buffer.byteLength(query) * documents.length,
+    );
+    const seen = Math.min(lettersPerToken, Math.max(1, bytes / texts));
+    this.#value += (seen - this.#value) * share;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Bodies of every dialect that went wrong somewhere, and bytes that never were right, sent to a running service. Whatever is
+ * sent gets an answer in time, in JSON, with every dialect's field when it is an error; and the fault is never the server's.
+ */
+
+import { once } from "node:events";
+import { connect } from "node:net";
+import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
+import { bodyFor, readError, type ScoringRoute, scoringRoutes } from "../support/scoring-routes.js";
+import { garbled, mutated } from "./json-mutation.js";
+import { Chance } from "./random.js";
+
+/** Far beyond what any answer takes: what exceeds it hangs. */
+const patienceMs = 30_000;
+
+const bomb = Buffer.alloc(64 * 2 ** 20, " ");
+const encoders = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync };
+const bombs = Object.entries(encoders).map(([encoding, encode]) => ({ encoding, bytes: encode(bomb) }));
+
+export interface Case {
+  readonly route: ScoringRoute;
+  /** What is sent on a connection, which is then ended. */
+  readonly bytes: Buffer;
+}
+
+/** The case with this number of a seed's. */
+export function caseOf(seed: number, number: number): Case {
+  const chance = new Chance(seed * 1_000_003 + number);
+  const route = scoringRoutes[chance.below(scoringRoutes.length)] ?? scoringRoutes[0];
+  if (!route) throw new Error("the table of routes is empty");
+  const body = bodyFor(route, "machine learning", ["sunny", "machines learn", { text: "weather" }], fields(chance));
+  const json = Buffer.from(JSON.stringify(mutated(chance, body)) ?? "");
+  const text = chance.once(3) ? garbled(chance, json) : json;
+  const { encoding, bytes } = encoded(chance, text);
+  return { route, bytes: request(chance, route.path, encoding, bytes) };
+}
+
+function fields(chance: Chance): object {
+  return {
+    ...(chance.once(3) && { top_n: chance.below(4) }),
+    ...(chance.once(3) && { raw_scores: chance.once(2) }),
+    ...(chance.once(4) && { rank_fields: ["text"] }),
+    ...(chance.once(4) && { max_chunks_per_doc: chance.below(3) }),
+    ...(chance.once(4) && { min_score: chance.next() }),
+  };
+}
+
+function encoded(chance: Chance, text: Buffer): { encoding: string | undefined; bytes: Buffer } {
+  if (chance.once(2)) return { encoding: undefined, bytes: text };
+  if (chance.once(40)) return bombs[chance.below(bombs.length)] ?? { encoding: undefined, bytes: text };
+  const encoding = chance.of(["gzip", "deflate", "br"]);
+  const bytes = encoders[encoding](text);
+  const said = chance.once(5) ? chance.of(["gzip", "deflate", "br", "identity", "zstd", "gzip, gzip", ""]) : encoding;
+  return { encoding: said, bytes: chance.once(3) ? garbled(chance, bytes) : bytes };
+}
+
+function request(chance: Chance, path: string, encoding: string | undefined, body: Buffer): Buffer {
+  const chunked = chance.once(4);
+  const size = chance.once(12) ? chance.of([0, body.length + 5, Math.max(0, body.length - 5), 1e15]) : body.length;
+  const lines = [
+    `${chance.once(30) ? chance.of(["GET", "PUT", "BREW", "CONNECT"]) : "POST"} ${chance.once(15) ? oddPath(chance, path) : path} HTTP/1.1`,
+    ...(chance.once(30) ? [] : ["Host: test"]),
+    "Connection: close",
+    `Content-Type: ${chance.once(20) ? chance.of(["text/plain", "application/json;charset=latin1", "", "a/b/c"]) : "application/json"}`,
+    ...(encoding === undefined ? [] : [`Content-Encoding: ${encoding}`]),
+    ...(chance.once(30) ? [`Expect: ${chance.of(["100-continue", "x"])}`] : []),
+    chunked ? "Transfer-Encoding: chunked" : `Content-Length: ${size}`,
+  ];
+  const head = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
+  const whole = Buffer.concat([head, ...(chunked ? chunks(chance, body) : [body])]);
+  return chance.once(30) ? garbled(chance, whole) : whole;
+}
+
+function oddPath(chance: Chance, path: string): string {
+  return chance.of([
+    `${path}/`,
+    `/${path}`,
+    `${path}:a(`,
+    `${path}/%zz`,
+    `${path}?a=%zz`,
+    `/:${path}*`,
+    "*",
+    `${path}/${"x".repeat(3000)}`,
+  ]);
+}
+
+function chunks(chance: Chance, body: Buffer): Buffer[] {
+  const at = chance.below(body.length + 1);
+  const parts = [body.subarray(0, at), body.subarray(at)].filter(({ length }) => length > 0);
+  const framed = parts.map((part) => {
+    const size = chance.once(20) ? chance.of(["zz", "-1", "ffffffffffffffff"]) : part.length.toString(16);
+    return Buffer.concat([Buffer.from(`${size}\r\n`), part, Buffer.from("\r\n")]);
+  });
+  return chance.once(20) ? framed : [...framed, Buffer.from("0\r\n\r\n")];
+}
+
+/** Throws what was wrong with the answer, and nothing when it was right. */
+export async function check(port: number, { bytes }: Case): Promise<void> {
+  const answer = (await exchange(port, bytes)).replace(/^HTTP\/1\.1 100 .*\r\n\r\n/, "");
+  const end = answer.indexOf("\r\n\r\n");
+  const [head, body] = [answer.slice(0, end), answer.slice(end + 4)];
+  const [, status = ""] = head.match(/^HTTP\/1\.1 (\d{3}) /) ?? [];
+  if (status === "") throw new Error(`no answer: ${JSON.stringify(answer.slice(0, 200))}`);
+  if (Number(status) >= 500) throw new Error(`status ${status}: ${body.slice(0, 500)}`);
+  if (!/x-request-id: \S/i.test(head)) throw new Error(`status ${status} without an id: ${head}`);
+  const text = /transfer-encoding: chunked/i.test(head) ? unchunked(body) : body;
+  if (Number(status) < 400) {
+    if (/content-type: application\/json/i.test(head)) JSON.parse(text);
+    return;
+  }
+  const parsed: unknown = JSON.parse(text);
+  const tei = typeof parsed === "object" && parsed !== null && "error_type" in parsed;
+  await readError(tei, { json: () => parsed });
+}
+
+function unchunked(body: string): string {
+  return body.replace(/(^|\r\n)[\da-f]+\r\n/gi, "");
+}
+
+/** Rejects when the server neither answers nor closes. */
+async function exchange(port: number, bytes: Buffer): Promise<string> {
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  const received: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => received.push(chunk));
+  // The server may close while there is more to be written.
+  socket.on("error", () => {});
+  const closed = once(socket, "close", { signal: AbortSignal.timeout(patienceMs) });
+  // The server ends first, or answers what never became whole.
+  socket.on("end", () => socket.end());
+  socket.end(bytes);
+  await closed;
+  return Buffer.concat(received).toString("utf8");
+}
+
+/** Cases from `first` on, as long as `more` says so; the number of the last. Throws at the first that is answered wrongly. */
+export async function fuzzBodies(port: number, seed: number, more: (number: number) => boolean): Promise<number> {
+  let number = 0;
+  const work = async () => {
+    while (more(number)) {
+      const mine = number++;
+      const sent = caseOf(seed, mine);
+      try {
+        await check(port, sent);
+      } catch (error) {
+        const shown = JSON.stringify(sent.bytes.subarray(0, 2000).toString("latin1"));
+        throw new Error(`case ${mine} of seed ${seed}, ${sent.route.path}: ${shown}`, { cause: error });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, work));
+  return number;
+}

@@ -1,0 +1,17 @@
+/**
+ * Fuzzing for as long as one likes: `node test/fuzz/run.mjs --seconds 600 --seed 7`. The same tests run in `npm test`, for a
+ * moment and with a seed of their own.
+ */
+
+import { spawnSync } from "node:child_process";
+import { parseArgs } from "node:util";
+
+const { values } = parseArgs({ options: { seconds: { type: "string", default: "60" }, seed: { type: "string", default: "1" } } });
+for (const [name, value] of Object.entries(values)) {
+  if (!/^\d+$/.test(value)) throw new Error(`--${name}: expected a whole number, got ${JSON.stringify(value)}`);
+}
+const { status } = spawnSync("npx", ["vitest", "run", "test/fuzz.test.ts"], {
+  stdio: "inherit",
+  env: { ...process.env, FUZZ_SECONDS: values.seconds, FUZZ_SEED: values.seed },
+});
+process.exit(status ?? 1);
