@@ -58,6 +58,17 @@ describe("the hub's variables", () => {
     );
   });
 
+  test("a token that no header can carry is refused without being repeated", async () => {
+    const home = await mkdtemp(join(tmpdir(), "jina-reranker-hf-"));
+    await writeFile(join(home, "token"), "<html>\nhf_secret");
+    const failure = read({ HF_HOME: home });
+    await expect(failure).rejects.toMatchObject({
+      code: "invalid_option",
+      message: expect.stringContaining(join(home, "token")),
+    });
+    await expect(failure).rejects.not.toThrow("hf_secret");
+  });
+
   test("a file may have a name of any language", () => {
     const names = { MODEL_FILE: "模型/größe.gguf", HEAD_ID: "tuned/head" };
     const { modelFile, headId } = readSettings(hubSettings, {}, names);

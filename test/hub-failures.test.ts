@@ -264,6 +264,19 @@ test("a proxy named by the environment is used for the API and for content", asy
   expect(new Set(through)).toEqual(new Set(hosts));
 });
 
+test("a proxy that is no address is named without what may be its password", async () => {
+  await using it = await hubTest();
+  process.env.http_proxy = "user:secret@proxy:3128";
+  onTestFinished(() => {
+    delete process.env.http_proxy;
+  });
+  const { code, message } = await it.failure();
+  expect([code, message]).toEqual([
+    "invalid_option",
+    "http_proxy: expected the http or https address of a proxy, got something else",
+  ]);
+});
+
 test("an aborted fetch ends at once with the signal's reason and leaves what can be gone on from", async () => {
   await using it = await hubTest();
   onContent(it, { stallAfter: modelSize / 2 });

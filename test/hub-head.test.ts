@@ -3,8 +3,10 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { expect, test, vi } from "vitest";
+import { fitsOfficialHead } from "../src/cli/model-source.js";
 import type * as official from "../src/model/official.js";
 import { hasOfficialShape, officialRepository } from "../src/model/official.js";
+import { demoModel } from "./support/demo-service.js";
 import { type HubTest, headFile, hubTest, modelFile, nobody } from "./support/hub.js";
 import { bytesFile } from "./support/hub-double.js";
 
@@ -83,4 +85,8 @@ test("the shape is told by layers and embeddings, whatever the quantisation", ()
   expect(hasOfficialShape({ layers: 28, embeddingParameters: 1536 * 151_936 })).toBe(true);
   expect(hasOfficialShape({ layers: 24, embeddingParameters: 1536 * 151_936 })).toBe(false);
   expect(hasOfficialShape({ layers: 28, embeddingParameters: 1024 * 151_936 })).toBe(false);
+});
+
+test("a GGUF on disk is asked for its shape", async () => {
+  expect(fitsOfficialHead((await demoModel()).modelPath)).toBe(false);
 });

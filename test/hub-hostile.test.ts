@@ -50,9 +50,10 @@ function siblings(...names: readonly string[]) {
 /** The GGUF's entry changed, the head's as it should be. */
 function infoWith(change: Record<string, unknown>) {
   const oid = "b".repeat(40);
-  const lfs = { oid: hash, size: 100, pointerSize: 135 };
-  const head = { type: "file", path: headFile, size: 100, oid, lfs };
-  return on("paths-info", () => json([{ ...head, path: modelFile, ...change }, head]));
+  const entry = (path: string, sha256: string, size: number) => ({ type: "file", path, size, oid, lfs: { oid: sha256, size } });
+  return on("paths-info", (it) =>
+    json([{ ...entry(modelFile, it.model.sha256, modelSize), ...change }, entry(headFile, it.head.sha256, it.head.size)]),
+  );
 }
 
 async function endless(response: ServerResponse, head: string, piece: string): Promise<void> {
@@ -163,6 +164,19 @@ const attacks: readonly Attack[] = [
     onContent(() => (response) => void response.write("GGUF", () => response.end())),
     "hub_unreachable",
     /ended .* after 4 of 3000000 bytes/,
+  ],
+  [
+    "one byte a try, ever again",
+    onContent(() => (response) => {
+      const start = Number(/\d+/.exec(response.req.headers.range ?? "0")?.[0]);
+      response.writeHead(
+        start > 0 ? 206 : 200,
+        start > 0 ? { "content-range": `bytes ${start}-${modelSize - 1}/${modelSize}` } : {},
+      );
+      response.write("G", () => response.destroy());
+    }),
+    "hub_unreachable",
+    /the connection broke/,
   ],
   [
     "another part than was asked for",

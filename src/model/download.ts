@@ -110,6 +110,9 @@ function checkLength(response: Response, { path, size, url }: RemoteFile, start:
   throw new RerankError("checksum_mismatch", message.replace("bytes bytes", "bytes"));
 }
 
+/** Less does not count as progress: a byte a try would be asked for without end. */
+const progressBytes = 65_536;
+
 /** The partial file and the checksum of what is in it. */
 class Sink {
   readonly #handle: FileHandle;
@@ -117,8 +120,8 @@ class Sink {
   readonly #events: DownloadEvents;
   #hash: Hash;
   #bytes: number;
-  /** The most there ever was of it: a server that begins anew every time gets nowhere until it is past this. */
-  #furthest: number;
+  /** Where it last counted as having got further: a server that begins anew every time gets nowhere until it is well past this. */
+  #reached: number;
   /** Whether a part of it is an earlier process's. */
   #resumed = false;
 
@@ -128,7 +131,7 @@ class Sink {
     this.#events = events;
     this.#hash = hash;
     this.#bytes = bytes;
-    this.#furthest = bytes;
+    this.#reached = bytes;
   }
 
   /** Goes on from what is in the file, if that can be a part of it. A link is never followed: what it leads to is not ours. */
@@ -148,7 +151,7 @@ class Sink {
         events.onBytes(read);
       });
       sink.#bytes = bytes;
-      sink.#furthest = bytes;
+      sink.#reached = bytes;
       sink.#resumed = true;
       return sink;
     } catch (error) {
@@ -169,15 +172,15 @@ class Sink {
     return this.#bytes === this.#file.size && this.#hash.copy().digest("hex") === this.#file.checksum.hex;
   }
 
-  /** Whether it brought the file further than it ever was. */
+  /** Whether the file is further than it ever was, by more than a drop. */
   async write(chunk: Uint8Array): Promise<boolean> {
     this.#events.lost.throwIfAborted();
     this.#hash.update(chunk);
     await writeAt(this.#handle, chunk, this.#bytes);
     this.#bytes += chunk.length;
     this.#events.onBytes(this.#bytes);
-    const further = this.#bytes > this.#furthest;
-    this.#furthest = Math.max(this.#furthest, this.#bytes);
+    const further = this.#bytes >= this.#reached + progressBytes;
+    if (further) this.#reached = this.#bytes;
     return further;
   }
 

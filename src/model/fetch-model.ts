@@ -105,10 +105,10 @@ interface Wanted {
 /** What is to be fetched, from where, as the hub tells it. */
 async function ask(client: HubClient, other: HubClient, reference: ModelReference, withHead: boolean): Promise<Wanted> {
   const revision = await client.revision();
-  const { commit, paths } = revision;
-  const own = withHead ? headCandidates(reference).find((candidate) => paths.includes(candidate)) : undefined;
-  const [model, head] = await client.files(revision, own === undefined ? [reference.file] : [reference.file, own]);
-  if (!model) throw new Error("the hub client gave fewer files than it was asked for");
+  const { commit } = revision;
+  const [model, ...heads] = await client.find(revision, [reference.file, ...(withHead ? headCandidates(reference) : [])]);
+  if (!model) throw client.missing(reference.file, revision);
+  const head = heads.find((candidate) => candidate !== undefined);
   const wanted = { model: { client, commit, file: model }, head: head && { client, commit, file: head }, borrowed: false };
   if (!withHead || head) return wanted;
   return { ...wanted, head: await askForHead(other, reference), borrowed: reference.headRepository === undefined };
@@ -117,8 +117,8 @@ async function ask(client: HubClient, other: HubClient, reference: ModelReferenc
 async function askForHead(client: HubClient, { repository, headRepository }: ModelReference): Promise<WantedFile> {
   try {
     const revision = await client.revision();
-    const [file] = await client.files(revision, [headName]);
-    if (!file) throw new Error("the hub client gave no file");
+    const [file] = await client.find(revision, [headName]);
+    if (!file) throw client.missing(headName, revision);
     return { client, commit: revision.commit, file };
   } catch (error) {
     if (headRepository !== undefined || !(error instanceof RerankError)) throw error;
@@ -166,6 +166,7 @@ async function settle(file: RemoteFile, fetching: Fetching, onFetch: () => void)
   try {
     return await withLock(cache.lockPath(file.checksum), { signal: client.persistence.signal, onWaiting }, async (lost) => {
       for (const candidate of [path, blob]) await removeWrong(candidate, file, fetching);
+      if (await isFile(path)) return path;
       if (!(await isFile(blob))) {
         onFetch();
         await download(client, file, blob, { lost, onBytes: (bytes) => meter.update("fetching", file.path, bytes) });

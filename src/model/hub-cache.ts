@@ -55,8 +55,12 @@ export class HubCache {
     if (revision !== "main") return [];
     const root = join(this.#root, "snapshots");
     const names = (await readdir(root).catch(() => [])).filter((name) => commitPattern.test(name));
-    const dated = await Promise.all(names.map(async (name) => ({ name, time: (await stat(join(root, name))).mtimeMs })));
-    return dated.sort((left, right) => right.time - left.time).map(({ name }) => name);
+    const dated = names.map(async (name) => {
+      const entry = await stat(join(root, name)).catch(() => undefined);
+      return entry ? [{ name, time: entry.mtimeMs }] : [];
+    });
+    const there = (await Promise.all(dated)).flat();
+    return there.sort((left, right) => right.time - left.time).map(({ name }) => name);
   }
 
   /**

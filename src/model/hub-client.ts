@@ -66,7 +66,7 @@ export class HubClient implements AsyncDisposable {
     this.#dispatcher = dispatcher();
   }
 
-  /** What the revision is now. */
+  /** What the revision is now. A mirror may list no paths. */
   async revision(): Promise<Revision> {
     const { repository, revision } = this.reference;
     const { sha, filePaths } = await modelInfo({
@@ -78,8 +78,11 @@ export class HubClient implements AsyncDisposable {
     return { commit: sha, paths: filePaths };
   }
 
-  /** Throws hub_not_found when one is missing, checksum_mismatch when the hub's checksum is not the published file's. */
-  async files({ commit, paths: known }: Revision, paths: readonly string[]): Promise<readonly RemoteFile[]> {
+  /**
+   * In the order of `paths`; undefined = the repository has none there. Throws checksum_mismatch when the hub's checksum is not the
+   * published file's.
+   */
+  async find({ commit }: Revision, paths: readonly string[]): Promise<readonly (RemoteFile | undefined)[]> {
     const { repository } = this.reference;
     const found = await pathsInfo({
       ...this.#asked(PathsAnswer),
@@ -89,7 +92,7 @@ export class HubClient implements AsyncDisposable {
     });
     return paths.map((path) => {
       const info = found.find((candidate) => candidate.path === path && candidate.type === "file");
-      if (!info) throw this.#missing(path, known);
+      if (!info) return undefined;
       const { size, lfs, oid } = info;
       const file: RemoteFile = {
         path,
@@ -175,7 +178,8 @@ export class HubClient implements AsyncDisposable {
     return signal?.aborted ? signal.reason : error instanceof Passing ? error : networkFailure(error, url);
   }
 
-  #missing(path: string, known: readonly string[]): RerankError {
+  /** The error that a file is not there: what is there instead, and which name was probably meant. */
+  missing(path: string, { paths: known }: Revision): RerankError {
     const ending = path.slice(path.lastIndexOf("."));
     const similar = known
       .filter((name) => name.toLowerCase().endsWith(ending.toLowerCase()))
@@ -190,8 +194,14 @@ export class HubClient implements AsyncDisposable {
 
 function dispatcher(): Dispatcher {
   const options = { bodyTimeout: silenceMs, headersTimeout: silenceMs, connect: { timeout: 10_000 } };
-  const proxied = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"].some((name) => process.env[name]);
-  return proxied ? new EnvHttpProxyAgent(options) : new Agent(options);
+  const proxied = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"].filter((name) => process.env[name]);
+  for (const name of proxied) {
+    const value = process.env[name] ?? "";
+    if (/^https?:\/\//i.test(value) && URL.canParse(value)) continue;
+    // Not repeated: it may hold a password.
+    throw new RerankError("invalid_option", `${name}: expected the http or https address of a proxy, got something else`);
+  }
+  return proxied.length > 0 ? new EnvHttpProxyAgent(options) : new Agent(options);
 }
 
 const userAgent = `jina-reranker/${packageVersion()}; node/${process.versions.node}`;

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import querystring from "node:querystring";
+import { RerankError } from "../errors.js";
 import type { Settings } from "../settings.js";
 import { homeFolder } from "./cache.js";
 
@@ -28,6 +29,13 @@ export async function hubEnvironment(
   );
   const tokenPath = expand(environment.HF_TOKEN_PATH || join(home, "token"));
   const token = settings.hfToken ?? environment.HUGGING_FACE_HUB_TOKEN ?? (await readFile(tokenPath, "utf8").catch(() => ""));
+  // As a header it would be refused with a message that repeats it.
+  if (!/^[\x21-\x7e]*$/.test(token.trim())) {
+    throw new RerankError(
+      "invalid_option",
+      `HUGGING_FACE_HUB_TOKEN, or the file ${tokenPath}: expected a token without spaces, got something else`,
+    );
+  }
   const { endpoint, credentials } = withoutCredentials(settings.hfEndpoint);
   return {
     endpoint,

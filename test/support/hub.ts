@@ -20,6 +20,7 @@ export const headSize = 100_000;
 export interface HubTest extends AsyncDisposable {
   readonly hub: HubDouble;
   readonly model: HubFile;
+  readonly head: HubFile;
   /** The cache is in it, and where verified files are remembered. */
   readonly root: string;
   readonly cacheDirectory: string;
@@ -54,7 +55,8 @@ export async function hubTest(): Promise<HubTest> {
   const hub = await startHub();
   const model = bytesFile(randomBytes(modelSize));
   hub.put(repository, modelFile, model);
-  hub.put(repository, headFile, bytesFile(randomBytes(headSize)));
+  const head = bytesFile(randomBytes(headSize));
+  hub.put(repository, headFile, head);
   const root = await mkdtemp(join(tmpdir(), "jina-reranker-hub-"));
   // Where verified files are remembered.
   process.env.XDG_CACHE_HOME = join(root, "xdg");
@@ -75,7 +77,7 @@ export async function hubTest(): Promise<HubTest> {
       },
     );
   return {
-    ...{ hub, model, root, cacheDirectory, environment, notices, transfers, fetch },
+    ...{ hub, model, head, root, cacheDirectory, environment, notices, transfers, fetch },
     async failure(...request) {
       const outcome = await fetch(...request).catch((error: unknown) => error);
       if (outcome instanceof Error && outcome.name === "RerankError") return outcome as RerankError;
