@@ -98,7 +98,7 @@ void quantize(const std::string &         input_path,
         params.prune_layers = dropped.data();
     }
 
-    const std::string partial = output_path + ".partial";
+    const std::string partial      = output_path + ".partial";
     // Paths are UTF-8, which Windows takes for its own code page without being told.
     const auto        partial_path = std::filesystem::u8path(partial);
     take_last_error();

@@ -82,7 +82,7 @@ export function networkFailure(error: unknown, url: string): Error {
   const reason = printable(`${code ? `${code}: ` : ""}${cause instanceof Error ? cause.message : String(cause)}`);
   const message = `${host} could not be reached, or the connection broke (${reason})`;
   // Redirects in a circle, or to what is no address: those are not the network's faults.
-  if (/redirect|location|URL scheme/i.test(reason)) {
+  if (code === undefined && /redirect|location|URL scheme/i.test(reason)) {
     return new RerankError("hub_unavailable", `${host} redirects to nowhere (${reason}); check HF_ENDPOINT`, { cause: error });
   }
   // A certificate does not get better by asking again.
