@@ -8,7 +8,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { getRepoFolderName } from "@huggingface/hub";
 import { RerankError } from "../errors.js";
 import { pathInside } from "../files/path-inside.js";
-import { produceAtomically, writeAtomically } from "../files/write-atomically.js";
+import { unfinishedPath, writeAtomically } from "../files/write-atomically.js";
 import { type Checksum, checksumNamed } from "./checksum.js";
 
 export const commitPattern = /^[0-9a-f]{40}$/;
@@ -72,10 +72,12 @@ export class HubCache {
     const blob = this.blobPath(checksum);
     await mkdir(dirname(target), { recursive: true });
     await this.#requireOwn(dirname(target));
-    const relativeBlob = relative(dirname(target), blob);
+    const unfinished = unfinishedPath(target);
     try {
-      await produceAtomically(target, (unfinished) => symlink(relativeBlob, unfinished).catch(() => hardLink(blob, unfinished)));
+      await symlink(relative(dirname(target), blob), unfinished).catch(() => hardLink(blob, unfinished));
+      await rename(unfinished, target);
     } catch {
+      await rm(unfinished, { force: true });
       await rename(blob, target);
     }
     return target;
