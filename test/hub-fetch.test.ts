@@ -80,9 +80,19 @@ describe("a fetch", () => {
     expect((await it.fetch({}, { file: "q4/model.gguf" }, { withHead: false })).headPath).toBeUndefined();
   });
 
+  test("takes the repository's own head also from a mirror that lists no files", async () => {
+    await using it = await hubTest();
+    it.hub.fault = ({ path }) =>
+      path.includes("/revision/")
+        ? { respond: (response) => void response.end(JSON.stringify({ sha: it.hub.commit })) }
+        : undefined;
+    const { headPath } = await it.fetch();
+    expect(headPath).toContain(folder);
+  });
+
   test("sends the token to the hub, and not to the host it redirects to", async () => {
     await using it = await hubTest();
-    await it.fetch({ token: "any-form-of-token" });
+    await it.fetch({ authorization: "Bearer any-form-of-token" });
     const tokens = (host: string) =>
       it.hub.requests.filter((request) => request.host === host).map(({ headers }) => headers.authorization);
     expect(new Set(tokens("hub"))).toEqual(new Set(["Bearer any-form-of-token"]));

@@ -1,18 +1,38 @@
 /** The cache folder: what the program makes or fetches once and finds again. */
 
-import { randomUUID } from "node:crypto";
 import { access, mkdir, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { RerankError } from "../errors.js";
+import { sweepUnfinished, unfinishedPath } from "../files/write-atomically.js";
+import { diskFailure } from "./hub-failures.js";
 
 /** XDG_CACHE_HOME, else ~/.cache; LOCALAPPDATA on Windows. Not created here. */
 export function cacheDirectory(
   environment: Readonly<Record<string, string | undefined>> = process.env,
   platform: NodeJS.Platform = process.platform,
+  home: () => string = homedir,
 ): string {
-  const chosen = platform === "win32" ? environment.LOCALAPPDATA : environment.XDG_CACHE_HOME;
-  return join(chosen || join(homedir(), ".cache"), "jina-reranker");
+  const variable = cacheVariable(platform);
+  return join(environment[variable] || join(homeFolder(variable, home), ".cache"), "jina-reranker");
 }
+
+function cacheVariable(platform: NodeJS.Platform): "LOCALAPPDATA" | "XDG_CACHE_HOME" {
+  return platform === "win32" ? "LOCALAPPDATA" : "XDG_CACHE_HOME";
+}
+
+/** Throws cache_not_writable, naming the variable that makes one needless, where this user has none, as in many containers. */
+export function homeFolder(variable: string, home: () => string = homedir): string {
+  try {
+    return home();
+  } catch (error) {
+    const message = `this user has no home folder for caches, and HOME is not set; set ${variable} to a folder that can be written to`;
+    throw new RerankError("cache_not_writable", message, { cause: error });
+  }
+}
+
+/** Nothing is made for that long: what is older was left by a process that was killed. */
+const dayMs = 86_400_000;
 
 /**
  * The folder `name` in `root`, made by `make` if it is absent. It appears whole or not at all, so two processes may ask
@@ -25,15 +45,17 @@ export async function cachedDirectory(
 ): Promise<string> {
   const directory = join(root, name);
   if (await exists(directory)) return directory;
-  const unfinished = join(root, `.${name}.${randomUUID()}`);
-  await mkdir(unfinished, { recursive: true });
+  const unfinished = unfinishedPath(directory);
   try {
+    await sweepUnfinished(root, dayMs);
+    await mkdir(unfinished, { recursive: true });
     await make(unfinished);
     await rename(unfinished, directory);
   } catch (error) {
-    await rm(unfinished, { recursive: true, force: true });
+    // What went wrong first is what is told.
+    await rm(unfinished, { recursive: true, force: true }).catch(() => {});
     // Another process was faster: its folder is as good.
-    if (!(await exists(directory))) throw error;
+    if (!(await exists(directory))) throw diskFailure(error, directory, cacheVariable(process.platform));
   }
   return directory;
 }

@@ -3,9 +3,10 @@
  * as verified while its path, size, times and inode are those it was verified with.
  */
 
-import { mkdir, readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
+import { readFile, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { RerankError } from "../errors.js";
+import { writeAtomically } from "../files/write-atomically.js";
 import { cacheDirectory } from "./cache.js";
 import { type Expected, fileMismatch } from "./checksum.js";
 
@@ -22,17 +23,21 @@ export async function unverified(
 }
 
 export async function remember(path: string, expected: Expected): Promise<void> {
-  const record = recordPath(expected);
-  // Only a saving of time: where it cannot be kept, the next start reads the file again.
-  await mkdir(join(record, ".."), { recursive: true })
-    .then(async () => writeFile(`${record}.${process.pid}`, await identity(path)))
-    .then(() => rename(`${record}.${process.pid}`, record))
-    .catch(() => {});
+  try {
+    await writeAtomically(recordPath(expected), await identity(path));
+  } catch {
+    // Only a saving of time: where it cannot be kept, the next start reads the file again.
+  }
 }
 
 async function isKnown(path: string, expected: Expected): Promise<boolean> {
-  const recorded = await readFile(recordPath(expected), "utf8").catch(() => undefined);
-  return recorded !== undefined && recorded === (await identity(path));
+  let recorded: string;
+  try {
+    recorded = await readFile(recordPath(expected), "utf8");
+  } catch {
+    return false;
+  }
+  return recorded === (await identity(path));
 }
 
 function recordPath({ checksum }: Expected): string {
