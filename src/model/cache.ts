@@ -1,9 +1,9 @@
 /** The cache folder: what the program makes or fetches once and finds again. */
 
-import { randomUUID } from "node:crypto";
-import { access, mkdir, rename, rm } from "node:fs/promises";
+import { access, mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { produceAtomically, sweepUnfinished } from "../files/write-atomically.js";
 
 /** XDG_CACHE_HOME, else ~/.cache; LOCALAPPDATA on Windows. Not created here. */
 export function cacheDirectory(
@@ -15,8 +15,8 @@ export function cacheDirectory(
 }
 
 /**
- * The folder `name` in `root`, made by `make` if it is absent. It appears whole or not at all, so two processes may ask
- * at once, and one that is killed leaves nothing behind that looks finished.
+ * The folder `name` in `root`, made by `make` if it is absent, with what runs that were killed have left in `root` removed. It
+ * appears whole or not at all, so two processes may ask at once, and one that is killed leaves nothing that looks finished.
  */
 export async function cachedDirectory(
   root: string,
@@ -24,14 +24,14 @@ export async function cachedDirectory(
   make: (directory: string) => Promise<unknown>,
 ): Promise<string> {
   const directory = join(root, name);
+  await sweepUnfinished(root);
   if (await exists(directory)) return directory;
-  const unfinished = join(root, `.${name}.${randomUUID()}`);
-  await mkdir(unfinished, { recursive: true });
   try {
-    await make(unfinished);
-    await rename(unfinished, directory);
+    await produceAtomically(directory, async (unfinished) => {
+      await mkdir(unfinished);
+      await make(unfinished);
+    });
   } catch (error) {
-    await rm(unfinished, { recursive: true, force: true });
     // Another process was faster: its folder is as good.
     if (!(await exists(directory))) throw error;
   }

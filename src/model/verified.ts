@@ -3,9 +3,10 @@
  * as verified while its path, size, times and inode are those it was verified with.
  */
 
-import { mkdir, readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
+import { readFile, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { RerankError } from "../errors.js";
+import { writeAtomically } from "../files/write-atomically.js";
 import { cacheDirectory } from "./cache.js";
 import { type Expected, fileMismatch } from "./checksum.js";
 
@@ -24,10 +25,7 @@ export async function unverified(
 export async function remember(path: string, expected: Expected): Promise<void> {
   const record = recordPath(expected);
   // Only a saving of time: where it cannot be kept, the next start reads the file again.
-  await mkdir(join(record, ".."), { recursive: true })
-    .then(async () => writeFile(`${record}.${process.pid}`, await identity(path)))
-    .then(() => rename(`${record}.${process.pid}`, record))
-    .catch(() => {});
+  await writeAtomically(record, await identity(path)).catch(() => {});
 }
 
 async function isKnown(path: string, expected: Expected): Promise<boolean> {
@@ -39,7 +37,8 @@ function recordPath({ checksum }: Expected): string {
   return join(cacheDirectory(), "verified", `${checksum.algorithm}-${checksum.hex}.json`);
 }
 
-async function identity(path: string): Promise<string> {
+/** What changes when a file is replaced or written to. */
+export async function identity(path: string): Promise<string> {
   const real = await realpath(path);
   const { size, mtimeMs, ctimeMs, ino } = await stat(real);
   return JSON.stringify({ path: real, size, mtimeMs, ctimeMs, ino });
