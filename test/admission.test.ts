@@ -161,7 +161,10 @@ describe("a process that is short of memory", () => {
     const ask = () => post(`${service.url}/rerank`, { query: "a", documents: ["b"] });
     // Memory is looked at once a second.
     let answer = await ask();
-    while (answer.status === 200) answer = await ask();
+    await until(async () => {
+      answer = await ask();
+      return answer.status !== 200;
+    });
     expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "2"]);
     expect(await answer.json()).toMatchObject({
       error: { code: "overloaded", message: expect.stringMatching(/process \d+ MiB/) },

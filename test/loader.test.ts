@@ -22,6 +22,7 @@ let model: Record<string, string>;
 beforeAll(async () => {
   installation = await Installation.create();
   libraries = await addonLibraries();
+  expect(libraries.length).toBeGreaterThan(3);
   const { modelPath, headPath } = await demoModel();
   model = { MODEL_PATH: modelPath, HEAD_PATH: headPath };
   scratch = await mkdtemp(join(tmpdir(), "jina-reranker-loader-"));
