@@ -1,4 +1,4 @@
-/** PRECISION: which weights are computed with, converted once and kept, and a verdict that is remembered. */
+/** PRECISION: which weights are computed with, converted once and kept, and times that are remembered. */
 
 import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
@@ -163,7 +163,7 @@ describe("auto", () => {
     expect(activities).toEqual(["loading"]);
   });
 
-  it("times every candidate once, and remembers the verdict with its figures", async () => {
+  it("times every candidate once, and remembers the times", async () => {
     const options = await engineOptions();
     const activities = new Set<LoadActivity>();
     const onProgress = (_: number, activity: LoadActivity) => activities.add(activity);

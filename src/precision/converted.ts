@@ -8,7 +8,7 @@ import { sweepUnfinishedOf } from "../files/write-atomically.js";
 import { cacheDirectory } from "../model/cache.js";
 import { diskFailure } from "../model/hub-failures.js";
 import { withLock } from "../model/lock.js";
-import { findRecorded, produceRecorded, removeRecorded } from "../model/recorded-file.js";
+import { type Finding, findRecorded, produceRecorded, removeRecorded } from "../model/recorded-file.js";
 import { loadAddon } from "../native/addon.js";
 import type { Converted } from "./precision.js";
 
@@ -47,7 +47,7 @@ export async function convertedFile(
 ): Promise<string> {
   const path = convertedPath(source, precision);
   try {
-    if (await isWhole(path, events)) return path;
+    if ((await look(path, events.onHashing)).state === "whole") return path;
     for (let attempt = 1; !(await convertLocked(path, options, precision, events)); attempt += 1) {
       if (attempt === attempts) throw new Error(`${path}: its lock was lost ${attempts} times while it was being written`);
     }
@@ -66,7 +66,9 @@ async function convertLocked(
   events: ConversionEvents,
 ): Promise<boolean> {
   return withLock(`${path}.lock`, { onWaiting: events.onWaiting }, async (lost) => {
-    if (await isWhole(path, events)) return true;
+    const found = await look(path, events.onHashing);
+    if (found.state === "whole") return true;
+    if (found.state === "damaged") events.onNotice(`${found.reason}; the weights are converted again`);
     await removeRecorded(path);
     await sweepUnfinishedOf(path);
     const expected = convertedBytes(options.modelPath, precision);
@@ -89,15 +91,13 @@ async function convertLocked(
   });
 }
 
-async function isWhole(path: string, { onHashing, onNotice }: ConversionEvents): Promise<boolean> {
+async function look(path: string, onHashing: (fraction: number) => void): Promise<Finding> {
   const { size } = await stat(path).catch(() => ({ size: 0 }));
   let read = 0;
-  const found = await findRecorded(path, (bytes) => {
+  return findRecorded(path, (bytes) => {
     read += bytes;
     onHashing(read / size);
   });
-  if (found.state === "damaged") onNotice(`${found.reason}; the weights are converted again`);
-  return found.state === "whole";
 }
 
 export async function freeBytes(directory: string): Promise<number> {
