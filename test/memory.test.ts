@@ -123,7 +123,7 @@ test("thousands of requests leave no memory behind, in JavaScript or in native c
 });
 
 test("the measurement sees a leak of 1 kB a request, put in on purpose", async () => {
-  const { heap } = await growth({ TEST_LEAK_BYTES: "1024" });
-  expect(heap).toBeGreaterThan(1024 - mostHeap);
-  expect(heap).toBeLessThan(1024 + mostHeap);
+  const { heap, native } = await growth({ TEST_LEAK_BYTES: "1024" });
+  expect(heap).toBeGreaterThan(mostHeap);
+  if (process.platform === "linux") expect(native).toBeGreaterThan(mostNative);
 });
