@@ -49,9 +49,9 @@ export async function choosePrecision(
   worthTiming = smallestBytes,
 ): Promise<PrecisionChoice> {
   const { modelPath } = options;
-  if (wanted === "file") return { precision: "file", modelPath, reason: "PRECISION=file" };
   await sweepUnfinished(convertedDirectory());
   await sweepUnfinished(timingDirectory());
+  if (wanted === "file") return { precision: "file", modelPath, reason: "PRECISION=file" };
   if (wanted !== "auto") return { ...(await convert(options, wanted, events)), reason: `PRECISION=${wanted}` };
   try {
     return await fastest(options, events, worthTiming);
