@@ -3,12 +3,12 @@
  * native engines; checks requests, hands them over, and turns aborted signals into cancelled jobs.
  */
 
-import { access, constants } from "node:fs/promises";
 import type { EngineInfo, EngineStats, ScoreJob } from "../binding.js";
 import { EnginePool } from "./engine-pool.js";
 import { fromNative, RerankError } from "./errors.js";
 import { enginesOn, loadEngines } from "./load-engines.js";
 import { readScoreHead } from "./model/head.js";
+import { requireModelFile } from "./model/local-file.js";
 import { prepareBackend } from "./native/backends.js";
 import { resolveLoadOptions } from "./options.js";
 import { loadOrSource } from "./precision/load-or-source.js";
@@ -45,7 +45,7 @@ export class Reranker implements AsyncDisposable {
     const report = options.onProgress ?? (() => {});
     const onNotice = options.onNotice ?? ((notice: string) => process.emitWarning(notice, "RerankWarning"));
     // First: a wrong model path would otherwise be reported as a missing head beside it.
-    await requireFile(resolved.modelPath);
+    await requireModelFile(resolved.modelPath);
     const engineOptions = { ...resolved, head: await readScoreHead(headPath) };
     await prepareBackend(resolved.gpuLayers === 0 ? "cpu" : resolved.backend);
     try {
@@ -166,15 +166,6 @@ export class Reranker implements AsyncDisposable {
         throw new RerankError("invalid_request", `documents[${index}]: expected a string, got ${kindOf(document)}`);
       }
     }
-  }
-}
-
-async function requireFile(path: string): Promise<void> {
-  try {
-    await access(path, constants.R_OK);
-  } catch (error) {
-    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    throw new RerankError("model_not_found", `${path}: ${missing ? "no such file" : String(error)}`, { cause: error });
   }
 }
 

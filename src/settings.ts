@@ -67,6 +67,15 @@ function pattern(what: string, placeholder: string, expression: RegExp): Kind<st
   return { allowed: what, placeholder, parse: (value) => (accepts(value.trim()) ? value.trim() : undefined), accepts };
 }
 
+/** Neither part is "." or "..", which would be another address. */
+const repositoryName = pattern("a repository as owner/name", "<owner/name>", /^(?!\.+\/)[\w.-]+\/(?!\.+$)[\w.-]+$/);
+
+const address: Kind<string> = (() => {
+  const written = pattern("an http or https address", "<url>", /^https?:\/\/[^\s?#]+$/);
+  const accepts = (value: unknown): value is string => written.accepts(value) && URL.canParse(value);
+  return { ...written, accepts, parse: (value) => (accepts(value.trim()) ? value.trim() : undefined) };
+})();
+
 /** One or more, separated by commas. */
 function list(what: string, placeholder: string, expression: RegExp): Kind<readonly string[]> {
   const accepts = (value: unknown): value is readonly string[] =>
@@ -130,14 +139,14 @@ export const settings = {
     help: "use the built-in demo model: it counts words and is not trained",
   }),
   modelId: setting({
-    kind: pattern("a repository as owner/name", "<owner/name>", /^[\w.-]+\/[\w.-]+$/),
+    kind: repositoryName,
     default: "jinaai/jina-reranker-m0-GGUF",
     environment: "MODEL_ID",
     flag: "--model-id",
     help: "the repository of the hub to fetch from when no local file is given",
   }),
   modelFile: setting({
-    kind: pattern("the path of a .gguf file in the repository", "<file>", /^(?!.*\.\.)[\w.-][^\\?#\p{C}]*\.gguf$/iu),
+    kind: pattern("the path of a .gguf file in the repository", "<file>", /^(?!.*\.\.)[^\\/?#\p{C}][^\\?#\p{C}]*\.gguf$/iu),
     default: "jina-reranker-m0-Q4_K_M.gguf",
     environment: "MODEL_FILE",
     flag: "--model-file",
@@ -150,8 +159,16 @@ export const settings = {
     flag: "--model-revision",
     help: "a branch, a tag or a commit of it; with a commit that is in the cache nothing is asked",
   }),
+  headId: setting({
+    kind: repositoryName,
+    default: undefined,
+    defaultText: "MODEL_ID, else the official one where the model has its shape",
+    environment: "HEAD_ID",
+    flag: "--head-id",
+    help: "the repository of the hub that mlp_weights.npz is fetched from",
+  }),
   hfEndpoint: setting({
-    kind: pattern("an http or https address", "<url>", /^https?:\/\/[^\s?#]+$/),
+    kind: address,
     default: "https://huggingface.co",
     environment: "HF_ENDPOINT",
     flag: "--hf-endpoint",
@@ -385,6 +402,7 @@ export type SettingName = keyof typeof settings;
 type WithoutDefault =
   | "modelPath"
   | "headPath"
+  | "headId"
   | "hfToken"
   | "hfHome"
   | "hfHubCache"
@@ -417,7 +435,8 @@ export function readSettings<const Name extends SettingName>(
 function parse(row: Setting<unknown>, source: string, given: string): unknown {
   const value = row.kind.parse(given);
   if (value === undefined) {
-    const got = row.secret ? "something else" : JSON.stringify(given);
+    // An address may hold a password.
+    const got = row.secret ? "something else" : JSON.stringify(given.replace(/\/\/[^\s/]*@/g, "//…@"));
     throw new RerankError("invalid_option", `${source}: expected ${row.kind.allowed}, got ${got}`);
   }
   return value;

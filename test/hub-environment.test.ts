@@ -43,13 +43,33 @@ describe("the hub's variables", () => {
 
   test("the token is HF_TOKEN, else the file token in HF_HOME that logging in writes, else none", async () => {
     const home = await mkdtemp(join(tmpdir(), "jina-reranker-hf-"));
-    expect((await read({ HF_HOME: home })).token).toBeUndefined();
+    expect((await read({ HF_HOME: home })).authorization).toBeUndefined();
     await writeFile(join(home, "token"), "hf_file\n");
-    expect((await read({ HF_HOME: home })).token).toBe("hf_file");
-    expect((await read({ HF_HOME: home, HF_TOKEN: "hf_variable" })).token).toBe("hf_variable");
+    expect((await read({ HF_HOME: home })).authorization).toBe("Bearer hf_file");
+    expect((await read({ HF_HOME: home, HF_TOKEN: "hf_variable" })).authorization).toBe("Bearer hf_variable");
+  });
+
+  test("a user and a password in HF_ENDPOINT go to the mirror and into no message", async () => {
+    const { endpoint, authorization } = await read({ HF_ENDPOINT: "https://me:p%40ss@mirror.example/hub/", HF_TOKEN: "hf_x" });
+    expect(endpoint).toBe("https://mirror.example/hub");
+    expect(authorization).toBe(`Basic ${Buffer.from("me:p@ss").toString("base64")}`);
+    expect(() => readSettings(hubSettings, {}, { HF_ENDPOINT: "https://me:p4ss@mirror.example?x" })).toThrow(
+      'HF_ENDPOINT: expected an http or https address, got "https://…@mirror.example?x"',
+    );
+  });
+
+  test("a file may have a name of any language", () => {
+    const names = { MODEL_FILE: "模型/größe.gguf", HEAD_ID: "tuned/head" };
+    const { modelFile, headId } = readSettings(hubSettings, {}, names);
+    expect([modelFile, headId]).toEqual([names.MODEL_FILE, names.HEAD_ID]);
   });
 
   test.each([
+    ["MODEL_ID", "../..", "a repository as owner/name"],
+    ["MODEL_ID", "./x", "a repository as owner/name"],
+    ["HEAD_ID", "head", "a repository as owner/name"],
+    ["MODEL_FILE", "/x.gguf", "the path of a .gguf file in the repository"],
+    ["HF_ENDPOINT", "http://[", "an http or https address"],
     ["MODEL_ID", "jina", "a repository as owner/name"],
     ["MODEL_FILE", "../x.gguf", "the path of a .gguf file in the repository"],
     ["MODEL_FILE", "mlp_weights.npz", "the path of a .gguf file in the repository"],

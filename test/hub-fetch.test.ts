@@ -82,7 +82,7 @@ describe("a fetch", () => {
 
   test("sends the token to the hub, and not to the host it redirects to", async () => {
     await using it = await hubTest();
-    await it.fetch({ token: "any-form-of-token" });
+    await it.fetch({ authorization: "Bearer any-form-of-token" });
     const tokens = (host: string) =>
       it.hub.requests.filter((request) => request.host === host).map(({ headers }) => headers.authorization);
     expect(new Set(tokens("hub"))).toEqual(new Set(["Bearer any-form-of-token"]));

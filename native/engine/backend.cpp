@@ -143,14 +143,14 @@ void load_backend(const std::vector<std::string> & libraries) {
 
 void load_backends(const std::string & directory) {
     std::error_code             error;
-    const std::filesystem::path path = std::filesystem::canonical(directory, error);
+    const std::filesystem::path path = std::filesystem::canonical(std::filesystem::u8path(directory), error);
     if (error) {
         throw Error(ErrorCode::backend_unavailable, directory + ": " + error.message());
     }
     std::map<std::string, std::vector<std::string>> backends;
     for (const auto & entry : std::filesystem::directory_iterator(path, error)) {
         if (is_backend_library(entry.path())) {
-            backends[backend_of(entry.path())].push_back(entry.path().string());
+            backends[backend_of(entry.path())].push_back(entry.path().u8string());
         }
     }
     for (const auto & [name, libraries] : backends) {

@@ -47,15 +47,17 @@ class GgufCheck {
 
     void check_file() {
         std::error_code error;
-        const auto      status = std::filesystem::status(path_, error);
+        // Paths are UTF-8, which Windows takes for its own code page without being told.
+        const auto      path   = std::filesystem::u8path(path_);
+        const auto      status = std::filesystem::status(path, error);
         if (error || !std::filesystem::exists(status)) {
             throw Error(ErrorCode::model_not_found, path_ + ": no such file");
         }
         if (!std::filesystem::is_regular_file(status)) {
             throw Error(ErrorCode::model_not_found, path_ + ": not a file");
         }
-        file_bytes_ = std::filesystem::file_size(path_, error);
-        std::ifstream file(path_, std::ios::binary);
+        file_bytes_ = std::filesystem::file_size(path, error);
+        std::ifstream file(path, std::ios::binary);
         if (error || !file) {
             throw Error(ErrorCode::model_not_found, path_ + ": cannot be read: " + std::strerror(errno));
         }

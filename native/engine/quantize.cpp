@@ -99,15 +99,17 @@ void quantize(const std::string &         input_path,
     }
 
     const std::string partial = output_path + ".partial";
+    // Paths are UTF-8, which Windows takes for its own code page without being told.
+    const auto        partial_path = std::filesystem::u8path(partial);
     take_last_error();
     const uint32_t  status = llama_model_quantize(input_path.c_str(), partial.c_str(), &params);
     std::error_code error;
     if (status == 0) {
-        std::filesystem::rename(partial, output_path, error);
+        std::filesystem::rename(partial_path, std::filesystem::u8path(output_path), error);
     }
     if (status != 0 || error) {
         const std::string reason = error ? error.message() : take_last_error();
-        std::filesystem::remove(partial, error);
+        std::filesystem::remove(partial_path, error);
         throw Error(ErrorCode::engine_error,
                     input_path + ": could not be quantized to " + output_path + (reason.empty() ? "" : ": " + reason));
     }

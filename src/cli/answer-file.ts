@@ -4,8 +4,9 @@
  */
 
 import { createReadStream } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { RerankError } from "../errors.js";
+import { openToContinue, writeAt } from "../files/write-at.js";
 import { type Line, linesOf } from "./lines.js";
 import { lineAt, type Shard } from "./shard.js";
 
@@ -31,7 +32,7 @@ export const standardOutput: Answers = {
 export async function continueAnswers(path: string, shard: Shard): Promise<Answers> {
   let file: FileHandle;
   try {
-    file = await open(path, "a+");
+    file = await openToContinue(path);
   } catch (error) {
     throw new RerankError(
       "invalid_option",
@@ -47,10 +48,15 @@ export async function continueAnswers(path: string, shard: Shard): Promise<Answe
     }
     const { bytes, done, failed } = await whatIsThere(path, shard);
     await file.truncate(bytes);
+    let end = bytes;
     return {
       done,
       failed,
-      append: (answer) => file.appendFile(`${answer}\n`),
+      append: async (answer) => {
+        const line = Buffer.from(`${answer}\n`);
+        await writeAt(file, line, end);
+        end += line.length;
+      },
       [Symbol.asyncDispose]: async () => {
         await file.sync();
         await file.close();

@@ -4,7 +4,7 @@ import { type FetchedModel, fetchModel } from "../model/fetch-model.js";
 import { hubEnvironment } from "../model/hub-environment.js";
 import type { HubModelSettings } from "./flags.js";
 import { writeTransfer } from "./load-with-progress.js";
-import { modelReference, withWaysOn } from "./model-source.js";
+import { fitsOfficialHead, modelReference, withWaysOn } from "./model-source.js";
 import { TransferDisplay } from "./transfer-display.js";
 
 export async function download(settings: HubModelSettings): Promise<void> {
@@ -17,6 +17,7 @@ async function fetchWithProgress(settings: HubModelSettings): Promise<FetchedMod
   using display = new TransferDisplay(writeTransfer);
   return await fetchModel(await hubEnvironment(settings), modelReference(settings), {
     withHead: true,
+    fitsOfficialHead,
     onTransfer: (transfer) => display.update(transfer),
     onNotice: (notice) => display.notice(notice),
   });

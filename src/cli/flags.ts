@@ -7,6 +7,7 @@ export const hubSettings = [
   "modelId",
   "modelFile",
   "modelRevision",
+  "headId",
   "hfEndpoint",
   "hfToken",
   "hfHome",

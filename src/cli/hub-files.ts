@@ -2,10 +2,10 @@
 
 import { cachedModel, headName } from "../model/cached-files.js";
 import { fileMismatch } from "../model/checksum.js";
-import { HubCache } from "../model/hub-cache.js";
 import { hubEnvironment } from "../model/hub-environment.js";
 import { isOfficial } from "../model/official.js";
 import type { HubModelSettings } from "./flags.js";
+import { modelReference } from "./model-source.js";
 
 export interface HubFileState {
   readonly file: string;
@@ -25,10 +25,9 @@ export interface HubFiles {
 /** Reads the files to their end, whatever is remembered of them. */
 export async function hubFiles(settings: HubModelSettings): Promise<HubFiles> {
   const { modelId: repository, modelFile: file, modelRevision: revision } = settings;
+  const reference = modelReference(settings);
   const { cacheDirectory } = await hubEnvironment(settings);
-  const cache = new HubCache(cacheDirectory, repository);
-  const reference = { repository, file, revision };
-  const found = (await cachedModel(cache, reference, true)) ?? (await cachedModel(cache, reference, false));
+  const found = (await cachedModel(cacheDirectory, reference, true)) ?? (await cachedModel(cacheDirectory, reference, false));
   const states = [
     { name: file, cached: found?.model },
     { name: headName, cached: found?.head },
@@ -37,7 +36,10 @@ export async function hubFiles(settings: HubModelSettings): Promise<HubFiles> {
     const { path, expected } = cached;
     if (!expected) return { file: name, path, state: "not verified: the cache does not say its checksum" };
     const error = await fileMismatch(path, expected);
-    const against = isOfficial(repository) ? "the published checksum" : "the checksum the hub gave it";
+    const against =
+      isOfficial(repository) || (name === headName && found?.borrowed)
+        ? "the published checksum"
+        : "the checksum the hub gave it";
     return { file: name, path, state: error ? `wrong: ${error.message}` : `verified against ${against}` };
   });
   return {

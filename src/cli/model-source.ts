@@ -6,8 +6,9 @@ import { RerankError } from "../errors.js";
 import { fetchModel } from "../model/fetch-model.js";
 import type { ModelReference } from "../model/hub-client.js";
 import { hubEnvironment } from "../model/hub-environment.js";
-import { checkFigures, isOfficial } from "../model/official.js";
+import { checkFigures, hasOfficialShape, isOfficial } from "../model/official.js";
 import type { Transfer } from "../model/transfer.js";
+import { loadAddon } from "../native/addon.js";
 import { Reranker } from "../reranker.js";
 import type { LoadActivity } from "../types.js";
 import type { HubModelSettings, ModelSettings } from "./flags.js";
@@ -25,8 +26,13 @@ export function modelSource(settings: Pick<ModelSettings, "demo" | "modelPath"> 
   return settings.demo ? { kind: "demo" } : { kind: "hub", reference: modelReference(settings) };
 }
 
-export function modelReference({ modelId, modelFile, modelRevision }: HubModelSettings): ModelReference {
-  return { repository: modelId, file: modelFile, revision: modelRevision };
+export function modelReference({ modelId, modelFile, modelRevision, headId }: HubModelSettings): ModelReference {
+  return { repository: modelId, file: modelFile, revision: modelRevision, headRepository: headId };
+}
+
+/** What a fetch asks of a GGUF whose repository has no score head. */
+export function fitsOfficialHead(modelPath: string): boolean {
+  return hasOfficialShape(loadAddon().binding.inspect(modelPath));
 }
 
 /** The `model` of answers. */
@@ -64,7 +70,12 @@ export async function loadModel(
     case "hub": {
       const onTransfer = (transfer: Transfer) => onProgress(transfer.bytes / Math.max(1, transfer.totalBytes), transfer);
       const fetched = await withWaysOn(settings, async () =>
-        fetchModel(await hubEnvironment(settings), source.reference, { withHead: headPath === undefined, onTransfer, onNotice }),
+        fetchModel(await hubEnvironment(settings), source.reference, {
+          withHead: headPath === undefined,
+          fitsOfficialHead,
+          onTransfer,
+          onNotice,
+        }),
       );
       onProgress(0, "loading");
       const head = fetched.headPath !== undefined && { headPath: fetched.headPath };

@@ -5,7 +5,7 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { lstat, mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 const uuid = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}";
@@ -38,7 +38,8 @@ export async function produceAtomically<Value>(path: string, produce: (unfinishe
     await flushFolder(directory);
     return value;
   } catch (error) {
-    await rm(unfinished, { recursive: true, force: true });
+    // What went wrong first is what is told.
+    await rm(unfinished, { recursive: true, force: true }).catch(() => {});
     throw error;
   }
 }
@@ -64,14 +65,18 @@ async function sweep(directory: string, untouchedMs: number, isMeant: (name: str
   }
 }
 
-/** To the disk; of a folder all that is in it. */
+/** Windows flushes only what is open for writing; elsewhere a file need not be this user's. */
+const flushable = process.platform === "win32" ? "r+" : "r";
+
+/** To the disk; of a folder all that is in it, of a link nothing. */
 async function flush(path: string): Promise<void> {
-  if ((await stat(path)).isDirectory()) {
+  const entry = await lstat(path);
+  if (entry.isSymbolicLink()) return;
+  if (entry.isDirectory()) {
     for (const name of await readdir(path)) await flush(join(path, name));
     return flushFolder(path);
   }
-  // Windows flushes only what is open for writing.
-  const handle = await open(path, "r+");
+  const handle = await open(path, flushable);
   try {
     await handle.sync();
   } finally {

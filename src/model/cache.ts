@@ -3,15 +3,32 @@
 import { access, mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { RerankError } from "../errors.js";
 import { produceAtomically, sweepUnfinished } from "../files/write-atomically.js";
+import { diskFailure } from "./hub-failures.js";
 
 /** XDG_CACHE_HOME, else ~/.cache; LOCALAPPDATA on Windows. Not created here. */
 export function cacheDirectory(
   environment: Readonly<Record<string, string | undefined>> = process.env,
   platform: NodeJS.Platform = process.platform,
+  home: () => string = homedir,
 ): string {
-  const chosen = platform === "win32" ? environment.LOCALAPPDATA : environment.XDG_CACHE_HOME;
-  return join(chosen || join(homedir(), ".cache"), "jina-reranker");
+  const variable = cacheVariable(platform);
+  return join(environment[variable] || join(homeFolder(variable, home), ".cache"), "jina-reranker");
+}
+
+function cacheVariable(platform: NodeJS.Platform): "LOCALAPPDATA" | "XDG_CACHE_HOME" {
+  return platform === "win32" ? "LOCALAPPDATA" : "XDG_CACHE_HOME";
+}
+
+/** Throws cache_not_writable, naming the variable that makes one needless, where this user has none, as in many containers. */
+export function homeFolder(variable: string, home: () => string = homedir): string {
+  try {
+    return home();
+  } catch (error) {
+    const message = `this user has no home folder for caches, and HOME is not set; set ${variable} to a folder that can be written to`;
+    throw new RerankError("cache_not_writable", message, { cause: error });
+  }
 }
 
 /**
@@ -33,7 +50,7 @@ export async function cachedDirectory(
     });
   } catch (error) {
     // Another process was faster: its folder is as good.
-    if (!(await exists(directory))) throw error;
+    if (!(await exists(directory))) throw diskFailure(error, directory, cacheVariable(process.platform));
   }
   return directory;
 }

@@ -4,14 +4,17 @@
  */
 
 import type { Hash } from "node:crypto";
-import { type FileHandle, mkdir, open, rename, rm, stat, statfs } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, lstat, mkdir, rename, rm, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Response } from "undici";
 import { RerankError } from "../errors.js";
+import { openToContinue, writeAt } from "../files/write-at.js";
 import { hashFile, mismatch, startHash } from "./checksum.js";
+import { isWebPage, printable } from "./hub-answers.js";
 import type { HubClient, RemoteFile } from "./hub-client.js";
-import { diskFailure } from "./hub-failures.js";
-import { retrying } from "./retry.js";
+import { diskFailure, notTheHub } from "./hub-failures.js";
+import { Passing, retrying } from "./retry.js";
 
 export interface DownloadEvents {
   /** Bytes of the file that are on disk. */
@@ -51,9 +54,9 @@ export async function download(client: HubClient, file: RemoteFile, blobPath: st
 }
 
 async function checkRoom(partial: string, { path, size }: RemoteFile): Promise<void> {
-  const present = await stat(partial).catch(() => undefined);
+  const present = await lstat(partial).catch(() => undefined);
   const { bavail, bsize } = await statfs(dirname(partial));
-  const missing = size - (present?.size ?? 0);
+  const missing = size - (present?.isFile() ? present.size : 0);
   if (missing <= bavail * bsize) return;
   const message = `${path} needs ${missing} bytes, ${bavail * bsize} are free in ${dirname(partial)}; make room, or choose another disk with HF_HUB_CACHE`;
   throw new RerankError("disk_full", message);
@@ -63,14 +66,19 @@ async function checkRoom(partial: string, { path, size }: RemoteFile): Promise<v
 async function receive(client: HubClient, file: RemoteFile, sink: Sink, progressed: () => void): Promise<void> {
   if (sink.bytes === file.size) return;
   const response = await client.content(file.url, sink.bytes);
-  // A server that knows no ranges sends all of it.
-  if (sink.bytes > 0 && response.status !== 206) await sink.restart();
-  await checkLength(response, file, sink.bytes);
+  const { host } = new URL(response.url || file.url);
+  let begun = false;
   for await (const chunk of contentOf(response, client, file.url)) {
-    await sink.write(chunk);
-    progressed();
+    if (!begun) await begin(response, chunk, file, sink);
+    begun = true;
+    if (sink.bytes + chunk.length > file.size) {
+      throw new RerankError("checksum_mismatch", `${file.path}: ${host} sends more than the ${file.size} bytes it announced`);
+    }
+    if (await sink.write(chunk)) progressed();
   }
-  if (sink.bytes < file.size) throw client.failure(new Error(`ended after ${sink.bytes} of ${file.size} bytes`), file.url);
+  if (sink.bytes === file.size) return;
+  const message = `${host} ended ${file.path} after ${sink.bytes} of ${file.size} bytes, and the connection with it`;
+  throw new Passing(new RerankError("hub_unreachable", message));
 }
 
 /** The body; an exception while reading it is the network's, one while writing it is not. */
@@ -82,14 +90,23 @@ async function* contentOf(response: Response, client: HubClient, url: string): A
   }
 }
 
+/** What is here already is given up only for what may be the file. */
+async function begin(response: Response, chunk: Uint8Array, file: RemoteFile, sink: Sink): Promise<void> {
+  const { host } = new URL(response.url || file.url);
+  // A server that knows no ranges sends all of it.
+  const fromStart = response.status !== 206;
+  if (fromStart && isWebPage(chunk)) throw notTheHub(host, `a web page (HTML) in place of ${file.path}`);
+  checkLength(response, file, fromStart ? 0 : sink.bytes);
+  if (fromStart && sink.bytes > 0) await sink.restart();
+}
+
 /** What the server says it sends must be the file from `start` to its end. */
-async function checkLength(response: Response, { path, size, url }: RemoteFile, start: number): Promise<void> {
+function checkLength(response: Response, { path, size, url }: RemoteFile, start: number): void {
   const header = response.headers.get(response.status === 206 ? "content-range" : "content-length");
   if (header === null) return;
   const expected = response.status === 206 ? `bytes ${start}-${size - 1}/${size}` : String(size);
   if (header === expected) return;
-  await response.body?.cancel();
-  const message = `${path}: ${new URL(response.url || url).host} sends ${header} bytes, expected ${expected}`;
+  const message = `${path}: ${new URL(response.url || url).host} sends ${printable(header)} bytes, expected ${expected}`;
   throw new RerankError("checksum_mismatch", message.replace("bytes bytes", "bytes"));
 }
 
@@ -100,6 +117,8 @@ class Sink {
   readonly #events: DownloadEvents;
   #hash: Hash;
   #bytes: number;
+  /** The most there ever was of it: a server that begins anew every time gets nowhere until it is past this. */
+  #furthest: number;
   /** Whether a part of it is an earlier process's. */
   #resumed = false;
 
@@ -109,11 +128,15 @@ class Sink {
     this.#events = events;
     this.#hash = hash;
     this.#bytes = bytes;
+    this.#furthest = bytes;
   }
 
-  /** Goes on from what is in the file, if that can be a part of it. */
+  /** Goes on from what is in the file, if that can be a part of it. A link is never followed: what it leads to is not ours. */
   static async open(path: string, file: RemoteFile, events: DownloadEvents): Promise<Sink> {
-    const handle = await open(path, "a");
+    const present = await lstat(path).catch(() => undefined);
+    if (present?.isSymbolicLink()) await rm(path);
+    // Windows has no such flag.
+    const handle = await openToContinue(path, constants.O_NOFOLLOW ?? 0);
     try {
       const { size: bytes } = await handle.stat();
       if (bytes > file.size) await handle.truncate(0);
@@ -125,6 +148,7 @@ class Sink {
         events.onBytes(read);
       });
       sink.#bytes = bytes;
+      sink.#furthest = bytes;
       sink.#resumed = true;
       return sink;
     } catch (error) {
@@ -145,12 +169,16 @@ class Sink {
     return this.#bytes === this.#file.size && this.#hash.copy().digest("hex") === this.#file.checksum.hex;
   }
 
-  async write(chunk: Uint8Array): Promise<void> {
+  /** Whether it brought the file further than it ever was. */
+  async write(chunk: Uint8Array): Promise<boolean> {
     this.#events.lost.throwIfAborted();
     this.#hash.update(chunk);
-    for (let at = 0; at < chunk.length; ) at += (await this.#handle.write(chunk, at)).bytesWritten;
+    await writeAt(this.#handle, chunk, this.#bytes);
     this.#bytes += chunk.length;
     this.#events.onBytes(this.#bytes);
+    const further = this.#bytes > this.#furthest;
+    this.#furthest = Math.max(this.#furthest, this.#bytes);
+    return further;
   }
 
   async restart(): Promise<void> {

@@ -5,15 +5,15 @@
 
 import { stat } from "node:fs/promises";
 import { RerankError } from "../errors.js";
-import { cachedModel, headCandidates, headName } from "./cached-files.js";
+import { cachedModel, headCandidates, headName, otherHead } from "./cached-files.js";
 import { download, partialPath } from "./download.js";
 import { commitPattern, HubCache, isFile } from "./hub-cache.js";
-import { HubClient, type ModelReference, type RemoteFile, type Revision } from "./hub-client.js";
+import { HubClient, type ModelReference, type RemoteFile } from "./hub-client.js";
 import type { HubEnvironment } from "./hub-environment.js";
 import { diskFailure } from "./hub-failures.js";
 import { withLock } from "./lock.js";
-import { licenceNotice } from "./official.js";
-import { networkPatience, type Patience } from "./retry.js";
+import { licenceNotice, officialRepository } from "./official.js";
+import { briefly, networkPatience, type Patience } from "./retry.js";
 import { type Transfer, TransferMeter } from "./transfer.js";
 import { remember, unverified } from "./verified.js";
 
@@ -29,6 +29,8 @@ export interface FetchOptions {
   readonly signal?: AbortSignal;
   /** False when the score head is somewhere else. */
   readonly withHead: boolean;
+  /** Whether this GGUF has the official model's shape, so that its head may be taken where the repository has none. */
+  readonly fitsOfficialHead: (modelPath: string) => boolean | Promise<boolean>;
   readonly onTransfer: (transfer: Transfer) => void;
   /** Things to know, each in one line: the licence, what is tried again, that a wrong file was removed. */
   readonly onNotice: (notice: string) => void;
@@ -39,52 +41,102 @@ export async function fetchModel(
   reference: ModelReference,
   options: FetchOptions,
 ): Promise<FetchedModel> {
-  const cache = new HubCache(environment.cacheDirectory, reference.repository);
   if (environment.offline) {
-    const found = await fromCache(cache, reference, options);
+    const found = await fromCache(environment, reference, options);
     if (found) return found;
     throw notCached(environment, reference);
   }
   // A commit never changes: with its files here there is nothing to ask. Wrong ones are fetched again below.
   if (commitPattern.test(reference.revision)) {
-    const found = await fromCache(cache, reference, options).catch(() => undefined);
+    const found = await fromCache(environment, reference, options).catch(() => undefined);
     if (found) return found;
   }
-  await using client = new HubClient(environment, reference, { patience: networkPatience, ...options });
-  let revision: Revision;
+  const persistence = { patience: networkPatience, ...options };
+  const cached = await cachedModel(environment.cacheDirectory, reference, options.withHead);
+  const asking = cached ? briefly(persistence.patience) : persistence.patience;
+  await using client = new HubClient(environment, reference, persistence, asking);
+  await using otherClient = new HubClient(environment, otherHead(reference), persistence, asking);
+  let wanted: Wanted;
   try {
-    revision = await client.revision();
+    wanted = await ask(client, otherClient, reference, options.withHead);
   } catch (error) {
     // What is in the cache was verified against what the hub said then; a hub that is away now is no reason not to start.
     const away = error instanceof RerankError && (error.code === "hub_unreachable" || error.code === "hub_unavailable");
-    const found = away ? await fromCache(cache, reference, options) : undefined;
+    const found = away ? await fromCache(environment, reference, options) : undefined;
     if (!found) throw error;
     options.onNotice(`${error instanceof Error ? error.message : String(error)}; using the files in the cache`);
     return found;
   }
-  const paths = wanted(reference, options.withHead, revision.paths);
-  const files = await client.files(revision, paths);
-  const total = files.reduce((sum, { size }) => sum + size, 0);
-  const meter = new TransferMeter(total, options.onTransfer);
-  const fetching = { ...{ cache, client, meter, commit: revision.commit }, ...options };
-  const say = once(() => options.onNotice(licenceNotice(reference.repository, environment.endpoint)));
+  const files = wanted.head ? [wanted.head, wanted.model] : [wanted.model];
+  const meter = new TransferMeter(
+    files.reduce((sum, { file }) => sum + file.size, 0),
+    options.onTransfer,
+  );
+  const say = once((repository: string) => options.onNotice(licenceNotice(repository, environment.endpoint)));
   const ready: string[] = [];
   // The score head first: what is wrong with the repository shows before a gigabyte came.
-  for (const file of [...files].reverse()) {
-    ready.unshift(await settle(file, fetching, say));
+  for (const { client, commit, file } of files) {
+    const { repository, revision } = client.reference;
+    const cache = new HubCache(environment.cacheDirectory, repository);
+    ready.unshift(await settle(file, { cache, client, meter, commit, ...options }, () => say(repository)));
     meter.finish(file.size);
+    // Needed offline only, and a cache with all the files may be one that is not ours to write to.
+    await cache.setCommit(revision, commit).catch(() => {});
   }
-  // Needed offline only, and a cache with all the files may be one that is not ours to write to.
-  await cache.setCommit(reference.revision, revision.commit).catch(() => {});
   const [modelPath = "", headPath] = ready;
-  return { modelPath, headPath, commit: revision.commit };
+  if (wanted.borrowed) await requireFit(modelPath, reference, options);
+  return { modelPath, headPath, commit: wanted.model.commit };
 }
 
-/** The paths in the repository. */
-function wanted(reference: ModelReference, withHead: boolean, present: readonly string[]): readonly string[] {
-  if (!withHead) return [reference.file];
-  const head = headCandidates(reference).find((candidate) => present.includes(candidate));
-  return [reference.file, head ?? headName];
+interface WantedFile {
+  readonly client: HubClient;
+  readonly commit: string;
+  readonly file: RemoteFile;
+}
+
+interface Wanted {
+  readonly model: WantedFile;
+  /** undefined = it is somewhere else. */
+  readonly head: WantedFile | undefined;
+  /** Whether the head is the official one for want of its own. */
+  readonly borrowed: boolean;
+}
+
+/** What is to be fetched, from where, as the hub tells it. */
+async function ask(client: HubClient, other: HubClient, reference: ModelReference, withHead: boolean): Promise<Wanted> {
+  const revision = await client.revision();
+  const { commit, paths } = revision;
+  const own = withHead ? headCandidates(reference).find((candidate) => paths.includes(candidate)) : undefined;
+  const [model, head] = await client.files(revision, own === undefined ? [reference.file] : [reference.file, own]);
+  if (!model) throw new Error("the hub client gave fewer files than it was asked for");
+  const wanted = { model: { client, commit, file: model }, head: head && { client, commit, file: head }, borrowed: false };
+  if (!withHead || head) return wanted;
+  return { ...wanted, head: await askForHead(other, reference), borrowed: reference.headRepository === undefined };
+}
+
+async function askForHead(client: HubClient, { repository, headRepository }: ModelReference): Promise<WantedFile> {
+  try {
+    const revision = await client.revision();
+    const [file] = await client.files(revision, [headName]);
+    if (!file) throw new Error("the hub client gave no file");
+    return { client, commit: revision.commit, file };
+  } catch (error) {
+    if (headRepository !== undefined || !(error instanceof RerankError)) throw error;
+    const message = `${repository} has no ${headName}, and the official one could not be had: ${error.message}. HEAD_ID names another repository that has it, HEAD_PATH a file`;
+    throw new RerankError(error.code, message, { cause: error });
+  }
+}
+
+/** Throws hub_not_found unless the official head belongs to a model of this shape. */
+async function requireFit(modelPath: string, { repository, file }: ModelReference, options: FetchOptions): Promise<void> {
+  if (await options.fitsOfficialHead(modelPath)) {
+    options.onNotice(
+      `${repository} has no ${headName}; that of ${officialRepository} is used, as ${file} has the shape of jina-reranker-m0`,
+    );
+    return;
+  }
+  const message = `${repository} has no ${headName}, and the official one does not belong to ${file}, which has not the shape of jina-reranker-m0. Set HEAD_ID to the repository that has its score head, or HEAD_PATH to the file`;
+  throw new RerankError("hub_not_found", message);
 }
 
 interface Fetching extends FetchOptions {
@@ -117,9 +169,10 @@ async function settle(file: RemoteFile, fetching: Fetching, onFetch: () => void)
       if (!(await isFile(blob))) {
         onFetch();
         await download(client, file, blob, { lost, onBytes: (bytes) => meter.update("fetching", file.path, bytes) });
-        await remember(blob, file);
       }
-      return cache.link(file.checksum, commit, file.path);
+      const linked = await cache.link(file.checksum, commit, file.path);
+      await remember(linked, file);
+      return linked;
     });
   } catch (error) {
     throw error instanceof RerankError || client.persistence.signal?.aborted ? error : diskFailure(error, blob);
@@ -149,10 +202,14 @@ function counted(meter: TransferMeter, name: string): (bytes: number) => void {
 }
 
 /** What the cache has, verified as far as can be known without the hub; undefined = not all of it. Removes nothing. */
-async function fromCache(cache: HubCache, reference: ModelReference, options: FetchOptions): Promise<FetchedModel | undefined> {
-  const found = await cachedModel(cache, reference, options.withHead);
+async function fromCache(
+  { cacheDirectory }: HubEnvironment,
+  reference: ModelReference,
+  options: FetchOptions,
+): Promise<FetchedModel | undefined> {
+  const found = await cachedModel(cacheDirectory, reference, options.withHead);
   if (!found) return undefined;
-  const { commit, model, head } = found;
+  const { commit, model, head, borrowed } = found;
   const files = head ? [head, model] : [model];
   const total = files.reduce((sum, { expected }) => sum + (expected?.size ?? 0), 0);
   const meter = new TransferMeter(total, options.onTransfer);
@@ -162,18 +219,24 @@ async function fromCache(cache: HubCache, reference: ModelReference, options: Fe
     if (error) throw error;
     meter.finish(expected.size);
   }
+  if (borrowed) await requireFit(model.path, reference, options);
   return { modelPath: model.path, headPath: head?.path, commit };
 }
 
-function notCached({ cacheDirectory }: HubEnvironment, { repository, file, revision }: ModelReference): RerankError {
-  const what = `${file} and ${headName} of ${repository} at ${revision} are not both in the cache ${cacheDirectory}`;
+function notCached(
+  { cacheDirectory }: HubEnvironment,
+  { repository, file, revision, headRepository }: ModelReference,
+): RerankError {
+  const from = headRepository === undefined ? "" : ` (its head from ${headRepository})`;
+  const what = `${file} and ${headName} of ${repository}${from} at ${revision} are not both in the cache ${cacheDirectory}`;
   return new RerankError("not_cached", `${what}, and HF_HUB_OFFLINE forbids to ask the hub`);
 }
 
-function once(action: () => void): () => void {
-  let done = false;
-  return () => {
-    if (!done) action();
-    done = true;
+/** Calls `action` once for each value. */
+function once(action: (value: string) => void): (value: string) => void {
+  const done = new Set<string>();
+  return (value) => {
+    if (!done.has(value)) action(value);
+    done.add(value);
   };
 }

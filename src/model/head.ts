@@ -3,6 +3,7 @@
 import { readFile, stat } from "node:fs/promises";
 import type { ScoreHead } from "../../binding.js";
 import { RerankError } from "../errors.js";
+import { folderInstead, mistakenFor } from "./local-file.js";
 import { maximumBytes, type NpyArray, readNpz } from "./npz.js";
 
 const names = ["W1", "b1", "W2", "b2", "logit_bias"] as const;
@@ -47,10 +48,15 @@ function tuple(shape: readonly number[]): string {
 
 async function read(path: string): Promise<Uint8Array> {
   try {
-    const { size } = await stat(path);
+    const found = await stat(path);
+    if (found.isDirectory()) throw new Error(await folderInstead(path, ".npz"));
+    const { size } = found;
     // Someone named the GGUF: gigabytes are not read to find that out.
     if (size > maximumBytes) throw new Error(`${size} bytes, at most ${maximumBytes} are read: is it the score head?`);
-    return await readFile(path);
+    const bytes = await readFile(path);
+    const mistaken = mistakenFor(bytes);
+    if (mistaken !== undefined) throw new Error(mistaken);
+    return bytes;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") {
       const where = "the score head is looked for beside the GGUF, or where headPath says";

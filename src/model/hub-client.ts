@@ -8,19 +8,25 @@ import { modelInfo, pathsInfo } from "@huggingface/hub";
 import { Agent, type Dispatcher, EnvHttpProxyAgent, type Response, fetch as send } from "undici";
 import { RerankError } from "../errors.js";
 import { nearest } from "../nearest.js";
-import { type Expected, mismatch } from "./checksum.js";
+import { type Checksum, checksumNamed, type Expected, mismatch } from "./checksum.js";
+import { maximumAnswerBytes, PathsAnswer, parseAnswer, printable, RevisionAnswer, readBounded } from "./hub-answers.js";
 import type { HubEnvironment } from "./hub-environment.js";
-import { networkFailure, refusal } from "./hub-failures.js";
+import { networkFailure, notTheHub, refusal } from "./hub-failures.js";
 import { pinnedFile } from "./official.js";
-import { Passing, type Persistence, retrying } from "./retry.js";
+import { Passing, type Patience, type Persistence, retrying } from "./retry.js";
 
-export interface ModelReference {
+export interface RepositoryReference {
   /** `org/name`. */
   readonly repository: string;
-  /** The GGUF's path in it. */
-  readonly file: string;
   /** A branch, a tag or a commit. */
   readonly revision: string;
+}
+
+export interface ModelReference extends RepositoryReference {
+  /** The GGUF's path in it. */
+  readonly file: string;
+  /** Where the score head is taken from; undefined = the same, or the official one where it has none. */
+  readonly headRepository: string | undefined;
 }
 
 export interface RemoteFile extends Expected {
@@ -41,25 +47,30 @@ interface Sent {
 
 /** Milliseconds without a byte after which a connection counts as broken. */
 const silenceMs = 30_000;
+/** Of a repository's files in a message. */
+const maximumListed = 40;
 
 export class HubClient implements AsyncDisposable {
   readonly persistence: Persistence;
+  readonly #asking: Patience;
   readonly #environment: HubEnvironment;
-  readonly #reference: ModelReference;
+  readonly reference: RepositoryReference;
   readonly #dispatcher: Dispatcher;
 
-  constructor(environment: HubEnvironment, reference: ModelReference, persistence: Persistence) {
+  /** `asking` is the patience with the API, that of `persistence` is for content. */
+  constructor(environment: HubEnvironment, reference: RepositoryReference, persistence: Persistence, asking: Patience) {
     this.#environment = environment;
-    this.#reference = reference;
+    this.reference = reference;
     this.persistence = persistence;
+    this.#asking = asking;
     this.#dispatcher = dispatcher();
   }
 
   /** What the revision is now. */
   async revision(): Promise<Revision> {
-    const { repository, revision } = this.#reference;
+    const { repository, revision } = this.reference;
     const { sha, filePaths } = await modelInfo({
-      ...this.#asked(),
+      ...this.#asked(RevisionAnswer),
       name: repository,
       revision,
       additionalFields: ["sha", "filePaths"],
@@ -69,9 +80,9 @@ export class HubClient implements AsyncDisposable {
 
   /** Throws hub_not_found when one is missing, checksum_mismatch when the hub's checksum is not the published file's. */
   async files({ commit, paths: known }: Revision, paths: readonly string[]): Promise<readonly RemoteFile[]> {
-    const { repository } = this.#reference;
+    const { repository } = this.reference;
     const found = await pathsInfo({
-      ...this.#asked(),
+      ...this.#asked(PathsAnswer),
       repo: { type: "model", name: repository },
       revision: commit,
       paths: [...paths],
@@ -79,11 +90,11 @@ export class HubClient implements AsyncDisposable {
     return paths.map((path) => {
       const info = found.find((candidate) => candidate.path === path && candidate.type === "file");
       if (!info) throw this.#missing(path, known);
-      const { size, lfs, oid = "" } = info;
+      const { size, lfs, oid } = info;
       const file: RemoteFile = {
         path,
         size: lfs?.size ?? size,
-        checksum: lfs ? { algorithm: "sha256", hex: lfs.oid } : { algorithm: "git-sha1", hex: oid },
+        checksum: this.#checksum(path, lfs?.oid ?? oid),
         url: `${this.#environment.endpoint}/${repository}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`,
       };
       const pinned = pinnedFile(repository, path);
@@ -105,32 +116,57 @@ export class HubClient implements AsyncDisposable {
     await this.#dispatcher.destroy();
   }
 
-  /** Where the official client asks, and with what. The token is not given to it: it takes only those that begin with hf_. */
-  #asked() {
+  /**
+   * Where the official client asks, and with what; it sees only answers of `schema`. The token is not given to it: it takes only
+   * those that begin with hf_.
+   */
+  #asked(schema: typeof RevisionAnswer | typeof PathsAnswer) {
     const fetch: typeof globalThis.fetch = async (input, { method = "GET", headers, body } = {}) => {
       // All that the official client sends.
       const request = { method, headers: [...new Headers(headers)], ...(typeof body === "string" && { body }) };
-      return retrying(this.persistence, () => this.#once(String(input), request));
+      const persistence = { ...this.persistence, patience: this.#asking };
+      const text = await retrying(persistence, () => this.#answer(String(input), request, schema));
+      return new globalThis.Response(text, { headers: { "content-type": "application/json" } });
     };
     return { hubUrl: this.#environment.endpoint, fetch };
   }
 
-  async #once(url: string, init: Sent): Promise<Response> {
-    const { endpoint, token } = this.#environment;
+  /** One answer of the API, whole and of the form it must have. */
+  async #answer(url: string, request: Sent, schema: typeof RevisionAnswer | typeof PathsAnswer): Promise<string> {
+    const { answerMs } = this.#asking;
+    const response = await this.#once(url, request, AbortSignal.timeout(answerMs));
+    try {
+      const text = await readBounded(response, maximumAnswerBytes, answerMs);
+      parseAnswer(schema, text);
+      return text;
+    } catch (error) {
+      throw this.failure(error, response.url || url);
+    }
+  }
+
+  async #once(url: string, init: Sent, limit?: AbortSignal): Promise<Response> {
+    const { endpoint, authorization } = this.#environment;
     const headers = new Headers(init.headers);
     headers.set("user-agent", userAgent);
     // Redirects to another host lose it: that is fetch's rule, and a test's.
-    const trusted = token !== undefined && new URL(url).origin === new URL(endpoint).origin;
-    if (trusted) headers.set("authorization", `Bearer ${token}`);
+    const sent = new URL(url).origin === new URL(endpoint).origin ? authorization : undefined;
+    if (sent !== undefined) headers.set("authorization", sent);
+    const signals = [this.persistence.signal, limit].filter((signal) => signal !== undefined);
     let response: Response;
     try {
-      const { signal } = this.persistence;
-      response = await send(url, { ...init, ...(signal && { signal }), headers: [...headers], dispatcher: this.#dispatcher });
+      const dispatcher = this.#dispatcher;
+      response = await send(url, { ...init, signal: AbortSignal.any(signals), headers: [...headers], dispatcher });
     } catch (error) {
       throw this.failure(error, url);
     }
     if (response.ok) return response;
-    throw await refusal(response, { ...this.#reference, endpoint, url, token: trusted });
+    throw await refusal(response, { ...this.reference, endpoint, url, token: sent?.replace(/^\w+ /, "") });
+  }
+
+  #checksum(path: string, name: string | undefined): Checksum {
+    const checksum = name === undefined ? undefined : checksumNamed(name);
+    if (checksum) return checksum;
+    throw notTheHub(new URL(this.#environment.endpoint).host, `no checksum for ${path}`);
   }
 
   /** What an exception of a request, or of reading its body, means. */
@@ -141,10 +177,13 @@ export class HubClient implements AsyncDisposable {
 
   #missing(path: string, known: readonly string[]): RerankError {
     const ending = path.slice(path.lastIndexOf("."));
-    const similar = known.filter((name) => name.toLowerCase().endsWith(ending.toLowerCase()));
+    const similar = known
+      .filter((name) => name.toLowerCase().endsWith(ending.toLowerCase()))
+      .map((name) => printable(name))
+      .slice(0, maximumListed);
     const guess = nearest(path, similar);
     const listed = similar.length > 0 ? `it has ${similar.join(", ")}` : `it has no ${ending} file`;
-    const message = `${this.#reference.repository} has no ${path} at ${this.#reference.revision}; ${listed}`;
+    const message = `${this.reference.repository} has no ${path} at ${this.reference.revision}; ${listed}`;
     return new RerankError("hub_not_found", guess === undefined ? message : `${message}. Did you mean ${guess}?`);
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Response } from "undici";
 import { RerankError } from "../errors.js";
+import { printable, readBounded, WrongAnswer } from "./hub-answers.js";
 import { Passing, retryAfterMs } from "./retry.js";
 
 export interface Asked {
@@ -10,15 +11,16 @@ export interface Asked {
   /** The branch, tag or commit asked for. */
   readonly revision: string;
   readonly url: string;
-  /** Whether a token was sent. */
-  readonly token: boolean;
+  /** The token that was sent; undefined = none was. */
+  readonly token: string | undefined;
 }
 
 /** What an answer that is not ok means. */
 export async function refusal(response: Response, asked: Asked): Promise<RerankError | Passing> {
   const { status } = response;
   const code = response.headers.get("x-error-code") ?? "";
-  const said = await saidBy(response);
+  // A server may repeat what it was sent.
+  const said = (await saidBy(response)).replaceAll(asked.token ?? /(?!)/g, "…");
   const from = `${new URL(response.url || asked.url).host} answered ${status}${said && ` (${said})`}`;
   const { endpoint, repository, revision, token } = asked;
   // The storage host that the hub sent us to: it knows no tokens and no repositories.
@@ -30,22 +32,31 @@ export async function refusal(response: Response, asked: Asked): Promise<RerankE
   }
   const tokenPage = `${endpoint}/settings/tokens`;
   if (status === 403 || code === "GatedRepo") {
-    const message = `${from}: ${repository} may not be read${token ? " with this token" : ""}. If it is gated, accept its conditions at ${endpoint}/${repository} and set HF_TOKEN to a token of that account (${tokenPage})`;
+    const message = `${from}: ${repository} may not be read${token === undefined ? "" : " with this token"}. If it is gated, accept its conditions at ${endpoint}/${repository} and set HF_TOKEN to a token of that account (${tokenPage})`;
     return new RerankError("hub_forbidden", message);
   }
   if (status === 401) {
-    const why = token ? "the token (HF_TOKEN, or the file token in HF_HOME) is not valid, or" : "HF_TOKEN is not set, and";
+    const why =
+      token === undefined ? "HF_TOKEN is not set, and" : "the token (HF_TOKEN, or the file token in HF_HOME) is not valid, or";
     const message = `${from}: ${why} ${repository} does not exist or is private. Check MODEL_ID, and set HF_TOKEN (${tokenPage})`;
     return new RerankError("hub_unauthorized", message);
   }
   if (code === "RevisionNotFound") {
     return new RerankError("hub_not_found", `${from}: ${repository} has no revision ${revision}; check MODEL_REVISION`);
   }
+  if (
+    (status === 404 || status === 405 || status === 501) &&
+    code === "" &&
+    new URL(asked.url).pathname.includes("/paths-info/")
+  ) {
+    const message = `${from}: ${endpoint} has no paths-info, the route that tells sizes and checksums, without which no file is taken. Set HF_ENDPOINT to a mirror with the whole API, or fetch the files by hand and set MODEL_PATH`;
+    return new RerankError("hub_unavailable", message);
+  }
   if (status === 404) return new RerankError("hub_not_found", `${from}: no ${asked.url}; check MODEL_ID and HF_ENDPOINT`);
   if (status === 429) {
     const afterMs = retryAfterMs(response.headers.get("retry-after"));
     const when = afterMs === undefined ? "later" : `in ${Math.ceil(afterMs / 1000)} s`;
-    const advice = `too many requests; try again ${when}${token ? "" : ", or set HF_TOKEN, which raises the limit"}`;
+    const advice = `too many requests; try again ${when}${token === undefined ? ", or set HF_TOKEN, which raises the limit" : ""}`;
     return passing(new RerankError("hub_unavailable", `${from}: ${advice}`), afterMs);
   }
   if (status === 408 || status >= 500) {
@@ -66,8 +77,14 @@ const rarelyPasses = new Set(["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ENETUNR
 export function networkFailure(error: unknown, url: string): Error {
   const cause = deepest(error);
   const code = codeOf(cause) ?? codeOf(error);
-  const reason = `${code ? `${code}: ` : ""}${cause instanceof Error ? cause.message : String(cause)}`;
-  const message = `${new URL(url).host} could not be reached, or the connection broke (${reason})`;
+  const { host } = new URL(url);
+  if (cause instanceof WrongAnswer) return notTheHub(host, cause.message);
+  const reason = printable(`${code ? `${code}: ` : ""}${cause instanceof Error ? cause.message : String(cause)}`);
+  const message = `${host} could not be reached, or the connection broke (${reason})`;
+  // Redirects in a circle, or to what is no address: those are not the network's faults.
+  if (/redirect|location|URL scheme/i.test(reason)) {
+    return new RerankError("hub_unavailable", `${host} redirects to nowhere (${reason}); check HF_ENDPOINT`, { cause: error });
+  }
   // A certificate does not get better by asking again.
   if (code !== undefined && /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/.test(code)) {
     const advice = "if a proxy of yours signs for it, set NODE_EXTRA_CA_CERTS to the certificate of its authority";
@@ -86,15 +103,20 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
+/** What was answered is no answer of a hub. */
+export function notTheHub(host: string, what: string): RerankError {
+  const advice = "a login page, a proxy or a mirror of another kind? Check HF_ENDPOINT";
+  return new RerankError("hub_unavailable", `${host} answered with ${what}: ${advice}`);
+}
+
+const maximumRefusalBytes = 64 * 1024;
+const refusalMs = 10_000;
+
 /** The hub's own words, in one line. */
 async function saidBy(response: Response): Promise<string> {
   const header = response.headers.get("x-error-message");
-  const text = await response.text().catch(() => "");
-  const said = header ?? jsonError(text) ?? "";
-  return said
-    .replace(/[\s\p{C}]+/gu, " ")
-    .trim()
-    .slice(0, 200);
+  const text = await readBounded(response, maximumRefusalBytes, refusalMs).catch(() => "");
+  return printable(header ?? jsonError(text) ?? "");
 }
 
 function jsonError(text: string): string | undefined {

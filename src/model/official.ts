@@ -1,6 +1,6 @@
 /** What is known of the published files: nothing else is taken for them, whoever serves it. */
 
-import type { EngineInfo } from "../../binding.js";
+import type { EngineInfo, WeightsInfo } from "../../binding.js";
 import { RerankError } from "../errors.js";
 import type { Checksum } from "./checksum.js";
 
@@ -51,6 +51,11 @@ export function licenceNotice(repository: string, endpoint: string): string {
 }
 
 const figures = { layers: 28, embeddingLength: 1536, vocabularySize: 151_936 } as const;
+
+/** Whether a GGUF's tensors are those of jina-reranker-m0, in whatever quantisation: then the official head fits them. */
+export function hasOfficialShape({ layers, embeddingParameters }: Pick<WeightsInfo, "layers" | "embeddingParameters">): boolean {
+  return layers === figures.layers && embeddingParameters === figures.embeddingLength * figures.vocabularySize;
+}
 
 /** Throws model_invalid when a model of the official repository is not the published architecture. */
 export function checkFigures(info: Pick<EngineInfo, keyof typeof figures>, path: string): void {

@@ -10,9 +10,16 @@ export interface Patience {
   readonly firstDelayMs: number;
   /** The longest that a server's Retry-After is waited for; longer ones end it. */
   readonly longestDelayMs: number;
+  /** The longest that one answer of the hub's API may take, from the connection to its last byte. Content has no such limit. */
+  readonly answerMs: number;
 }
 
-export const networkPatience: Patience = { attempts: 5, firstDelayMs: 500, longestDelayMs: 120_000 };
+export const networkPatience: Patience = { attempts: 5, firstDelayMs: 500, longestDelayMs: 120_000, answerMs: 60_000 };
+
+/** Where the files are in the cache: a network that drops packets must not hold up every start. */
+export function briefly(patience: Patience): Patience {
+  return { ...patience, attempts: 1, answerMs: Math.min(patience.answerMs, 5000) };
+}
 
 export interface Persistence {
   readonly patience: Patience;

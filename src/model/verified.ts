@@ -23,14 +23,21 @@ export async function unverified(
 }
 
 export async function remember(path: string, expected: Expected): Promise<void> {
-  const record = recordPath(expected);
-  // Only a saving of time: where it cannot be kept, the next start reads the file again.
-  await writeAtomically(record, await identity(path)).catch(() => {});
+  try {
+    await writeAtomically(recordPath(expected), await identity(path));
+  } catch {
+    // Only a saving of time: where it cannot be kept, the next start reads the file again.
+  }
 }
 
 async function isKnown(path: string, expected: Expected): Promise<boolean> {
-  const recorded = await readFile(recordPath(expected), "utf8").catch(() => undefined);
-  return recorded !== undefined && recorded === (await identity(path));
+  let recorded: string;
+  try {
+    recorded = await readFile(recordPath(expected), "utf8");
+  } catch {
+    return false;
+  }
+  return recorded === (await identity(path));
 }
 
 function recordPath({ checksum }: Expected): string {

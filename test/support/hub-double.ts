@@ -22,6 +22,8 @@ export interface HubRequest {
 
 /** What to do instead of answering as the hub does. */
 export type Fault =
+  /** Whatever this writes. */
+  | { readonly respond: (response: ServerResponse) => void | Promise<void> }
   | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly message?: string }
   /** Content only: this many bytes of it, then the connection is cut, or left open without another byte. */
   | { readonly cutAfter: number }
@@ -103,6 +105,10 @@ export async function startHub(): Promise<HubDouble> {
     const record: HubRequest = { host, method: request.method ?? "GET", path, headers: request.headers, bytes: 0 };
     requests.push(record);
     const fault = double.fault(record);
+    if (fault && "respond" in fault) {
+      await fault.respond(response);
+      return;
+    }
     if (fault && "status" in fault) {
       response.writeHead(fault.status, { "content-type": "application/json", ...fault.headers });
       response.end(JSON.stringify({ error: fault.message ?? `status ${fault.status}` }));

@@ -20,6 +20,8 @@ export const headSize = 100_000;
 export interface HubTest extends AsyncDisposable {
   readonly hub: HubDouble;
   readonly model: HubFile;
+  /** The cache is in it, and where verified files are remembered. */
+  readonly root: string;
   readonly cacheDirectory: string;
   readonly environment: HubEnvironment;
   readonly notices: string[];
@@ -57,22 +59,23 @@ export async function hubTest(): Promise<HubTest> {
   // Where verified files are remembered.
   process.env.XDG_CACHE_HOME = join(root, "xdg");
   const cacheDirectory = join(root, "hub");
-  const environment: HubEnvironment = { endpoint: hub.url, token: undefined, cacheDirectory, offline: false };
+  const environment: HubEnvironment = { endpoint: hub.url, authorization: undefined, cacheDirectory, offline: false };
   const notices: string[] = [];
   const transfers: Transfer[] = [];
   const fetch: HubTest["fetch"] = (change, reference, options) =>
     fetchModel(
       { ...environment, ...change },
-      { repository, file: modelFile, revision: "main", ...reference },
+      { repository, file: modelFile, revision: "main", headRepository: undefined, ...reference },
       {
-        ...{ withHead: true, patience: { attempts: 3, firstDelayMs: 1, longestDelayMs: 2000 } },
+        ...{ withHead: true, patience: { attempts: 3, firstDelayMs: 1, longestDelayMs: 2000, answerMs: 20_000 } },
+        fitsOfficialHead: () => false,
         onTransfer: (transfer) => void transfers.push(transfer),
         onNotice: (notice) => void notices.push(notice),
         ...options,
       },
     );
   return {
-    ...{ hub, model, cacheDirectory, environment, notices, transfers, fetch },
+    ...{ hub, model, root, cacheDirectory, environment, notices, transfers, fetch },
     async failure(...request) {
       const outcome = await fetch(...request).catch((error: unknown) => error);
       if (outcome instanceof Error && outcome.name === "RerankError") return outcome as RerankError;
