@@ -2,9 +2,10 @@
 
 import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { syncBuiltinESMExports } from "node:module";
+import os, { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { unfinishedPath } from "../src/files/write-atomically.js";
 import { readScoreHead } from "../src/model/head.js";
 import { produceRecorded, recordPath } from "../src/model/recorded-file.js";
@@ -213,6 +214,26 @@ describe("auto", () => {
     for (const path of [...left, partial]) await utimes(path, yesterday, yesterday);
     await scored("auto");
     expect([await readdir(timings()), await readdir(converted())]).toEqual([[], []]);
+  });
+
+  it("needs no cache folder for a small model, as where a user has no home", async () => {
+    delete process.env.XDG_CACHE_HOME;
+    const home = vi.spyOn(os, "homedir").mockImplementation(() => {
+      throw new Error("uv_os_homedir returned ENOENT");
+    });
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      home.mockRestore();
+      syncBuiltinESMExports();
+    });
+    const options = await engineOptions();
+    for (const wanted of ["auto", "file"] as const) {
+      expect(await choosePrecision(options, wanted, silent)).toMatchObject({
+        precision: "file",
+        reason: expect.stringMatching(/small|PRECISION=file/),
+      });
+    }
+    expect(home).toHaveBeenCalled();
   });
 
   it("stays with the file and says why where the cache cannot be written", async () => {

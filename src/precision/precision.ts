@@ -49,8 +49,7 @@ export async function choosePrecision(
   worthTiming = smallestBytes,
 ): Promise<PrecisionChoice> {
   const { modelPath } = options;
-  await sweepUnfinished(convertedDirectory());
-  await sweepUnfinished(timingDirectory());
+  await sweep();
   if (wanted === "file") return { precision: "file", modelPath, reason: "PRECISION=file" };
   if (wanted !== "auto") return { ...(await convert(options, wanted, events)), reason: `PRECISION=${wanted}` };
   try {
@@ -59,6 +58,18 @@ export async function choosePrecision(
     const why = error instanceof Error ? error.message : String(error);
     return { precision: "file", modelPath, reason: `no other could be tried: ${why}` };
   }
+}
+
+/** Removes what runs that were killed have left. */
+async function sweep(): Promise<void> {
+  let directories: string[];
+  try {
+    directories = [convertedDirectory(), timingDirectory()];
+  } catch {
+    // A user without a home has no cache folder: there is nothing in it, and who needs one says what to do.
+    return;
+  }
+  for (const directory of directories) await sweepUnfinished(directory);
 }
 
 async function fastest(options: EngineOptions, events: PrecisionEvents, worthTiming: number): Promise<PrecisionChoice> {
