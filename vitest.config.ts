@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    // A loop over a list that is empty asserts nothing, and would pass.
+    expect: { requireAssertions: true },
     // Real models are written and loaded, real servers started: slow on a busy machine, and never a reason to fail.
     testTimeout: 300_000,
     hookTimeout: 300_000,

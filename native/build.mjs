@@ -13,6 +13,7 @@ import { availableParallelism } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { llamaDirectory, materialise, needsGit } from "../vendor/materialise.mjs";
+import { progressReporter } from "./build-progress.mjs";
 import { contentHash, filesBelow, readStamp } from "./content-hash.mjs";
 import { cpuDefinitions } from "./cpu-features.mjs";
 
@@ -101,31 +102,12 @@ function configureArguments(buildDirectory, definitions) {
   return [...(generator ? ["--generator", generator] : []), "--", ...extra, ...definitions];
 }
 
-/** Shows how far a build is: on a terminal one line that moves, elsewhere a line every half minute. */
-function progressReporter(log) {
-  const terminal = process.stderr.isTTY;
-  const interval = terminal ? 200 : 30_000;
-  let shown = Date.now();
-  return {
-    line(text) {
-      const percent = text.match(/^\[\s*(\d+)%\]/)?.[1];
-      const count = text.match(/^\[(\d+)\/(\d+)\]/);
-      const done = percent ?? (count && Math.floor((100 * Number(count[1])) / Number(count[2])));
-      if (done === undefined || done === null || Date.now() - shown < interval) return;
-      shown = Date.now();
-      if (terminal) process.stderr.write(`\r  [${String(done).padStart(3)}%]`);
-      else log(`  [${String(done).padStart(3)}%]`);
-    },
-    end() {
-      if (terminal) process.stderr.write("\r        \r");
-    },
-  };
-}
-
 /** Runs one cmake-js command with its output in build.log. Rejects with the end of it. */
 async function run(args, stream, logPath, log) {
   const child = spawn(process.execPath, [cmakeJs(), ...args], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
-  const progress = progressReporter(log);
+  const terminal = process.stderr.isTTY === true;
+  const write = terminal ? (text) => process.stderr.write(text) : (text) => log(text.trimEnd());
+  const progress = progressReporter({ terminal, write });
   let kept = [];
   let rest = "";
   const take = (chunk) => {
@@ -189,7 +171,7 @@ export async function buildNative({
   mkdirSync(libraries, { recursive: true });
   rmSync(stampPath, { force: true });
   log(
-    `native build: ${first ? "llama.cpp and the addon, about 4 minutes on 2 cores, once" : "what has changed"} ` +
+    `native build: ${first ? "llama.cpp and the addon, once: 4 minutes on 2 idle cores, 6.5 on 2 busy ones" : "what has changed"} ` +
       `(${jobs} ${jobs === 1 ? "job" : "jobs"}, output in ${relative(root, logPath)})`,
   );
   const stream = createWriteStream(logPath);

@@ -4,10 +4,10 @@
  */
 
 import { loadAddon } from "./native/addon.js";
-import { prepareBackend } from "./native/backends.js";
+import { prepareBackendNow } from "./native/backends.js";
 import { readSettings } from "./settings.js";
 
 export const native = loadAddon().binding;
-prepareBackend(readSettings(["backend"], {}, process.env).backend);
+prepareBackendNow(readSettings(["backend"], {}, process.env).backend);
 
 export const { Engine, backends, inspect, loadBackend, loadBackends, quantize, setLogSink, version, whyNotLoadable } = native;

@@ -40,6 +40,7 @@ const optionNames = {
   scoreCacheMb: true,
   deduplicate: true,
   onProgress: true,
+  onNotice: true,
 } satisfies Record<keyof LoadOptions, true>;
 
 /** Throws invalid_option, naming the option, what was expected and what came. */
@@ -48,8 +49,9 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedOptions {
     throw new RerankError("invalid_option", `options: expected an object, got ${describe(options)}`);
   }
   refuseUnknown(Object.keys(options));
-  if (options.onProgress !== undefined && typeof options.onProgress !== "function") {
-    throw new RerankError("invalid_option", `onProgress: expected a function, got ${describe(options.onProgress)}`);
+  for (const name of ["onProgress", "onNotice"] as const) {
+    if (options[name] === undefined || typeof options[name] === "function") continue;
+    throw new RerankError("invalid_option", `${name}: expected a function, got ${describe(options[name])}`);
   }
   const modelPath = required("modelPath", settings.modelPath.kind, options.modelPath);
   const maxQueuedPairs = setting("maxQueuedPairs", settings.maxQueuedPairs, options.maxQueuedPairs);

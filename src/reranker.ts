@@ -11,6 +11,7 @@ import { readScoreHead } from "./model/head.js";
 import { requireModelFile } from "./model/local-file.js";
 import { prepareBackend } from "./native/backends.js";
 import { resolveLoadOptions } from "./options.js";
+import { loadOrSource } from "./precision/load-or-source.js";
 import { choosePrecision } from "./precision/precision.js";
 import { rank } from "./ranking.js";
 import type {
@@ -50,17 +51,18 @@ export class Reranker implements AsyncDisposable {
   static async load(options: LoadOptions): Promise<Reranker> {
     const { headPath, maxDocuments, precision, gpus, ...resolved } = resolveLoadOptions(options);
     const report = options.onProgress ?? (() => {});
+    const onNotice = options.onNotice ?? ((notice: string) => process.emitWarning(notice, "RerankWarning"));
     // First: a wrong model path would otherwise be reported as a missing head beside it.
     await requireModelFile(resolved.modelPath);
     const engineOptions = { ...resolved, head: await readScoreHead(headPath) };
-    prepareBackend(resolved.gpuLayers === 0 ? "cpu" : resolved.backend);
+    await prepareBackend(resolved.gpuLayers === 0 ? "cpu" : resolved.backend);
     try {
       const each = enginesOn(gpus, engineOptions);
-      const choice = await choosePrecision(each[0], precision, report);
-      const { modelPath } = choice;
-      const engines = await loadEngines(each, modelPath, (fraction) => report(fraction, "loading"));
+      const chosen = await choosePrecision(each[0], precision, { onProgress: report, onNotice });
+      const load = (modelPath: string) => loadEngines(each, modelPath, (fraction) => report(fraction, "loading"));
+      const { loaded, choice } = await loadOrSource(chosen, resolved.modelPath, load, onNotice);
       const { maxQueuedPairs } = resolved;
-      return new Reranker(new EnginePool(engines, maxQueuedPairs), choice, { maxDocuments, maxQueuedPairs });
+      return new Reranker(new EnginePool(loaded, maxQueuedPairs), choice, { maxDocuments, maxQueuedPairs });
     } catch (error) {
       const known = fromNative(error);
       // On load the arguments are options.

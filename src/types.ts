@@ -52,6 +52,8 @@ export interface LoadOptions {
   deduplicate?: boolean;
   /** Called with a fraction from 0 to 1 of what it is busy with: at the end, reading the weights. */
   onProgress?: (fraction: number, activity: LoadActivity) => void;
+  /** Called with what there is to know of a load that went well, each in one line; default: process.emitWarning. */
+  onNotice?: (notice: string) => void;
 }
 
 /** What a request may hold at most, and the queue. */

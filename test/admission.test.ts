@@ -279,7 +279,10 @@ describe("a process that is short of memory", () => {
     await until(() => service.reranker.stats().pairsQueued >= 80);
     // Memory is looked at once a second.
     let answer = await ask();
-    while (answer.status === 200) answer = await ask();
+    await until(async () => {
+      answer = await ask();
+      return answer.status !== 200;
+    });
     expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "2"]);
     expect(await answer.json()).toMatchObject({
       error: { code: "overloaded", message: expect.stringMatching(/process \d+ MiB/) },

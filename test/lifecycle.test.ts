@@ -7,6 +7,7 @@ import { Reranker } from "../src/reranker.js";
 import type { LoadOptions } from "../src/types.js";
 import { type ModelFiles, randomModel, wideShape } from "./support/random-models.js";
 import { mixedDocuments, text } from "./support/texts.js";
+import { until } from "./support/until.js";
 
 const query = "how do machines learn?";
 let files: ModelFiles;
@@ -34,7 +35,7 @@ function codeOf(promise: Promise<unknown>): Promise<string> {
 
 /** Resolves once the engine has run at least one batch. */
 async function firstBatch(engine: Reranker): Promise<void> {
-  while (engine.stats().batches === 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => engine.stats().batches > 0);
 }
 
 describe("aborting a signal", () => {

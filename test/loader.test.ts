@@ -3,11 +3,12 @@
  * in a process of its own: a library is loaded once in a process, and a damaged one may end it.
  */
 
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { demoModel } from "./support/demo-service.js";
 import { addonLibraries, addonPackage, builtLibraries, Installation } from "./support/installation.js";
@@ -21,6 +22,7 @@ let model: Record<string, string>;
 beforeAll(async () => {
   installation = await Installation.create();
   libraries = await addonLibraries();
+  expect(libraries.length).toBeGreaterThan(3);
   const { modelPath, headPath } = await demoModel();
   model = { MODEL_PATH: modelPath, HEAD_PATH: headPath };
   scratch = await mkdtemp(join(tmpdir(), "jina-reranker-loader-"));
@@ -45,6 +47,19 @@ async function flipByte(path: string): Promise<void> {
   bytes[at] = (bytes[at] ?? 0) ^ 0xff;
   await chmod(path, 0o755);
   await writeFile(path, bytes);
+}
+
+/** A library that ends whoever opens it, beside the packages. */
+async function deadlyCopy(): Promise<string> {
+  const path = installation.folder("libggml-cpu-outside.so");
+  await copyFile(deadlyLibrary(join(scratch, "outside"), "libggml-cpu-outside.so"), path);
+  return path;
+}
+
+async function sha256(path: string): Promise<string> {
+  return createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
 }
 
 /** The package's fix for whatever is wrong with a file of it. */
@@ -96,6 +111,20 @@ describe.skipIf(process.platform !== "linux")("the loader", () => {
       expect(stderr).toContain(`${path}: the file is missing`);
       expect(stderr).toContain(renew);
       await copyFile(join(builtLibraries, file), path);
+    }
+  });
+
+  it("opens no library outside of its package, whatever its manifest names", async () => {
+    const path = join(installation.folder(addonPackage), "package.json");
+    const manifest: { libraries: Record<string, string> } = JSON.parse(await readFile(path, "utf8"));
+    const outside = await deadlyCopy();
+    for (const name of [`../../../../${basename(outside)}`, outside, "sub/libggml-cpu-x.so"]) {
+      const libraries = { ...manifest.libraries, [name]: await sha256(outside) };
+      await writeFile(path, JSON.stringify({ ...manifest, libraries }));
+      const { code, signal, stderr } = await rerank({ BACKEND: "cpu" });
+      expect([name, code, signal]).toEqual([name, 1, null]);
+      expect(stderr).toContain("names a file that is no library in the package's folder");
+      expect(stderr).toContain(renew);
     }
   });
 

@@ -136,6 +136,7 @@ describeInBrowser("the page", () => {
     await page.getByText("coming on CPU").waitFor();
     await rerank(page);
     await results(page).nth(2).waitFor();
+    expect(await results(page).count()).toBe(3);
   });
 
   describe("on a server that wants a key", () => {

@@ -61,6 +61,7 @@ describeInBrowser("the playground", () => {
   test.each(["Meta+Enter", "Enter"])("%s in the query ranks too", async (keys) => {
     await query().press(keys);
     await ranked(3);
+    expect(await texts()).toHaveLength(3);
   });
 
   test("each bar is as long as its score", async () => {
@@ -177,6 +178,7 @@ describeInBrowser("the playground", () => {
     await page.route("**/rerank", (route) => route.abort());
     await rerank();
     await page.getByRole("alert").getByText(`no answer from ${service.url}`).waitFor();
+    expect(await results().count()).toBe(0);
   });
 
   test("Stop leaves a request that takes long, and frees the button", async () => {

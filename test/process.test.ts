@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
+import { endedWithin } from "./support/command.js";
 import { type ModelFiles, randomModel, wideShape } from "./support/random-models.js";
 
 const library = pathToFileURL(join(import.meta.dirname, "../dist/index.js")).href;
@@ -32,7 +33,8 @@ function run(source: string): Promise<Ended> {
   let output = "";
   child.stdout.on("data", (chunk) => (output += chunk));
   child.stderr.on("data", (chunk) => (output += chunk));
-  return new Promise((resolve) => child.on("close", (code, signal) => resolve({ code, signal, output })));
+  const ended = new Promise<Ended>((resolve) => child.on("close", (code, signal) => resolve({ code, signal, output })));
+  return endedWithin(child, ended, source);
 }
 
 const long = `Array.from({ length: 100 }, (_, i) => "a long document about things ".repeat(60) + i)`;

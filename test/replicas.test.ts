@@ -81,14 +81,14 @@ async function startBalancer(replicas: readonly Replica[]): Promise<string> {
   const child = spawn(haproxy, ["-db", "-f", path], { stdio: ["ignore", "ignore", "inherit"] });
   started.push(child);
   const url = `http://127.0.0.1:${port}`;
-  for (;;) {
-    const status = await fetch(`${url}/ping`).then(
-      (answer) => answer.status,
-      () => undefined,
-    );
-    if (status === 200) return url;
+  await until(async () => {
     if (child.exitCode !== null) throw new Error("haproxy ended");
-  }
+    return fetch(`${url}/ping`).then(
+      (answer) => answer.status === 200,
+      () => false,
+    );
+  });
+  return url;
 }
 
 /** Of every scoring request that this replica logged, what it answered. */
@@ -200,10 +200,10 @@ describe.skipIf(haproxy === undefined && !process.env.CI)(
         const text = await (await fetch(`http://127.0.0.1:${only.port}/metrics`)).text();
         return Number(text.match(/^rerank_queue_pairs (\d+)$/m)?.[1]);
       };
-      while ((await queued()) === 0);
+      await until(async () => (await queued()) > 0);
       sent.destroy();
       expect(await only.command.line((line) => line.includes('"leaver"'))).toContain('"status":499');
-      while ((await queued()) > 0);
+      await until(async () => (await queued()) === 0);
     });
   },
 );

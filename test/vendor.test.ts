@@ -9,15 +9,18 @@ import {
   chmodSync,
   copyFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { brotliCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 const vendor = join(import.meta.dirname, "..", "vendor");
@@ -54,6 +57,22 @@ function materialise(change: NodeJS.ProcessEnv = {}) {
     env: { ...environment, ...change },
   });
   return { status, stderr };
+}
+
+/** llama.cpp.tar.br of a folder's members; `rename` is sed's, and of GNU tar. */
+function pack(folder: string, members: readonly string[], rename = ""): void {
+  const options = ["--absolute-names", ...(rename === "" ? [] : [`--transform=${rename}`])];
+  const tar = execFileSync("tar", [...options, "-C", join(directory, folder), "-cf", "-", ...members]);
+  writeFileSync(join(directory, "vendor", "llama.cpp.tar.br"), brotliCompressSync(tar));
+}
+
+const vendored = () => readdirSync(join(directory, "vendor")).sort();
+
+/** Everything in the test's folder and what is in each file. */
+function snapshot(): Record<string, string> {
+  const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  return Object.fromEntries(files.map((path) => [path, readFileSync(path, "base64")]));
 }
 
 /** How often `npm pack` was called. */
@@ -126,6 +145,50 @@ describe("materialise", () => {
     writeFileSync(join(directory, "vendor", "llama.cpp", "include", "llama.h"), "");
     expect(materialise()).toEqual({ status: 0, stderr: "" });
     expect(fetches()).toBe(0);
+  });
+
+  it("unpacks the archive of a published package", () => {
+    pack("upstream", ["include"]);
+    expect(materialise()).toMatchObject({ status: 0, stderr: expect.stringContaining("unpacking vendor/llama.cpp.tar.br") });
+    expect(readFileSync(join(directory, "vendor", "llama.cpp", "include", "llama.h"), "utf8")).toBe("// llama.cpp\n");
+    expect(vendored()).toEqual(["llama.cpp", "llama.cpp.json", "llama.cpp.tar.br", "materialise.mjs"]);
+    expect(fetches()).toBe(0);
+  });
+
+  it.each(["../outside", "/jina-reranker-outside", "include/../../outside", "..", "link", "link/file", "hard link"])(
+    "writes nothing outside of its folder: an archive with %j is refused",
+    (name) => {
+      const upstream = join(directory, "upstream");
+      const outside = join(directory, "outside");
+      writeFileSync(outside, "mine");
+      if (name.startsWith("link")) symlinkSync(directory, join(upstream, "link"));
+      if (name === "hard link") linkSync(join(upstream, "include", "llama.h"), join(upstream, "hard link"));
+      writeFileSync(join(upstream, "file"), "theirs");
+      // Under another name than it has on the disk.
+      const renamed = name.includes("link") ? (name === "link/file" ? `s|^file|${name}|` : "") : `s|^file|${name}|`;
+      const members = name === "link/file" ? ["include", "link", "file"] : name.includes("link") ? ["include", name] : ["file"];
+      pack("upstream", members, renamed);
+      const before = snapshot();
+      const { status, stderr } = materialise();
+      expect(status).toBe(1);
+      expect(stderr).toMatch(
+        /^llama\.cpp [\s\S]*llama\.cpp\.tar\.br: ".*": expected files and folders that lie in the archive's own folder\n$/,
+      );
+      expect(snapshot()).toEqual(before);
+    },
+  );
+
+  it.each([
+    { what: "a header", damage: (tar: Buffer) => tar.fill(0x37, 100, 108), said: "damaged at byte 0" },
+    { what: "its end", damage: (tar: Buffer) => tar.subarray(0, 1024), said: "cut" },
+    { what: "half a file", damage: (tar: Buffer) => tar.subarray(0, 1600), said: "cut" },
+  ])("names an archive with $what damaged or missing", ({ damage, said }) => {
+    writeFileSync(join(directory, "upstream", "large"), Buffer.alloc(5000, 0x61));
+    const tar = execFileSync("tar", ["-C", join(directory, "upstream"), "-cf", "-", "large"]);
+    writeFileSync(join(directory, "vendor", "llama.cpp.tar.br"), brotliCompressSync(damage(tar)));
+    const { status, stderr } = materialise();
+    expect([status, stderr]).toEqual([1, expect.stringContaining(`llama.cpp.tar.br: ${said}`)]);
+    expect(vendored()).not.toContain("llama.cpp");
   });
 
   it("uses LLAMA_CPP_DIR and fetches nothing", () => {

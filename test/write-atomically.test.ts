@@ -1,8 +1,14 @@
-import { mkdtemp, readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, readlink, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { expect, test } from "vitest";
-import { produceAtomically, sweepUnfinished, unfinishedPath, writeAtomically } from "../src/files/write-atomically.js";
+import {
+  produceAtomically,
+  sweepUnfinished,
+  sweepUnfinishedOf,
+  unfinishedPath,
+  writeAtomically,
+} from "../src/files/write-atomically.js";
 
 const folder = () => mkdtemp(join(tmpdir(), "jina-atomic-"));
 
@@ -23,6 +29,27 @@ test("a producer that fails half way leaves the old file and nothing else", asyn
   await expect(failing).rejects.toThrow("power cut");
   expect(await readFile(path, "utf8")).toBe("old");
   expect(await readdir(join(path, ".."))).toEqual(["file"]);
+});
+
+test("a folder appears with all that is in it, a link as a link", async () => {
+  const path = join(await folder(), "thing");
+  await produceAtomically(path, async (unfinished) => {
+    await mkdir(join(unfinished, "deep"), { recursive: true });
+    await writeFile(join(unfinished, "deep", "file"), "content");
+    await symlink("nowhere", join(unfinished, "link"));
+  });
+  expect(await readFile(join(path, "deep", "file"), "utf8")).toBe("content");
+  expect(await readlink(join(path, "link"))).toBe("nowhere");
+  expect(await readdir(join(path, ".."))).toEqual(["thing"]);
+});
+
+test("under a lock everything unfinished of a path is nobody's, however fresh; what is of others stays", async () => {
+  const path = join(await folder(), "file");
+  const [own, others] = [unfinishedPath(path), unfinishedPath(`${path}2`)];
+  for (const left of [path, own, `${own}.partial`, others]) await writeFile(left, "");
+  await sweepUnfinishedOf(path);
+  const expected = [path, others].map((left) => basename(left)).sort();
+  expect((await readdir(join(path, ".."))).sort()).toEqual(expected);
 });
 
 test("two writers use names of their own", () => {

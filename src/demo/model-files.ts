@@ -1,8 +1,7 @@
 /** A model on disk: a GGUF and `mlp_weights.npz` beside it, each whole or not there at all. */
 
-import { randomUUID } from "node:crypto";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { produceAtomically, writeAtomically } from "../files/write-atomically.js";
 import { type MetadataValue, type Tensor, writeGguf } from "./gguf-writer.js";
 
 export interface ModelFiles {
@@ -18,23 +17,15 @@ export interface ModelContents {
 }
 
 /**
- * Writes `<name>.gguf` and `mlp_weights.npz` under temporary names in the same folder, which is made if need be, and
- * renames them at the end, the GGUF last: who sees it finds its head. A failure leaves nothing behind.
+ * Writes `<name>.gguf` and `mlp_weights.npz` into the folder, which is made if need be, the GGUF last: who sees it finds its
+ * head. Where the GGUF cannot be written, neither is there.
  */
 export async function writeModelFiles(directory: string, name: string, contents: ModelContents): Promise<ModelFiles> {
-  await mkdir(directory, { recursive: true });
   const modelPath = join(directory, `${name}.gguf`);
   const headPath = join(directory, "mlp_weights.npz");
-  const unfinished = `.${randomUUID()}.partial`;
-  try {
-    await writeFile(headPath + unfinished, contents.head);
-    await writeGguf(modelPath + unfinished, contents.metadata, contents.tensors);
-    await rename(headPath + unfinished, headPath);
-    await rename(modelPath + unfinished, modelPath);
-  } catch (error) {
-    await rm(headPath + unfinished, { force: true });
-    await rm(modelPath + unfinished, { force: true });
-    throw error;
-  }
+  await produceAtomically(modelPath, async (unfinished) => {
+    await writeGguf(unfinished, contents.metadata, contents.tensors);
+    await writeAtomically(headPath, contents.head);
+  });
   return { modelPath, headPath };
 }

@@ -1,10 +1,10 @@
 /** The cache folder: what the program makes or fetches once and finds again. */
 
-import { access, mkdir, rename, rm } from "node:fs/promises";
+import { access, mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { RerankError } from "../errors.js";
-import { sweepUnfinished, unfinishedPath } from "../files/write-atomically.js";
+import { produceAtomically, sweepUnfinished } from "../files/write-atomically.js";
 import { diskFailure } from "./hub-failures.js";
 
 /** XDG_CACHE_HOME, else ~/.cache; LOCALAPPDATA on Windows. Not created here. */
@@ -31,12 +31,9 @@ export function homeFolder(variable: string, home: () => string = homedir): stri
   }
 }
 
-/** Nothing is made for that long: what is older was left by a process that was killed. */
-const dayMs = 86_400_000;
-
 /**
- * The folder `name` in `root`, made by `make` if it is absent. It appears whole or not at all, so two processes may ask
- * at once, and one that is killed leaves nothing behind that looks finished.
+ * The folder `name` in `root`, made by `make` if it is absent, with what runs that were killed have left in `root` removed. It
+ * appears whole or not at all, so two processes may ask at once, and one that is killed leaves nothing that looks finished.
  */
 export async function cachedDirectory(
   root: string,
@@ -44,16 +41,14 @@ export async function cachedDirectory(
   make: (directory: string) => Promise<unknown>,
 ): Promise<string> {
   const directory = join(root, name);
+  await sweepUnfinished(root);
   if (await exists(directory)) return directory;
-  const unfinished = unfinishedPath(directory);
   try {
-    await sweepUnfinished(root, dayMs);
-    await mkdir(unfinished, { recursive: true });
-    await make(unfinished);
-    await rename(unfinished, directory);
+    await produceAtomically(directory, async (unfinished) => {
+      await mkdir(unfinished);
+      await make(unfinished);
+    });
   } catch (error) {
-    // What went wrong first is what is told.
-    await rm(unfinished, { recursive: true, force: true }).catch(() => {});
     // Another process was faster: its folder is as good.
     if (!(await exists(directory))) throw diskFailure(error, directory, cacheVariable(process.platform));
   }

@@ -44,7 +44,8 @@ function recordPath({ checksum }: Expected): string {
   return join(cacheDirectory(), "verified", `${checksum.algorithm}-${checksum.hex}.json`);
 }
 
-async function identity(path: string): Promise<string> {
+/** What changes when a file is replaced or written to. */
+export async function identity(path: string): Promise<string> {
   const real = await realpath(path);
   const { size, mtimeMs, ctimeMs, ino } = await stat(real);
   return JSON.stringify({ path: real, size, mtimeMs, ctimeMs, ino });

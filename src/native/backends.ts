@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { RerankError } from "../errors.js";
 import { type Addon, type Finding, loadAddon } from "./addon.js";
 import { backendCommand, driverAdvice, installCommand, refusalAdvice, renewCommand } from "./advice.js";
-import { damageOf, installedPackage, type LibraryFolder, librariesOf, ownVersion } from "./library-folder.js";
+import { damageOf, damageOfLarge, installedPackage, type LibraryFolder, librariesOf, ownVersion } from "./library-folder.js";
 import {
   type BackendName,
   backendLibrary,
@@ -28,31 +28,59 @@ export type BackendStatus =
 
 const tried = new Map<GpuBackend, BackendStatus>();
 
-/** Loads what a choice needs, or throws backend_unavailable: only "auto" makes do with the CPU. */
-export function prepareBackend(choice: BackendChoice): void {
-  for (const status of surveyBackends(choice)) {
+/** Loads what a choice needs, or rejects with backend_unavailable: only "auto" makes do with the CPU. */
+export async function prepareBackend(choice: BackendChoice): Promise<void> {
+  requireChosen(choice, await surveyBackends(choice));
+}
+
+/** The same where nothing can wait, as while a module is loaded: a GPU's library of hundreds of megabytes is read at once. */
+export function prepareBackendNow(choice: BackendChoice): void {
+  const steps = survey(choice);
+  let step = steps.next();
+  while (!step.done) step = steps.next(damageOf(step.value.folder, step.value.file));
+  requireChosen(choice, step.value);
+}
+
+/** Loads the named backend, or with "auto" the first that offers a device, and tells what became of each one looked at. */
+export async function surveyBackends(choice: BackendChoice): Promise<readonly BackendStatus[]> {
+  const steps = survey(choice);
+  let step = steps.next();
+  while (!step.done) step = steps.next(await damageOfLarge(step.value.folder, step.value.file));
+  return step.value;
+}
+
+function requireChosen(choice: BackendChoice, statuses: readonly BackendStatus[]): void {
+  for (const status of statuses) {
     if (status.state !== "not usable" || choice === "auto") continue;
     throw new RerankError("backend_unavailable", `backend ${choice}: ${status.what}: ${status.reason}. Fix: ${status.fix}`);
   }
 }
 
-/** Loads the named backend, or with "auto" the first that offers a device, and tells what became of each one looked at. */
-export function surveyBackends(choice: BackendChoice): readonly BackendStatus[] {
+/** Asks for a library to be compared with its checksum, and is given what is wrong with it. */
+type Survey<Result> = Generator<{ readonly folder: LibraryFolder; readonly file: string }, Result, string | undefined>;
+
+function* survey(choice: BackendChoice): Survey<readonly BackendStatus[]> {
   const addon = loadAddon();
   const wanted = choice === "auto" ? gpuBackends : choice === "cpu" ? [] : [choice];
   const statuses: BackendStatus[] = [];
   for (const backend of wanted) {
     const first = statuses.find(({ state }) => state === "used");
-    statuses.push(first ? { backend, state: "not needed", reason: `${first.backend} comes first` } : tryBackend(addon, backend));
+    statuses.push(
+      first ? { backend, state: "not needed", reason: `${first.backend} comes first` } : yield* tryBackend(addon, backend),
+    );
   }
   const cpu = addon.binding.backends().libraries.find(({ backend }) => backend === "cpu");
   return cpu ? [...statuses, { backend: "cpu", state: "used", library: cpu.path }] : statuses;
 }
 
-function tryBackend(addon: Addon, backend: GpuBackend): BackendStatus {
-  const status = loadedAlready(addon, backend) ?? tried.get(backend) ?? attempt(addon, backend);
+function* tryBackend(addon: Addon, backend: GpuBackend): Survey<BackendStatus> {
+  const status = settled(addon, backend) ?? (yield* attempt(addon, backend));
   tried.set(backend, status);
   return status;
+}
+
+function settled(addon: Addon, backend: GpuBackend): BackendStatus | undefined {
+  return loadedAlready(addon, backend) ?? tried.get(backend);
 }
 
 function loadedAlready({ binding }: Addon, backend: GpuBackend): BackendStatus | undefined {
@@ -65,7 +93,7 @@ function offersDevice(backend: GpuBackend, binding: Addon["binding"]): boolean {
   return binding.backends().devices.some((device) => device.backend.toLowerCase() === name);
 }
 
-function attempt(addon: Addon, backend: GpuBackend): BackendStatus {
+function* attempt(addon: Addon, backend: GpuBackend): Survey<BackendStatus> {
   const name = gpuPackage(backend);
   const unusable = (what: string, reason: string, fix: string): BackendStatus => ({
     backend,
@@ -100,7 +128,10 @@ function attempt(addon: Addon, backend: GpuBackend): BackendStatus {
   if (installed && installed.manifest.version !== ownVersion) {
     return unusable(name, `is ${installed.manifest.version}, this is ${ownVersion}`, installCommand(name));
   }
-  const damage = damageOf(folder, file);
+  const damage = yield { folder, file };
+  // Another load of this process may have come to an end meanwhile.
+  const meanwhile = settled(addon, backend);
+  if (meanwhile) return meanwhile;
   if (damage !== undefined) return unusable(path, damage, renewCommand(folder));
   try {
     addon.binding.loadBackend([path]);

@@ -4,10 +4,11 @@
  */
 
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
+import { closeSync, createReadStream, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { pathInside } from "../files/path-inside.js";
 import { isLibrary, platform } from "./platform.js";
 
 const require = createRequire(import.meta.url);
@@ -61,13 +62,40 @@ export function librariesOf({ directory, manifest }: LibraryFolder): string[] {
   return existsSync(directory) ? readdirSync(directory).filter(isLibrary) : [];
 }
 
-/** Why a library must not be opened; undefined = nothing is known against it. */
-export function damageOf({ directory, manifest }: LibraryFolder, file: string): string | undefined {
-  const path = join(directory, file);
-  if (!existsSync(path)) return "the file is missing";
+/** Why a library must not be opened; undefined = nothing is known against it. Reads it at once: for the addon's own, of some megabytes. */
+export function damageOf(folder: LibraryFolder, file: string): string | undefined {
+  const looked = look(folder, file);
+  if (!("path" in looked)) return looked.damage;
+  return difference(looked, createHash("sha256").update(readFileSync(looked.path)).digest("hex"));
+}
+
+/** The same for a GPU's, of hundreds of megabytes: a server answers meanwhile. */
+export async function damageOfLarge(folder: LibraryFolder, file: string): Promise<string | undefined> {
+  const looked = look(folder, file);
+  if (!("path" in looked)) return looked.damage;
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(looked.path, { highWaterMark: 1 << 20 })) hash.update(chunk);
+  return difference(looked, hash.digest("hex"));
+}
+
+interface Noted {
+  readonly path: string;
+  /** sha256 */
+  readonly expected: string;
+}
+
+/** What shows without reading the file: all there is to say of it, or the checksum that it is to be held against. */
+function look({ directory, manifest }: LibraryFolder, file: string): { readonly damage: string | undefined } | Noted {
+  // A manifest is data of another package: its names stay in its folder.
+  const path = isLibrary(file) && basename(file) === file ? pathInside(directory, file) : undefined;
+  if (path === undefined) return { damage: "its package.json names a file that is no library in the package's folder" };
+  if (!existsSync(path)) return { damage: "the file is missing" };
   const expected = manifest?.libraries[file];
-  if (expected === undefined) return isCutElf(path) ? "the file is cut short" : undefined;
-  const actual = createHash("sha256").update(readFileSync(path)).digest("hex");
+  if (expected === undefined) return { damage: isCutElf(path) ? "the file is cut short" : undefined };
+  return { path, expected };
+}
+
+function difference({ expected }: Noted, actual: string): string | undefined {
   return actual === expected ? undefined : `the file is damaged: its sha256 is ${actual}, ${expected} was packed`;
 }
 

@@ -4,51 +4,100 @@ import { mkdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { EngineOptions } from "../../binding.js";
 import { fromNative, RerankError } from "../errors.js";
+import { sweepUnfinishedOf } from "../files/write-atomically.js";
 import { cacheDirectory } from "../model/cache.js";
 import { diskFailure } from "../model/hub-failures.js";
 import { withLock } from "../model/lock.js";
+import { type Finding, findRecorded, produceRecorded, removeRecorded } from "../model/recorded-file.js";
 import { loadAddon } from "../native/addon.js";
-import type { Precision } from "./precision.js";
-
-type Converted = Exclude<Precision, "file">;
+import type { Converted } from "./precision.js";
 
 export interface ConversionEvents {
   readonly onProgress: (fraction: number) => void;
+  /** What is there is read: it may have changed since it was last seen. */
+  readonly onHashing: (fraction: number) => void;
   /** Another process converts the same file. */
   readonly onWaiting: () => void;
+  readonly onNotice: (notice: string) => void;
 }
 
 const pollMs = 200;
+/** A lock is lost when the machine slept, or the disk stood still. */
+const attempts = 3;
 /** Bytes of a weight, blocks' scales included. */
 const bytesPerWeight: Readonly<Record<Converted, number>> = { f16: 2, bf16: 2, q8_0: 34 / 32 };
 
-export function convertedPath(source: string, precision: Converted): string {
-  return join(cacheDirectory(), "converted", `${source}-${precision}.gguf`);
+export function convertedDirectory(): string {
+  return join(cacheDirectory(), "converted");
 }
 
-/** The path of the converted file, which is there and whole when this resolves. Rejects with disk_full, cache_not_writable or model_invalid. */
+export function convertedPath(source: string, precision: Converted): string {
+  return join(convertedDirectory(), `${source}-${precision}.gguf`);
+}
+
+/**
+ * The path of the converted file, which is there and whole when this resolves; one that is not what was written is converted
+ * again. Rejects with disk_full, cache_not_writable or model_invalid.
+ */
 export async function convertedFile(
-  options: EngineOptions,
+  options: Pick<EngineOptions, "modelPath" | "threads">,
   source: string,
   precision: Converted,
-  { onProgress, onWaiting }: ConversionEvents,
+  events: ConversionEvents,
 ): Promise<string> {
   const path = convertedPath(source, precision);
-  if (await isThere(path)) return path;
   try {
-    await withLock(`${path}.lock`, { onWaiting }, async () => {
-      if (await isThere(path)) return;
-      const expected = convertedBytes(options.modelPath, precision);
-      await requireRoom(path, expected);
-      await whileWatching(`${path}.partial`, expected, onProgress, () =>
-        loadAddon().binding.quantize(options.modelPath, path, precision, { threads: options.threads, keepEmbeddings: true }),
-      );
-    });
+    if ((await look(path, events.onHashing)).state === "whole") return path;
+    for (let attempt = 1; !(await convertLocked(path, options, precision, events)); attempt += 1) {
+      if (attempt === attempts) throw new Error(`${path}: its lock was lost ${attempts} times while it was being written`);
+    }
   } catch (error) {
     const known = fromNative(error);
     throw known instanceof RerankError ? known : diskFailure(error, path, "XDG_CACHE_HOME, or set PRECISION=file");
   }
   return path;
+}
+
+/** False when the lock was lost meanwhile: somebody else may be writing, so what was made is not kept. */
+async function convertLocked(
+  path: string,
+  options: Pick<EngineOptions, "modelPath" | "threads">,
+  precision: Converted,
+  events: ConversionEvents,
+): Promise<boolean> {
+  return withLock(`${path}.lock`, { onWaiting: events.onWaiting }, async (lost) => {
+    const found = await look(path, events.onHashing);
+    if (found.state === "whole") return true;
+    if (found.state === "damaged") events.onNotice(`${found.reason}; the weights are converted again`);
+    await removeRecorded(path);
+    await sweepUnfinishedOf(path);
+    const expected = convertedBytes(options.modelPath, precision);
+    await requireRoom(path, expected);
+    try {
+      await produceRecorded(path, async (unfinished) => {
+        await whileWatching(`${unfinished}.partial`, expected, events.onProgress, () =>
+          loadAddon().binding.quantize(options.modelPath, unfinished, precision, {
+            threads: options.threads,
+            keepEmbeddings: true,
+          }),
+        );
+        lost.throwIfAborted();
+      });
+    } catch (error) {
+      if (lost.aborted) return false;
+      throw error;
+    }
+    return true;
+  });
+}
+
+async function look(path: string, onHashing: (fraction: number) => void): Promise<Finding> {
+  const { size } = await stat(path).catch(() => ({ size: 0 }));
+  let read = 0;
+  return findRecorded(path, (bytes) => {
+    read += bytes;
+    onHashing(read / size);
+  });
 }
 
 export async function freeBytes(directory: string): Promise<number> {
@@ -90,11 +139,4 @@ async function whileWatching(
   } finally {
     clearInterval(timer);
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    (entry) => entry.isFile(),
-    () => false,
-  );
 }

@@ -1,21 +1,24 @@
 /**
  * In which precision a model's weights are computed with. Scoring is arithmetic, and which weights a machine multiplies
  * fastest depends on its instruction set: they are timed once on a part of the model, the winner is converted once and
- * kept, and the verdict is remembered for this machine and model.
+ * kept, and the times are remembered for this machine and model. Whether there is memory for it is seen at each start.
  */
 
 import { stat } from "node:fs/promises";
-import { freemem } from "node:os";
-import type { EngineOptions } from "../../binding.js";
+import type { Device, EngineOptions } from "../../binding.js";
+import { sweepUnfinished } from "../files/write-atomically.js";
 import { loadAddon } from "../native/addon.js";
 import type { LoadActivity } from "./activity.js";
-import { convertedFile } from "./converted.js";
+import { convertedBytes, convertedDirectory, convertedFile } from "./converted.js";
+import { decide } from "./decision.js";
+import { freeMemory } from "./free-memory.js";
+import { readMeasured, writeMeasured } from "./measured.js";
 import { sourceChecksum } from "./source.js";
-import { type Timings, timeCandidates } from "./timing.js";
-import { readVerdict, type Verdict, writeVerdict } from "./verdict.js";
+import { type Timings, timeCandidates, timingDirectory } from "./timing.js";
 
 /** "file": as they are in the file. */
 export type Precision = "file" | "f16" | "bf16" | "q8_0";
+export type Converted = Exclude<Precision, "file">;
 
 export interface PrecisionChoice {
   readonly precision: Precision;
@@ -27,75 +30,77 @@ export interface PrecisionChoice {
   readonly tokensPerSecond?: Timings;
 }
 
-type Report = (fraction: number, activity: LoadActivity) => void;
+export interface PrecisionEvents {
+  readonly onProgress: (fraction: number, activity: LoadActivity) => void;
+  /** Things to know, each in one line. */
+  readonly onNotice: (notice: string) => void;
+}
 
 /** Bytes of a file below which a model is read and computed in less time than it would take to find out more. */
 const smallestBytes = 256 * 2 ** 20;
-/** How much faster a precision must be to be worth a second copy of the weights. */
-const worthIt = 1.05;
-/** What the process needs beside the weights. */
+/** What the process needs beside the weights and the documents' states. */
 const headroomBytes = 2 ** 30;
 
 /** Rejects only when a precision was asked for by name and cannot be had; `auto` then stays with the file and says why. */
 export async function choosePrecision(
   options: EngineOptions,
   wanted: Precision | "auto",
-  report: Report,
+  events: PrecisionEvents,
   worthTiming = smallestBytes,
 ): Promise<PrecisionChoice> {
   const { modelPath } = options;
+  await sweep();
   if (wanted === "file") return { precision: "file", modelPath, reason: "PRECISION=file" };
-  if (wanted !== "auto") return { ...(await convert(options, wanted, report)), reason: `PRECISION=${wanted}` };
+  if (wanted !== "auto") return { ...(await convert(options, wanted, events)), reason: `PRECISION=${wanted}` };
   try {
-    return await fastest(options, report, worthTiming);
+    return await fastest(options, events, worthTiming);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return { precision: "file", modelPath, reason: `no other could be tried: ${why}` };
   }
 }
 
-async function fastest(options: EngineOptions, report: Report, worthTiming: number): Promise<PrecisionChoice> {
+/** Removes what runs that were killed have left. */
+async function sweep(): Promise<void> {
+  let directories: string[];
+  try {
+    directories = [convertedDirectory(), timingDirectory()];
+  } catch {
+    // A user without a home has no cache folder: there is nothing in it, and who needs one says what to do.
+    return;
+  }
+  for (const directory of directories) await sweepUnfinished(directory);
+}
+
+async function fastest(options: EngineOptions, events: PrecisionEvents, worthTiming: number): Promise<PrecisionChoice> {
   const { modelPath } = options;
   const { size } = await stat(modelPath);
   if (size < worthTiming) return { precision: "file", modelPath, reason: "the model is small" };
-  const source = await sourceChecksum(modelPath, (fraction) => report(fraction, "hashing"));
-  const verdict = (await readVerdict(options, source)) ?? (await judge(options, source, report));
-  const { precision, reason, tokensPerSecond } = verdict;
+  const source = await sourceChecksum(modelPath, (fraction) => events.onProgress(fraction, "hashing"));
+  const tokensPerSecond = (await readMeasured(options, source)) ?? (await measure(options, source, events));
+  const needed = candidates(options).map((name) => [name, neededBytes(options, name)]);
+  const { precision, reason } = decide(tokensPerSecond, Object.fromEntries(needed), await freeOnDevice(options));
   if (precision === "file") return { precision, modelPath, reason, tokensPerSecond };
-  return { ...(await convert(options, precision, report)), reason, tokensPerSecond };
+  return { ...(await convert(options, precision, events)), reason, tokensPerSecond };
 }
 
-/** Times the candidates and remembers what came out. */
-async function judge(options: EngineOptions, source: string, report: Report): Promise<Verdict> {
-  report(0, "timing");
-  const { tokensPerSecond, bytes } = await timeCandidates(options, candidates(options), (fraction) => report(fraction, "timing"));
-  const measured = Object.entries(tokensPerSecond)
-    .map(([name, rate]) => `${name} ${rate.toFixed(0)}`)
-    .join(", ");
-  const reason = (why: string) => `${why}; tokens/s of a part of the model: ${measured}`;
-  const own = tokensPerSecond.file ?? 0;
-  const faster = candidates(options)
-    .filter((name) => (tokensPerSecond[name] ?? 0) > own * worthIt)
-    .sort((a, b) => (tokensPerSecond[b] ?? 0) - (tokensPerSecond[a] ?? 0));
-  for (const name of faster) {
-    const room = (bytes[name] ?? 0) + headroomBytes;
-    if (room > freeMemory(options)) continue;
-    const gain = ((tokensPerSecond[name] ?? 0) / own).toFixed(2);
-    return await writeVerdict(options, source, {
-      precision: name,
-      reason: reason(`${gain} x as fast as the file's own`),
-      tokensPerSecond,
-    });
-  }
-  const why = faster.length > 0 ? `not enough memory for ${faster.join(" or ")}` : "the file's own are the fastest";
-  return await writeVerdict(options, source, { precision: "file", reason: reason(why), tokensPerSecond });
+async function measure(options: EngineOptions, source: string, { onProgress }: PrecisionEvents): Promise<Timings> {
+  onProgress(0, "timing");
+  const timings = await timeCandidates(options, candidates(options), (fraction) => onProgress(fraction, "timing"));
+  await writeMeasured(options, source, timings);
+  return timings;
+}
+
+/** Of memory on the device that computes; documents' states lie in the host's. */
+function neededBytes(options: EngineOptions, precision: Converted): number {
+  const documents = gpuOf(options) ? 0 : options.documentCacheBytes;
+  return convertedBytes(options.modelPath, precision) + documents + headroomBytes;
 }
 
 /** Brain floats are timed only where they are multiplied in hardware: elsewhere they are the slowest by far. */
-function candidates(options: EngineOptions): Exclude<Precision, "file">[] {
-  const { cpuFeatures, devices } = loadAddon().binding.backends();
-  const onGpu = mayUseGpu(options) && devices.some(({ type }) => type === "gpu");
-  const brainFloats = onGpu || cpuFeatures.some((feature) => feature.includes("BF16"));
+function candidates(options: EngineOptions): Converted[] {
+  const { cpuFeatures } = loadAddon().binding.backends();
+  const brainFloats = gpuOf(options) !== undefined || cpuFeatures.some((feature) => feature.includes("BF16"));
   return brainFloats ? ["f16", "bf16", "q8_0"] : ["f16", "q8_0"];
 }
 
@@ -104,23 +109,25 @@ function mayUseGpu({ backend, gpuLayers }: EngineOptions): boolean {
   return backend !== "cpu" && gpuLayers > 0;
 }
 
-/** Of the device that computes, as far as it says. */
-function freeMemory(options: EngineOptions): number {
-  const gpu = loadAddon()
+function gpuOf(options: EngineOptions): Device | undefined {
+  if (!mayUseGpu(options)) return undefined;
+  return loadAddon()
     .binding.backends()
     .devices.find(({ type }) => type === "gpu");
-  if (mayUseGpu(options) && gpu) return gpu.memoryFree;
-  const limit = process.constrainedMemory();
-  const used = process.memoryUsage.rss();
-  // Without a limit Node reports 0, or a number larger than any machine's memory.
-  return limit > 0 ? Math.min(freemem(), Math.max(0, limit - used)) : freemem();
 }
 
-async function convert(options: EngineOptions, precision: Exclude<Precision, "file">, report: Report) {
-  const source = await sourceChecksum(options.modelPath, (fraction) => report(fraction, "hashing"));
+/** Of the device that computes, as far as it says. */
+async function freeOnDevice(options: EngineOptions): Promise<number> {
+  return gpuOf(options)?.memoryFree ?? (await freeMemory());
+}
+
+async function convert(options: EngineOptions, precision: Converted, { onProgress, onNotice }: PrecisionEvents) {
+  const source = await sourceChecksum(options.modelPath, (fraction) => onProgress(fraction, "hashing"));
   const modelPath = await convertedFile(options, source, precision, {
-    onProgress: (fraction) => report(fraction, "converting"),
-    onWaiting: () => report(0, "waiting"),
+    onHashing: (fraction) => onProgress(fraction, "hashing"),
+    onProgress: (fraction) => onProgress(fraction, "converting"),
+    onWaiting: () => onProgress(0, "waiting"),
+    onNotice,
   });
   return { precision, modelPath };
 }

@@ -2,19 +2,23 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
+import { readFile, realpath, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { writeAtomically } from "../files/write-atomically.js";
 import { cacheDirectory } from "../model/cache.js";
 import { checksumNamed } from "../model/checksum.js";
+import { identity } from "../model/verified.js";
 
 /** SHA-256 in hexadecimal digits. A file of the hub's cache has it as its name. */
 export async function sourceChecksum(path: string, onProgress: (fraction: number) => void): Promise<string> {
   const real = await realpath(path);
   const named = checksumNamed(basename(real));
   if (named?.algorithm === "sha256") return named.hex;
-  const { size, mtimeMs, ctimeMs, ino } = await stat(real);
-  const identity = JSON.stringify({ path: real, size, mtimeMs, ctimeMs, ino });
-  const record = join(cacheDirectory(), "checksums", `${createHash("sha256").update(identity).digest("hex")}.sha256`);
+  const { size } = await stat(real);
+  const key = createHash("sha256")
+    .update(await identity(real))
+    .digest("hex");
+  const record = join(cacheDirectory(), "checksums", `${key}.sha256`);
   const known = await readFile(record, "utf8").catch(() => undefined);
   if (known !== undefined && /^[0-9a-f]{64}$/.test(known)) return known;
   const hash = createHash("sha256");
@@ -26,9 +30,6 @@ export async function sourceChecksum(path: string, onProgress: (fraction: number
   }
   const checksum = hash.digest("hex");
   // Only a saving of time: where it cannot be kept, the next start reads the file again.
-  await mkdir(join(record, ".."), { recursive: true })
-    .then(() => writeFile(`${record}.${process.pid}`, checksum))
-    .then(() => rename(`${record}.${process.pid}`, record))
-    .catch(() => {});
+  await writeAtomically(record, checksum).catch(() => {});
   return checksum;
 }

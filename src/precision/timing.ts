@@ -1,23 +1,17 @@
 /** How fast this machine computes a model in each precision, measured on a few of its layers with the engine itself. */
 
-import { randomUUID } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Engine, EngineOptions } from "../../binding.js";
 import { RerankError } from "../errors.js";
+import { unfinishedPath } from "../files/write-atomically.js";
 import { cacheDirectory } from "../model/cache.js";
 import { loadAddon } from "../native/addon.js";
 import { convertedBytes, freeBytes } from "./converted.js";
-import type { Precision } from "./precision.js";
+import type { Converted, Precision } from "./precision.js";
 
 /** Tokens per second through the timed part; higher is faster, and only the order and the ratios mean something. */
 export type Timings = Readonly<Partial<Record<Precision, number>>>;
-
-export interface Timed {
-  readonly tokensPerSecond: Timings;
-  /** Bytes the whole model would have. */
-  readonly bytes: Timings;
-}
 
 const layers = 4;
 const rounds = 5;
@@ -27,15 +21,14 @@ const words = ["river", "stone", "machine", "learning", "paper", "house", "green
 
 export async function timeCandidates(
   options: EngineOptions,
-  names: readonly Exclude<Precision, "file">[],
+  names: readonly Converted[],
   onProgress: (fraction: number) => void,
-): Promise<Timed> {
-  const directory = join(cacheDirectory(), "precision", `probe-${randomUUID()}`);
+): Promise<Timings> {
+  const directory = unfinishedPath(join(timingDirectory(), "probe"));
   const path = (name: Precision) => join(directory, `${name}.gguf`);
   const extract = (name: Precision) =>
     loadAddon().binding.quantize(options.modelPath, path(name), name, { threads: options.threads, layers, keepEmbeddings: true });
   const ratios: Partial<Record<Precision, number>> = {};
-  const bytes: Partial<Record<Precision, number>> = {};
   let own = 0;
   await requireRoom(options, directory);
   try {
@@ -46,14 +39,18 @@ export async function timeCandidates(
       await rm(path(name));
       own = Math.max(own, pair.own);
       ratios[name] = pair.ratio;
-      bytes[name] = convertedBytes(options.modelPath, name);
       onProgress((index + 1) / names.length);
     }
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
   const rates = Object.entries(ratios).map(([name, ratio]) => [name, ratio * own]);
-  return { tokensPerSecond: { file: own, ...Object.fromEntries(rates) }, bytes };
+  return { file: own, ...Object.fromEntries(rates) };
+}
+
+/** What was measured lies there, and while it is taken the parts of the model. */
+export function timingDirectory(): string {
+  return join(cacheDirectory(), "precision");
 }
 
 /** The file's own part and one more at a time lie there, 16 bits a weight at most. */

@@ -1,9 +1,13 @@
 /** The built command in a process of its own. `npm run build` comes before the tests. */
 
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { within } from "./until.js";
+
+/** Commands load models and compute; vitest's own limit for a test is 300 s. */
+const endMs = 240_000;
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
@@ -48,7 +52,7 @@ export function startCommand(
   const line = async (wanted: (line: string) => boolean): Promise<string> => {
     const present = lines.find(wanted);
     if (present !== undefined) return present;
-    return new Promise((resolve, reject) => {
+    const next = new Promise<string>((resolve, reject) => {
       const tell = (candidate: string) => {
         if (!wanted(candidate)) return;
         waiting.delete(tell);
@@ -57,8 +61,24 @@ export function startCommand(
       waiting.add(tell);
       ended.then(() => reject(new Error(`ended without the line: ${stdout}${stderr}`)), reject);
     });
+    return within(next, () => `a line that ${wanted.toString()} of ${args.join(" ")}, which said: ${stdout}${stderr}`);
   };
   return { child, ended, line };
+}
+
+/** One that does not end in time is killed, and the test fails. */
+export async function endedWithin<Value>(
+  child: ChildProcess,
+  ended: Promise<Value>,
+  what: string,
+  limitMs = endMs,
+): Promise<Value> {
+  try {
+    return await within(ended, () => `the end of: ${what}`, limitMs);
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  }
 }
 
 export async function runCommand(
@@ -69,5 +89,5 @@ export async function runCommand(
   // A command that fails at once does not read what it is sent.
   child.stdin.on("error", () => {});
   child.stdin.end(input);
-  return ended;
+  return endedWithin(child, ended, args.join(" "));
 }

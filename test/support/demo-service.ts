@@ -8,6 +8,7 @@ import { Reranker } from "../../src/reranker.js";
 import { type Service, startService } from "../../src/server/service.js";
 import type { ServerOptions } from "../../src/server/state.js";
 import type { LoadOptions } from "../../src/types.js";
+import { within } from "./until.js";
 
 export type LogLine = Readonly<Record<string, unknown>>;
 
@@ -63,7 +64,7 @@ export function recordingLogger() {
   const logged = async (wanted: (line: LogLine) => boolean): Promise<LogLine> => {
     const present = log.find(wanted);
     if (present) return present;
-    return new Promise((resolve) => {
+    const next = new Promise<LogLine>((resolve) => {
       const tell = (line: LogLine) => {
         if (!wanted(line)) return;
         waiting.delete(tell);
@@ -71,6 +72,7 @@ export function recordingLogger() {
       };
       waiting.add(tell);
     });
+    return within(next, () => `a line of the log that ${wanted.toString()}`);
   };
   return { logger: pino({ level: "debug" }, { write }), log, logged };
 }

@@ -9,6 +9,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { endedWithin } from "./command.js";
 
 const root = join(import.meta.dirname, "..", "..");
 export const platform = `${process.platform}-${process.arch}`;
@@ -117,6 +118,7 @@ export async function ended(child: ChildProcess): Promise<Ended> {
       texts[name] += text;
     });
   }
-  const [code, signal]: [number | null, NodeJS.Signals | null] = await once(child, "close").then(([c, s]) => [c, s]);
+  const closed = once(child, "close").then(([code, signal]): Pick<Ended, "code" | "signal"> => ({ code, signal }));
+  const { code, signal } = await endedWithin(child, closed, child.spawnargs.join(" "));
   return { code, signal, ...texts };
 }
