@@ -12,11 +12,11 @@ const seed = Number(process.env.FUZZ_SEED ?? 1);
 test("no body of any dialect, whole, broken or compressed, is the server's fault or goes unanswered", {
   timeout: 120_000 + 2000 * seconds,
 }, async () => {
-  await using service = await startTestService({ bodyLimitBytes: 2 ** 20, requestTimeoutMs: 5000, load: { contextSize: 256 } });
+  await using service = await startTestService({ bodyLimitBytes: 2 ** 20, requestTimeoutMs: 3000, load: { contextSize: 256 } });
   const end = performance.now() + 1000 * seconds;
-  const count = await fuzzBodies(service.service.port, seed, (number) => number < 400 || performance.now() < end);
+  const count = await fuzzBodies(service.service.port, seed, (number) => number < 300 || performance.now() < end);
   if (seconds > 0) console.log(`${count} cases`);
-  expect(count).toBeGreaterThanOrEqual(400);
+  expect(count).toBeGreaterThanOrEqual(300);
   const warnings = service.log.filter(({ level }) => Number(level) > 30);
   expect(warnings).toEqual([]);
   expect(service.service.context.inFlight).toBe(0);

@@ -3,8 +3,8 @@
  * sent gets an answer in time, in JSON, with every dialect's field when it is an error; and the fault is never the server's.
  */
 
-import { once } from "node:events";
 import { connect } from "node:net";
+import { addAbortSignal } from "node:stream";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { bodyFor, readError, type ScoringRoute, scoringRoutes } from "../support/scoring-routes.js";
 import { garbled, mutated } from "./json-mutation.js";
@@ -19,7 +19,7 @@ const bombs = Object.entries(encoders).map(([encoding, encode]) => ({ encoding, 
 
 export interface Case {
   readonly route: ScoringRoute;
-  /** What is sent on a connection, which is then ended. */
+  /** What is sent on a connection of its own. */
   readonly bytes: Buffer;
 }
 
@@ -96,43 +96,58 @@ function chunks(chance: Chance, body: Buffer): Buffer[] {
 
 /** Throws what was wrong with the answer, and nothing when it was right. */
 export async function check(port: number, { bytes }: Case): Promise<void> {
-  const answer = (await exchange(port, bytes)).replace(/^HTTP\/1\.1 100 .*\r\n\r\n/, "");
-  const end = answer.indexOf("\r\n\r\n");
-  const [head, body] = [answer.slice(0, end), answer.slice(end + 4)];
-  const [, status = ""] = head.match(/^HTTP\/1\.1 (\d{3}) /) ?? [];
-  if (status === "") throw new Error(`no answer: ${JSON.stringify(answer.slice(0, 200))}`);
-  if (Number(status) >= 500) throw new Error(`status ${status}: ${body.slice(0, 500)}`);
+  const { status, head, body } = await exchange(port, bytes);
+  if (status >= 500) throw new Error(`status ${status}: ${body.slice(0, 500)}`);
   if (!/x-request-id: \S/i.test(head)) throw new Error(`status ${status} without an id: ${head}`);
-  const text = /transfer-encoding: chunked/i.test(head) ? unchunked(body) : body;
-  if (Number(status) < 400) {
-    if (/content-type: application\/json/i.test(head)) JSON.parse(text);
+  if (status < 400) {
+    if (/content-type: application\/json/i.test(head)) JSON.parse(body);
     return;
   }
-  const parsed: unknown = JSON.parse(text);
+  const parsed: unknown = JSON.parse(body);
   const tei = typeof parsed === "object" && parsed !== null && "error_type" in parsed;
   await readError(tei, { json: () => parsed });
 }
 
-function unchunked(body: string): string {
-  return body.replace(/(^|\r\n)[\da-f]+\r\n/gi, "");
+interface Answer {
+  readonly status: number;
+  readonly head: string;
+  readonly body: string;
 }
 
-/** Rejects when the server neither answers nor closes. */
-async function exchange(port: number, bytes: Buffer): Promise<string> {
-  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-  const received: Buffer[] = [];
-  socket.on("data", (chunk: Buffer) => received.push(chunk));
-  // The server may close while there is more to be written.
-  socket.on("error", () => {});
-  const closed = once(socket, "close", { signal: AbortSignal.timeout(patienceMs) });
-  // The server ends first, or answers what never became whole.
-  socket.on("end", () => socket.end());
-  socket.end(bytes);
-  await closed;
-  return Buffer.concat(received).toString("utf8");
+/** undefined while it is not here in full. Everything that JSON answers with has a length. */
+function answerIn(received: Buffer): Answer | undefined {
+  const text = received.toString("latin1").replace(/^HTTP\/1\.1 100 .*\r\n\r\n/, "");
+  const end = text.indexOf("\r\n\r\n");
+  const head = text.slice(0, Math.max(0, end));
+  const [, status] = head.match(/^HTTP\/1\.1 (\d{3}) /) ?? [];
+  const [, length] = head.match(/content-length: (\d+)/i) ?? [];
+  const body = Buffer.from(text.slice(end + 4), "latin1").toString("utf8");
+  const whole = length === undefined ? /\r\n0\r\n\r\n$/.test(body) : text.length >= end + 4 + Number(length);
+  return status !== undefined && whole ? { status: Number(status), head, body } : undefined;
 }
 
-/** Cases from `first` on, as long as `more` says so; the number of the last. Throws at the first that is answered wrongly. */
+/** Rejects when no answer comes. The connection stays open until then: who closes it has left, and is told nothing. */
+async function exchange(port: number, bytes: Buffer): Promise<Answer> {
+  const socket = connect({ port, host: "127.0.0.1" });
+  const patience = AbortSignal.timeout(patienceMs);
+  let received = Buffer.alloc(0);
+  try {
+    socket.write(bytes);
+    for await (const chunk of addAbortSignal(patience, socket)) {
+      received = Buffer.concat([received, chunk]);
+      const answer = answerIn(received);
+      if (answer) return answer;
+    }
+  } catch (error) {
+    // The server may close while there is more to be written.
+    if (patience.aborted) throw new Error(`no answer within ${patienceMs} ms`, { cause: error });
+  } finally {
+    socket.destroy();
+  }
+  throw new Error(`closed without an answer: ${JSON.stringify(received.toString("utf8").slice(0, 200))}`);
+}
+
+/** Case after case, as long as `more` says so; how many there were. Throws at the first that is answered wrongly. */
 export async function fuzzBodies(port: number, seed: number, more: (number: number) => boolean): Promise<number> {
   let number = 0;
   const work = async () => {
@@ -147,6 +162,6 @@ export async function fuzzBodies(port: number, seed: number, more: (number: numb
       }
     }
   };
-  await Promise.all(Array.from({ length: 8 }, work));
+  await Promise.all(Array.from({ length: 16 }, work));
   return number;
 }
