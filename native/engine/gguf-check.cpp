@@ -3,10 +3,10 @@
 #include "gguf-file.h"
 
 #include <array>
-#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <sstream>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -74,11 +74,17 @@ void check_other_kinds(const GgufFile & file) {
     }
 }
 
-// In a range that leaves a number and the graph meaningful; ggml asserts on a negative epsilon.
+std::string text_of(float value) {
+    std::ostringstream text;
+    text << value;
+    return text.str();
+}
+
+// In a range that leaves numbers numbers; ggml asserts on a negative epsilon.
 void check_float(const GgufFile & file, const std::string & name, float lowest, float highest) {
     if (const float value = file.f32(name); !(value >= lowest && value <= highest)) {
-        file.fail("key " + name + " is " + std::to_string(value) + ", expected " + std::to_string(lowest) + " to " +
-                  std::to_string(highest));
+        file.fail("key " + name + " is " + text_of(value) + ", expected " + text_of(lowest) + " to " +
+                  text_of(highest));
     }
 }
 
@@ -108,7 +114,7 @@ void check_rope(const GgufFile & file, uint32_t n_head_dim) {
         file.fail("key " + name + " adds up to " + std::to_string(sum) + ", expected half of a head's " +
                   std::to_string(n_head_dim) + " dimensions");
     }
-    check_optional_float(file, key_of("rope.freq_base"), 1.0f, 1e12f);
+    check_optional_float(file, key_of("rope.freq_base"), 1.0f, 1e37f);
     for (const char * factor : { "rope.scaling.factor", "rope.scale_linear", "rope.scaling.attn_factor" }) {
         check_optional_float(file, key_of(factor), 1e-6f, 1e6f);
     }

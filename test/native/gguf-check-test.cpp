@@ -77,6 +77,7 @@ void takes_what_changes_nothing() {
     file.set(gguf_model::boolean("qwen2vl.attention.causal", true));
     file.set(gguf_model::string("qwen2vl.rope.scaling.type", "linear"));
     file.set(gguf_model::u32("qwen2vl.rope.dimension_count", gguf_model::kWidth / gguf_model::kHeads));
+    file.set(gguf_model::f32("qwen2vl.rope.freq_base", 1e30f));  // the demo model's, which all but stops the turning
     file.set(gguf_model::u32("someone.elses_key", 7));
     file.tensors.push_back({ "output.weight", file.tensor("token_embd.weight").shape, GGML_TYPE_F16, {} });
     const Written written(file.bytes());
