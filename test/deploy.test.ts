@@ -1,7 +1,7 @@
 /** The files of deploy/ that need no Helm: images, compose file and bulk job, held against the code they start. */
 
-import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
@@ -71,14 +71,34 @@ describe.each(["deploy/Dockerfile", "deploy/Dockerfile.cuda"])("%s", (name) => {
     );
     expect(variables.get(settings.hfHome.environment)).toBe("/models");
     expect(variables.get("XDG_CACHE_HOME")).toMatch(/^\/models\//);
+    expect(only(image, "COPY")).toContain("--from=build /src/licenses /licenses");
     expect(only(image, "EXPOSE")).toEqual([String(settings.port.default)]);
   });
+});
+
+test("the CUDA image holds cuBLAS of the toolkit it was built with, and nothing else of the toolkit", () => {
+  const dockerfile = read("deploy/Dockerfile.cuda");
+  const version = /^ARG CUDA_VERSION=(\d+)\.(\d+)/m.exec(dockerfile);
+  expect(dockerfile).toMatch(/^ARG CUDA_RUN_IMAGE=docker\.io\/nvidia\/cuda:\$\{CUDA_VERSION\}-base-/m);
+  const [install = ""] = only(stages(dockerfile).at(-1) ?? [], "RUN");
+  const [, command = ""] = /"(libcublas-\$\(.*?\))"/.exec(install.replace(/"\$\{CUDA_VERSION\}"/, "$CUDA_VERSION")) ?? [];
+  const name = execFileSync("sh", ["-c", `echo ${command}`], {
+    env: { ...process.env, CUDA_VERSION: version?.[0].split("=")[1] },
+  });
+  expect(name.toString().trim()).toBe(`libcublas-${version?.[1]}-${version?.[2]}`);
 });
 
 describe("the image", () => {
   test("holds what the service needs: it starts, is healthy, and ends with 0 at SIGTERM", async () => {
     const image = stages(read("deploy/Dockerfile")).at(-1) ?? [];
     const app = await assemble(only(image, "COPY"));
+    expect(readdirSync(join(app, "licenses")).sort()).toEqual([
+      "jina-reranker",
+      "llama.cpp",
+      "llama.cpp-jsonhpp",
+      "llama.cpp-notices",
+      "preact",
+    ]);
     // Nothing is there yet, as in a new volume: the demo model is made first.
     const variables = { XDG_CACHE_HOME: join(app, "models") };
     const args = ["serve", "--demo", "--host", "127.0.0.1", "--port", "0", "--n-threads", "1"];
@@ -101,7 +121,8 @@ async function assemble(copies: readonly string[]): Promise<string> {
     const [, ...paths] = copy.split(" ");
     const target = join(app, paths.pop() ?? "");
     for (const source of paths.map((path) => path.replace("/src/", ""))) {
-      if (source === "node_modules") await copyProductionModules(target);
+      if (source === "licenses") await run("node", [join(root, "native/prebuild/licenses.mjs"), target]);
+      else if (source === "node_modules") await copyProductionModules(target);
       else if (source.includes("*")) await copyMatching(source, target);
       else await cp(join(root, source), source.includes(".") ? join(target, basename(source)) : target, { recursive: true });
     }
@@ -150,7 +171,7 @@ describe("compose.yaml", () => {
         read_only: true,
         cap_drop: ["ALL"],
         ports: [published],
-        volumes: ["models:/models"],
+        volumes: ["models:/models", `\${CA_FILE:-/dev/null}:/certificates/ca.pem:ro`],
       });
       expect(existsSync(join(root, "deploy", each.build.context, each.build.dockerfile))).toBe(true);
     }
@@ -161,9 +182,18 @@ describe("compose.yaml", () => {
     expect(Number.parseInt(service.stop_grace_period, 10)).toBeGreaterThan(Number(settings.requestTimeoutMs.default) / 1000);
   });
 
-  test("passes on every setting of the service but those of the image", () => {
+  test("passes on every setting of the service but those of the image, and what README says of proxies and traces", () => {
     const ofTheImage = ["HOST", "HF_HOME", "HF_HUB_CACHE", "KEEP_ALIVE_ON_FAILURE"];
-    const expected = environmentNames.filter((name) => !ofTheImage.includes(name));
+    const ofNode = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS"];
+    const ofOpenTelemetry = [
+      "SERVICE_NAME",
+      "RESOURCE_ATTRIBUTES",
+      "EXPORTER_OTLP_HEADERS",
+      "TRACES_SAMPLER",
+      "TRACES_SAMPLER_ARG",
+    ];
+    const others = [...ofNode, ...ofOpenTelemetry.map((name) => `OTEL_${name}`)];
+    const expected = [...environmentNames.filter((name) => !ofTheImage.includes(name)), ...others];
     expect(Object.keys(compose.services["jina-reranker"].environment).sort()).toEqual([...expected].sort());
   });
 });

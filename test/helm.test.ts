@@ -99,10 +99,45 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
     "settings.HF_HUB_OFFLINE=true",
     "download.enabled=false",
   ])("nothing is fetched beforehand with %s", async (value) => {
-    const objects = await render(value);
+    const objects = await render(value, "cache.type=existingClaim", "cache.existingClaim=mine");
     expect(objects.Deployment?.spec.template.spec).not.toHaveProperty("initContainers");
     const [, name, text] = /^settings\.(\w+)=(.*)$/.exec(value) ?? [];
     expect(variables(container(objects))).toEqual({ PORT: "8081", ...(name !== undefined && { [name]: text }) });
+  });
+
+  test.each(["DEMO", "HF_HUB_OFFLINE"])("a model is fetched beforehand with %s=false", async (name) => {
+    const { Deployment } = await render(`settings.${name}=false`);
+    expect(Deployment?.spec.template.spec.initContainers).toHaveLength(1);
+  });
+
+  test("a proxy, its certificate and variables of OpenTelemetry reach the download and the service", async () => {
+    const objects = await render(
+      "extraEnv[0].name=HTTPS_PROXY,extraEnv[0].value=http://proxy:3128",
+      "extraEnv[1].name=NODE_EXTRA_CA_CERTS,extraEnv[1].value=/certificates/ca.pem",
+      "extraEnv[2].name=OTEL_EXPORTER_OTLP_HEADERS",
+      "extraEnv[2].valueFrom.secretKeyRef.name=otel,extraEnv[2].valueFrom.secretKeyRef.key=headers",
+      "extraEnvFrom[0].configMapRef.name=company",
+      "extraVolumes[0].name=certificates,extraVolumes[0].configMap.name=company-ca",
+      "extraVolumeMounts[0].name=certificates,extraVolumeMounts[0].mountPath=/certificates,extraVolumeMounts[0].readOnly=true",
+    );
+    const { initContainers, containers, volumes } = objects.Deployment?.spec.template.spec ?? {};
+    for (const each of [initContainers[0], containers[0]]) {
+      expect(variables(each)).toMatchObject({
+        HTTPS_PROXY: "http://proxy:3128",
+        NODE_EXTRA_CA_CERTS: "/certificates/ca.pem",
+        OTEL_EXPORTER_OTLP_HEADERS: "otel",
+      });
+      expect(each.envFrom).toEqual([{ configMapRef: { name: "company" } }]);
+      expect(each.volumeMounts).toContainEqual({ name: "certificates", mountPath: "/certificates", readOnly: true });
+    }
+    expect(volumes).toContainEqual({ name: "certificates", configMap: { name: "company-ca" } });
+  });
+
+  test("listens and is found on a cluster with IPv6 alone", async () => {
+    const objects = await render("settings.HOST=::", "service.ipFamilyPolicy=SingleStack", "service.ipFamilies={IPv6}");
+    expect(variables(container(objects)).HOST).toBe("::");
+    expect(objects.Service?.spec).toMatchObject({ ipFamilyPolicy: "SingleStack", ipFamilies: ["IPv6"] });
+    expect((await render()).Service?.spec).not.toHaveProperty("ipFamilies");
   });
 
   test("with GPUs it asks for them, for nodes that have them, and runs an engine on each", async () => {
@@ -117,7 +152,7 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
   });
 
   test("scales by the pairs that wait, through KEDA or the Prometheus adapter", async () => {
-    const keda = await render("autoscaling.enabled=true", "autoscaling.queuedPairs=150");
+    const keda = await render("autoscaling.enabled=true", "autoscaling.queuedPairs=150", "serviceMonitor.enabled=true");
     expect(keda.Deployment?.spec).not.toHaveProperty("replicas");
     expect(keda.ScaledObject?.spec.scaleTargetRef.name).toBe(keda.Deployment?.metadata.name);
     expect(keda.ScaledObject?.spec.triggers).toMatchObject([
@@ -126,7 +161,9 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
     expect(keda.ScaledObject?.spec.triggers[0].metadata.query).toBe(
       `sum(rerank_queue_pairs{namespace="search",service="${keda.Service?.metadata.name}"})`,
     );
-    const adapter = await render("autoscaling.enabled=true", "autoscaling.kind=prometheusAdapter");
+    expect(keda.ServiceMonitor?.spec.endpoints[0].port).toBe(keda.Service?.spec.ports[0].name);
+    const values = ["autoscaling.enabled=true", "autoscaling.metricsScraped=true", "autoscaling.kind=prometheusAdapter"];
+    const adapter = await render(...values);
     expect(adapter).not.toHaveProperty("ScaledObject");
     expect(adapter.HorizontalPodAutoscaler?.spec).toMatchObject({
       scaleTargetRef: { kind: "Deployment", name: adapter.Deployment?.metadata.name },
@@ -153,7 +190,10 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
     const made = await render("cache.type=persistentVolumeClaim", "cache.size=20Gi");
     expect(models(made).persistentVolumeClaim.claimName).toBe(made.PersistentVolumeClaim?.metadata.name);
     expect(made.PersistentVolumeClaim?.spec.resources.requests.storage).toBe("20Gi");
-    expect(made.Deployment?.spec.strategy).toEqual({ type: "Recreate" });
+    for (const mode of ["ReadWriteOnce", "ReadWriteOncePod"]) {
+      const { Deployment } = await render("cache.type=persistentVolumeClaim", `cache.accessMode=${mode}`);
+      expect(Deployment?.spec.strategy).toEqual({ type: "Recreate" });
+    }
     const there = await render("cache.type=existingClaim", "cache.existingClaim=mine", "cache.accessMode=ReadWriteMany");
     expect(models(there).persistentVolumeClaim.claimName).toBe("mine");
     expect(there).not.toHaveProperty("PersistentVolumeClaim");
@@ -166,13 +206,49 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
     ["cache.type=disk", "cache.type: cache.type must be one of the following"],
     ["gpu.count=0", "gpu.count: Must be greater than or equal to 1"],
     ["cache.type=existingClaim", "cache.existingClaim: expected the name of a claim"],
+    ["settings.HOST=127.0.0.1", "settings.HOST: Must not validate the schema"],
+    ["podDisruptionBudget.maxUnavailable=0", "podDisruptionBudget.maxUnavailable"],
+    ["extraEnv[0].name=PORT,extraEnv[0].value=1", "extraEnv.0.name: Must not validate the schema"],
+    ["extraEnv[0].name=A", "extraEnv.0: Must validate one and only one schema"],
+    ["extraVolumes[0].name=models", "extraVolumes.0.name: Must not validate the schema"],
+    ["extraVolumeMounts[0].name=a,extraVolumeMounts[0].mountPath=/tmp", "extraVolumeMounts.0.mountPath"],
   ])("%s stops the install: %s", async (value, message) => {
     await expect(render(value)).rejects.toThrow(message);
+  });
+
+  const scaled = ["autoscaling.enabled=true", "serviceMonitor.enabled=true"];
+  const claimed = "cache.type=persistentVolumeClaim";
+  test.each([
+    [[claimed, "replicas=2"], "replicas: 2 pods cannot share a claim that is ReadWriteOnce"],
+    [[claimed, "replicas=2", "cache.accessMode=ReadWriteOncePod"], "a claim that is ReadWriteOncePod"],
+    [[claimed, ...scaled], "autoscaling.maxReplicas: 4 pods cannot share a claim that is ReadWriteOnce"],
+    [["autoscaling.enabled=true"], "autoscaling.enabled: nothing scrapes rerank_queue_pairs"],
+    [[...scaled, "autoscaling.minReplicas=5"], "autoscaling.maxReplicas: expected more than autoscaling.minReplicas, which is 5"],
+    [[...scaled, "autoscaling.minReplicas=4"], "which is 4, got 4"],
+    [[...scaled, "autoscaling.queuedPairs=2000"], "autoscaling.queuedPairs: expected less than MAX_QUEUED_PAIRS, which is 2000"],
+    [[...scaled, "settings.MAX_QUEUED_PAIRS=100"], "which is 100, got 200"],
+    [["serviceMonitor.enabled=true", "secrets.apiKeys=keys"], "serviceMonitor.keySecret: expected a secret"],
+    [["settings.REQUEST_TIMEOUT_MS=120000"], "terminationGracePeriodSeconds: expected at least 125"],
+    [["settings.MODEL_PATH=/models/a.gguf"], "settings.MODEL_PATH: /models/a.gguf cannot be there"],
+    [["settings.HF_HUB_OFFLINE=true"], "settings.HF_HUB_OFFLINE: cache.type emptyDir begins empty"],
+    [["settings.BACKEND=cuda"], "settings.BACKEND: cuda needs gpu.enabled"],
+    [["settings.LOG_LEVEL=warn", "extraEnv[0].name=LOG_LEVEL,extraEnv[0].value=info"], "extraEnv: LOG_LEVEL is set twice"],
+    [["secrets.apiKeys=a", "extraEnv[0].name=API_KEYS,extraEnv[0].value=b"], "extraEnv: API_KEYS is set twice"],
+  ])("%s would render what cannot work, and stops the install: %s", async (values, message) => {
+    await expect(render(...values)).rejects.toThrow(message);
+  });
+
+  test("what can work is rendered", async () => {
+    const shared = await render(claimed, "cache.accessMode=ReadWriteMany", ...scaled);
+    expect(shared.PersistentVolumeClaim?.spec.accessModes).toEqual(["ReadWriteMany"]);
+    const later = await render("settings.REQUEST_TIMEOUT_MS=120000", "terminationGracePeriodSeconds=125");
+    expect(later.Deployment?.spec.template.spec.terminationGracePeriodSeconds).toBe(125);
+    expect(await render("settings.BACKEND=cuda", "gpu.enabled=true")).toHaveProperty("Deployment");
   });
 });
 
 /** What the chart sets by itself, or takes from a secret. */
-const ofTheChart = ["PORT", "HOST", "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN", "API_KEYS", "API_KEYS_FILE", "GPUS", "KEEP_ALIVE_ON_FAILURE"];
+const ofTheChart = ["PORT", "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN", "API_KEYS", "API_KEYS_FILE", "GPUS", "KEEP_ALIVE_ON_FAILURE"];
 
 test("the chart's settings are the service's", () => {
   const schema = JSON.parse(readFileSync(join(chart, "values.schema.json"), "utf8"));

@@ -90,6 +90,15 @@ describe.skipIf(platform !== "linux-x64")("the packages", () => {
     expect(main.optionalDependencies).toMatchObject({ [addonPackage]: main.version, [`${addonPackage}-cuda`]: main.version });
   });
 
+  it("bring the licences of all that is in them", async () => {
+    for (const name of [addonPackage, "jina-reranker"]) {
+      const folder = join(project, "node_modules", name, "LICENSES");
+      expect(await readFile(join(folder, "jina-reranker"), "utf8")).toContain("Apache License");
+      for (const part of ["llama.cpp", "preact"]) expect(await readFile(join(folder, part), "utf8")).toContain("MIT License");
+      expect(await readFile(join(folder, "llama.cpp-notices"), "utf8")).toContain("Mozilla Foundation");
+    }
+  });
+
   it("serve the demo through npx, and rank", async () => {
     const args = ["jina-reranker", "serve", "--demo", "--host", "127.0.0.1", "--port", "0"];
     const env = { PATH: path, HOME: process.env.HOME, XDG_CACHE_HOME: join(work, "cache"), N_THREADS: "1" };

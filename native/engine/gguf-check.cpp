@@ -1,199 +1,296 @@
 #include "gguf-check.h"
 
-#include "error.h"
-#include "ggml.h"
-#include "gguf.h"
+#include "gguf-file.h"
 
-#include <cerrno>
+#include <array>
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <memory>
-#include <system_error>
+#include <map>
+#include <sstream>
+#include <string>
+#include <unordered_set>
+#include <vector>
 
 namespace jina_reranker {
 
 namespace {
 
-struct GgufDeleter {
-    void operator()(gguf_context * context) const { gguf_free(context); }
-};
-
-struct GgmlDeleter {
-    void operator()(ggml_context * context) const { ggml_free(context); }
-};
-
 constexpr const char * kArchitecture = "qwen2vl";
+constexpr uint32_t     kMaxLayers    = 512;  // llama.cpp's LLAMA_MAX_LAYERS, by which it asserts
 
-class GgufCheck {
-  public:
-    explicit GgufCheck(const std::string & path) : path_(path) {}
+std::string key_of(const std::string & name) {
+    return std::string(kArchitecture) + "." + name;
+}
 
-    GgufInfo run() {
-        check_file();
-        parse();
-        check_extent();
-        check_architecture();
-        check_hyperparameters();
-        check_tokenizer();
-        return { layer_types() };
-    }
-
-  private:
-    [[noreturn]] void fail(const std::string & what) const {
-        throw Error(ErrorCode::model_invalid, path_ + ": " + what);
-    }
-
-    void check_file() {
-        std::error_code error;
-        const auto      status = std::filesystem::status(path_, error);
-        if (error || !std::filesystem::exists(status)) {
-            throw Error(ErrorCode::model_not_found, path_ + ": no such file");
-        }
-        if (!std::filesystem::is_regular_file(status)) {
-            throw Error(ErrorCode::model_not_found, path_ + ": not a file");
-        }
-        file_bytes_ = std::filesystem::file_size(path_, error);
-        std::ifstream file(path_, std::ios::binary);
-        if (error || !file) {
-            throw Error(ErrorCode::model_not_found, path_ + ": cannot be read: " + std::strerror(errno));
-        }
-        char magic[4] = {};
-        file.read(magic, sizeof(magic));
-        if (file.gcount() != sizeof(magic) || std::memcmp(magic, GGUF_MAGIC, sizeof(magic)) != 0) {
-            fail("not a GGUF file: it does not begin with \"GGUF\"");
-        }
-    }
-
-    void parse() {
-        ggml_context * meta = nullptr;
-        gguf_.reset(gguf_init_from_file(path_.c_str(), { /*.no_alloc =*/true, /*.ctx =*/&meta }));
-        meta_.reset(meta);
-        if (!gguf_ || !meta_) {
-            fail("the GGUF header is truncated or damaged");
-        }
-    }
-
-    // Every tensor's data must lie inside the file.
-    void check_extent() const {
-        const uint64_t data_offset = gguf_get_data_offset(gguf_.get());
-        const int64_t  n_tensors   = gguf_get_n_tensors(gguf_.get());
-        if (n_tensors == 0) {
-            fail("holds no tensors");
-        }
-        for (int64_t i = 0; i < n_tensors; ++i) {
-            const uint64_t end =
-                data_offset + gguf_get_tensor_offset(gguf_.get(), i) + gguf_get_tensor_size(gguf_.get(), i);
-            if (end > file_bytes_) {
-                fail("truncated: tensor " + std::string(gguf_get_tensor_name(gguf_.get(), i)) + " ends at byte " +
-                     std::to_string(end) + ", the file has " + std::to_string(file_bytes_));
-            }
-        }
-    }
-
-    void check_architecture() const {
-        const int64_t id = key("general.architecture", GGUF_TYPE_STRING);
-        if (const std::string name = gguf_get_val_str(gguf_.get(), id); name != kArchitecture) {
-            fail("architecture is \"" + name + "\", this engine scores with \"" + kArchitecture + "\"");
-        }
-    }
-
-    // What llama.cpp divides by or asserts on.
-    void check_hyperparameters() const {
-        const std::string prefix  = std::string(kArchitecture) + ".";
-        const uint32_t    n_embd  = positive(prefix + "embedding_length");
-        const uint32_t    n_head  = positive(prefix + "attention.head_count");
-        const uint32_t    n_layer = positive(prefix + "block_count");
-        positive(prefix + "feed_forward_length");
-        positive(prefix + "context_length");
-        const uint32_t n_head_kv = gguf_find_key(gguf_.get(), (prefix + "attention.head_count_kv").c_str()) < 0 ?
-                                       n_head :
-                                       positive(prefix + "attention.head_count_kv");
-        if (n_layer > 512) {
-            fail("has " + std::to_string(n_layer) + " layers, at most 512 are supported");
-        }
-        if (n_embd % n_head != 0 || n_head % n_head_kv != 0) {
-            fail("embedding length " + std::to_string(n_embd) + ", " + std::to_string(n_head) + " heads and " +
-                 std::to_string(n_head_kv) + " KV heads do not divide");
-        }
-        const uint32_t n_head_dim = n_embd / n_head;
-        for (const char * name : { "attention.key_length", "attention.value_length", "rope.dimension_count" }) {
-            if (gguf_find_key(gguf_.get(), (prefix + name).c_str()) >= 0 && positive(prefix + name) != n_head_dim) {
-                fail(prefix + name + " is " + std::to_string(positive(prefix + name)) + ", expected " +
-                     std::to_string(n_head_dim));
-            }
-        }
-        const ggml_tensor * embedding = ggml_get_tensor(meta_.get(), "token_embd.weight");
-        if (embedding == nullptr || embedding->ne[0] != static_cast<int64_t>(n_embd)) {
-            fail("token_embd.weight is missing or not " + std::to_string(n_embd) + " wide");
-        }
-    }
-
-    void check_tokenizer() const {
-        const size_t        n_tokens  = string_array("tokenizer.ggml.tokens");
-        const ggml_tensor * embedding = ggml_get_tensor(meta_.get(), "token_embd.weight");
-        string_array("tokenizer.ggml.merges");
-        if (static_cast<int64_t>(n_tokens) != embedding->ne[1]) {
-            fail("the tokenizer has " + std::to_string(n_tokens) + " tokens, token_embd.weight " +
-                 std::to_string(embedding->ne[1]) + " rows");
-        }
-        const int64_t types = gguf_find_key(gguf_.get(), "tokenizer.ggml.token_type");
-        if (types >= 0 && (gguf_get_kv_type(gguf_.get(), types) != GGUF_TYPE_ARRAY ||
-                           gguf_get_arr_n(gguf_.get(), types) != n_tokens)) {
-            fail("tokenizer.ggml.token_type does not have one entry per token");
-        }
-    }
-
-    std::set<ggml_type> layer_types() const {
-        std::set<ggml_type> types;
-        for (ggml_tensor * tensor = ggml_get_first_tensor(meta_.get()); tensor != nullptr;
-             tensor               = ggml_get_next_tensor(meta_.get(), tensor)) {
-            if (std::strncmp(tensor->name, "blk.", 4) == 0 && ggml_n_dims(tensor) == 2) {
-                types.insert(tensor->type);
-            }
-        }
-        return types;
-    }
-
-    int64_t key(const std::string & name, gguf_type type) const {
-        const int64_t id = gguf_find_key(gguf_.get(), name.c_str());
-        if (id < 0) {
-            fail("has no key " + name);
-        }
-        if (gguf_get_kv_type(gguf_.get(), id) != type) {
-            fail("key " + name + " is of type " + gguf_type_name(gguf_get_kv_type(gguf_.get(), id)) + ", expected " +
-                 gguf_type_name(type));
-        }
-        return id;
-    }
-
-    uint32_t positive(const std::string & name) const {
-        const uint32_t value = gguf_get_val_u32(gguf_.get(), key(name, GGUF_TYPE_UINT32));
-        if (value == 0 || value > (1U << 30)) {
-            fail("key " + name + " is " + std::to_string(value));
-        }
-        return value;
-    }
-
-    size_t string_array(const std::string & name) const {
-        const int64_t id = key(name, GGUF_TYPE_ARRAY);
-        if (gguf_get_arr_type(gguf_.get(), id) != GGUF_TYPE_STRING || gguf_get_arr_n(gguf_.get(), id) == 0) {
-            fail("key " + name + " is not a list of strings");
-        }
-        return gguf_get_arr_n(gguf_.get(), id);
-    }
-
-    std::string                                path_;
-    uint64_t                                   file_bytes_ = 0;
-    std::unique_ptr<gguf_context, GgufDeleter> gguf_;
-    std::unique_ptr<ggml_context, GgmlDeleter> meta_;
+// The lengths that shapes are made of.
+struct Lengths {
+    uint32_t n_embd    = 0;
+    uint32_t n_embd_kv = 0;
+    uint32_t n_ff      = 0;
+    uint32_t n_layer   = 0;
+    uint32_t n_vocab   = 0;
 };
+
+uint32_t positive(const GgufFile & file, const std::string & name) {
+    const uint32_t value = file.u32(name);
+    if (value == 0 || value > (1U << 30)) {
+        file.fail("key " + name + " is " + std::to_string(value));
+    }
+    return value;
+}
+
+void check_architecture(const GgufFile & file) {
+    if (const std::string name = file.string("general.architecture"); name != kArchitecture) {
+        file.fail("architecture is \"" + name + "\", this engine scores with \"" + kArchitecture + "\"");
+    }
+}
+
+// Keys that llama.cpp reads for every architecture and that would make another model of this one, or end the process.
+void check_other_kinds(const GgufFile & file) {
+    for (const char * name : { "expert_count", "expert_used_count", "expert_group_count", "expert_group_used_count",
+                               "nextn_predict_layers" }) {
+        if (file.has(key_of(name)) && file.u32(key_of(name)) != 0) {
+            file.fail("key " + key_of(name) + " is " + std::to_string(file.u32(key_of(name))) +
+                      ", this engine scores with dense models only");
+        }
+    }
+    if (const std::string name = key_of("attention.causal"); file.has(name)) {
+        if (!gguf_get_val_bool(file.metadata(), file.key(name, GGUF_TYPE_BOOL))) {
+            file.fail("key " + name + " is false, this engine scores with causal models only");
+        }
+    }
+    if (const std::string name = key_of("rope.scaling.type"); file.has(name)) {
+        const std::string type = file.string(name);
+        if (type != "none" && type != "linear" && type != "yarn" && type != "longrope") {
+            file.fail("key " + name + " is \"" + type + "\", expected none, linear, yarn or longrope");
+        }
+    }
+    if (file.has("split.count")) {
+        if (const auto count = gguf_get_val_u16(file.metadata(), file.key("split.count", GGUF_TYPE_UINT16));
+            count > 1) {
+            file.fail("is one of " + std::to_string(count) +
+                      " parts of a model; join them with llama-gguf-split --merge");
+        }
+    }
+}
+
+std::string text_of(float value) {
+    std::ostringstream text;
+    text << value;
+    return text.str();
+}
+
+// In a range that leaves numbers numbers; ggml asserts on a negative epsilon.
+void check_float(const GgufFile & file, const std::string & name, float lowest, float highest) {
+    if (const float value = file.f32(name); !(value >= lowest && value <= highest)) {
+        file.fail("key " + name + " is " + text_of(value) + ", expected " + text_of(lowest) + " to " +
+                  text_of(highest));
+    }
+}
+
+void check_optional_float(const GgufFile & file, const std::string & name, float lowest, float highest) {
+    if (file.has(name)) {
+        check_float(file, name, lowest, highest);
+    }
+}
+
+// Each half of a head's pairs turns by one of the positions; the kernel divides by their sum.
+void check_rope(const GgufFile & file, uint32_t n_head_dim) {
+    const std::string name = key_of("rope.dimension_sections");
+    const int64_t     id   = file.list(name, GGUF_TYPE_INT32);
+    const size_t      n    = gguf_get_arr_n(file.metadata(), id);
+    if (n != 3 && n != 4) {
+        file.fail("key " + name + " has " + std::to_string(n) + " numbers, expected 3 or 4");
+    }
+    const auto * sections = static_cast<const int32_t *>(gguf_get_arr_data(file.metadata(), id));
+    int64_t      sum      = 0;
+    for (size_t i = 0; i < n; ++i) {
+        if (sections[i] < 0) {
+            file.fail("key " + name + " has the number " + std::to_string(sections[i]));
+        }
+        sum += sections[i];
+    }
+    if (sum * 2 != static_cast<int64_t>(n_head_dim)) {
+        file.fail("key " + name + " adds up to " + std::to_string(sum) + ", expected half of a head's " +
+                  std::to_string(n_head_dim) + " dimensions");
+    }
+    check_optional_float(file, key_of("rope.freq_base"), 1.0f, 1e37f);
+    for (const char * factor : { "rope.scaling.factor", "rope.scale_linear", "rope.scaling.attn_factor" }) {
+        check_optional_float(file, key_of(factor), 1e-6f, 1e6f);
+    }
+}
+
+// What llama.cpp divides by or asserts on.
+Lengths check_hyperparameters(const GgufFile & file) {
+    Lengths lengths;
+    lengths.n_embd              = positive(file, key_of("embedding_length"));
+    lengths.n_ff                = positive(file, key_of("feed_forward_length"));
+    lengths.n_layer             = positive(file, key_of("block_count"));
+    const uint32_t    n_head    = positive(file, key_of("attention.head_count"));
+    const std::string kv_key    = key_of("attention.head_count_kv");
+    const uint32_t    n_head_kv = file.has(kv_key) ? positive(file, kv_key) : n_head;
+    positive(file, key_of("context_length"));
+    if (lengths.n_layer > kMaxLayers) {
+        file.fail("has " + std::to_string(lengths.n_layer) + " layers, at most " + std::to_string(kMaxLayers) +
+                  " are supported");
+    }
+    if (lengths.n_embd % n_head != 0 || n_head % n_head_kv != 0) {
+        file.fail("embedding length " + std::to_string(lengths.n_embd) + ", " + std::to_string(n_head) + " heads and " +
+                  std::to_string(n_head_kv) + " KV heads do not divide");
+    }
+    const uint32_t n_head_dim = lengths.n_embd / n_head;
+    lengths.n_embd_kv         = n_head_dim * n_head_kv;
+    for (const char * name : { "attention.key_length", "attention.value_length", "rope.dimension_count",
+                               "attention.key_length_swa", "attention.value_length_swa", "rope.dimension_count_swa" }) {
+        if (file.has(key_of(name)) && file.u32(key_of(name)) != n_head_dim) {
+            file.fail(key_of(name) + " is " + std::to_string(file.u32(key_of(name))) + ", expected " +
+                      std::to_string(n_head_dim));
+        }
+    }
+    if (const std::string name = key_of("embedding_length_out"); file.has(name) && file.u32(name) != lengths.n_embd) {
+        file.fail("key " + name + " is " + std::to_string(file.u32(name)) + ", expected " +
+                  std::to_string(lengths.n_embd));
+    }
+    check_float(file, key_of("attention.layer_norm_rms_epsilon"), 0.0f, 1.0f);
+    check_rope(file, n_head_dim);
+    return lengths;
+}
+
+// llama.cpp asserts that no two tokens are alike; one that is empty it calls [EMPTY_N].
+void check_tokens(const GgufFile & file, int64_t tokens, size_t n_tokens) {
+    std::unordered_set<std::string> known;
+    for (size_t i = 0; i < n_tokens; ++i) {
+        std::string token = gguf_get_arr_str(file.metadata(), tokens, i);
+        if (token.empty()) {
+            token = "[EMPTY_" + std::to_string(i) + "]";
+        }
+        if (!known.insert(token).second) {
+            file.fail("token " + std::to_string(i) + " of tokenizer.ggml.tokens is there already");
+        }
+    }
+}
+
+uint32_t check_tokenizer(const GgufFile & file) {
+    for (const auto & [name, expected] :
+         { std::pair("tokenizer.ggml.model", "gpt2"), std::pair("tokenizer.ggml.pre", "qwen2") }) {
+        if (const std::string value = file.string(name); value != expected) {
+            file.fail("key " + std::string(name) + " is \"" + value + "\", expected \"" + expected + "\"");
+        }
+    }
+    const int64_t tokens   = file.list("tokenizer.ggml.tokens", GGUF_TYPE_STRING);
+    const size_t  n_tokens = gguf_get_arr_n(file.metadata(), tokens);
+    if (n_tokens == 0 || n_tokens > (1U << 30)) {
+        file.fail("tokenizer.ggml.tokens has " + std::to_string(n_tokens) + " entries");
+    }
+    check_tokens(file, tokens, n_tokens);
+    file.list("tokenizer.ggml.merges", GGUF_TYPE_STRING);
+    if (const char * name = "tokenizer.ggml.token_type"; file.has(name)) {
+        if (gguf_get_arr_n(file.metadata(), file.list(name, GGUF_TYPE_INT32)) != n_tokens) {
+            file.fail(std::string(name) + " does not have one entry per token");
+        }
+    }
+    return static_cast<uint32_t>(n_tokens);
+}
+
+struct Expected {
+    std::vector<int64_t> shape;
+    bool                 required;
+};
+
+std::map<std::string, Expected> expected_tensors(const Lengths & lengths) {
+    const int64_t                   n_embd    = lengths.n_embd;
+    const int64_t                   n_embd_kv = lengths.n_embd_kv;
+    const int64_t                   n_ff      = lengths.n_ff;
+    const int64_t                   n_vocab   = lengths.n_vocab;
+    std::map<std::string, Expected> all       = {
+              { "token_embd.weight", { { n_embd, n_vocab }, true } },
+              { "output_norm.weight", { { n_embd }, true } },
+              { "output.weight", { { n_embd, n_vocab }, false } },
+              { "output.bias", { { n_vocab }, false } },
+    };
+    for (uint32_t layer = 0; layer < lengths.n_layer; ++layer) {
+        const std::string prefix           = "blk." + std::to_string(layer) + ".";
+        all[prefix + "attn_norm.weight"]   = { { n_embd }, true };
+        all[prefix + "attn_q.weight"]      = { { n_embd, n_embd }, true };
+        all[prefix + "attn_q.bias"]        = { { n_embd }, false };
+        all[prefix + "attn_k.weight"]      = { { n_embd, n_embd_kv }, true };
+        all[prefix + "attn_k.bias"]        = { { n_embd_kv }, false };
+        all[prefix + "attn_v.weight"]      = { { n_embd, n_embd_kv }, true };
+        all[prefix + "attn_v.bias"]        = { { n_embd_kv }, false };
+        all[prefix + "attn_output.weight"] = { { n_embd, n_embd }, true };
+        all[prefix + "ffn_norm.weight"]    = { { n_embd }, true };
+        all[prefix + "ffn_gate.weight"]    = { { n_embd, n_ff }, true };
+        all[prefix + "ffn_up.weight"]      = { { n_embd, n_ff }, true };
+        all[prefix + "ffn_down.weight"]    = { { n_ff, n_embd }, true };
+    }
+    return all;
+}
+
+std::string text_of(const std::vector<int64_t> & shape) {
+    std::string text;
+    for (const int64_t length : shape) {
+        text += (text.empty() ? "" : " × ") + std::to_string(length);
+    }
+    return text;
+}
+
+// The graph multiplies by every type that can be turned into floats; norms and biases it takes as they are.
+bool is_usable(ggml_type type, bool is_matrix) {
+    return type == GGML_TYPE_F32 || (is_matrix && ggml_get_type_traits(type)->to_float != nullptr);
+}
+
+void check_tensors(const GgufFile & file, const Lengths & lengths) {
+    std::map<std::string, Expected> missing = expected_tensors(lengths);
+    for (ggml_tensor * tensor = ggml_get_first_tensor(file.tensors()); tensor != nullptr;
+         tensor               = ggml_get_next_tensor(file.tensors(), tensor)) {
+        const std::string name  = tensor->name;
+        const auto        found = missing.find(name);
+        if (found == missing.end()) {
+            file.fail("tensor " + name + " is none of a " + std::to_string(lengths.n_layer) +
+                      "-layer model of this kind");
+        }
+        const std::vector<int64_t> & shape = found->second.shape;
+        std::vector<int64_t>         got(tensor->ne, tensor->ne + GGML_MAX_DIMS);
+        while (got.size() > shape.size() && got.back() == 1) {
+            got.pop_back();
+        }
+        if (got != shape) {
+            file.fail("tensor " + name + " is " + text_of(got) + ", expected " + text_of(shape));
+        }
+        if (!is_usable(tensor->type, shape.size() == 2)) {
+            file.fail("tensor " + name + " is of type " + ggml_type_name(tensor->type) +
+                      ", which cannot be used there");
+        }
+        missing.erase(found);
+    }
+    for (const auto & [name, expected] : missing) {
+        if (expected.required) {
+            file.fail("has no tensor " + name);
+        }
+    }
+}
+
+std::set<ggml_type> layer_types(const GgufFile & file) {
+    std::set<ggml_type> types;
+    for (ggml_tensor * tensor = ggml_get_first_tensor(file.tensors()); tensor != nullptr;
+         tensor               = ggml_get_next_tensor(file.tensors(), tensor)) {
+        if (std::strncmp(tensor->name, "blk.", 4) == 0 && ggml_n_dims(tensor) == 2) {
+            types.insert(tensor->type);
+        }
+    }
+    return types;
+}
 
 }  // namespace
 
 GgufInfo check_gguf(const std::string & path) {
-    return GgufCheck(path).run();
+    const GgufFile file(path);
+    check_architecture(file);
+    check_other_kinds(file);
+    Lengths lengths = check_hyperparameters(file);
+    lengths.n_vocab = check_tokenizer(file);
+    check_tensors(file, lengths);
+    return { layer_types(file) };
 }
 
 }  // namespace jina_reranker

@@ -1,62 +1,95 @@
 #include "threads.h"
 
+#include "cores.h"
 #include "ggml-backend.h"
 
 #include <algorithm>
-#include <fstream>
+#include <cstddef>
 #include <set>
-#include <string>
 #include <thread>
-#include <utility>
+#include <vector>
 
-#ifdef __linux__
+#if defined(__linux__)
 #    include <sched.h>
+#elif defined(__APPLE__)
+#    include <sys/sysctl.h>
+#elif defined(_WIN32)
+#    define WIN32_LEAN_AND_MEAN
+#    define NOMINMAX
+#    include <windows.h>
 #endif
 
 namespace jina_reranker {
 
 namespace {
 
-#ifdef __linux__
-int32_t allowed_cores() {
-    cpu_set_t allowed;
-    CPU_ZERO(&allowed);
-    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) {
+// 0 where it is not known.
+#if defined(__linux__)
+int32_t usable_cores() {
+    std::vector<cpu_set_t> mask(8);  // 8 × 1024 processors
+    const size_t           n_bytes = mask.size() * sizeof(cpu_set_t);
+    if (sched_getaffinity(0, n_bytes, mask.data()) != 0) {
         return 0;
     }
-    std::set<std::pair<int, int>> cores;
-    int32_t                       n_processors = 0;
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-        if (!CPU_ISSET(static_cast<size_t>(cpu), &allowed)) {
-            continue;
-        }
-        ++n_processors;
-        const std::string topology = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
-        int               package  = 0;
-        int               core     = 0;
-        if (std::ifstream(topology + "physical_package_id") >> package && std::ifstream(topology + "core_id") >> core) {
-            cores.emplace(package, core);
+    std::set<int32_t> allowed;
+    for (int32_t processor = 0; processor < static_cast<int32_t>(n_bytes * 8); ++processor) {
+        if (CPU_ISSET_S(static_cast<size_t>(processor), n_bytes, mask.data())) {
+            allowed.insert(processor);
         }
     }
-    return cores.empty() ? n_processors : static_cast<int32_t>(cores.size());
+    return physical_cores("", performance_processors("", allowed));
 }
 
-// cgroup v2: "<quota> <period>" in microseconds, or "max <period>". 0 = no quota.
-int32_t quota_cores() {
-    std::ifstream file("/sys/fs/cgroup/cpu.max");
-    double        quota  = 0;
-    double        period = 0;
-    if (!(file >> quota >> period) || quota <= 0 || period <= 0) {
-        return 0;
-    }
-    return std::max(1, static_cast<int32_t>(quota / period));
+int32_t quota() {
+    return quota_cores("");
 }
-#else
-int32_t allowed_cores() {
+#elif defined(__APPLE__)
+int32_t usable_cores() {
+    for (const char * name : { "hw.perflevel0.physicalcpu", "hw.physicalcpu" }) {
+        int32_t count  = 0;
+        size_t  length = sizeof(count);
+        if (sysctlbyname(name, &count, &length, nullptr, 0) == 0 && count > 0) {
+            return count;
+        }
+    }
     return 0;
 }
 
-int32_t quota_cores() {
+int32_t quota() {
+    return 0;
+}
+#elif defined(_WIN32)
+// Efficiency cores have a lower class than the others.
+int32_t usable_cores() {
+    DWORD n_bytes = 0;
+    GetLogicalProcessorInformationEx(RelationProcessorCore, nullptr, &n_bytes);
+    std::vector<std::byte> buffer(n_bytes);
+    auto * const           first = reinterpret_cast<SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX *>(buffer.data());
+    if (n_bytes == 0 || !GetLogicalProcessorInformationEx(RelationProcessorCore, first, &n_bytes)) {
+        return 0;
+    }
+    int32_t count   = 0;
+    BYTE    highest = 0;
+    for (DWORD offset = 0; offset < n_bytes;) {
+        const auto * core = reinterpret_cast<const SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX *>(buffer.data() + offset);
+        const BYTE   efficiency_class = core->Processor.EfficiencyClass;
+        count                         = efficiency_class > highest ? 0 : count;
+        highest                       = std::max(highest, efficiency_class);
+        count += efficiency_class == highest ? 1 : 0;
+        offset += core->Size;
+    }
+    return count;
+}
+
+int32_t quota() {
+    return 0;
+}
+#else
+int32_t usable_cores() {
+    return 0;
+}
+
+int32_t quota() {
     return 0;
 }
 #endif
@@ -64,12 +97,12 @@ int32_t quota_cores() {
 }  // namespace
 
 int32_t default_thread_count() {
-    int32_t n_threads = allowed_cores();
+    int32_t n_threads = usable_cores();
     if (n_threads == 0) {
         n_threads = std::max(1, static_cast<int32_t>(std::thread::hardware_concurrency()));
     }
-    const int32_t quota = quota_cores();
-    return quota > 0 ? std::min(n_threads, quota) : n_threads;
+    const int32_t limit = quota();
+    return limit > 0 ? std::min(n_threads, limit) : n_threads;
 }
 
 namespace {

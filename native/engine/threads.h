@@ -8,7 +8,8 @@
 
 namespace jina_reranker {
 
-// Physical cores among the processors this process may run on, at most what a cgroup's CPU quota gives it; at least 1.
+// Physical cores among the processors this process may run on, without efficiency cores where there are others; at most
+// what the CPU quotas of its control groups leave; at least 1.
 int32_t default_thread_count();
 
 // ggml's threads for one engine: they wait for each other by spinning while a graph is computed, and sleep in between.

@@ -12,8 +12,8 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { llamaDirectory } from "../../vendor/materialise.mjs";
 import { librariesOf, stagingOf } from "./build.mjs";
+import { writeLicenses } from "./licenses.mjs";
 import { llamaSources } from "./sources.mjs";
 import { buildCommand, mainManifest, manifestOf, packageName, platformOf, targetNamed, targetsHere } from "./targets.mjs";
 
@@ -64,7 +64,7 @@ export function packTarget(target, { libraries = librariesOf(target), staging = 
     manifestOf(target, Object.fromEntries(files.map((file) => [file, sha256(join(folder, file))]))),
   );
   copyFileSync(join(root, "LICENSE"), join(staging, "LICENSE"));
-  copyFileSync(join(llamaDirectory(), "LICENSE"), join(staging, "LICENSE-llama.cpp"));
+  writeLicenses(join(staging, "LICENSES"));
   const packed = npmPack(staging, destination);
   if (target.backend === undefined) requireLimit(packageName(target), packed.unpackedSize, limits.addon);
   return { name: packageName(target), ...packed };
@@ -83,6 +83,7 @@ export function packMain({ staging = join(root, "build", "packages", "main"), de
   for (const file of ["README.md", "LICENSE"]) copyFileSync(join(root, file), join(staging, file));
   writeJson(join(staging, "package.json"), manifest);
   const { archive, vocabulary } = llamaSources(log);
+  writeLicenses(join(staging, "LICENSES"));
   copyFileSync(vocabulary, join(staging, "dist", "demo", "qwen2-vocabulary.gguf.br"));
   const without = npmPack(staging, destination);
   requireLimit(`${manifest.name} without llama.cpp's sources`, without.size, limits.main);

@@ -66,7 +66,7 @@ export function manifestOf(target, libraries) {
     ...(libc && { libc: [libc] }),
     engines: main.engines,
     preferUnplugged: true,
-    files: ["prebuilds", "LICENSE-llama.cpp"],
+    files: ["prebuilds", "LICENSES"],
     libraries,
   };
 }
@@ -76,6 +76,7 @@ export function mainManifest() {
   const { private: _, scripts, devDependencies, overrides, ...manifest } = main;
   return {
     ...manifest,
+    files: [...manifest.files, "LICENSES"],
     optionalDependencies: Object.fromEntries(targets.map((target) => [packageName(target), main.version])),
   };
 }

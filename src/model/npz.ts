@@ -12,6 +12,8 @@ export interface NpyArray {
 const maximumElements = 64 * 1024 * 1024;
 /** Of all wanted arrays together, unpacked: f8 and their headers. */
 export const maximumBytes = maximumElements * 8 + 64 * 1024;
+/** The most that deflate makes of a byte: 258 bytes of two bits. */
+const deflateRatio = 1032;
 /** A damaged directory can claim 2^32 entries, and fflate would visit them all. */
 const maximumEntries = 1024;
 const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // \x93NUMPY
@@ -37,13 +39,16 @@ function checkEntries(bytes: Uint8Array, wanted: ReadonlySet<string>): void {
   const found = new Set<string>();
   let entries = 0;
   let total = 0;
-  unzip(bytes, ({ name, originalSize }) => {
+  unzip(bytes, ({ name, size, originalSize }) => {
     if (++entries > maximumEntries) throw new Error(`more than ${maximumEntries} entries`);
     if (!wanted.has(name)) return false;
     if (found.has(name)) throw new Error(`${name} is there twice`);
     found.add(name);
     total += originalSize;
     if (total > maximumBytes) throw new Error(`its arrays claim ${total} bytes, at most ${maximumBytes} are read`);
+    if (originalSize > size * deflateRatio || size > bytes.length) {
+      throw new Error(`${name} claims ${originalSize} bytes, which ${Math.min(size, bytes.length)} compressed ones cannot hold`);
+    }
     return false;
   });
 }

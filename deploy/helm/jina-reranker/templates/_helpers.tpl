@@ -45,7 +45,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{- /* Whether the init container fetches the model: a local file, the demo and an offline cache need nothing. */ -}}
 {{- define "jina-reranker.downloads" -}}
-{{- $given := or (get .Values.settings "MODEL_PATH") (get .Values.settings "DEMO") (get .Values.settings "HF_HUB_OFFLINE") }}
+{{- $given := or (get .Values.settings "MODEL_PATH") (include "jina-reranker.on" (get .Values.settings "DEMO")) (include "jina-reranker.on" (get .Values.settings "HF_HUB_OFFLINE")) }}
 {{- if and .Values.download.enabled (not $given) }}true{{ end }}
 {{- end }}
 
@@ -61,6 +61,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
     secretKeyRef:
       name: {{ . }}
       key: HF_TOKEN
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 

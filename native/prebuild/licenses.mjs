@@ -1,0 +1,56 @@
+/**
+ * The licences of what a package or an image holds besides its npm dependencies, which bring their own: ours, llama.cpp's
+ * with what it carries of others, and Preact's, which is bundled into the playground.
+ *
+ *     node native/prebuild/licenses.mjs FOLDER
+ */
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, extname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { llamaDirectory } from "../../vendor/materialise.mjs";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
+/** Folders of llama.cpp whose code is compiled into our libraries. */
+const compiled = ["include", "src", "ggml/include", "ggml/src"];
+const notCompiled = /ggml-(sycl|openvino|cann|hexagon|opencl|webgpu|virtgpu|zdnn|zendnn|musa|hip|rpc)/;
+const sources = new Set([".c", ".cpp", ".cu", ".cuh", ".h", ".hpp", ".comp", ".glsl", ".m", ".metal"]);
+const comments = /\/\*[\s\S]*?\*\/|(?:^[ \t]*\/\/.*\n?)+/gm;
+
+/** The comments with a copyright of others in the sources, each once. */
+function notices(directory) {
+  const found = new Map();
+  for (const folder of compiled) {
+    for (const entry of readdirSync(join(directory, folder), { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath ?? entry.path, entry.name);
+      if (!entry.isFile() || !sources.has(extname(path)) || notCompiled.test(path)) continue;
+      for (const [comment] of readFileSync(path, "utf8").matchAll(comments)) {
+        if (!/copyright (\(c\)|©|\d)/i.test(comment)) continue;
+        const text = comment.trim();
+        found.set(text, [...(found.get(text) ?? []), path.slice(directory.length + 1)]);
+      }
+    }
+  }
+  return [...found].map(([text, paths]) => `${paths.sort().join("\n")}\n\n${text}\n`).sort();
+}
+
+/** Writes a file for each into a folder, which is made. */
+export function writeLicenses(folder) {
+  const llama = llamaDirectory();
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(join(root, "LICENSE"), join(folder, "jina-reranker"));
+  copyFileSync(join(llama, "LICENSE"), join(folder, "llama.cpp"));
+  for (const name of readdirSync(join(llama, "licenses"))) {
+    copyFileSync(join(llama, "licenses", name), join(folder, `llama.cpp-${name.replace(/^LICENSE-/, "")}`));
+  }
+  writeFileSync(join(folder, "llama.cpp-notices"), notices(llama).join(`\n${"-".repeat(80)}\n\n`));
+  copyFileSync(join(root, "node_modules", "preact", "LICENSE"), join(folder, "preact"));
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const [folder] = process.argv.slice(2);
+  if (folder === undefined) {
+    process.stderr.write("usage: node native/prebuild/licenses.mjs FOLDER\n");
+    process.exit(2);
+  }
+  writeLicenses(resolve(folder));
+}
