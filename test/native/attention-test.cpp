@@ -213,6 +213,25 @@ void gives_a_token_the_same_bits_in_any_batch_and_any_cells() {
     }
 }
 
+void gives_the_same_bits_with_any_number_of_threads() {
+    const std::vector<Sequence> sequences = { sequence(1, 75, 0), sequence(2, 13, 100), sequence(3, 1, 120) };
+    for (const Shape & shape : shapes()) {
+        for (const AttentionKernel kernel : Attention::kernels()) {
+            const auto with_one = attend(shape, sequences, 256, kernel, 1);
+            for (int32_t n_threads = 2; n_threads <= 8; ++n_threads) {
+                CHECK(attend(shape, sequences, 256, kernel, n_threads) == with_one);
+            }
+        }
+    }
+}
+
+// The other tests would pass without.
+void has_a_kernel_for_every_processor() {
+#if defined(__GNUC__)
+    CHECK(!Attention::kernels().empty());
+#endif
+}
+
 void leaves_what_it_does_not_know() {
     const ggml_context_ptr context(ggml_init({ 16 * ggml_tensor_overhead(), nullptr, true }));
     ggml_context *         ctx = context.get();
@@ -233,9 +252,11 @@ void leaves_what_it_does_not_know() {
 int main() {
     load_backends(JINA_RERANKER_LIBRARIES);
     return check::run({
+        { "has a kernel for every processor", has_a_kernel_for_every_processor },
         { "equals a plain computation", equals_a_plain_computation },
         { "gives a token the same bits in any batch and any cells",
           gives_a_token_the_same_bits_in_any_batch_and_any_cells },
+        { "gives the same bits with any number of threads", gives_the_same_bits_with_any_number_of_threads },
         { "leaves what it does not know", leaves_what_it_does_not_know },
     });
 }
