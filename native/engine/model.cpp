@@ -85,12 +85,12 @@ Model::Model(const std::string & path, const Placement & placement, const LoadPr
         }
         if (tell_of_missing_memory(reason)) {
             std::error_code unknown;
-            throw Error(ErrorCode::out_of_memory, path + ": no memory on " + ggml_backend_dev_name(device_) +
-                                                      " for its " +
-                                                      std::to_string(std::filesystem::file_size(path, unknown)) +
-                                                      " bytes: free some, take a smaller quantization (PRECISION), or "
-                                                      "leave layers on the CPU (N_GPU_LAYERS): " +
-                                                      reason);
+            throw Error(ErrorCode::out_of_memory,
+                        path + ": no memory on " + ggml_backend_dev_name(device_) + " for its " +
+                            std::to_string(std::filesystem::file_size(std::filesystem::u8path(path), unknown)) +
+                            " bytes: free some, take a smaller quantization (PRECISION), or "
+                            "leave layers on the CPU (N_GPU_LAYERS): " +
+                            reason);
         }
         throw Error(ErrorCode::model_invalid,
                     path + ": llama.cpp could not load it" + (reason.empty() ? "" : ": " + reason));

@@ -13,7 +13,6 @@
 #include <filesystem>
 #include <fstream>
 #include <system_error>
-#include <utility>
 #include <vector>
 
 namespace jina_reranker {
@@ -51,14 +50,15 @@ std::vector<int32_t> layers_to_drop(int32_t n_layer, int32_t n_kept) {
     return layers;
 }
 
-// The file that is being written; gone with this object unless it was kept.
+// A file that is being written; what is there of it goes with this object, unless it was moved before. Paths are UTF-8,
+// which Windows takes for its own code page without being told.
 class UnfinishedFile {
   public:
-    explicit UnfinishedFile(std::filesystem::path path) : path_(std::move(path)) {
+    explicit UnfinishedFile(const std::string & path) : path_(std::filesystem::u8path(path)) {
         errno = 0;
         // Where it cannot be written llama.cpp says nothing of the cause.
         if (!std::ofstream(path_, std::ios::binary | std::ios::trunc)) {
-            throw Error(ErrorCode::engine_error, path_.string() + ": cannot be written: " + std::strerror(errno));
+            throw Error(ErrorCode::engine_error, path + ": cannot be written: " + std::strerror(errno));
         }
     }
 
@@ -77,17 +77,18 @@ class UnfinishedFile {
 };
 
 // A file must not be read while it is written.
-void require_another_file(const std::string & input_path, const std::filesystem::path & output) {
+void require_another_file(const std::string & input, const std::string & output) {
     std::error_code missing;
-    if (std::filesystem::equivalent(input_path, output, missing)) {
+    if (std::filesystem::equivalent(std::filesystem::u8path(input), std::filesystem::u8path(output), missing)) {
         throw Error(ErrorCode::invalid_argument,
-                    "outputPath: " + output.string() + " is the file that is read; expected another one");
+                    "outputPath: " + output + " is the file that is read; expected another one");
     }
 }
 
-std::string free_bytes(const std::filesystem::path & output) {
+std::string free_bytes(const std::string & output) {
     std::error_code error;
-    const auto      space = std::filesystem::space(output.parent_path().empty() ? "." : output.parent_path(), error);
+    const auto      folder = std::filesystem::u8path(output).parent_path();
+    const auto      space  = std::filesystem::space(folder.empty() ? "." : folder, error);
     return error ? "" : "; " + std::to_string(space.available) + " bytes are free on its disk";
 }
 
@@ -167,7 +168,7 @@ void quantize(const std::string &         input_path,
         throw Error(ErrorCode::engine_error, failed + ": " + error.what() + free_bytes(output_path));
     }
     std::error_code error;
-    std::filesystem::rename(partial, output_path, error);
+    std::filesystem::rename(std::filesystem::u8path(partial), std::filesystem::u8path(output_path), error);
     if (error) {
         throw Error(ErrorCode::engine_error, failed + ": " + error.message());
     }
