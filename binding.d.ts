@@ -20,9 +20,9 @@ export type NativeErrorCode =
   | "model_invalid"
   /** The score head does not fit the model, or holds numbers that are not finite. */
   | "head_invalid"
-  /** No usable backend was found, or the one asked for is missing. */
+  /** No usable backend was found, the one asked for is missing, or a device cannot compute the score head. */
   | "backend_unavailable"
-  /** Memory for the model or its context could not be had. */
+  /** Memory for the model, its context, a batch or an argument could not be had. */
   | "out_of_memory"
   /** The pairs would not fit the queue; nothing of the request was kept. */
   | "queue_full"
@@ -164,7 +164,7 @@ export interface ScoreResult {
 
 /** One request in the engine. */
 export interface ScoreJob {
-  /** Settles once. Rejects with query_too_long, document_too_long, invalid_score, cancelled, closed or engine_error. */
+  /** Settles once. Rejects with query_too_long, document_too_long, invalid_score, cancelled, closed, out_of_memory or engine_error. */
   readonly result: Promise<ScoreResult>;
   /**
    * Drops the pairs not yet computed and rejects `result` with cancelled; true when the job was still unfinished.
@@ -222,7 +222,10 @@ export class Engine {
    */
   static load(options: EngineOptions, onProgress?: (fraction: number) => void): Promise<Engine>;
   readonly info: EngineInfo;
-  /** Queues a request. Throws invalid_argument, queue_full or closed; then nothing was queued. */
+  /**
+   * Queues a request. Throws invalid_argument (also for a text of more than 256 MiB of UTF-8), queue_full, closed or
+   * out_of_memory; then nothing was queued.
+   */
   submit(request: ScoreRequest): ScoreJob;
   /** The prompt of one pair as tokens, truncated as it would be. Throws query_too_long. */
   tokenizePair(query: string, document: string): PromptTokens;
@@ -271,8 +274,9 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /**
  * Loads one backend from a list of libraries: its variants, of which the one that suits this machine best is taken. Does
- * nothing when that backend is loaded already. The CPU backend is loaded when the module is imported. Throws
- * backend_unavailable with the reason for each library.
+ * nothing when that backend is loaded already; otherwise it waits while a model is being loaded or quantized elsewhere in
+ * the process. The CPU backend is loaded when the module is imported. Throws backend_unavailable with the reason for each
+ * library.
  */
 export function loadBackend(libraries: readonly string[]): void;
 /** Loads every ggml backend in a folder. What cannot be used is among the failures of `backends()`. */
@@ -281,7 +285,10 @@ export function loadBackends(directory: string): void;
 export function whyNotLoadable(library: string): string | undefined;
 export function backends(): Backends;
 export function version(): Version;
-/** Sends llama.cpp's and the engine's log lines here instead of nowhere; undefined stops it. Lines hold no user text. */
+/**
+ * Sends llama.cpp's and the engine's log lines here instead of nowhere; undefined stops it. Lines hold no user text. What
+ * the sink throws is an uncaught exception.
+ */
 export function setLogSink(sink: ((level: LogLevel, line: string) => void) | undefined): void;
 
 export interface WeightsInfo {
@@ -298,7 +305,7 @@ export interface WeightsInfo {
 export function inspect(path: string): WeightsInfo;
 
 /** "file": every tensor stays as it is. */
-export type QuantizeType = "file" | "f32" | "f16" | "bf16" | "q8_0" | "q4_k_m";
+export type QuantizeType = "file" | "f32" | "f16" | "bf16" | "q8_0" | "q4_k_m" | "q5_k_m";
 export interface QuantizeOptions {
   /** CPU threads, 1 to 512; 0 or absent = the physical cores this process may run on. */
   threads?: number;
@@ -309,6 +316,7 @@ export interface QuantizeOptions {
 }
 /**
  * Rewrites a GGUF with its weights in another precision, into `outputPath` with `.partial` behind it until it is whole.
- * Rejects with model_not_found, model_invalid or engine_error, and then leaves no output file.
+ * Rejects with invalid_argument (also when the output is the input), model_not_found, model_invalid, out_of_memory or
+ * engine_error, and then leaves no output file.
  */
 export function quantize(inputPath: string, outputPath: string, type: QuantizeType, options?: QuantizeOptions): Promise<void>;

@@ -10,10 +10,10 @@ import { mixedDocuments, text } from "./support/texts.js";
 const query = "how do machines learn to rank documents?";
 const documents = mixedDocuments(64, 1, 400, 5);
 const sample = [0, 1, 7, 31, 62, 63];
-const precisions = ["f32", "f16", "bf16", "q8_0", "q4_k_m"] as const;
+const precisions = ["f32", "f16", "bf16", "q8_0", "q4_k_m", "q5_k_m"] as const;
 /** Every pair is computed: a cache would only repeat what was computed before. */
 const uncached = { documentCacheMb: 0, scoreCacheMb: 0 };
-const tolerance = { f32: 1e-3, f16: 1e-3, bf16: 1e-2, q8_0: 1e-2, q4_k_m: 1e-2 };
+const tolerance = { f32: 1e-3, f16: 1e-3, bf16: 1e-2, q8_0: 1e-2, q4_k_m: 1e-2, q5_k_m: 1e-2 };
 
 async function scores(reranker: Reranker, list: readonly string[]): Promise<Float32Array> {
   return (await reranker.score({ query, documents: list })).scores;
@@ -109,21 +109,25 @@ describe.each(precisions)("in fast mode, %s weights", (precision) => {
 // Beside others, a pair's rows are multiplied otherwise by ggml, and layers make more of it: this tells that ours are used.
 const ownProducts = process.arch === "x64" && process.platform !== "win32" && native.backends().cpuFeatures.includes("AVX2");
 describe.skipIf(!ownProducts)("with quantised weights on x86-64 with AVX2", () => {
-  it("fast mode differs from exact mode by what the score head rounds, and no more", async () => {
-    const files = await randomModel(wideShape, "q4_k_m");
-    const load = (reproducible: "exact" | "fast") =>
-      Reranker.load({ ...files, contextSize: 1024, gpuLayers: 0, reproducible, ...uncached });
-    const [exact, fast] = [await load("exact"), await load("fast")];
-    try {
-      const all = await scores(exact, documents);
-      const differences: number[] = [];
-      for (const index of sample) {
-        const [alone] = await scores(fast, pick(documents, [index]));
-        differences.push(Math.abs((alone as number) - (all[index] as number)));
+  // Q4_K_M holds Q4_K and Q6_K, Q5_K_M holds Q5_K.
+  it.each(["q4_k_m", "q5_k_m"] as const)(
+    "%s: fast mode differs from exact mode by what the score head rounds",
+    async (precision) => {
+      const files = await randomModel(wideShape, precision);
+      const load = (reproducible: "exact" | "fast") =>
+        Reranker.load({ ...files, contextSize: 1024, gpuLayers: 0, reproducible, ...uncached });
+      const [exact, fast] = [await load("exact"), await load("fast")];
+      try {
+        const all = await scores(exact, documents);
+        const differences: number[] = [];
+        for (const index of sample) {
+          const [alone] = await scores(fast, pick(documents, [index]));
+          differences.push(Math.abs((alone as number) - (all[index] as number)));
+        }
+        expect(Math.max(...differences)).toBeLessThan(1e-6);
+      } finally {
+        await Promise.all([exact.close(), fast.close()]);
       }
-      expect(Math.max(...differences)).toBeLessThan(1e-6);
-    } finally {
-      await Promise.all([exact.close(), fast.close()]);
-    }
-  });
+    },
+  );
 });

@@ -4,6 +4,7 @@
  */
 
 import { spawn } from "node:child_process";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -70,6 +71,16 @@ describe("a process", () => {
     expect(ended).toEqual({ code: 8, signal: null, output: "" });
   });
 
+  it("that exits while an engine is being closed ends with its own code", async () => {
+    const ended = await run(`
+      const reranker = await Reranker.load({ ...options, batchTokens: 512 });
+      reranker.score({ query: "q", documents: ${long} }).catch(() => {});
+      while (reranker.stats().batches === 0) await new Promise(setImmediate);
+      void reranker.close();
+      setImmediate(() => process.exit(9));`);
+    expect(ended).toEqual({ code: 9, signal: null, output: "" });
+  });
+
   it("that drops its engines without closing them neither leaks threads nor crashes", async () => {
     const ended = await run(`
       for (let i = 0; i < 5; i++) await (await Reranker.load({ ...options, contextSize: 64 })).score({ query: "q", documents: ["a"] });
@@ -107,6 +118,37 @@ describe("worker threads", () => {
       })));
       console.log(new Set(answers).size, answers[0].split(",").length);`);
     expect(ended).toEqual({ code: 0, signal: null, output: "1 3\n" });
+  });
+
+  // Each leaves the worker with a thread of the addon at work, and the process goes on to score.
+  it.each([
+    ["a load", `Reranker.load(options); parentPort.postMessage("");`],
+    ["a load, at its first progress", `Reranker.load({ ...options, onProgress() { parentPort.postMessage(""); } });`],
+    [
+      "a close",
+      `const reranker = await Reranker.load(options);
+        reranker.score({ query: "q", documents: ${long.replaceAll("`", "")} }).catch(() => {});
+        while (reranker.stats().batches === 0) await new Promise(setImmediate);
+        void reranker.close();
+        parentPort.postMessage("");`,
+    ],
+    [
+      "a conversion",
+      `const { native } = await import(${JSON.stringify(new URL("native.js", library).href)});
+        native.quantize(options.modelPath, options.modelPath + ".terminated", "q8_0");
+        parentPort.postMessage("");`,
+    ],
+  ])("can be terminated in the middle of %s", async (_what, body) => {
+    const ended = await run(`${worker(body)}
+      for (let attempt = 0; attempt < 4; attempt++) {
+        const w = start();
+        await new Promise((resolve, reject) => { w.once("message", resolve); w.on("error", reject); });
+        await w.terminate();
+      }
+      const reranker = await Reranker.load(options);
+      console.log((await reranker.score({ query: "q", documents: ["a"] })).scores.length);`);
+    expect(ended).toEqual({ code: 0, signal: null, output: "1\n" });
+    await rm(`${files.modelPath}.terminated`, { force: true });
   });
 
   it("can be terminated in the middle of a decode", async () => {

@@ -41,4 +41,20 @@ describe.skipIf(missing !== undefined)(`the Vulkan backend${missing ? `, not tes
     expect(Math.max(...cpu) - Math.min(...cpu)).toBeGreaterThan(2 * tolerance);
     expect(largest).toBeLessThan(tolerance);
   });
+
+  it("gives the same logits from a document's state that it kept as from the whole document", async () => {
+    const files = await randomModel({ ...wideShape, layers: 4 }, "f32");
+    const options = { ...files, backend: "vulkan", contextSize: 1024, batchTokens: 256, threads: 1, scoreCacheMb: 0 } as const;
+    await using cold = await Reranker.load({ ...options, documentCacheMb: 0 });
+    await using warm = await Reranker.load({ ...options, documentCacheMb: 64 });
+    expect(warm.info.device).toMatch(/^Vulkan/);
+    await warm.score({ query: "what came before", documents });
+    expect(warm.stats()).toMatchObject({ pairsWarm: 0, cacheEntries: documents.length });
+    const [kept, whole] = [await warm.score({ query, documents }), await cold.score({ query, documents })];
+    expect(warm.stats().pairsWarm).toBe(documents.length);
+    // As CONTRACT has it for GPUs, of scores: with F32 or F16 weights.
+    const scores = [...whole.scores].map((score, index) => Math.abs(score - (kept.scores[index] ?? Number.NaN)));
+    expect(Math.max(...scores)).toBeLessThan(1e-3);
+    expect(Math.max(...whole.logits) - Math.min(...whole.logits)).toBeGreaterThan(2e-2);
+  });
 });

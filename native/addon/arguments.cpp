@@ -92,6 +92,17 @@ std::string parse_string(const Napi::Value & value, const std::string & name) {
     return value.As<Napi::String>().Utf8Value();
 }
 
+std::string parse_text(const Napi::Value & value, const std::string & name) {
+    if (value.IsString()) {
+        size_t n_bytes = 0;
+        napi_get_value_string_utf8(value.Env(), value, nullptr, 0, &n_bytes);
+        if (n_bytes > kMostTextBytes) {
+            fail(name, "at most " + std::to_string(kMostTextBytes) + " bytes of UTF-8", std::to_string(n_bytes));
+        }
+    }
+    return parse_string(value, name);
+}
+
 int64_t parse_integer(const Napi::Value & value, const std::string & name, int64_t lowest, int64_t highest) {
     const std::string expected = "a whole number from " + std::to_string(lowest) + " to " + std::to_string(highest);
     if (!value.IsNumber()) {
@@ -180,10 +191,10 @@ std::vector<std::string> parse_strings(const Napi::Value & value, const std::str
         fail(name, "an array of strings", kind_of(value));
     }
     const auto               array = value.As<Napi::Array>();
-    std::vector<std::string> strings;
-    strings.reserve(array.Length());
+    std::vector<std::string> strings;  // grows as strings come: a length is easily claimed
     for (uint32_t i = 0; i < array.Length(); ++i) {
-        strings.push_back(parse_string(array.Get(i), name + "[" + std::to_string(i) + "]"));
+        const Napi::HandleScope scope(array.Env());
+        strings.push_back(parse_text(array.Get(i), name + "[" + std::to_string(i) + "]"));
     }
     return strings;
 }
@@ -191,7 +202,7 @@ std::vector<std::string> parse_strings(const Napi::Value & value, const std::str
 ScoreRequest parse_score_request(const Napi::Value & value) {
     const Napi::Object object = parse_object(value, "request");
     ScoreRequest       request;
-    request.query     = parse_string(object.Get("query"), "query");
+    request.query     = parse_text(object.Get("query"), "query");
     request.documents = parse_strings(object.Get("documents"), "documents");
     if (request.documents.empty()) {
         fail("documents", "at least one", "none");

@@ -3,6 +3,7 @@
 // The `Engine` class of binding.d.ts. JavaScript thread only; results arrive through the environment's HandOff.
 
 #include "engine.h"
+#include "guard.h"
 
 #include <napi.h>
 
@@ -17,7 +18,13 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
     explicit EngineWrap(const Napi::CallbackInfo & info);
 
   private:
+    template <Napi::Value (EngineWrap::*method)(const Napi::CallbackInfo &)>
+    Napi::Value guarded(const Napi::CallbackInfo & info) {
+        return guard(info.Env(), [&] { return (this->*method)(info); });
+    }
+
     static Napi::Value load(const Napi::CallbackInfo & info);
+    static void        start_loading(const Napi::CallbackInfo & info, const Napi::Promise::Deferred & deferred);
 
     Napi::Value info(const Napi::CallbackInfo & info);
     Napi::Value submit(const Napi::CallbackInfo & info);

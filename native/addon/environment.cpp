@@ -1,6 +1,7 @@
 #include "environment.h"
 
 #include "error.h"
+#include "guard.h"
 
 #include <algorithm>
 
@@ -28,8 +29,9 @@ Environment::Environment(Napi::Env env) : hand_off_(env) {
     env.AddCleanupHook([this] { tear_down(); });
     const Napi::Object process = env.Global().Get("process").As<Napi::Object>();
     process.Get("once").As<Napi::Function>().Call(
-        process, { Napi::String::New(env, "exit"),
-                   Napi::Function::New(env, [this](const Napi::CallbackInfo &) { tear_down(); }) });
+        process, { Napi::String::New(env, "exit"), Napi::Function::New(env, [this](const Napi::CallbackInfo & info) {
+                       guard(info.Env(), [this] { tear_down(); });
+                   }) });
 }
 
 Environment & Environment::of(Napi::Env env) {
@@ -65,7 +67,11 @@ void Environment::tear_down() {
     hand_off_.start_closing();
     for (const auto & weak : engines_) {
         if (const auto engine = weak.lock()) {
-            engine->abort();
+            try {
+                engine->abort();
+            } catch (...) {  // nobody is left to be told but the log
+                log_line(LogLevel::error, std::string("an engine could not be stopped: ") + current_error().what());
+            }
         }
     }
     log_registration_.reset();

@@ -1,6 +1,7 @@
 #pragma once
 
-// Turns the engine's exceptions into JavaScript ones at the border. JavaScript thread only.
+// Turns exceptions into JavaScript errors with a code at the border: everything that JavaScript calls, and everything that a
+// native thread has called on the JavaScript thread, runs in guard() or promise(). JavaScript thread only.
 
 #include "error.h"
 #include "results.h"
@@ -8,10 +9,12 @@
 #include <napi.h>
 
 #include <new>
+#include <stdexcept>
+#include <utility>
 
 namespace jina_reranker {
 
-// The exception in flight as an Error; for use inside a catch block.
+// The exception in flight as an Error; for use inside a catch block. Any thread.
 inline Error current_error() {
     try {
         throw;
@@ -19,12 +22,16 @@ inline Error current_error() {
         return error;
     } catch (const std::bad_alloc &) {
         return { ErrorCode::out_of_memory, "out of memory" };
+    } catch (const std::length_error &) {
+        return { ErrorCode::out_of_memory, "out of memory: longer than can be held" };
     } catch (const std::exception & error) {
         return { ErrorCode::engine_error, error.what() };
+    } catch (...) {
+        return { ErrorCode::engine_error, "something was thrown that is no error" };
     }
 }
 
-// Runs a function of the addon; what it throws becomes a NativeError.
+// Runs a function; what it throws becomes a NativeError. What JavaScript threw inside it stays what it is.
 template <typename F>
 auto guard(Napi::Env env, F && function) {
     try {
@@ -34,6 +41,26 @@ auto guard(Napi::Env env, F && function) {
     } catch (...) {
         throw to_js_error(env, current_error());
     }
+}
+
+// The same of a function of the module, as one that can be exported.
+template <Napi::Value (*function)(const Napi::CallbackInfo &)>
+Napi::Value guarded(const Napi::CallbackInfo & info) {
+    return guard(info.Env(), [&] { return function(info); });
+}
+
+// The promise that start(deferred) settles, now or later; what it throws rejects it.
+template <typename F>
+Napi::Value promise(Napi::Env env, F && start) {
+    const auto deferred = Napi::Promise::Deferred::New(env);
+    try {
+        start(deferred);
+    } catch (const Napi::Error & error) {
+        deferred.Reject(error.Value());
+    } catch (...) {
+        deferred.Reject(to_js_error(env, current_error()).Value());
+    }
+    return deferred.Promise();
 }
 
 }  // namespace jina_reranker

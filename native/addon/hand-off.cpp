@@ -1,6 +1,10 @@
 #include "hand-off.h"
 
+#include "guard.h"
+
 #include <memory>
+#include <optional>
+#include <system_error>
 #include <utility>
 
 namespace jina_reranker {
@@ -43,22 +47,48 @@ void HandOff::call(Napi::Env env, Napi::Function /*callback*/, HandOff * /*self*
     } catch (const Napi::Error & error) {
         // A JavaScript callback threw: that is the caller's uncaught exception.
         napi_fatal_exception(env, error.Value());
+    } catch (...) {
+        napi_fatal_exception(env, to_js_error(env, current_error()).Value());
     }
 }
 
 void HandOff::run(Napi::Env env, std::function<void()> work, Message done) {
-    begin(env);
-    const uint64_t id = ++last_thread_;
-    threads_.emplace(id, std::thread([this, id, work = std::move(work), done = std::move(done)]() mutable {
-                         work();
-                         post([this, id, done = std::move(done)](Napi::Env current) {
-                             const auto thread = threads_.find(id);
-                             thread->second.join();
-                             threads_.erase(thread);
-                             end(current);
-                             done(current);
-                         });
-                     }));
+    const uint64_t id     = ++last_thread_;
+    const auto     thread = threads_.emplace(id, std::thread()).first;
+    try {
+        thread->second = std::thread([this, id, work = std::move(work), done = std::move(done)]() mutable {
+            work();
+            post([this, id, done = std::move(done)](Napi::Env current) {
+                const auto ended = threads_.find(id);
+                ended->second.join();
+                threads_.erase(ended);
+                end(current);
+                done(current);
+            });
+        });
+    } catch (const std::system_error & error) {
+        threads_.erase(thread);
+        throw Error(ErrorCode::engine_error, std::string("no thread could be started: ") + error.what());
+    }
+    begin(env);  // `done` comes to this thread, so not before
+}
+
+void HandOff::run(Napi::Env env, const Napi::Promise::Deferred & deferred, std::function<void()> work) {
+    const auto error   = std::make_shared<std::optional<Error>>();
+    const auto careful = [work = std::move(work), error] {
+        try {
+            work();
+        } catch (...) {
+            *error = current_error();
+        }
+    };
+    run(env, careful, [deferred, error](Napi::Env current) {
+        if (*error) {
+            deferred.Reject(to_js_error(current, **error).Value());
+        } else {
+            deferred.Resolve(current.Undefined());
+        }
+    });
 }
 
 bool HandOff::closing() const {

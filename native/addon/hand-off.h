@@ -35,8 +35,12 @@ class HandOff {
 
     void post(Message message);
 
-    // Runs work on a thread of its own; `done` follows on the JavaScript thread after the thread was joined.
+    // Runs work, which must not throw, on a thread of its own; `done` follows on the JavaScript thread after the thread was
+    // joined. Throws engine_error when no thread can be started.
     void run(Napi::Env env, std::function<void()> work, Message done);
+
+    // The same, with what it throws rejecting the promise, which resolves to undefined otherwise.
+    void run(Napi::Env env, const Napi::Promise::Deferred & deferred, std::function<void()> work);
 
     // True once the environment is going away: long work should give up.
     bool closing() const;

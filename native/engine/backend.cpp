@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <shared_mutex>
 #include <system_error>
 
 namespace jina_reranker {
@@ -16,7 +17,8 @@ namespace jina_reranker {
 namespace {
 
 struct Registry {
-    std::mutex                         mutex;
+    std::shared_mutex                  backends;  // ggml's own list of them: read shared, registered to alone
+    std::mutex                         mutex;     // of what follows; taken last
     std::vector<BackendLibrary>        libraries;
     std::map<std::string, std::string> failures;  // path -> reason
 };
@@ -103,40 +105,76 @@ std::string best_variant(const std::vector<std::string> & libraries, std::map<st
     return best;
 }
 
+ggml_backend_reg_t find_backend(const std::string & backend) {
+    const BackendsInUse in_use = use_backends();
+    return registry_of(backend);
+}
+
+// nullptr when it cannot be started, and then `failures` says why. Another thread may have been first.
+ggml_backend_reg_t
+register_backend(const std::string & backend, const std::string & path, std::map<std::string, std::string> & failures) {
+    Registry &             state = registry();
+    const std::unique_lock alone(state.backends);
+    ggml_backend_reg_t     loaded = registry_of(backend);
+    if (loaded != nullptr) {
+        return loaded;
+    }
+    take_errors();
+    loaded = ggml_backend_load(path.c_str());
+    if (loaded != nullptr) {
+        const std::lock_guard lock(state.mutex);
+        state.libraries.push_back({ backend, path });
+    } else {
+        const std::string said = take_errors();
+        failures[path]         = said.empty() ? "it loads, and its backend cannot be started" : said;
+    }
+    return loaded;
+}
+
+std::vector<ggml_backend_dev_t> devices_of(const std::string & backend) {
+    std::vector<ggml_backend_dev_t> devices;
+    const ggml_backend_reg_t        reg = registry_of(backend);
+    for (size_t i = 0; reg != nullptr && i < ggml_backend_reg_dev_count(reg); ++i) {
+        devices.push_back(ggml_backend_reg_dev_get(reg, i));
+    }
+    // Before the graphics of the processor, a card of its own.
+    std::stable_partition(devices.begin(), devices.end(), [](ggml_backend_dev_t device) {
+        return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU;
+    });
+    return devices;
+}
+
 }  // namespace
+
+BackendsInUse use_backends() {
+    return BackendsInUse(registry().backends);
+}
 
 void load_backend(const std::vector<std::string> & libraries) {
     init_once();
     if (libraries.empty()) {
         throw Error(ErrorCode::backend_unavailable, "no library was named");
     }
-    const std::string     backend = backend_of(libraries.front());
-    Registry &            state   = registry();
-    const std::lock_guard lock(state.mutex);
-    ggml_backend_reg_t    loaded = registry_of(backend);
-    std::string           path;
+    const std::string                  backend = backend_of(libraries.front());
+    std::map<std::string, std::string> failures;
+    ggml_backend_reg_t                 loaded = find_backend(backend);
     if (loaded == nullptr) {
-        path = best_variant(libraries, state.failures);
-        take_last_error();
-        loaded = path.empty() ? nullptr : ggml_backend_load(path.c_str());
-        if (loaded != nullptr) {
-            state.libraries.push_back({ backend, path });
-        } else if (!path.empty()) {
-            const std::string said = take_last_error();
-            state.failures[path]   = said.empty() ? "it loads, and its backend cannot be started" : said;
+        if (const std::string path = best_variant(libraries, failures); !path.empty()) {
+            loaded = register_backend(backend, path, failures);
         }
     }
     if (loaded != nullptr && ggml_backend_reg_dev_count(loaded) > 0) {
         return;
     }
     if (loaded != nullptr) {
-        state.failures[libraries.front()] = "it loads, and finds no usable device on this machine";
+        failures[libraries.front()] = "it loads, and finds no usable device on this machine";
     }
-    std::string message;
-    for (const std::string & library : libraries) {
-        if (const auto failure = state.failures.find(library); failure != state.failures.end()) {
-            message += (message.empty() ? "" : "; ") + failure->first + ": " + failure->second;
-        }
+    std::string           message;
+    Registry &            state = registry();
+    const std::lock_guard lock(state.mutex);
+    for (const auto & [path, reason] : failures) {
+        state.failures[path] = reason;
+        message.append(message.empty() ? "" : "; ").append(path).append(": ").append(reason);
     }
     throw Error(ErrorCode::backend_unavailable, message);
 }
@@ -164,8 +202,11 @@ void load_backends(const std::string & directory) {
 
 void require_backends() {
     init_once();
-    if (ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) != nullptr) {
-        return;
+    {
+        const BackendsInUse in_use = use_backends();
+        if (ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) != nullptr) {
+            return;
+        }
     }
     Registry &            state = registry();
     const std::lock_guard lock(state.mutex);
@@ -178,18 +219,7 @@ void require_backends() {
 
 std::vector<ggml_backend_dev_t> usable_devices(Backend backend) {
     require_backends();
-    const auto devices_of = [](const std::string & name) {
-        std::vector<ggml_backend_dev_t> devices;
-        const ggml_backend_reg_t        reg = registry_of(name);
-        for (size_t i = 0; reg != nullptr && i < ggml_backend_reg_dev_count(reg); ++i) {
-            devices.push_back(ggml_backend_reg_dev_get(reg, i));
-        }
-        // Before the graphics of the processor, a card of its own.
-        std::stable_partition(devices.begin(), devices.end(), [](ggml_backend_dev_t device) {
-            return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU;
-        });
-        return devices;
-    };
+    const BackendsInUse in_use = use_backends();
     switch (backend) {
         case Backend::automatic:
             break;
@@ -216,7 +246,8 @@ std::vector<ggml_backend_dev_t> usable_devices(Backend backend) {
 
 BackendsInfo backends_info() {
     init_once();
-    BackendsInfo info;
+    BackendsInfo        info;
+    const BackendsInUse in_use = use_backends();
     for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
         ggml_backend_dev_t device = ggml_backend_dev_get(i);
         size_t             free   = 0;

@@ -1,17 +1,23 @@
 #pragma once
 
 // The process-wide side of llama.cpp and ggml: one-time initialisation, loadable backends, devices. Everything here may
-// be called from any thread.
+// be called from any thread. ggml's list of backends is not made for that: a backend is registered while nobody reads it.
 
 #include "ggml-backend.h"
 #include "log.h"
 #include "types.h"
 
 #include <cstdint>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
 namespace jina_reranker {
+
+// While one is held no backend is registered: for calls of llama.cpp and ggml that look backends or devices up themselves.
+// Not to be held when a function below is called.
+using BackendsInUse = std::shared_lock<std::shared_mutex>;
+BackendsInUse use_backends();
 
 struct BackendFailure {
     std::string path;
@@ -41,7 +47,8 @@ struct BackendsInfo {
 };
 
 // Loads one backend from a list of libraries: its variants, of which the one that suits this machine best is taken. A
-// backend that is loaded already is left as it is. Throws backend_unavailable with the reason for each library.
+// backend that is loaded already is left as it is; to register another one it waits until none is in use. Throws
+// backend_unavailable with the reason for each library.
 void load_backend(const std::vector<std::string> & libraries);
 
 // Loads every ggml backend in a folder; those that cannot be used are among the failures. Throws backend_unavailable

@@ -2,6 +2,7 @@
 
 #include "backend.h"
 #include "error.h"
+#include "missing-memory.h"
 
 #include <algorithm>
 #include <cstring>
@@ -107,18 +108,44 @@ Decoder::Decoder(llama_model *             model,
     };
     params.abort_callback_data = this;
 
-    take_last_error();
-    context_.reset(llama_init_from_model(model, params));
+    take_errors();
+    {
+        const BackendsInUse in_use = use_backends();
+        context_.reset(llama_init_from_model(model, params));
+    }
     if (!context_) {
-        const std::string reason = take_last_error();
-        // llama.cpp says it in words only: "failed to allocate …", "unable to allocate …", "… out of memory".
-        const bool of_memory = reason.find("alloc") != std::string::npos || reason.find("memory") != std::string::npos;
-        throw Error(of_memory ? ErrorCode::out_of_memory : ErrorCode::engine_error,
-                    "no context of " + std::to_string(params.n_ctx) + " tokens could be made" +
-                        (reason.empty() ? "" : ": " + reason));
+        const std::string reason = take_errors();
+        const std::string what   = "no context of " + std::to_string(params.n_ctx) + " tokens could be made";
+        if (tell_of_missing_memory(reason)) {
+            throw Error(ErrorCode::out_of_memory,
+                        what + " for want of memory: lower CTX_SIZE, BATCH_TOKENS or DOCUMENT_CACHE_MB: " + reason);
+        }
+        // The options were checked before: it is the model that they cannot be had with.
+        throw Error(ErrorCode::model_invalid, what + " for this model" + (reason.empty() ? "" : ": " + reason));
     }
     if (thread_pool.get() != nullptr) {
         llama_attach_threadpool(context_.get(), thread_pool.get(), thread_pool.get());
+    }
+    reset();
+    try_out();
+}
+
+// Decodes one token: what cannot be computed here fails the load, and not each request.
+void Decoder::try_out() {
+    const std::vector<llama_token> tokens = { padding_token_ };
+    PlannedSlice                   slice  = {};
+    slice.end                             = 1;
+    slice.last                            = true;
+    slice.n_padding                       = options_.alignment - 1;
+    try {
+        decode({ { slice, &tokens, nullptr } });
+    } catch (const Error & error) {
+        llama_detach_threadpool(context_.get());
+        if (error.code != ErrorCode::engine_error || abort_.load()) {
+            throw;
+        }
+        throw Error(ErrorCode::model_invalid, std::string("the model cannot be computed: ") + error.what() +
+                                                  (attention_ ? "; flashAttention: \"off\" may do" : ""));
     }
     reset();
 }
@@ -207,20 +234,23 @@ void Decoder::restore(llama_seq_id sequence, const DocumentCache::Entry & entry,
 void Decoder::decode(const std::vector<Slice> & slices) {
     fill(slices);
     hidden_.clear();
-    replace_failed_ = false;
+    unknown_shape_.clear();
+    out_of_memory_ = false;
     if (matmul_) {
         matmul_->begin_graph();
     }
-    take_last_error();
+    take_errors();
     const int32_t status = llama_decode(context_.get(), batch_.get());
+    if (out_of_memory_) {
+        throw Error(ErrorCode::out_of_memory, "no memory for the threads of a decode");
+    }
     if (status != 0) {
-        const std::string reason = take_last_error();
-        throw Error(ErrorCode::engine_error,
+        const std::string reason = take_errors();
+        throw Error(tell_of_missing_memory(reason) ? ErrorCode::out_of_memory : ErrorCode::engine_error,
                     "llama_decode returned " + std::to_string(status) + (reason.empty() ? "" : ": " + reason));
     }
-    if (replace_failed_) {
-        throw Error(ErrorCode::engine_error,
-                    "a part of the model cannot be computed here: out of memory, or of an unknown shape");
+    if (!unknown_shape_.empty()) {
+        throw Error(ErrorCode::engine_error, "the shape of its " + unknown_shape_ + " is not supported here");
     }
     const auto   n_outputs = static_cast<size_t>(std::count(batch_.outputs.begin(), batch_.outputs.end(), 1));
     const auto   n_embd    = static_cast<size_t>(llama_model_n_embd(llama_get_model(context_.get())));
@@ -263,15 +293,21 @@ bool Decoder::on_eval(ggml_tensor * tensor, bool ask, void * user_data) {
     auto & decoder = *static_cast<Decoder *>(user_data);
     if (ask) {
         try {
-            decoder.replace_failed_ |= decoder.attention_ && !decoder.attention_->replace(tensor);
-            decoder.replace_failed_ |= decoder.matmul_ && !decoder.matmul_->replace(tensor);
+            if ((decoder.attention_ && !decoder.attention_->replace(tensor)) ||
+                (decoder.matmul_ && !decoder.matmul_->replace(tensor))) {
+                decoder.unknown_shape_ = ggml_op_name(tensor->op);
+            }
         } catch (const std::bad_alloc &) {
-            decoder.replace_failed_ = true;  // llama.cpp is between this and decode(), which throws
+            decoder.out_of_memory_ = true;  // llama.cpp is between this and decode(), which throws
         }
         return std::strcmp(tensor->name, "result_norm") == 0;
     }
-    decoder.hidden_.resize(static_cast<size_t>(ggml_nelements(tensor)));
-    ggml_backend_tensor_get(tensor, decoder.hidden_.data(), 0, ggml_nbytes(tensor));
+    try {
+        decoder.hidden_.resize(static_cast<size_t>(ggml_nelements(tensor)));
+        ggml_backend_tensor_get(tensor, decoder.hidden_.data(), 0, ggml_nbytes(tensor));
+    } catch (const std::bad_alloc &) {
+        decoder.out_of_memory_ = true;
+    }
     return false;
 }
 

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace jina_reranker {
@@ -46,7 +47,7 @@ class Decoder {
     // KV cells a context has: the partial pair's, at most a whole pair, and one more batch.
     static int32_t n_cells(const DecoderOptions & options);
 
-    // Throws out_of_memory, or engine_error where llama.cpp refuses for another reason. thread_pool and abort stay alive; a decode on the CPU ends early once
+    // Throws out_of_memory, and model_invalid where the model cannot be computed here. thread_pool and abort stay alive; a decode on the CPU ends early once
     // abort is true.
     Decoder(llama_model *             model,
             llama_token               padding_token,
@@ -60,7 +61,7 @@ class Decoder {
     Decoder & operator=(Decoder &&)      = delete;
     ~Decoder();
 
-    // Decodes one plan's slices. Throws engine_error; what is in the KV cache is then unknown: call reset.
+    // Decodes one plan's slices. Throws engine_error or out_of_memory; what is in the KV cache is then unknown: call reset.
     void decode(const std::vector<Slice> & slices);
 
     // Of the last decode: hidden states of its outputs, row-major [n_outputs][n_embd], f32; the row of a slice's score
@@ -105,6 +106,7 @@ class Decoder {
         llama_seq_id sequence;
     };
 
+    void         try_out();
     void         fill(const std::vector<Slice> & slices);
     llama_seq_id take_sequence(const PlannedSlice & slice);
     void         restore(llama_seq_id sequence, const DocumentCache::Entry & entry, int32_t n_tokens);
@@ -117,7 +119,8 @@ class Decoder {
     Turns                      turns_;
     std::unique_ptr<Attention> attention_;
     std::unique_ptr<MatMul>    matmul_;
-    bool                       replace_failed_ = false;
+    std::string                unknown_shape_;  // of the last decode: an operation that neither of them can compute
+    bool                       out_of_memory_ = false;  // for what they need
     llama_context_ptr          context_;
     Batch                      batch_;
     std::vector<float>         hidden_;

@@ -3,10 +3,12 @@
 #include "error.h"
 #include "gguf-check.h"
 #include "matmul.h"
+#include "missing-memory.h"
 
 #include <algorithm>
 #include <array>
-#include <new>
+#include <filesystem>
+#include <system_error>
 
 namespace jina_reranker {
 
@@ -71,15 +73,26 @@ Model::Model(const std::string & path, const Placement & placement, const LoadPr
         return !current.stopped;
     };
 
-    take_last_error();
-    model_.reset(llama_model_load_from_file(path.c_str(), params));
+    take_errors();
+    {
+        const BackendsInUse in_use = use_backends();
+        model_.reset(llama_model_load_from_file(path.c_str(), params));
+    }
     if (!model_) {
-        const std::string reason = take_last_error();
+        const std::string reason = take_errors();
         if (stopped) {
             throw Error(ErrorCode::cancelled, "loading was stopped");
         }
-        const bool no_memory = reason.find("alloc") != std::string::npos;
-        throw Error(no_memory ? ErrorCode::out_of_memory : ErrorCode::model_invalid,
+        if (tell_of_missing_memory(reason)) {
+            std::error_code unknown;
+            throw Error(ErrorCode::out_of_memory,
+                        path + ": no memory on " + ggml_backend_dev_name(device_) + " for its " +
+                            std::to_string(std::filesystem::file_size(std::filesystem::u8path(path), unknown)) +
+                            " bytes: free some, take a smaller quantization (PRECISION), or "
+                            "leave layers on the CPU (N_GPU_LAYERS): " +
+                            reason);
+        }
+        throw Error(ErrorCode::model_invalid,
                     path + ": llama.cpp could not load it" + (reason.empty() ? "" : ": " + reason));
     }
     n_gpu_layers_ = std::min(params.n_gpu_layers, llama_model_n_layer(model_.get()) + 1);

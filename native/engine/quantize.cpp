@@ -5,9 +5,13 @@
 #include "ggml-cpp.h"
 #include "gguf-check.h"
 #include "llama.h"
+#include "missing-memory.h"
 #include "threads.h"
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <vector>
 
@@ -27,6 +31,8 @@ llama_ftype ftype_of(QuantizeType type) {
             return LLAMA_FTYPE_MOSTLY_Q8_0;
         case QuantizeType::q4_k_m:
             return LLAMA_FTYPE_MOSTLY_Q4_K_M;
+        case QuantizeType::q5_k_m:
+            return LLAMA_FTYPE_MOSTLY_Q5_K_M;
     }
     return LLAMA_FTYPE_MOSTLY_F16;
 }
@@ -42,6 +48,48 @@ std::vector<int32_t> layers_to_drop(int32_t n_layer, int32_t n_kept) {
     }
     layers.push_back(-1);
     return layers;
+}
+
+// A file that is being written; what is there of it goes with this object, unless it was moved before. Paths are UTF-8,
+// which Windows takes for its own code page without being told.
+class UnfinishedFile {
+  public:
+    explicit UnfinishedFile(const std::string & path) : path_(std::filesystem::u8path(path)) {
+        errno = 0;
+        // Where it cannot be written llama.cpp says nothing of the cause.
+        if (!std::ofstream(path_, std::ios::binary | std::ios::trunc)) {
+            throw Error(ErrorCode::engine_error, path + ": cannot be written: " + std::strerror(errno));
+        }
+    }
+
+    ~UnfinishedFile() {
+        std::error_code gone;
+        std::filesystem::remove(path_, gone);
+    }
+
+    UnfinishedFile(const UnfinishedFile &)             = delete;
+    UnfinishedFile & operator=(const UnfinishedFile &) = delete;
+    UnfinishedFile(UnfinishedFile &&)                  = delete;
+    UnfinishedFile & operator=(UnfinishedFile &&)      = delete;
+
+  private:
+    std::filesystem::path path_;
+};
+
+// A file must not be read while it is written.
+void require_another_file(const std::string & input, const std::string & output) {
+    std::error_code missing;
+    if (std::filesystem::equivalent(std::filesystem::u8path(input), std::filesystem::u8path(output), missing)) {
+        throw Error(ErrorCode::invalid_argument,
+                    "outputPath: " + output + " is the file that is read; expected another one");
+    }
+}
+
+std::string free_bytes(const std::string & output) {
+    std::error_code error;
+    const auto      folder = std::filesystem::u8path(output).parent_path();
+    const auto      space  = std::filesystem::space(folder.empty() ? "." : folder, error);
+    return error ? "" : "; " + std::to_string(space.available) + " bytes are free on its disk";
 }
 
 }  // namespace
@@ -80,7 +128,10 @@ void quantize(const std::string &         input_path,
               std::optional<QuantizeType> type,
               const QuantizeOptions &     options) {
     require_backends();
-    const WeightsInfo source = inspect(input_path);
+    const WeightsInfo source  = inspect(input_path);
+    const std::string partial = output_path + ".partial";
+    require_another_file(input_path, output_path);
+    require_another_file(input_path, partial);
 
     llama_model_quantize_params params = llama_model_quantize_default_params();
     params.nthread                     = options.n_threads > 0 ? options.n_threads : default_thread_count();
@@ -98,18 +149,28 @@ void quantize(const std::string &         input_path,
         params.prune_layers = dropped.data();
     }
 
-    const std::string partial = output_path + ".partial";
-    take_last_error();
-    const uint32_t  status = llama_model_quantize(input_path.c_str(), partial.c_str(), &params);
-    std::error_code error;
-    if (status == 0) {
-        std::filesystem::rename(partial, output_path, error);
+    const std::string    failed = input_path + ": could not be quantized to " + output_path;
+    const UnfinishedFile unfinished(partial);
+    take_errors();
+    uint32_t status = 0;
+    {
+        const BackendsInUse in_use = use_backends();
+        status                     = llama_model_quantize(input_path.c_str(), partial.c_str(), &params);
     }
-    if (status != 0 || error) {
-        const std::string reason = error ? error.message() : take_last_error();
-        std::filesystem::remove(partial, error);
-        throw Error(ErrorCode::engine_error,
-                    input_path + ": could not be quantized to " + output_path + (reason.empty() ? "" : ": " + reason));
+    if (status != 0) {
+        const std::string reason = take_errors();
+        throw Error(tell_of_missing_memory(reason) ? ErrorCode::out_of_memory : ErrorCode::engine_error,
+                    failed + ": " + reason + free_bytes(output_path));
+    }
+    try {
+        check_gguf(partial);  // llama.cpp does not notice every write that fails
+    } catch (const Error & error) {
+        throw Error(ErrorCode::engine_error, failed + ": " + error.what() + free_bytes(output_path));
+    }
+    std::error_code error;
+    std::filesystem::rename(std::filesystem::u8path(partial), std::filesystem::u8path(output_path), error);
+    if (error) {
+        throw Error(ErrorCode::engine_error, failed + ": " + error.message());
     }
 }
 

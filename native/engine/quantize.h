@@ -10,7 +10,7 @@
 
 namespace jina_reranker {
 
-enum class QuantizeType { f32, f16, bf16, q8_0, q4_k_m };
+enum class QuantizeType { f32, f16, bf16, q8_0, q4_k_m, q5_k_m };
 
 struct QuantizeOptions {
     int32_t n_threads       = 0;      // 0 = physical cores
@@ -30,8 +30,8 @@ struct WeightsInfo {
 // Throws model_not_found or model_invalid.
 WeightsInfo inspect(const std::string & path);
 
-// type: none = every tensor stays as it is. Throws model_not_found, model_invalid or engine_error, and then leaves no
-// output file. Writes to output_path + ".partial" first.
+// type: none = every tensor stays as it is. Throws invalid_argument when the output is the input, model_not_found,
+// model_invalid, out_of_memory or engine_error, and then leaves no output file. Writes to output_path + ".partial" first.
 void quantize(const std::string &         input_path,
               const std::string &         output_path,
               std::optional<QuantizeType> type,

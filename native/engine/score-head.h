@@ -13,7 +13,8 @@ namespace jina_reranker {
 
 class ScoreHead {
   public:
-    // Throws head_invalid when the weights do not fit n_embd or are not finite, out_of_memory when they do not fit the device.
+    // Throws head_invalid when the weights do not fit n_embd or are not finite, backend_unavailable when the device cannot
+    // compute it, out_of_memory when it does not fit the device, with the most rows that a decode has.
     // thread_pool: on a CPU, the threads to compute with; they must stay. nullptr = threads for every graph.
     ScoreHead(const HeadWeights & weights,
               int32_t             n_embd,
@@ -25,6 +26,15 @@ class ScoreHead {
     std::vector<float> logits(const std::vector<float> & hidden, int32_t n_rows);
 
   private:
+    struct Graph {
+        ggml_cgraph * nodes;
+        ggml_tensor * input;   // [n_embd, n_rows]
+        ggml_tensor * output;  // [n_rows]
+    };
+
+    Graph graph(ggml_context * context, int32_t n_rows) const;
+    void  require_operations(ggml_backend_dev_t device) const;
+
     int32_t                 n_embd_;
     float                   bias_;  // b2 − logit_bias
     ggml_backend_ptr        backend_;

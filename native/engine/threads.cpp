@@ -1,5 +1,6 @@
 #include "threads.h"
 
+#include "backend.h"
 #include "cores.h"
 #include "ggml-backend.h"
 
@@ -110,7 +111,8 @@ namespace {
 // A function of the CPU backend, which is a plug-in.
 template <typename Function>
 Function cpu_function(const char * name) {
-    ggml_backend_reg_t cpu = ggml_backend_reg_by_name("CPU");
+    const BackendsInUse in_use = use_backends();
+    ggml_backend_reg_t  cpu    = ggml_backend_reg_by_name("CPU");
     return cpu == nullptr ? nullptr : reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(cpu, name));
 }
 

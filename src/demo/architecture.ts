@@ -7,7 +7,7 @@ export interface Architecture {
   layers: number;
   embeddingLength: number;
   /** Query heads times their length is the embedding length. */
-  headLength: 64 | 128;
+  headLength: number;
   kvHeads: number;
   feedForwardLength: number;
   ropeBase: number;
@@ -17,6 +17,9 @@ export interface Architecture {
 export function architectureMetadata(architecture: Architecture): Map<string, MetadataValue> {
   const { embeddingLength, headLength } = architecture;
   const key = (name: string) => `qwen2vl.${name}`;
+  // Pairs of a head's numbers turned by time, height and width, in the published model's proportion: 16, 24, 24.
+  const byTime = Math.floor(headLength / 8);
+  const byHeight = Math.floor((headLength / 2 - byTime) / 2);
   return new Map<string, MetadataValue>([
     ["general.architecture", { type: "string", value: "qwen2vl" }],
     ["general.name", { type: "string", value: architecture.name }],
@@ -29,7 +32,7 @@ export function architectureMetadata(architecture: Architecture): Map<string, Me
     [key("attention.head_count_kv"), { type: "u32", value: architecture.kvHeads }],
     [key("attention.layer_norm_rms_epsilon"), { type: "f32", value: 1e-6 }],
     [key("rope.freq_base"), { type: "f32", value: architecture.ropeBase }],
-    [key("rope.dimension_sections"), { type: "i32[]", value: headLength === 128 ? [16, 24, 24, 0] : [8, 12, 12, 0] }],
+    [key("rope.dimension_sections"), { type: "i32[]", value: [byTime, byHeight, headLength / 2 - byTime - byHeight, 0] }],
   ]);
 }
 

@@ -81,6 +81,16 @@ void refuses_weights_that_do_not_fit() {
     head    = random_head();
     head.b2 = std::numeric_limits<float>::infinity();
     CHECK_ERROR(ScoreHead(head, kEmbd, cpu(), 1), ErrorCode::head_invalid);
+    // Each is a number, what is added to every logit is none.
+    head            = random_head();
+    head.b2         = std::numeric_limits<float>::max();
+    head.logit_bias = -std::numeric_limits<float>::max();
+    CHECK_ERROR(ScoreHead(head, kEmbd, cpu(), 1), ErrorCode::head_invalid);
+}
+
+void refuses_a_device_that_cannot_compute_it() {
+    load_backend({ JINA_RERANKER_FAKE_BACKEND });
+    CHECK_ERROR(ScoreHead(random_head(), kEmbd, ggml_backend_dev_by_name("FAKE0"), 1), ErrorCode::backend_unavailable);
 }
 
 void normalises_with_a_sigmoid() {
@@ -101,6 +111,7 @@ int main() {
     return check::run({
         { "equals a plain computation for any number of rows", equals_a_plain_computation_for_any_number_of_rows },
         { "refuses weights that do not fit", refuses_weights_that_do_not_fit },
+        { "refuses a device that cannot compute it", refuses_a_device_that_cannot_compute_it },
         { "normalises with a sigmoid", normalises_with_a_sigmoid },
     });
 }

@@ -15,7 +15,7 @@ export interface ModelFiles {
 }
 
 export type Shape = Omit<RandomModelOptions, "directory">;
-type Precision = "f32" | "f16" | "bf16" | "q8_0" | "q4_k_m";
+type Precision = "f32" | "f16" | "bf16" | "q8_0" | "q4_k_m" | "q5_k_m";
 
 /** Wide enough for every quantization (rows of 256), small enough for seconds. */
 export const wideShape: Shape = {

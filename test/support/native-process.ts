@@ -1,0 +1,57 @@
+/**
+ * Code that uses the addon in a Node of its own: what may end the process, and what needs limits that a process sets for
+ * itself. The code is the body of a module with `native`, `options` (for Engine.load), `codeOf` and, on Linux, `limit`.
+ */
+
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { ModelFiles } from "./random-models.js";
+
+const dist = (file: string) => JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../dist", file)).href);
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly output: string;
+}
+
+/** @param shell what is done before Node starts, in the words of sh: limits that hold from the start. */
+export function runNative(files: ModelFiles, body: string, shell = ":"): Promise<Ended> {
+  const prelude = `
+    import { spawnSync } from "node:child_process";
+    import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+    import { native } from ${dist("native.js")};
+    import { readScoreHead } from ${dist("model/head.js")};
+    const options = {
+      modelPath: ${JSON.stringify(files.modelPath)}, head: await readScoreHead(${JSON.stringify(files.headPath)}),
+      contextSize: 256, batchTokens: 64, backend: "cpu", gpuLayers: 0, threads: 1, reproducible: "auto", flashAttention: "auto",
+      kvType: "f16", maxQueuedPairs: 10, documentCacheBytes: 0, scoreCacheBytes: 0, deduplicate: true,
+    };
+    /** What an action failed with: its code and message. */
+    const codeOf = async (action) => {
+      try {
+        await action();
+        return "no error";
+      } catch (error) {
+        return [error.code, error.message].join(" ");
+      }
+    };
+    const megabyte = 2 ** 20;
+    /** From now on the process may map so much more, or write files so long. */
+    const limit = (name, megabytes) => {
+      const mapped = Number(readFileSync("/proc/self/status", "utf8").match(/VmSize:\\s+(\\d+)/)[1]) * 1024;
+      const value = megabytes * megabyte + (name === "as" ? mapped : 0);
+      const { status, stderr } = spawnSync("prlimit", ["--pid", String(process.pid), "--" + name + "=" + value + ":"]);
+      if (status !== 0) throw new Error("prlimit: " + stderr);
+    };`;
+  const node = [process.execPath, "--input-type=module", "--eval", prelude + body];
+  const child = spawn("sh", ["-c", `${shell}; exec "$@"`, "sh", ...node], { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  child.stdout.on("data", (chunk) => (output += chunk));
+  child.stderr.on("data", (chunk) => (output += chunk));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, signal) => resolve({ code, signal, output }));
+  });
+}
