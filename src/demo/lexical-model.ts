@@ -13,8 +13,8 @@ import { type Architecture, architectureMetadata, tensorShapes } from "./archite
 import { type ModelFiles, writeModelFiles } from "./model-files.js";
 import { encodeNpz } from "./npz-writer.js";
 import { readSource, tokenizerMetadata, type VocabularySource } from "./vocabulary.js";
-import { type WordVocabulary, wordVocabulary } from "./word-vocabulary.js";
-import { foldToken, isPartOfCharacter, isWord, stem, stopWords, tokenText } from "./words.js";
+import { commonTokens, type WordVocabulary, wordVocabulary } from "./word-vocabulary.js";
+import { endings, foldToken, isPartOfCharacter, isWord, stem, stopWords, tokenText } from "./words.js";
 
 const architecture: Architecture = {
   name: "jina-reranker demo (lexical, not trained)",
@@ -95,7 +95,7 @@ function embeddings(vocabulary: WordVocabulary, source: VocabularySource): Float
   const codes = new Map<string, Float32Array>();
   const random = signs(1);
   // BPE's tokens are ordered by how common they are; a word is as common as its most common form.
-  const stems = source.tokens.map((token) => stemOf(token, vocabulary.commonWords));
+  const stems = source.tokens.slice(0, commonTokens).map((token) => stemOf(token, vocabulary.commonWords));
   const places = new Map(stems.map((key, place): [string, number] => [key, place]).reverse());
   for (const [id, token] of vocabulary.tokens.entries()) {
     const key = stemOf(token, vocabulary.commonWords);
@@ -121,7 +121,8 @@ function stemOf(token: string, known: ReadonlySet<string>): string {
 
 /** A stand-in for inverse document frequency. */
 function rarityOf(key: string, place: number): number {
-  if (key === "query" || key === "document" || !isWord(key)) return 1e-4; // the prompt's own headings, and what is no word
+  // The prompt's own headings, and what is no word.
+  if (key === "query" || key === "document" || !isWord(key) || endings.has(key)) return 1e-4;
   return stopWords.has(key) ? 0.02 : Math.log(2 + place / 100);
 }
 

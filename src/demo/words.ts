@@ -13,12 +13,16 @@ const characterOf: string[] = [];
   }
 }
 
+const decoder = new TextDecoder();
+
 export function tokenText(token: string): string {
+  if (/^[!-~]+$/.test(token)) return token;
   const bytes = Array.from(token, (character) => byteOf.get(character)).filter((byte) => byte !== undefined);
-  return new TextDecoder().decode(Uint8Array.from(bytes));
+  return decoder.decode(Uint8Array.from(bytes));
 }
 
 export function tokenOf(text: string): string {
+  if (/^[!-~]*$/.test(text)) return text;
   return Array.from(Buffer.from(text), (byte) => characterOf[byte]).join("");
 }
 
@@ -29,8 +33,8 @@ export function isPartOfCharacter(token: string): boolean {
 
 /** Without the space before it and in lower case. */
 export function foldToken(token: string): string {
-  if (isPartOfCharacter(token)) return token;
   const text = tokenText(token);
+  if (text.includes("\ufffd")) return token;
   const word = text.trim() === "" ? text : text.replace(/^ /, "");
   const lower = word.toLowerCase();
   return tokenOf([...lower].length === [...word].length ? lower : word);
@@ -44,12 +48,20 @@ const shortestStem = 3;
  */
 export function stem(word: string, known: ReadonlySet<string>): string {
   if (stopWords.has(word)) return word;
-  const base = bases(word).find((candidate) => candidate.length >= shortestStem && known.has(candidate));
+  const base = bases(word, known).find((candidate) => candidate.length >= shortestStem && known.has(candidate));
   return base === undefined ? word : stem(base, known);
 }
 
-/** What the word may be an inflection of, the likeliest first. */
-function bases(word: string): string[] {
+/** What a word becomes before -ed and -ing, where that is another word: "danc" of "dance", "shopp" of "shop". */
+export function trunks(word: string): string[] {
+  if (/..[^aeiouy]e$/.test(word)) return [word.slice(0, -1)];
+  return /^[^aeiou]*[aeiou][^aeiouwxys]$/.test(word) ? [word + word.at(-1)] : [];
+}
+
+/** What the word, or what stands before its ending, may be an inflection of, the likeliest first. */
+function bases(word: string, known: ReadonlySet<string>): string[] {
+  if (!known.has(word) && trunks(`${word}e`).includes(word) && known.has(`${word}e`)) return [`${word}e`];
+  if (!known.has(word) && trunks(word.slice(0, -1)).includes(word)) return [word.slice(0, -1)];
   const [, verb] = /^(.+)(?:ing|ed)$/.exec(word) ?? [];
   if (verb !== undefined) {
     const doubled = /([^aeiou])\1$/.test(verb) ? [verb.slice(0, -1)] : [];
@@ -70,6 +82,9 @@ function bases(word: string): string[] {
 export function isWord(text: string): boolean {
   return /^[\p{L}\p{N}]+$/u.test(text);
 }
+
+/** Pieces that are no words of their own. */
+export const endings: ReadonlySet<string> = new Set(["s", "es", "ed", "ing"]);
 
 export const stopWords: ReadonlySet<string> = new Set(
   (
