@@ -98,13 +98,13 @@ describe("the demo model", () => {
   it("finds every one of a hundred common words asked for alone, in any case and simple inflection", async () => {
     const documents = commonWords.map(({ document }) => document);
     for (const [index, { asked }] of commonWords.entries()) {
-      for (const word of asked) {
-        for (const query of [word, word[0]?.toUpperCase() + word.slice(1), word.toUpperCase(), ` ${word}`, `(${word})`]) {
-          const { scores } = await reranker.score({ query, documents });
-          const others = scores.filter((_, other) => other !== index);
-          expect([query, scores.indexOf(Math.max(...scores))]).toEqual([query, index]);
-          expect((scores[index] ?? 0) - Math.max(...others), query).toBeGreaterThan(0.3);
-        }
+      const [word = "", ...inflected] = asked;
+      const title = word[0]?.toUpperCase() + word.slice(1);
+      for (const query of [word, title, word.toUpperCase(), `(${word})`, ...inflected]) {
+        const { scores } = await reranker.score({ query, documents });
+        const others = scores.filter((_, other) => other !== index);
+        expect([query, scores.indexOf(Math.max(...scores))]).toEqual([query, index]);
+        expect((scores[index] ?? 0) - Math.max(...others), query).toBeGreaterThan(0.3);
       }
     }
   });

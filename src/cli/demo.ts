@@ -1,10 +1,10 @@
 /** `demo`: serves the demo model, sends README's example to it over HTTP, shows the answer, and stays up. */
 
-import { pino } from "pino";
 import { example } from "../demo/example.js";
 import { stopOnSignals } from "../server/listen.js";
 import { type Service, startService } from "../server/service.js";
 import type { ServerSettings } from "./flags.js";
+import { createLogger } from "./logger.js";
 import { demoNotice, loadModel, modelName, modelSource } from "./model-source.js";
 import { serverOptions } from "./server-options.js";
 import { table } from "./table.js";
@@ -23,7 +23,7 @@ export async function demo(once: boolean, settings: ServerSettings): Promise<voi
   service = await startService({
     ...(await serverOptions(settings, modelName(source))),
     // Not among the demo's own lines, and only what is wrong.
-    logger: pino({ level: "warn" }, pino.destination(2)),
+    logger: await createLogger({ ...settings, logLevel: "warn" }, process.stderr),
     load: (onProgress) => loadModel(source, settings, { onProgress, onNotice: () => {} }),
   });
   try {

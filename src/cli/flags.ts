@@ -2,6 +2,7 @@
 
 import { type Command, Option } from "commander";
 import { readSettings, type SettingName, type Settings, settings } from "../settings.js";
+import { variablesBeside } from "./model-choice.js";
 
 export const hubSettings = [
   "modelId",
@@ -51,6 +52,7 @@ export const serverSettings = [
   "otelEndpoint",
   "keepAliveOnFailure",
   "logLevel",
+  "logFormat",
 ] as const satisfies readonly SettingName[];
 export type ServerSettings = Pick<Settings, (typeof serverSettings)[number]>;
 
@@ -65,7 +67,7 @@ export function addFlags<const Name extends SettingName>(command: Command, names
       const value = given[option.attributeName()];
       if (value !== undefined) flags[name] = String(value);
     }
-    return readSettings(names, flags, process.env);
+    return readSettings(names, flags, variablesBeside(flags, process.env));
   };
 }
 
