@@ -443,6 +443,13 @@ export const settings = {
     flag: "--log-level",
     help: "documents and queries are never logged",
   }),
+  logFormat: setting({
+    kind: oneOf("auto", "json", "pretty"),
+    default: "auto",
+    environment: "LOG_FORMAT",
+    flag: "--log-format",
+    help: "json: a line of JSON each; pretty: lines for people; auto: pretty on a terminal, json elsewhere",
+  }),
 } as const;
 
 export type SettingName = keyof typeof settings;

@@ -3,7 +3,8 @@
 import { createReadStream } from "node:fs";
 import { addAbortSignal, type Readable } from "node:stream";
 import { RerankError } from "../errors.js";
-import { linesOf } from "./lines.js";
+import { decodeUtf8, refuseUtf16, withoutMark } from "../files/utf8.js";
+import { type Line, linesOf } from "./lines.js";
 import { holds, type Shard } from "./shard.js";
 
 /** Bytes; what is longer is answered with an error, so that a file without line ends cannot fill the memory. */
@@ -11,10 +12,8 @@ export const longestLine = 64 * 2 ** 20;
 
 export interface NumberedLine {
   readonly number: number;
-  /** Without white space around it; undefined = the line is too long. */
-  readonly text: string | undefined;
-  /** In bytes. */
-  readonly length: number;
+  /** Without white space around it, or why it cannot be had. */
+  readonly text: string | RerankError;
 }
 
 export interface BulkInput {
@@ -29,26 +28,37 @@ export interface BulkInput {
   readonly signal: AbortSignal;
 }
 
-/** Throws invalid_request when a file cannot be read, or the input has fewer lines than are to be skipped. */
+/** Throws invalid_request when a file cannot be read or is UTF-16, or the input has fewer lines than are to be skipped. */
 export async function* numberedLines({ files, shard, skip, empty, signal }: BulkInput): AsyncGenerator<NumberedLine, void> {
-  const decoder = new TextDecoder();
   let number = 0;
   let left = skip;
-  for await (const { bytes, length } of linesIn(files, signal)) {
+  for await (const line of linesIn(files, signal)) {
     number += 1;
     if (!holds(shard, number)) continue;
     if (left > 0) {
       left -= 1;
       continue;
     }
-    const text = length > bytes.length ? undefined : decoder.decode(bytes).trim();
-    if (empty || text !== "") yield { number, text, length };
+    const text = textOf(line);
+    if (empty || text !== "") yield { number, text };
   }
   if (left > 0 && !signal.aborted) {
     throw new RerankError(
       "invalid_request",
       `the output has ${left} answers more than the input has lines for: it answers another input`,
     );
+  }
+}
+
+function textOf({ bytes, length }: Line): string | RerankError {
+  if (length > bytes.length) {
+    return new RerankError("invalid_request", `expected a line of no more than ${longestLine} bytes, got ${length}`);
+  }
+  try {
+    return decodeUtf8(bytes).trim();
+  } catch (error) {
+    if (error instanceof RerankError) return error;
+    throw error;
   }
 }
 
@@ -61,10 +71,21 @@ async function* linesIn(files: readonly string[], signal: AbortSignal): ReturnTy
 }
 
 async function* untilAborted(stream: Readable, name: string, signal: AbortSignal): ReturnType<typeof linesOf> {
+  let first = true;
   try {
-    yield* linesOf(stream, longestLine);
+    for await (const line of linesOf(stream, longestLine)) {
+      if (first) refuseUtf16(line.bytes, name);
+      yield first ? lineWithoutMark(line) : line;
+      first = false;
+    }
   } catch (error) {
     if (signal.aborted) return;
+    if (error instanceof RerankError) throw error;
     throw new RerankError("invalid_request", `${name} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+function lineWithoutMark(line: Line): Line {
+  const bytes = withoutMark(line.bytes);
+  return { ...line, bytes, length: line.length - (line.bytes.length - bytes.length) };
 }

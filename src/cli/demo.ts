@@ -1,11 +1,11 @@
 /** `demo`: serves the demo model, sends README's example to it over HTTP, shows the answer, and stays up. */
 
 import { randomUUID } from "node:crypto";
-import { pino } from "pino";
 import { example } from "../demo/example.js";
 import { stopOnSignals } from "../server/listen.js";
 import { type Service, startService } from "../server/service.js";
 import type { ServerSettings } from "./flags.js";
+import { createLogger } from "./logger.js";
 import { demoNotice, loadModel, modelName, modelSource } from "./model-source.js";
 import { serverOptions } from "./server-options.js";
 import { table } from "./table.js";
@@ -28,7 +28,7 @@ export async function demo(once: boolean, given: ServerSettings): Promise<void> 
   service = await startService({
     ...(await serverOptions(settings, modelName(source))),
     // Not among the demo's own lines, and only what is wrong.
-    logger: pino({ level: "warn" }, pino.destination(2)),
+    logger: await createLogger({ ...settings, logLevel: "warn" }, process.stderr),
     load: (onProgress) => loadModel(source, settings, { onProgress, onNotice: () => {} }),
   });
   try {

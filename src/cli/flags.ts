@@ -2,6 +2,7 @@
 
 import { type Command, Option } from "commander";
 import { readSettings, type SettingName, type Settings, settings } from "../settings.js";
+import { variablesBeside } from "./model-choice.js";
 
 export const hubSettings = [
   "modelId",
@@ -57,6 +58,7 @@ export const serverSettings = [
   "otelTracesProtocol",
   "keepAliveOnFailure",
   "logLevel",
+  "logFormat",
 ] as const satisfies readonly SettingName[];
 export type ServerSettings = Pick<Settings, (typeof serverSettings)[number]>;
 
@@ -71,7 +73,7 @@ export function addFlags<const Name extends SettingName>(command: Command, names
       const value = given[option.attributeName()];
       if (value !== undefined) flags[name] = String(value);
     }
-    return readSettings(names, flags, process.env);
+    return readSettings(names, flags, variablesBeside(flags, process.env));
   };
 }
 

@@ -6,7 +6,7 @@ import { inTheirWords, usualNames } from "../server/dialects/dialect.js";
 import { NativeRequest, readNative, writeNative } from "../server/dialects/native.js";
 import { validator } from "../server/validation.js";
 import { type Answers, continueAnswers, standardOutput } from "./answer-file.js";
-import { longestLine, type NumberedLine, numberedLines } from "./bulk-input.js";
+import { type NumberedLine, numberedLines } from "./bulk-input.js";
 import { rerankAll } from "./rerank-all.js";
 import { type Shard, wholeFile } from "./shard.js";
 
@@ -118,10 +118,8 @@ function ofTheLine(error: unknown): boolean {
   return error instanceof RerankError && (error.status < 500 || error.code === "invalid_score");
 }
 
-function parse({ text, length }: NumberedLine): unknown {
-  if (text === undefined) {
-    throw new RerankError("invalid_request", `expected a line of no more than ${longestLine} bytes, got ${length}`);
-  }
+function parse({ text }: NumberedLine): unknown {
+  if (text instanceof RerankError) throw text;
   if (text === "") throw new RerankError("invalid_request", "expected a request, got an empty line");
   try {
     return JSON.parse(text);

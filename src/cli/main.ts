@@ -48,6 +48,9 @@ rerank.action(async (files: string[], { query, topK = "0", json = !process.stdou
   const { jsonl, shard, output } = options;
   if (jsonl && query !== undefined) throw new UsageError("--query: not with --jsonl, where each line has its own");
   if (!jsonl && query === undefined) throw new UsageError("--query: expected the text to rank for, got nothing");
+  // Node puts U+FFFD in the place of bytes that are not UTF-8.
+  if (query?.includes("\ufffd"))
+    throw new UsageError("--query: expected text in UTF-8, got bytes that are not; set the terminal to UTF-8");
   if (!jsonl && shard !== undefined) throw new UsageError("--shard: only with --jsonl");
   if (!jsonl && output !== undefined) throw new UsageError("--output: only with --jsonl");
   const count = wholeNumber(0, Number.MAX_SAFE_INTEGER).parse(topK);

@@ -2,11 +2,16 @@
 
 import { readFile } from "node:fs/promises";
 import { RerankError } from "../errors.js";
+import { decodeUtf8File } from "../files/utf8.js";
 
 /** Throws one line that names the file. */
 export async function readText(path: string): Promise<string> {
+  return decodeUtf8File(await readBytes(path), path);
+}
+
+async function readBytes(path: string): Promise<Buffer> {
   try {
-    return await readFile(path, "utf8");
+    return await readFile(path);
   } catch (error) {
     throw new RerankError("invalid_request", `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -1,7 +1,7 @@
 /** `rerank`: documents from files, from lines of stdin, or requests as JSONL. */
 
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { decodeUtf8File } from "../files/utf8.js";
 import type { Reranker } from "../reranker.js";
 import { type RerankJob, writeNative } from "../server/dialects/native.js";
 import { plainOptions } from "../server/dialects/ranking-options.js";
@@ -81,11 +81,8 @@ async function scoreWithProgress(reranker: Reranker, job: RerankJob): ReturnType
 }
 
 /** A document a line; empty lines are none. */
-async function readLines(input: Readable): Promise<string[]> {
+async function readLines(input: NodeJS.ReadableStream): Promise<string[]> {
   if (process.stdin.isTTY) process.stderr.write("documents, one per line; end with Ctrl-D:\n");
-  const lines: string[] = [];
-  for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-    if (line.trim() !== "") lines.push(line);
-  }
-  return lines;
+  const text = decodeUtf8File(await buffer(input), "stdin");
+  return text.split(/\r\n|\n|\r/).filter((line) => line.trim() !== "");
 }

@@ -1,6 +1,5 @@
 /** `serve`: the HTTP service, until a signal ends it. */
 
-import { pino } from "pino";
 import { transferFields } from "../model/transfer.js";
 import { loadAddon } from "../native/addon.js";
 import { activityNotice } from "../precision/activity.js";
@@ -8,14 +7,15 @@ import { reloadOnHangUp, stopOnSignals } from "../server/listen.js";
 import { type Service, startService } from "../server/service.js";
 import type { LoadActivity } from "../types.js";
 import type { ServerSettings } from "./flags.js";
+import { createLogger } from "./logger.js";
 import { demoNotice, loadModel, modelName, modelSource } from "./model-source.js";
 import { serverOptions } from "./server-options.js";
 import { TransferDisplay } from "./transfer-display.js";
 
 export async function serve(settings: ServerSettings): Promise<void> {
-  const { keepAliveOnFailure, logLevel } = settings;
+  const { keepAliveOnFailure } = settings;
   const source = modelSource(settings);
-  const logger = pino({ level: logLevel });
+  const logger = await createLogger(settings, process.stdout);
   // llama.cpp tells much while it loads: its info is our debug.
   loadAddon().binding.setLogSink((level, line) => logger[level === "info" ? "debug" : level]({ from: "llama.cpp" }, line));
   let service: Service | undefined;

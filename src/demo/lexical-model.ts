@@ -1,18 +1,20 @@
 /**
  * The demo model: jina-reranker-m0's architecture, prompt and head with weights wired by hand instead of trained. It is a
  * transformer that does what a keyword ranker does: the share of the query's words that occur in the document, rarer
- * words weighing more, case and common endings folded. For demos and tests; it understands nothing.
+ * words weighing more, case, plural, -ing and -ed folded. For demos and tests; it understands nothing.
  *
  * Layer 1: every token behind the marker (`Query`) learns that it belongs to the query. Layer 2: a token attends to those
- * with its own code; the share of them before the marker is its match. Layer 3: the score token averages the matches of
- * the query's tokens, weighted by how rare they are. The head reads that average: logit = 12 × match − 3.
+ * with its own code, and more to those before the marker; the share of these is its match, close to 1 for a word that
+ * occurs in the document, be it once or often, else 0. Layer 3: the score token averages the matches of the query's tokens,
+ * weighted by how rare they are. The head reads that average: logit = 7 × match − 3.
  */
 
 import { type Architecture, architectureMetadata, tensorShapes } from "./architecture.js";
 import { type ModelFiles, writeModelFiles } from "./model-files.js";
 import { encodeNpz } from "./npz-writer.js";
-import { tokenizerMetadata, truncatedVocabulary, type Vocabulary, vendoredVocabulary } from "./vocabulary.js";
-import { isWord, stem, stopWords, tokenText } from "./words.js";
+import { readSource, tokenizerMetadata, type VocabularySource } from "./vocabulary.js";
+import { commonTokens, type WordVocabulary, wordVocabulary } from "./word-vocabulary.js";
+import { endings, foldToken, isPartOfCharacter, isWord, stem, stopWords, tokenText } from "./words.js";
 
 const architecture: Architecture = {
   name: "jina-reranker demo (lexical, not trained)",
@@ -25,7 +27,6 @@ const architecture: Architecture = {
   ropeBase: 1e30,
   fileType: "f32",
 };
-const normalTokens = 24_000;
 const width = architecture.embeddingLength;
 const head = architecture.headLength;
 
@@ -43,6 +44,11 @@ const constant = Math.sqrt(width - codeLength);
 /** Head dimensions that RoPE leaves in place: a pair is (i, i + 64). */
 const free = [...Array.from({ length: 52 }, (_, index) => 12 + index), ...Array.from({ length: 52 }, (_, index) => 76 + index)];
 
+/** One more, which RoPE turns by less than a quarter of a radian in 32,768 tokens. */
+const steady = 11;
+/** By how much a token attends more to the document's tokens than to the query's, itself among them. */
+const documentsFirst = 4;
+
 export interface LexicalModelOptions {
   /** A GGUF with Qwen2's tokenizer; default: the one llama.cpp carries. */
   vocabularyPath?: string;
@@ -50,9 +56,10 @@ export interface LexicalModelOptions {
 
 /** Writes `lexical-demo.gguf` and `mlp_weights.npz`; whole or not at all. */
 export async function writeLexicalModel(directory: string, options: LexicalModelOptions = {}): Promise<ModelFiles> {
-  const vocabulary = await truncatedVocabulary(normalTokens, options.vocabularyPath ?? vendoredVocabulary);
+  const source = await readSource(options.vocabularyPath);
+  const vocabulary = wordVocabulary(source);
   const weights = wireLayers();
-  weights.set("token_embd.weight", embeddings(vocabulary));
+  weights.set("token_embd.weight", embeddings(vocabulary, source));
 
   const tensors = tensorShapes(architecture, vocabulary.tokens.length).map(({ name, shape }) => {
     const values = weights.get(name);
@@ -60,7 +67,8 @@ export async function writeLexicalModel(directory: string, options: LexicalModel
     return {
       name,
       shape,
-      type: "f32" as const,
+      // Codes are ±1, and so exact in either.
+      type: name === "token_embd.weight" ? ("f16" as const) : ("f32" as const),
       fill(block: Float32Array, offset: number) {
         if (values) block.set(values.subarray(offset, offset + block.length));
         else block.fill(rest);
@@ -72,7 +80,7 @@ export async function writeLexicalModel(directory: string, options: LexicalModel
   const npz = encodeNpz({
     W1: { shape: [width, width], values: w1 },
     b1: { shape: [width], values: new Float32Array(width) },
-    W2: { shape: [width, 1], values: Float32Array.from({ length: width }, (_, index) => (index === 0 ? 12 : 0)) },
+    W2: { shape: [width, 1], values: Float32Array.from({ length: width }, (_, index) => (index === 0 ? 7 : 0)) },
     b2: { shape: [1], values: Float32Array.of(2.65 - 3) },
     logit_bias: { shape: [1], values: Float32Array.of(2.65) },
   });
@@ -82,13 +90,15 @@ export async function writeLexicalModel(directory: string, options: LexicalModel
 }
 
 /** Row-major [tokens][width]: the same ±1 code for tokens of one stem, a constant, how rare it is, and the marker. */
-function embeddings(vocabulary: Vocabulary): Float32Array {
+function embeddings(vocabulary: WordVocabulary, source: VocabularySource): Float32Array {
   const values = new Float32Array(vocabulary.tokens.length * width);
   const codes = new Map<string, Float32Array>();
   const random = signs(1);
+  // BPE's tokens are ordered by how common they are; a word is as common as its most common form.
+  const stems = source.tokens.slice(0, commonTokens).map((token) => stemOf(token, vocabulary.commonWords));
+  const places = new Map(stems.map((key, place): [string, number] => [key, place]).reverse());
   for (const [id, token] of vocabulary.tokens.entries()) {
-    const text = id < normalTokens ? tokenText(token) : token;
-    const key = stem(text);
+    const key = stemOf(token, vocabulary.commonWords);
     let code = codes.get(key);
     if (!code) {
       code = Float32Array.from({ length: codeLength }, random);
@@ -97,17 +107,23 @@ function embeddings(vocabulary: Vocabulary): Float32Array {
     const row = values.subarray(id * width, (id + 1) * width);
     row.set(code);
     row[one] = constant;
-    row[rarity] = Math.log(rarityOf(id, text, key)) / 10;
+    row[rarity] = Math.log(rarityOf(key, places.get(key) ?? source.tokens.length)) / 10;
     row[marker] = token === "Query" ? 1 : 0;
   }
   return values;
 }
 
-/** A stand-in for inverse document frequency: BPE's tokens are ordered by how common they are. */
-function rarityOf(id: number, text: string, key: string): number {
-  if (key === "query" || key === "document") return 1e-4; // the prompt's own headings
-  if (stopWords.has(text.trim().toLowerCase())) return 0.02;
-  return id < normalTokens && isWord(text) ? Math.log(2 + id / 100) : 1e-4;
+/** Two tokens are the same word when their stems are equal. */
+function stemOf(token: string, known: ReadonlySet<string>): string {
+  const folded = foldToken(token);
+  return isPartOfCharacter(folded) ? folded : stem(tokenText(folded), known);
+}
+
+/** A stand-in for inverse document frequency. */
+function rarityOf(key: string, place: number): number {
+  // The prompt's own headings, and what is no word.
+  if (key === "query" || key === "document" || !isWord(key) || endings.has(key)) return 1e-4;
+  return stopWords.has(key) ? 0.02 : Math.log(2 + place / 100);
 }
 
 /** The tensors that are not zero (or one, for norms), by name. */
@@ -128,8 +144,8 @@ function wireLayers(): Map<string, Float32Array> {
 
   const sharpness = Math.sqrt((30 * root) / codeLength);
   const code = Array.from({ length: codeLength }, (_, index) => [free[index] as number, index, sharpness] as const);
-  matrix(1, "attn_q", width, code);
-  matrix(1, "attn_k", head, code);
+  matrix(1, "attn_q", width, [...code, [steady, one, 1 / constant]]);
+  matrix(1, "attn_k", head, [...code, [steady, after, -documentsFirst * root]]);
   matrix(1, "attn_v", head, [
     [0, one, 1 / constant],
     [0, after, -1],

@@ -26,9 +26,9 @@ export interface Vocabulary {
   special(name: (typeof specialTokens)[number]): number;
 }
 
-interface Source {
-  tokens: string[];
-  merges: string[];
+export interface VocabularySource {
+  readonly tokens: readonly string[];
+  readonly merges: readonly string[];
 }
 
 /** Merges are in rank order, so the first K tokens and the merges among them are a tokenizer of their own. */
@@ -40,7 +40,7 @@ export async function truncatedVocabulary(count: number, path = vendoredVocabula
     const [left, right] = splitMerge(merge);
     return known.has(left) && known.has(right) && known.has(left + right);
   });
-  return vocabulary([...normal, ...specialTokens], merges);
+  return tokenizerOf(normal, merges);
 }
 
 /**
@@ -57,7 +57,12 @@ export async function fullVocabulary(unswapped = false, path = vendoredVocabular
   const tokens = unswapped
     ? source.tokens.with(displaced, "<|box_end|>")
     : source.tokens.with(displaced, source.tokens[scoreToken] ?? "").with(scoreToken, "<|box_end|>");
-  return vocabulary(tokens, source.merges);
+  return vocabulary(tokens, [...source.merges]);
+}
+
+/** The tokens, and the special ones behind them. */
+export function tokenizerOf(normal: readonly string[], merges: string[]): Vocabulary {
+  return vocabulary([...normal, ...specialTokens], merges);
 }
 
 function vocabulary(tokens: string[], merges: string[]): Vocabulary {
@@ -79,7 +84,7 @@ function typeOf(token: string): number {
   return /^\[PAD\d+\]$/.test(token) ? unusedType : normalType;
 }
 
-function splitMerge(merge: string): [string, string] {
+export function splitMerge(merge: string): [string, string] {
   const space = merge.indexOf(" ", 1);
   return [merge.slice(0, space), merge.slice(space + 1)];
 }
@@ -100,7 +105,7 @@ export function tokenizerMetadata(vocabulary: Vocabulary): Map<string, MetadataV
 }
 
 /** Reads the two string lists out of a GGUF's metadata, which is all that file holds. */
-async function readSource(path: string): Promise<Source> {
+export async function readSource(path = vendoredVocabulary): Promise<VocabularySource> {
   const packed = path === vendoredVocabulary && !existsSync(path) && existsSync(packedVocabulary);
   const bytes = packed ? brotliDecompressSync(await readFile(packedVocabulary)) : await readFile(path);
   const find = (key: string): string[] => {
