@@ -11,7 +11,16 @@ const body = { query: "weather", documents: ["sunny"] };
 
 /** What an engine that was just loaded says of itself. */
 const idle = {
-  ...{ jobsSubmitted: 0, jobsCompleted: 0, jobsFailed: 0, jobsCancelled: 0, pairsScored: 0, pairsDropped: 0, pairsQueued: 0, tokensQueued: 0 },
+  ...{
+    jobsSubmitted: 0,
+    jobsCompleted: 0,
+    jobsFailed: 0,
+    jobsCancelled: 0,
+    pairsScored: 0,
+    pairsDropped: 0,
+    pairsQueued: 0,
+    tokensQueued: 0,
+  },
   ...{
     tokensComputed: 0,
     tokensPadding: 0,
