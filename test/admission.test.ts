@@ -21,7 +21,11 @@ const longDocuments = (count: number) => Array.from({ length: count }, (_, index
 function simulated(maxQueuedPairs: number) {
   const figures = { pairsQueued: 0, tokensQueued: 0, tokensComputed: 0, tokensReused: 0 };
   let seconds = 0;
-  const queue = { limits: { maxQueuedPairs, maxDocuments: 100 }, info: { contextSize: 8192, batchTokens: 512 }, stats: () => ({ ...figures }) };
+  const queue = {
+    limits: { maxQueuedPairs, maxDocuments: 100 },
+    info: { contextSize: 8192, batchTokens: 512 },
+    stats: () => ({ ...figures }),
+  };
   const admission = new Admission(60_000, new TokenRate(() => seconds * 1000));
   return {
     ...{ queue, admission, figures },
@@ -198,7 +202,9 @@ test("what could not be answered in time is refused at once, instead of being tr
   const answer = await ask(Array.from({ length: 100 }, (_, index) => text(2000, 500 + index)));
   expect([answer.status, service.reranker.stats().jobsSubmitted]).toEqual([429, jobsSubmitted]);
   expect(Number(answer.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
-  expect(await answer.json()).toMatchObject({ error: { code: "queue_full", message: expect.stringContaining("tokens of 1 requests") } });
+  expect(await answer.json()).toMatchObject({
+    error: { code: "queue_full", message: expect.stringContaining("tokens of 1 requests") },
+  });
   controller.abort();
   await running;
 });

@@ -172,7 +172,17 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
 });
 
 /** What the chart sets by itself, or takes from a secret. */
-const ofTheChart = ["PORT", "HOST", "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN", "API_KEYS", "API_KEYS_FILE", "GPUS", "KEEP_ALIVE_ON_FAILURE"];
+const ofTheChart = [
+  "PORT",
+  "HOST",
+  "HF_HOME",
+  "HF_HUB_CACHE",
+  "HF_TOKEN",
+  "API_KEYS",
+  "API_KEYS_FILE",
+  "GPUS",
+  "KEEP_ALIVE_ON_FAILURE",
+];
 
 test("the chart's settings are the service's", () => {
   const schema = JSON.parse(readFileSync(join(chart, "values.schema.json"), "utf8"));
