@@ -131,13 +131,22 @@ describe("with a collector", () => {
 describe("the variables of OpenTelemetry", () => {
   const names = ["otelEndpoint", "otelTracesEndpoint", "otelProtocol", "otelTracesProtocol"] as const;
   const collector = (variables: Record<string, string>) =>
-    collectorOf(readSettings(names, {}, Object.fromEntries(Object.entries(variables).map(([name, value]) => [`OTEL_EXPORTER_OTLP_${name}`, value]))));
+    collectorOf(
+      readSettings(
+        names,
+        {},
+        Object.fromEntries(Object.entries(variables).map(([name, value]) => [`OTEL_EXPORTER_OTLP_${name}`, value])),
+      ),
+    );
 
   test.each([
     [{}, undefined],
     [{ PROTOCOL: "http/protobuf" }, undefined],
     [{ ENDPOINT: "http://c:4318/" }, { url: "http://c:4318/v1/traces", protocol: "http/json" }],
-    [{ ENDPOINT: "http://c:4318/base", PROTOCOL: "http/protobuf" }, { url: "http://c:4318/base/v1/traces", protocol: "http/protobuf" }],
+    [
+      { ENDPOINT: "http://c:4318/base", PROTOCOL: "http/protobuf" },
+      { url: "http://c:4318/base/v1/traces", protocol: "http/protobuf" },
+    ],
     [{ TRACES_ENDPOINT: "http://t/here?key=1" }, { url: "http://t/here?key=1", protocol: "http/json" }],
     [
       { ENDPOINT: "http://c", TRACES_ENDPOINT: "http://t/here", PROTOCOL: "http/protobuf", TRACES_PROTOCOL: "http/json" },

@@ -15,7 +15,7 @@ import { type Load, secondsUntilAnswer, secondsUntilRoom } from "./waiting-time.
 
 /** The part of a Reranker that admission looks at. */
 export type Queue = Pick<Reranker, "limits"> & {
-  readonly info: Pick<Reranker["info"], "contextSize">;
+  readonly info: Pick<Reranker["info"], "contextSize" | "batchTokens">;
   stats(): Pick<EngineStats, "pairsQueued"> & TokenFigures;
 };
 
@@ -112,7 +112,7 @@ export class Admission {
 
   #observed(queue: Queue): ReturnType<Queue["stats"]> {
     const stats = queue.stats();
-    this.#rate.observe(stats);
+    this.#rate.observe(stats, queue.info.batchTokens);
     return stats;
   }
 

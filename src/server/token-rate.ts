@@ -1,6 +1,7 @@
 /**
  * How many tokens a second the engine got done lately, and how many came in: moving averages over half a minute. Only time in
- * which the engine had something to do counts for what it can do, so that a quiet hour does not make it look slow.
+ * which it had at least a batch to do counts for what it can do: neither a quiet hour nor small requests one by one, which
+ * leave most of a batch empty, make it look slow.
  */
 
 import type { EngineStats } from "../../binding.js";
@@ -24,8 +25,8 @@ export class TokenRate {
     this.#now = now;
   }
 
-  /** To be told whenever the queue changed: then the time since is busy exactly when it was not empty before. */
-  observe({ tokensComputed, tokensReused, tokensQueued }: TokenFigures): void {
+  /** To be told whenever the queue changed: then the time since is busy exactly when there was a batch to do before. */
+  observe({ tokensComputed, tokensReused, tokensQueued }: TokenFigures, batchTokens: number): void {
     const at = this.#now();
     const latest = this.#latest;
     const done = tokensComputed + tokensReused;
@@ -33,8 +34,8 @@ export class TokenRate {
     if (!latest) return;
     const seconds = (at - latest.at) / 1000;
     const kept = Math.exp(-seconds / memorySeconds);
-    const busy = latest.queued > 0;
-    this.#done = this.#done * kept + done - latest.done;
+    const busy = latest.queued >= batchTokens;
+    this.#done = this.#done * kept + (busy ? done - latest.done : 0);
     this.#busySeconds = this.#busySeconds * kept + (busy ? seconds : 0);
     this.#arrived *= kept;
     this.#seconds = this.#seconds * kept + seconds;
@@ -45,7 +46,7 @@ export class TokenRate {
     this.#arrived += tokens;
   }
 
-  /** Tokens a second that the engine gets done while it has something to do; undefined while none was done. */
+  /** Tokens a second that the engine gets done while it has a batch to do; undefined while none was done. */
   get capacity(): number | undefined {
     return this.#done > 0 && this.#busySeconds > 0 ? this.#done / this.#busySeconds : undefined;
   }
