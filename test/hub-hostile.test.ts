@@ -210,12 +210,12 @@ test.each(attacks)("%s: one error, nothing outside the cache changes", { timeout
   const before = await surroundings(it);
   it.hub.fault = (request) => fault(it, request);
   const error = await it.failure({ authorization: `Bearer ${token}` });
+  expect(await surroundings(it)).toEqual(before);
   expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
   expect(error.message).not.toContain(token);
   expect(error.message).not.toMatch(/\p{C}/u);
   expect(error.message.length).toBeLessThan(1000);
   // Three tries, and no more than twenty hops of a redirect.
   expect(it.hub.requests.length).toBeLessThan(40);
-  expect(await surroundings(it)).toEqual(before);
   it.hub.cutConnections();
 });
