@@ -164,9 +164,10 @@ int32_t physical_cores(const std::string & root, const std::set<int32_t> & proce
 int32_t quota_cores(const std::string & root) {
     std::optional<double> smallest;
     for (const Hierarchy & hierarchy : hierarchies(root)) {
-        std::string path = path_below(hierarchy);
+        const std::string mount_point = root + hierarchy.mount_point;
+        std::string       path        = path_below(hierarchy);
         while (true) {
-            const auto quota = quota_of(root + hierarchy.mount_point + path, hierarchy.v2);
+            const auto quota = quota_of(mount_point + path, hierarchy.v2);
             if (quota && (!smallest || *quota < *smallest)) {
                 smallest = quota;
             }

@@ -194,7 +194,7 @@ uint32_t check_tokenizer(const GgufFile & file) {
 
 struct Expected {
     std::vector<int64_t> shape;
-    bool                 required;
+    bool                 required = false;
 };
 
 std::map<std::string, Expected> expected_tensors(const Lengths & lengths) {
