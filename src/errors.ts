@@ -77,7 +77,10 @@ export const errorTable = {
   not_cached: { status: 500, when: "HF_HUB_OFFLINE is set and the files are not in the cache (start only)." },
   disk_full: { status: 500, when: "No room for the model's files (start only)." },
   cache_not_writable: { status: 500, when: "The cache folder cannot be written (start only)." },
-  out_of_memory: { status: 500, when: "Memory for the model, its context or a batch could not be had; the message says what to lower." },
+  out_of_memory: {
+    status: 500,
+    when: "Memory for the model, its context or a batch could not be had; the message says what to lower.",
+  },
 } as const satisfies Record<string, ErrorDescription>;
 
 export type ErrorCode = keyof typeof errorTable;

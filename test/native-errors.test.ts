@@ -261,7 +261,7 @@ describe("quantize", () => {
       console.log("left: " + files());`,
     );
     expect(answers[0]).toMatch(/^engine_error .*could not be quantized.*bytes are free on its disk/);
-    expect(answers[1]).toBe("left: ");
+    expect(answers[1]).toBe("left:");
   });
 
   it("that a process ends in the middle of leaves nothing unfinished", async () => {
