@@ -66,10 +66,7 @@ function bases(word: string, known: ReadonlySet<string>): string[] {
   if (verb !== undefined) {
     const doubled = /([^aeiou])\1$/.test(verb) ? [verb.slice(0, -1)] : [];
     const short = /[^aeiou][aeiou][^aeiouwxy]$/.test(verb);
-    const silent = [
-      `${verb}e`,
-      ...(verb.endsWith("i") || verb.endsWith("y") ? [`${verb.slice(0, -1)}${verb.endsWith("i") ? "y" : "ie"}`] : []),
-    ];
+    const silent = [`${verb}e`, ...otherVowel(verb)];
     return short ? [...silent, verb] : [verb, ...doubled, ...silent];
   }
   const [, noun] = /^(.*[^su])s$/.exec(word) ?? [];
@@ -77,6 +74,12 @@ function bases(word: string, known: ReadonlySet<string>): string[] {
   if (noun.endsWith("ie")) return [`${noun.slice(0, -2)}y`, noun];
   if (noun.endsWith("ve")) return [noun, `${noun.slice(0, -2)}f`, `${noun.slice(0, -2)}fe`];
   return noun.endsWith("e") ? [noun, noun.slice(0, -1)] : [noun];
+}
+
+/** "study" of "studied", "die" of "dying". */
+function otherVowel(verb: string): string[] {
+  if (verb.endsWith("i")) return [`${verb.slice(0, -1)}y`];
+  return verb.endsWith("y") ? [`${verb.slice(0, -1)}ie`] : [];
 }
 
 export function isWord(text: string): boolean {
