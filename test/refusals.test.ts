@@ -77,3 +77,11 @@ test("HTTP/1.0 needs no Host", async () => {
 test("a query's broken escapes are no path's", async () => {
   expect((await fetch(`${service.url}/ping?x=%zz`)).status).toBe(200);
 });
+
+test("bytes behind an answer that ends its connection get none of their own", async () => {
+  const head = `POST /v1/score/%zz HTTP/1.1\r\n${host}Content-Length: 0\r\n\r\n`;
+  const answer = await exchange(service.service.port, `${head}{"text_1":"a"}`);
+  expect(answer.status).toBe(400);
+  // A second answer would lie behind the first.
+  expect(await readError(false, answer)).toMatchObject({ code: "invalid_request" });
+});

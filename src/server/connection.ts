@@ -89,7 +89,9 @@ function refuse(
     if (socket.destroySoon) socket.destroySoon();
     else socket.end();
   };
-  if (!error || !socket.writable) {
+  // What came behind the last answer of a connection is nobody's request.
+  const over = current?.response.writableFinished === true && !current.response.shouldKeepAlive;
+  if (!error || !socket.writable || over) {
     close();
     return;
   }

@@ -121,8 +121,9 @@ function answerIn(received: Buffer): Answer | undefined {
   const head = text.slice(0, Math.max(0, end));
   const [, status] = head.match(/^HTTP\/1\.1 (\d{3}) /) ?? [];
   const [, length] = head.match(/content-length: (\d+)/i) ?? [];
-  const body = Buffer.from(text.slice(end + 4), "latin1").toString("utf8");
-  const whole = length === undefined ? /\r\n0\r\n\r\n$/.test(body) : text.length >= end + 4 + Number(length);
+  const all = text.slice(end + 4);
+  const body = Buffer.from(length === undefined ? all : all.slice(0, Number(length)), "latin1").toString("utf8");
+  const whole = length === undefined ? /\r\n0\r\n\r\n$/.test(body) : all.length >= Number(length);
   return status !== undefined && whole ? { status: Number(status), head, body } : undefined;
 }
 
