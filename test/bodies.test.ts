@@ -64,7 +64,8 @@ describe("many slow bodies", () => {
     });
     for (const { socket } of clients) socket.destroy();
     await until(() => bodies.bytes === 0);
-    expect(await service.logged(({ status }) => status === 499)).toBeDefined();
+    // A connection that ends within a body is a broken request; one that is reset is a client that left.
+    expect(await service.logged(({ status }) => status === 400 || status === 499)).toMatchObject({ route: "/rerank" });
     const large = { ...small, padding: "x".repeat(8 * mebibyte - 1000) };
     expect((await post(`${service.url}/rerank`, large)).status).toBe(200);
     await until(() => bodies.bytes === 0);
