@@ -15,7 +15,9 @@ export function fractionDone(line) {
 export function timeLeft(fraction, elapsedMs) {
   if (fraction < 0.02 || fraction >= 1) return "";
   const seconds = (elapsedMs / 1000) * (1 / fraction - 1);
-  return seconds < 90 ? `about ${Math.max(10, Math.round(seconds / 10) * 10)} s left` : `about ${Math.round(seconds / 60)} min left`;
+  return seconds < 90
+    ? `about ${Math.max(10, Math.round(seconds / 10) * 10)} s left`
+    : `about ${Math.round(seconds / 60)} min left`;
 }
 
 /**
