@@ -6,12 +6,12 @@
 
 import { stat } from "node:fs/promises";
 import type { Device, EngineOptions } from "../../binding.js";
+import { freeMemory } from "../engine/memory-groups.js";
 import { sweepUnfinished } from "../files/write-atomically.js";
 import { loadAddon } from "../native/addon.js";
 import type { LoadActivity } from "./activity.js";
 import { convertedBytes, convertedDirectory, convertedFile } from "./converted.js";
 import { decide } from "./decision.js";
-import { freeMemory } from "./free-memory.js";
 import { readMeasured, writeMeasured } from "./measured.js";
 import { sourceChecksum } from "./source.js";
 import { type Timings, timeCandidates, timingDirectory } from "./timing.js";
@@ -79,7 +79,7 @@ async function fastest(options: EngineOptions, events: PrecisionEvents, worthTim
   const source = await sourceChecksum(modelPath, (fraction) => events.onProgress(fraction, "hashing"));
   const tokensPerSecond = (await readMeasured(options, source)) ?? (await measure(options, source, events));
   const needed = candidates(options).map((name) => [name, neededBytes(options, name)]);
-  const { precision, reason } = decide(tokensPerSecond, Object.fromEntries(needed), await freeOnDevice(options));
+  const { precision, reason } = decide(tokensPerSecond, Object.fromEntries(needed), freeOnDevice(options));
   if (precision === "file") return { precision, modelPath, reason, tokensPerSecond };
   return { ...(await convert(options, precision, events)), reason, tokensPerSecond };
 }
@@ -117,8 +117,8 @@ function gpuOf(options: EngineOptions): Device | undefined {
 }
 
 /** Of the device that computes, as far as it says. */
-async function freeOnDevice(options: EngineOptions): Promise<number> {
-  return gpuOf(options)?.memoryFree ?? (await freeMemory());
+function freeOnDevice(options: EngineOptions): number {
+  return gpuOf(options)?.memoryFree ?? freeMemory();
 }
 
 async function convert(options: EngineOptions, precision: Converted, { onProgress, onNotice }: PrecisionEvents) {

@@ -6,8 +6,8 @@
 import { getHeapStatistics } from "node:v8";
 import underPressure from "@fastify/under-pressure";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { memoryLimit } from "../engine/memory-groups.js";
 import { RerankError } from "../errors.js";
-import { memoryLimit } from "./memory-limit.js";
 import type { ServerOptions } from "./state.js";
 
 /** The process ends when V8's heap is full. */
