@@ -144,7 +144,7 @@ describe.each(scoringRoutes)("$name", (route) => {
     expect(byIndex(await ask(route, { max_tokens_per_doc: "10" }, texts))).toEqual(ten);
     expect(await ask(route, { truncate: false }, texts)).toEqual({
       status: 422,
-      message: expect.stringMatching(new RegExp(`^${route.documents}\\[0\\]: takes \\d+ tokens`)),
+      message: expect.stringMatching(new RegExp(`^${route.documents}\\[0\\]: takes more than the \\d+ tokens`)),
     });
     expect(await ask(route, { truncation_direction: "Up" })).toEqual(refused("truncation_direction: expected Right or Left"));
     expect(await ask(route, { max_tokens_per_doc: 0 })).toEqual(

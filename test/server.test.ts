@@ -1,6 +1,6 @@
 import { connect } from "node:net";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { errorTable } from "../src/errors.js";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { errorTable, RerankError } from "../src/errors.js";
 import { Reranker } from "../src/reranker.js";
 import { createServer } from "../src/server/app.js";
 import { NativeResponse } from "../src/server/dialects/native.js";
@@ -263,6 +263,14 @@ describe("under load", () => {
     const { modelPath } = await demoModel();
     await using service = await startTestService({ load: { modelPath, headPath: await overflowingHead(256) } });
     await expectFailure(await post(`${service.url}/rerank`, machineLearning), "invalid_score", /./);
+  });
+
+  test("a batch that there is no memory for is out_of_memory, with what to lower", async () => {
+    await using service = await startTestService();
+    const error = new RerankError("out_of_memory", "no memory for 512 tokens: lower BATCH_TOKENS");
+    vi.spyOn(service.reranker, "score").mockRejectedValueOnce(error);
+    await expectFailure(await post(`${service.url}/rerank`, machineLearning), "out_of_memory", error.message);
+    expect((await post(`${service.url}/rerank`, machineLearning)).status).toBe(200);
   });
 
   test("a reranker that was closed beneath the server answers 503", async () => {

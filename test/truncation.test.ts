@@ -75,7 +75,7 @@ describe("a document that does not fit the context", () => {
     await expect(reranker.score({ query, documents, truncate: "never" })).rejects.toMatchObject({
       code: "document_too_long",
       status: 422,
-      message: expect.stringMatching(/^documents\[1\]: takes \d+ tokens, there is room for \d+ and nothing may be cut$/),
+      message: expect.stringMatching(/^documents\[1\]: takes more than the \d+ tokens there is room for and nothing may be cut$/),
     });
     expect((await scored(words, { truncate: "never" })).dropped).toBe(0);
   });
