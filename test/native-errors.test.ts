@@ -136,6 +136,22 @@ describe.runIf(process.platform === "linux")("without memory", () => {
   });
 });
 
+describe("threads to compute with", () => {
+  it.runIf(process.platform === "linux")("that the system does not give fail the load, and the process lives on", async () => {
+    const answers = await lines(
+      small,
+      `limit("as", 8000);
+      console.log(await codeOf(() => native.Engine.load({ ...options, threads: 16 })));
+      limit("as", 100000);
+      const engine = await native.Engine.load({ ...options, threads: 2 });
+      console.log((await engine.submit({ query: "q", documents: ["a"] }).result).scores.length);`,
+      "ulimit -s 1000000",
+    );
+    expect(answers[0]).toMatch(/^engine_error thread \d+ of 16 could not be started: /);
+    expect(answers[1]).toBe("1");
+  });
+});
+
 describe("arguments", () => {
   it("that throw when they are read throw, or reject, just that", async () => {
     const answers = await lines(

@@ -32,15 +32,15 @@ void GgufFile::fail(const std::string & what) const {
 
 void GgufFile::check_file() {
     std::error_code error;
-    const auto      status = std::filesystem::status(path_, error);
+    const auto      status = std::filesystem::status(std::filesystem::u8path(path_), error);
     if (error || !std::filesystem::exists(status)) {
         throw Error(ErrorCode::model_not_found, path_ + ": no such file");
     }
     if (!std::filesystem::is_regular_file(status)) {
         throw Error(ErrorCode::model_not_found, path_ + ": not a file");
     }
-    file_bytes_ = std::filesystem::file_size(path_, error);
-    std::ifstream file(path_, std::ios::binary);
+    file_bytes_ = std::filesystem::file_size(std::filesystem::u8path(path_), error);
+    std::ifstream file(std::filesystem::u8path(path_), std::ios::binary);
     if (error || !file) {
         throw Error(ErrorCode::model_not_found, path_ + ": cannot be read: " + std::strerror(errno));
     }
@@ -52,7 +52,7 @@ void GgufFile::check_file() {
 }
 
 void GgufFile::check_counts() const {
-    std::ifstream           file(path_, std::ios::binary);
+    std::ifstream           file(std::filesystem::u8path(path_), std::ios::binary);
     std::array<char, 4>     magic   = {};
     uint32_t                version = 0;
     std::array<uint64_t, 2> counts  = {};

@@ -3,9 +3,11 @@
 #include "backend.h"
 #include "cores.h"
 #include "ggml-backend.h"
+#include "worker-threads.h"
 
 #include <algorithm>
 #include <cstddef>
+#include <future>
 #include <set>
 #include <thread>
 #include <vector>
@@ -116,9 +118,23 @@ Function cpu_function(const char * name) {
     return cpu == nullptr ? nullptr : reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(cpu, name));
 }
 
+// ggml ends the process where a thread cannot be started, so that the system gives so many is found out before.
+void require_threads(int32_t n_threads) {
+    std::promise<void>             ended;
+    const std::shared_future<void> end = ended.get_future().share();
+    WorkerThreads                  threads;
+    const auto                     stop = [&ended] {
+        ended.set_value();
+    };
+    threads.start(std::vector<WorkerThreads::Work>(static_cast<size_t>(n_threads), [end] { end.wait(); }), stop);
+    stop();
+    threads.join();
+}
+
 }  // namespace
 
 ThreadPool::ThreadPool(int32_t n_threads) {
+    require_threads(n_threads);
     if (const auto create = cpu_function<decltype(ggml_threadpool_new) *>("ggml_threadpool_new")) {
         ggml_threadpool_params params = ggml_threadpool_params_default(n_threads);
         params.poll                   = 0;
