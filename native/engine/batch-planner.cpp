@@ -93,6 +93,7 @@ void BatchPlanner::take(Plan & plan, Jobs::iterator job, size_t position, int32_
     plan.slices.push_back({ job->first, pair.pair, begin, end, padding, last, pair.n_cached > 0 });
     plan.n_tokens += n_tokens + padding;
     n_used_cells_ += n_tokens + padding + pair.n_cached;
+    n_used_sequences_ += begin == pair.n_cached ? 1 : 0;
     plan.n_last += last ? 1 : 0;
     waiting.served += double{ 1 } * n_tokens * waiting.cost;
     n_waiting_tokens_ -= n_tokens;
@@ -145,7 +146,7 @@ bool BatchPlanner::fits_whole(const Plan & plan, const WaitingPair & pair) const
 
 // Adds one whole pair of the least served job that has one that fits. False when none does.
 bool BatchPlanner::add_whole(Plan & plan, bool warm_ones) {
-    if (static_cast<int32_t>(plan.slices.size()) >= limits_.n_seq_max) {
+    if (n_used_sequences_ >= limits_.n_seq_max) {
         return false;
     }
     const auto fits = [&](const WaitingPair & pair) {
@@ -189,7 +190,7 @@ void BatchPlanner::start_partial(Plan & plan) {
     // Behind restored cells, which are about to be freed, a partial pair's cells would not stay in order (P5).
     const bool    has_restored =
         std::any_of(plan.slices.begin(), plan.slices.end(), [](const PlannedSlice & slice) { return slice.restored; });
-    if (has_restored || static_cast<int32_t>(plan.slices.size()) >= limits_.n_seq_max) {
+    if (has_restored || n_used_sequences_ >= limits_.n_seq_max) {
         return;
     }
     const auto best = least_served();
@@ -233,7 +234,8 @@ Plan BatchPlanner::next() {
     if (n_shares == 0) {
         return plan;
     }
-    n_used_cells_ = partial_ ? jobs_.at(*partial_).pairs.front().n_done : 0;
+    n_used_cells_     = partial_ ? jobs_.at(*partial_).pairs.front().n_done : 0;
+    n_used_sequences_ = partial_ ? 1 : 0;
     if (partial_ && warm_ones_first()) {
         while (add_whole(plan, true)) {
         }

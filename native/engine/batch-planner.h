@@ -3,8 +3,9 @@
 // Which tokens go into the next decode. Pure: knows lengths and ids, never tokens, llama.cpp or time, and is used from
 // the engine thread alone. Rules:
 //  P1. Slices of one plan, each padded to the alignment, together hold at most n_batch tokens; sequences are at most
-//      n_seq_max; they, what is restored for them and the partial pair together take at most n_cells KV cells. The more
-//      cells the partial pair has, the fewer tokens are taken, down to one block (n_attention).
+//      n_seq_max, the partial pair's among them, also in a plan that leaves it out; they, what is restored for them and the
+//      partial pair together take at most n_cells KV cells. The more cells the partial pair has, the fewer tokens are taken,
+//      down to one block (n_attention).
 //  P2. Between two plans at most one pair is partial (some of its tokens decoded, some not). It comes first in a plan
 //      that continues it. All other sequences are freed after each decode, so that the cells behind the partial pair's
 //      are the first free ones and its cells stay in order.
@@ -119,6 +120,7 @@ class BatchPlanner {
     double                  level_            = 0;  // what a job got that had its share all along (P4)
     int64_t                 n_waiting_tokens_ = 0;
     int32_t                 n_used_cells_     = 0;  // by the plan in the making and the partial pair
+    int32_t                 n_used_sequences_ = 0;  // likewise
 };
 
 }  // namespace jina_reranker
