@@ -18,7 +18,8 @@ const documents = Array.from({ length: 60 }, (_, index) => text(400, index));
 
 /** What the route of this name scores. */
 function bodyFor(url: string, texts: readonly string[] = documents): string {
-  return JSON.stringify(url.endsWith("/score") ? { text_1: query, text_2: texts } : { query, documents: texts });
+  if (url.endsWith("/score")) return JSON.stringify({ text_1: query, text_2: texts });
+  return JSON.stringify(url === "/" ? { query, texts } : { query, documents: texts });
 }
 
 function message(url: string, body: string): string {
