@@ -29,6 +29,8 @@ struct Counts {
     std::atomic<uint64_t> wrong{ 0 };
 };
 
+constexpr std::chrono::duration<double> kLongest{ 120 };
+
 // One request at a time, and one more left running now and then.
 void client(
     Engine & engine, Counts & counts, uint32_t seed, float expected, bool cached, const std::atomic<bool> & stop) {
@@ -98,7 +100,7 @@ int main(int argc, char ** argv) {
     EngineStats total;
     bool        all_ended        = true;
     options.document_cache_bytes = 8U << 20U;
-    const auto seconds           = std::chrono::duration<double>(std::atof(argv[4]) / 2);
+    const std::chrono::duration<double> seconds(std::atof(argv[4]) / 2);
     for (const size_t score_cache_bytes : { size_t{ 0 }, size_t{ 64 } << 10U }) {
         options.score_cache_bytes = score_cache_bytes;
         Engine                   engine(options, head, {});
@@ -107,7 +109,16 @@ int main(int argc, char ** argv) {
         for (uint32_t seed = 1; seed <= kClients; ++seed) {
             clients.emplace_back([&, seed] { client(engine, counts, seed, expected, score_cache_bytes > 0, stop); });
         }
-        std::this_thread::sleep_for(seconds);
+        const auto start    = std::chrono::steady_clock::now();
+        const auto has_seen = [&] {
+            const EngineStats stats = engine.stats();
+            const bool        some  = score_cache_bytes > 0 ? stats.pairs_repeated > 0 : counts.computed > 0;
+            return some && stats.pairs_warm > 0 && stats.jobs_cancelled > 0;
+        };
+        // On a slow machine it takes longer until everything has happened.
+        while (std::chrono::steady_clock::now() - start < (has_seen() ? seconds : kLongest)) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
         engine.close();
         stop = true;
         for (std::thread & thread : clients) {
