@@ -41,6 +41,19 @@ function simulated(maxQueuedPairs: number) {
 }
 const pairs = (count: number) => ({ pairs: count, tokens: count * 100 });
 
+test("before the first batch has ended only so much gets in, and one that is alone whatever it asks for", () => {
+  const { queue, admission, pass } = simulated(2000);
+  admission.admit(queue, pairs(1000));
+  pass(0, 0, 300);
+  admission.admit(queue, pairs(20));
+  admission.requireRoom(queue, pairs(100));
+  pass(0, 0, 1000);
+  admission.requireRoom(queue, pairs(1));
+  expect(() => admission.requireRoom(queue, pairs(200))).toThrow(/no batch has ended yet/);
+  pass(1, 30_000, 300);
+  admission.requireRoom(queue, pairs(200));
+});
+
 describe("Retry-After", () => {
   test("is the time after which there is room, at the rate of late", () => {
     const { queue, admission, pass } = simulated(200);

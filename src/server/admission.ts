@@ -32,6 +32,9 @@ export const smallestClaim: Claim = { pairs: 1, tokens: 1 };
 /** Of a request's time limit: the rest is for what cannot be foreseen, such as others that come in meanwhile. */
 const plannedShare = 0.75;
 
+/** Batches that may wait while the first one has not ended, and nobody knows how long one takes. */
+const batchesAtFirst = 64;
+
 /** Seconds: clients should not be sent away for longer, since the estimate does not see that far. */
 const longestWait = 60;
 
@@ -70,6 +73,13 @@ export class Admission {
     }
     // Alone it has the best chance that it will ever have.
     if (this.#requests === 0) return;
+    if (this.#rate.capacity === undefined) {
+      // In its turn, or behind all.
+      const tokensUntilAnswer = Math.min(tokens * (this.#requests + 1), figures.tokensQueued + tokens);
+      if (tokensUntilAnswer <= batchesAtFirst * queue.info.batchTokens) return;
+      const message = `${figures.tokensQueued} tokens are waiting and no batch has ended yet; about ${tokens} more may be late; try again`;
+      throw new RerankError("queue_full", message);
+    }
     const seconds = secondsUntilAnswer(this.#load(figures), tokens);
     if (seconds <= this.#limitSeconds) return;
     const message = `${figures.tokensQueued} tokens of ${this.#requests} requests are waiting; about ${tokens} more would take about ${Math.ceil(seconds)} s and be late; try again`;
