@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { post, startTestService, type TestService } from "./support/demo-service.js";
 import { chunked, exchange, postHead } from "./support/raw-http.js";
 import { bodyFor, readError, scoringRoutes } from "./support/scoring-routes.js";
+import { text } from "./support/texts.js";
 
 const body = { query: "weather", documents: ["sun", "weather"] };
 
@@ -146,6 +147,28 @@ describe("MAX_DOCUMENTS", () => {
 });
 
 describe("a compressed body", () => {
+  test.each([
+    ["gzip", gzipSync],
+    ["deflate", deflateSync],
+    ["br", brotliCompressSync],
+  ] as const)("that is no %s, and that nobody reads because of its type, does not end the process", async (encoding, encode) => {
+    const unread: unknown[] = [];
+    const note = (error: unknown) => unread.push(error);
+    process.on("uncaughtExceptionMonitor", note);
+    try {
+      const bytes = encode(JSON.stringify({ ...body, more: text(500, 1) })).subarray(0, -6);
+      const headers = { "content-type": "text/plain", "content-encoding": encoding };
+      const answer = await fetch(`${service.url}/rerank`, { method: "POST", headers, body: new Uint8Array(bytes) });
+      expect(answer.status).toBe(415);
+      await answer.text();
+      // Its bytes are read past before the next request's.
+      expect((await post(`${service.url}/rerank`, body)).status).toBe(200);
+      expect(unread).toEqual([]);
+    } finally {
+      process.off("uncaughtExceptionMonitor", note);
+    }
+  });
+
   const json = Buffer.from(JSON.stringify(body));
   const send = (bytes: Buffer, encoding: string, path = "/rerank") =>
     fetch(service.url + path, {

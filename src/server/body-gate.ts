@@ -9,6 +9,7 @@ import { type Readable, Transform, type TransformCallback } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { RerankError } from "../errors.js";
 import type { BodyLease } from "./body-budget.js";
+import { toldToWhoeverReads } from "./content-encoding.js";
 import { onResponseEnd } from "./disconnect.js";
 import type { ServerContext } from "./state.js";
 
@@ -68,7 +69,7 @@ interface Watch {
 }
 
 function watched(payload: Readable, watch: Watch): WatchedBody {
-  const body = new WatchedBody(payload, watch);
+  const body = new WatchedBody(payload, watch).on("error", toldToWhoeverReads);
   payload.once("error", (error) => body.destroy(error));
   payload.once("close", () => {
     if (!payload.readableEnded) body.destroy(new RerankError("client_closed", "the client left before its body was here"));

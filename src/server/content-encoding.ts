@@ -27,11 +27,10 @@ function isKnown(encoding: string): encoding is Encoding {
 /** Fastify compares `receivedEncodedLength` with Content-Length. */
 function decoded(payload: Readable, encoding: Encoding, limitBytes: number) {
   const decoder = decoders[encoding]();
-  // Whoever reads it is told. A request that has no body is read by nobody, and an error without a listener ends the process.
-  decoder.on("error", () => {});
+  decoder.on("error", toldToWhoeverReads);
   const output = Object.assign(Readable.from(limited(decoder, encoding, limitBytes), { objectMode: false }), {
     receivedEncodedLength: 0,
-  });
+  }).on("error", toldToWhoeverReads);
   payload.on("data", (chunk: Buffer) => {
     output.receivedEncodedLength += chunk.length;
   });
@@ -45,6 +44,9 @@ function decoded(payload: Readable, encoding: Encoding, limitBytes: number) {
   payload.pipe(decoder);
   return output;
 }
+
+/** A body that was refused is read by nobody any more, and an error without a listener ends the process. */
+export function toldToWhoeverReads(): void {}
 
 async function* limited(decoder: Readable, encoding: Encoding, limitBytes: number): AsyncGenerator<Buffer> {
   let length = 0;
