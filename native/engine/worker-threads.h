@@ -20,8 +20,8 @@ class WorkerThreads {
 
     // stop: makes every work return. Throws engine_error, and then nothing runs.
     void start(
-        const std::vector<Work> & works, const Work & stop, const Spawn & spawn = [](Work work) {
-            return std::thread(std::move(work));
+        const std::vector<Work> & works, const Work & stop, const Spawn & spawn = [](const Work & work) {
+            return std::thread(work);
         }) {
         threads_.reserve(works.size());
         try {

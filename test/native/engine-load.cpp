@@ -79,14 +79,14 @@ int main(int argc, char ** argv) {
     }
     load_backends(argv[1]);
     EngineOptions options;
-    options.model_path       = argv[2];
-    options.context_size     = 512;
-    options.batch_tokens     = 128;
-    options.n_gpu_layers     = 0;
-    options.n_threads        = 2;
-    options.max_queued_pairs = 60;
-    const HeadWeights head   = random_head(static_cast<size_t>(std::atoi(argv[3])));
-    float             expected;
+    options.model_path         = argv[2];
+    options.context_size       = 512;
+    options.batch_tokens       = 128;
+    options.n_gpu_layers       = 0;
+    options.n_threads          = 2;
+    options.max_queued_pairs   = 60;
+    const HeadWeights head     = random_head(static_cast<size_t>(std::atoi(argv[3])));
+    float             expected = 0.0f;
     {
         Engine           alone(options, head, {});
         const JobOutcome outcome = answer(submit(alone, kQuery, { kDocument }));

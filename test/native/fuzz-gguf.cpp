@@ -112,6 +112,7 @@ void run_child(uint64_t first, const std::string & path, Progress & progress) {
 }  // namespace
 
 // With sanitizers: an allocation beyond this for a file of kilobytes is a finding.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the sanitizer looks for this name.
 extern "C" const char * __asan_default_options() {
     return "max_allocation_size_mb=512:detect_leaks=0";
 }

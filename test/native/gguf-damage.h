@@ -164,7 +164,7 @@ inline void spoil_entry(Random & random, gguf_model::File & file) {
             file.entries.erase(file.entries.begin() + (&entry - file.entries.data()));
             break;
         case 5:
-            file.entries.push_back(gguf_model::Entry(entry));
+            file.entries.push_back(entry);
             break;
         default:
             // Within an array: its length, its type, or the bytes of its values.

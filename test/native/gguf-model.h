@@ -215,7 +215,7 @@ inline File small() {
         boolean("tokenizer.ggml.add_bos_token", false),
     };
     const int64_t n_embd    = kWidth;
-    const int64_t n_embd_kv = kWidth / kHeads * kKvHeads;
+    const int64_t n_embd_kv = int64_t{ kWidth } / kHeads * kKvHeads;
     const auto    vector    = [&](const std::string & name, int64_t length) {
         file.tensors.push_back({ name, { length }, GGML_TYPE_F32, {} });
     };

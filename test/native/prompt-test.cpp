@@ -212,7 +212,7 @@ void tokenizes_in_pieces_as_in_one_call() {
             CHECK(ends[k] - (k > 0 ? ends[k - 1] : 0) < 2 * kPieceBytes);  // a split is found soon
         }
     }
-    CHECK(n_pieces > 80 * 3);
+    CHECK(n_pieces > size_t{ 80 } * 3);
 }
 
 // What the cut leaves of a document, and how many tokens it drops: from the tokens of the whole in one call.
@@ -225,7 +225,7 @@ void cuts_a_long_document_where_the_whole_would_be_cut() {
         const std::string document     = random_text(random, i % 8, 2 * kPieceBytes + random() % (12 * kPieceBytes));
         const auto        context_size = static_cast<int32_t>(64 + random() % 4000);
         const auto        head         = tokens_in_one_call(heading + document);
-        const auto        all          = tokens_in_one_call(heading + document + tail);
+        const auto        all          = tokens_in_one_call(std::string(heading).append(document).append(tail));
         const size_t      limit        = static_cast<size_t>(context_size) - 1;
         for (const CutAt at : { CutAt::end, CutAt::start, CutAt::never }) {
             Cut cut;
