@@ -52,7 +52,7 @@ describe.skipIf(missing !== undefined)(`linux-arm64${missing ? `, not tested: ${
     // SVE's vectors have 128 bits in Neoverse V2 (Graviton 4, Grace), 256 in Neoverse V1 (Graviton 3).
     { cpu: "max,sve-max-vq=1", has: "MATMUL_INT8", lacks: "SME" },
     { cpu: "max,sve-max-vq=2", has: "MATMUL_INT8", lacks: "SME" },
-  ])("scores as x64 does on $cpu, with $has and without $lacks", { timeout: 120_000 }, async ({ cpu, has, lacks }) => {
+  ])("scores as x64 does on $cpu, with $has and without $lacks", { timeout: 600_000 }, async ({ cpu, has, lacks }) => {
     const files = await randomModel({ ...wideShape, layers: 2 }, "f16");
     const options = { ...files, contextSize: 1024, batchTokens: 256, threads: 1, documentCacheMb: 0, scoreCacheMb: 0 };
     await using reranker = await Reranker.load({ ...options, backend: "cpu" });

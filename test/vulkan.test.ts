@@ -52,7 +52,8 @@ describe.skipIf(missing !== undefined)(`the Vulkan backend${missing ? `, not tes
     const before = warm.stats();
     expect(before.cacheEntries).toBeGreaterThan(0);
     const [kept, whole] = [await warm.score({ query, documents }), await cold.score({ query, documents })];
-    expect(warm.stats().pairsWarm - before.pairsWarm).toBe(documents.length);
+    // All but the first: a prefix of under 16 tokens is not worth a copy.
+    expect(warm.stats().pairsWarm - before.pairsWarm).toBe(documents.length - 1);
     // As CONTRACT has it for GPUs, of scores: with F32 or F16 weights.
     const scores = [...whole.scores].map((score, index) => Math.abs(score - (kept.scores[index] ?? Number.NaN)));
     expect(Math.max(...scores)).toBeLessThan(1e-3);
