@@ -105,6 +105,8 @@ export interface EngineInfo {
   layers: number;
   /** Length of a hidden state. */
   embeddingLength: number;
+  /** KV cells that a token attends to at the cost of everything else that is computed for it. */
+  attentionCells: number;
   vocabularySize: number;
   /** Tokens the model was trained for. */
   trainedContext: number;
@@ -190,6 +192,13 @@ export interface EngineStats {
    * bytes (four a token, at most contextSize) where not. A state or score from a cache counts until it is used.
    */
   tokensQueued: number;
+  /**
+   * What those tokens cost, in tokens that attend to nothing: a token behind n others costs 1 + n / attentionCells. So
+   * batches of long and of short pairs can be compared.
+   */
+  workQueued: number;
+  /** What the tokens cost that are done, those from a cache included. */
+  workDone: number;
   /** Tokens of pairs that went through the model. */
   tokensComputed: number;
   /** Throw-away tokens that filled batches up in exact mode. */

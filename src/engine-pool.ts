@@ -245,6 +245,8 @@ function sum(left: EngineStats, right: EngineStats): EngineStats {
     pairsDropped: left.pairsDropped + right.pairsDropped,
     pairsQueued: left.pairsQueued + right.pairsQueued,
     tokensQueued: left.tokensQueued + right.tokensQueued,
+    workQueued: left.workQueued + right.workQueued,
+    workDone: left.workDone + right.workDone,
     tokensComputed: left.tokensComputed + right.tokensComputed,
     tokensPadding: left.tokensPadding + right.tokensPadding,
     batches: left.batches + right.batches,

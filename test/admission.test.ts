@@ -4,11 +4,11 @@ import { describe, expect, test } from "vitest";
 import { Reranker } from "../src/reranker.js";
 import { Admission } from "../src/server/admission.js";
 import { app } from "../src/server/app.js";
-import { BytesPerToken, requestTokens } from "../src/server/request-tokens.js";
+import { BytesPerToken, pairTokens, requestWork } from "../src/server/request-work.js";
 import { runScoring, scoringGate } from "../src/server/scoring.js";
 import { ServerContext } from "../src/server/state.js";
-import { TokenRate } from "../src/server/token-rate.js";
 import { secondsUntilAnswer, secondsUntilRoom } from "../src/server/waiting-time.js";
+import { WorkRate } from "../src/server/work-rate.js";
 import { demoModel, post, startTestService } from "./support/demo-service.js";
 import { randomModel, wideShape } from "./support/random-models.js";
 import { text } from "./support/texts.js";
@@ -19,27 +19,30 @@ const longDocuments = (count: number) => Array.from({ length: count }, (_, index
 
 /** A queue whose figures the test sets, and a clock that it moves, in seconds. */
 function simulated(maxQueuedPairs: number) {
-  const figures = { pairsQueued: 0, tokensQueued: 0, tokensComputed: 0, tokensReused: 0 };
+  const figures = { pairsQueued: 0, tokensQueued: 0, workQueued: 0, workDone: 0 };
   let seconds = 0;
   const queue = {
     limits: { maxQueuedPairs, maxDocuments: 100 },
-    info: { contextSize: 8192, batchTokens: 512 },
+    info: { contextSize: 8192, batchTokens: 512, attentionCells: Number.POSITIVE_INFINITY },
     stats: () => ({ ...figures }),
   };
-  const admission = new Admission(60_000, new TokenRate(() => seconds * 1000));
+  const admission = new Admission(60_000, new WorkRate(() => seconds * 1000));
   return {
     ...{ queue, admission, figures },
     /** So many seconds, in which so many tokens were done; then so many pairs of 100 tokens are left. */
     pass(duration: number, done: number, pairsQueued: number) {
       seconds += duration;
-      figures.tokensComputed += done;
+      figures.workDone += done;
       figures.pairsQueued = pairsQueued;
       figures.tokensQueued = pairsQueued * 100;
+      figures.workQueued = pairsQueued * 100;
       admission.observe(queue);
     },
   };
 }
-const pairs = (count: number) => ({ pairs: count, tokens: count * 100 });
+/** What so many tokens in one or more pairs ask for. */
+const claim = (count: number, tokens: number, long = false) => ({ pairs: count, tokens, work: tokens, long });
+const pairs = (count: number) => claim(count, count * 100);
 
 test("before the first batch has ended only so much gets in, and one that is alone whatever it asks for", () => {
   const { queue, admission, pass } = simulated(2000);
@@ -49,7 +52,7 @@ test("before the first batch has ended only so much gets in, and one that is alo
   admission.requireRoom(queue, pairs(100));
   pass(0, 0, 1000);
   admission.requireRoom(queue, pairs(1));
-  expect(() => admission.requireRoom(queue, pairs(200))).toThrow(/no batch has ended yet/);
+  expect(() => admission.requireRoom(queue, pairs(200))).toThrow(/speed is not known yet/);
   pass(1, 30_000, 300);
   admission.requireRoom(queue, pairs(200));
 });
@@ -116,30 +119,30 @@ test("a request that fills the queue to its last place gets in, one pair more do
 });
 
 describe("how long a request takes", () => {
-  const idle = { tokensQueued: 0, requests: 0, capacity: 1000, arriving: 0 };
+  const idle = { workQueued: 0, requests: 0, capacity: 1000, arriving: 0 };
   test.each([
-    ["is not known before anything was done", { ...idle, tokensQueued: 1e9, requests: 50, capacity: undefined }, 8000, 0],
+    ["is not known before anything was done", { ...idle, workQueued: 1e9, requests: 50, capacity: undefined }, 8000, 0],
     ["alone is its own tokens' time", idle, 8000, 8],
-    ["behind one small request is both together", { ...idle, tokensQueued: 500, requests: 1 }, 8000, 8.5],
-    ["for a small one is a turn of each of the large ones", { ...idle, tokensQueued: 80_000, requests: 10 }, 100, 1.1],
-    ["is longer while others come in", { ...idle, tokensQueued: 500, requests: 20, arriving: 800 }, 8000, 42.5],
-    [
-      "with more coming in than gets done is a turn of each",
-      { ...idle, tokensQueued: 500, requests: 5, arriving: 2000 },
-      8000,
-      48,
-    ],
-  ])("%s", (_, load, tokens, seconds) => {
-    expect(secondsUntilAnswer(load, tokens)).toBeCloseTo(seconds);
+    ["behind one small request is both together", { ...idle, workQueued: 500, requests: 1 }, 8000, 8.5],
+    ["for a small one is a turn of each of the large ones", { ...idle, workQueued: 80_000, requests: 10 }, 100, 1.1],
+    ["is longer while others come in", { ...idle, workQueued: 500, requests: 20, arriving: 800 }, 8000, 42.5],
+    ["with more coming in than gets done is a turn of each", { ...idle, workQueued: 500, requests: 5, arriving: 2000 }, 8000, 48],
+  ])("%s", (_, load, work, seconds) => {
+    expect(secondsUntilAnswer(load, { work, long: false })).toBeCloseTo(seconds);
+  });
+
+  test("is for a long pair no more than a quarter of the engine takes, however many others come in", () => {
+    const load = { ...idle, workQueued: 2000, requests: 50, arriving: 2000 };
+    expect(secondsUntilAnswer(load, { work: 8000, long: true })).toBeCloseTo(40);
   });
 
   test.each([
     ["of a request that is alone is none", idle, 8000, 0],
-    ["of one behind all is what is too much", { ...idle, tokensQueued: 60_000, requests: 30 }, 8000, 23],
-    ["is never longer than until the queue is empty", { ...idle, tokensQueued: 3000, requests: 9 }, 90_000, 3],
-    ["of one that would be in time is none", { ...idle, tokensQueued: 100, requests: 9 }, 100, 0],
-  ])("the wait until there is room %s", (_, load, tokens, seconds) => {
-    expect(secondsUntilRoom(load, tokens, 45)).toBeCloseTo(seconds);
+    ["of one behind all is what is too much", { ...idle, workQueued: 60_000, requests: 30 }, 8000, 23],
+    ["is never longer than until the queue is empty", { ...idle, workQueued: 3000, requests: 9 }, 90_000, 3],
+    ["of one that would be in time is none", { ...idle, workQueued: 100, requests: 9 }, 100, 0],
+  ])("the wait until there is room %s", (_, load, work, seconds) => {
+    expect(secondsUntilRoom(load, { work, long: false }, 45)).toBeCloseTo(seconds);
   });
 });
 
@@ -150,17 +153,17 @@ describe("a request that would be answered too late", () => {
     const { admission, queue, pass } = simulation;
     pass(0, 0, 100);
     pass(10, 10_000, (requests * tokens) / 100);
-    const places = Array.from({ length: requests }, () => admission.admit(queue, { pairs: 1, tokens: 0 }));
+    const places = Array.from({ length: requests }, () => admission.admit(queue, claim(1, 0)));
     return { ...simulation, places };
   }
 
   test("is refused at once, with the time after which it would not be, and a small one beside it is let in", () => {
     const { admission, queue, pass } = busy(10, 8000);
-    const large = { pairs: 1, tokens: 8000 };
+    const large = claim(1, 8000);
     expect(() => admission.requireRoom(queue, large)).toThrow(
       /80000 tokens of 10 requests are waiting; about 8000 more would take/,
     );
-    expect(() => admission.requireRoom(queue, { pairs: 5, tokens: 300 })).not.toThrow();
+    expect(() => admission.requireRoom(queue, claim(5, 300))).not.toThrow();
     const seconds = admission.retryAfterSeconds(queue, large);
     expect(seconds).toBeGreaterThan(1);
     // When nothing else comes in, it is let in then.
@@ -170,7 +173,7 @@ describe("a request that would be answered too late", () => {
 
   test("is let in when it is alone, and when the others have gone", () => {
     const { admission, queue, places, pass } = busy(1, 80_000);
-    const large = { pairs: 1, tokens: 80_000 };
+    const large = claim(1, 80_000);
     expect(() => admission.requireRoom(queue, large)).toThrow();
     for (const place of places) place[Symbol.dispose]();
     pass(0, 0, 0);
@@ -190,7 +193,15 @@ describe("a request's tokens", () => {
       511,
     ],
   ])("%s", (_, request, tokens) => {
-    expect(requestTokens(request, measures)).toBe(tokens);
+    expect(pairTokens(request, measures).reduce((sum, one) => sum + one)).toBe(tokens);
+  });
+
+  test("cost more the more there are before them in their pair", () => {
+    const requests = [{ query: "abcd", documents: ["a".repeat(1_000_000), "abcd"] }];
+    const { tokens, work, longest } = requestWork(requests, measures, 4096);
+    expect([tokens, longest]).toEqual([8192 + 12, 8192]);
+    // Behind 4,096 others in the mean, the long one's cost twice; the short one's next to nothing more.
+    expect(work).toBeCloseTo(2 * 8192 + 12, 0);
   });
 
   test("follow what bytes were worth lately", () => {
@@ -199,7 +210,7 @@ describe("a request's tokens", () => {
     const request = { query: "机", documents: ["机".repeat(99)] };
     for (let times = 0; times < 100; times++) bytesPerToken.learn(request, 100 + 10);
     expect(bytesPerToken.value).toBeCloseTo(3, 1);
-    expect(requestTokens(request, { ...measures, bytesPerToken: bytesPerToken.value })).toBeCloseTo(110, -1);
+    expect(pairTokens(request, { ...measures, bytesPerToken: bytesPerToken.value })[0]).toBeCloseTo(110, -1);
   });
 });
 

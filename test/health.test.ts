@@ -20,6 +20,8 @@ const idle = {
     pairsDropped: 0,
     pairsQueued: 0,
     tokensQueued: 0,
+    workQueued: 0,
+    workDone: 0,
   },
   ...{
     tokensComputed: 0,

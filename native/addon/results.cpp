@@ -53,6 +53,7 @@ Napi::Object to_js(Napi::Env env, const EngineInfo & info) {
     object.Set("sizeBytes", number(env, info.size_bytes));
     object.Set("layers", info.n_layer);
     object.Set("embeddingLength", info.n_embd);
+    object.Set("attentionCells", info.attention_cells);
     object.Set("vocabularySize", info.n_vocab);
     object.Set("trainedContext", info.n_ctx_train);
     object.Set("scoreToken", info.score_token);
@@ -88,6 +89,8 @@ Napi::Object to_js(Napi::Env env, const EngineStats & stats) {
     object.Set("pairsDropped", number(env, stats.pairs_dropped));
     object.Set("pairsQueued", number(env, stats.pairs_queued));
     object.Set("tokensQueued", number(env, stats.tokens_queued));
+    object.Set("workQueued", stats.work_queued);
+    object.Set("workDone", stats.work_done);
     object.Set("tokensComputed", number(env, stats.tokens_computed));
     object.Set("tokensPadding", number(env, stats.tokens_padding));
     object.Set("batches", number(env, stats.batches));

@@ -7,9 +7,11 @@ namespace jina_reranker {
 
 namespace {
 
-// Of a batch, at least this part goes to a long pair, and no less is worth beginning one with: every slice of it costs a pass
-// over the cells it has.
-constexpr int32_t kLeastShare = 8;
+// Of a batch, at least this part goes to a long pair, and no less is worth beginning one with.
+constexpr int32_t kLeastShare = 4;
+
+// Batches whose work a long pair gets in one while nothing else waits: who comes meanwhile waits for its end.
+constexpr int32_t kMostAlone = 4;
 
 }  // namespace
 
@@ -95,14 +97,21 @@ void BatchPlanner::take(Plan & plan, Jobs::iterator job, size_t position, int32_
     n_used_cells_ += n_tokens + padding + pair.n_cached;
     n_used_sequences_ += begin == pair.n_cached ? 1 : 0;
     plan.n_last += last ? 1 : 0;
-    waiting.served += double{ 1 } * n_tokens * waiting.cost;
-    n_waiting_tokens_ -= n_tokens;
+    serve(plan, waiting, begin, end);
     if (last) {
         waiting.pairs.erase(waiting.pairs.begin() + static_cast<std::ptrdiff_t>(position));
     } else {
         pair.n_done   = end;
         pair.n_cached = 0;
     }
+}
+
+// Counts a pair's tokens as planned.
+void BatchPlanner::serve(Plan & plan, WaitingJob & job, int32_t begin, int32_t end) {
+    const double work = limits_.token_work.of(begin, end);
+    plan.work += work;
+    job.served += work * job.cost;
+    n_waiting_tokens_ -= end - begin;
 }
 
 bool BatchPlanner::others_waiting(uint64_t job) const {
@@ -112,12 +121,13 @@ bool BatchPlanner::others_waiting(uint64_t job) const {
 
 // Puts the first slice of a plan into it: of a job's first pair, which does not fit whole or is partial.
 void BatchPlanner::take_share(Plan & plan, Jobs::iterator job) {
-    const WaitingPair & pair  = job->second.pairs.front();
-    int32_t             share = limits_.n_batch;
+    const WaitingPair & pair = job->second.pairs.front();
+    double              part = kMostAlone;
     if (others_waiting(job->first)) {
-        const bool is_ahead = rank(job->second) > level_;
-        share               = limits_.n_batch / (is_ahead ? kLeastShare : 2) / limits_.alignment * limits_.alignment;
+        part = rank(job->second) > level_ ? 1.0 / kLeastShare : 0.5;
     }
+    const int64_t within = limits_.token_work.tokens_within(limits_.n_batch * part, pair.n_done);
+    const auto    share  = static_cast<int32_t>(within / limits_.alignment * limits_.alignment);
     const int32_t n_left = pair.n_tokens - pair.n_done;
     take(plan, job, 0, std::min(n_left, std::max(limits_.alignment, std::min(share, room(plan, pair.n_cached)))));
     partial_ = plan.slices.front().last ? std::nullopt : std::optional(job->first);
@@ -216,13 +226,15 @@ void BatchPlanner::extend_partial(Plan & plan) {
     const auto    job    = jobs_.find(*partial_);
     WaitingPair & pair   = job->second.pairs.front();
     const int32_t n_left = pair.n_tokens - pair.n_done;
-    const int32_t more   = std::min(room(plan), (n_left - 1) / limits_.alignment * limits_.alignment);
+    const int64_t within = limits_.token_work.tokens_within(std::max(0.0, limits_.n_batch - plan.work), pair.n_done);
+    const auto    most =
+        static_cast<int32_t>(std::min({ static_cast<int64_t>(room(plan)), static_cast<int64_t>(n_left) - 1, within }));
+    const int32_t more = most / limits_.alignment * limits_.alignment;
+    serve(plan, job->second, pair.n_done, pair.n_done + more);
     plan.slices.front().end += more;
     pair.n_done += more;
     plan.n_tokens += more;
     n_used_cells_ += more;
-    job->second.served += double{ 1 } * more * job->second.cost;
-    n_waiting_tokens_ -= more;
 }
 
 Plan BatchPlanner::next() {
@@ -259,7 +271,7 @@ Plan BatchPlanner::next() {
         }
     }
 
-    level_ += plan.n_tokens / n_shares;
+    level_ += plan.work / n_shares;
     return plan;
 }
 

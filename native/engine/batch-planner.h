@@ -10,17 +10,19 @@
 //      that continues it. All other sequences are freed after each decode, so that the cells behind the partial pair's
 //      are the first free ones and its cells stay in order.
 //  P3. Every slice starts at a multiple of the alignment, and only a pair's last slice may need padding.
-//  P4. Jobs are served by tokens: the job that got the fewest so far goes next. A new one starts level with a job that
+//  P4. Jobs are served by work, tokens and their attention: the job that got the least so far goes next. A new one starts level with a job that
 //      got an equal share all along, and has half a batch in advance, before those that had theirs: so a short request
 //      passes the long ones, and ever new short ones do not hold up a long one, which falls behind the level meanwhile. A
-//      partial pair yields half of a batch while other jobs have pairs that fit, and seven eighths once its job got more
-//      than its share.
+//      partial pair gets work for half a batch while other jobs have pairs that fit, and for a quarter once its job got
+//      more than its share.
 //  P5. A warm pair starts behind a prefix restored from the document cache, and all prefixes are restored before the
 //      decode. Restored cells would come to lie before or between the partial pair's, so a plan that starts or continues
 //      one takes no other warm pairs; warm pairs of a job that was served no more go first, in a plan that leaves the
 //      partial pair out.
 //  P6. While something waits every plan has work, at least one block of a pair: without flash attention a decode of one
 //      block may exceed n_attention, because nothing smaller can be computed.
+
+#include "token-work.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -32,12 +34,13 @@
 namespace jina_reranker {
 
 struct PlannerLimits {
-    int32_t n_batch     = 512;        // tokens in one decode, a multiple of alignment
-    int32_t n_seq_max   = 32;         // pairs in one decode
-    int32_t alignment   = 1;          // tokens; 1 = none
-    int32_t n_cells     = INT32_MAX;  // KV cells; enough for the longest pair and one batch
+    int32_t   n_batch     = 512;        // tokens in one decode, a multiple of alignment
+    int32_t   n_seq_max   = 32;         // pairs in one decode
+    int32_t   alignment   = 1;          // tokens; 1 = none
+    int32_t   n_cells     = INT32_MAX;  // KV cells; enough for the longest pair and one batch
     // Tokens of a decode times KV cells in use: without flash attention memory grows with it.
-    int64_t n_attention = INT64_MAX;
+    int64_t   n_attention = INT64_MAX;
+    TokenWork token_work  = TokenWork();
 };
 
 struct PlannedSlice {
@@ -54,6 +57,7 @@ struct Plan {
     std::vector<PlannedSlice> slices;
     int32_t                   n_tokens = 0;  // padding included
     int32_t                   n_last   = 0;  // slices with a score token
+    double                    work     = 0;
 };
 
 class BatchPlanner {
@@ -94,7 +98,7 @@ class BatchPlanner {
     struct WaitingJob {
         std::deque<WaitingPair> pairs;
         double                  start  = 0;  // the level when it came
-        double                  served = 0;  // start, and tokens planned times cost
+        double                  served = 0;  // start, and work planned times cost
         int32_t                 cost   = 1;
     };
 
@@ -105,6 +109,7 @@ class BatchPlanner {
     int32_t        room(const Plan & plan, int32_t n_cached = 0) const;
     void           take(Plan & plan, Jobs::iterator job, size_t position, int32_t n_tokens);
     void           take_share(Plan & plan, Jobs::iterator job);
+    void           serve(Plan & plan, WaitingJob & job, int32_t begin, int32_t end);
     void           extend_partial(Plan & plan);
     bool           fits_whole(const Plan & plan, const WaitingPair & pair) const;
     bool           add_whole(Plan & plan, bool warm_ones);

@@ -36,8 +36,9 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     options_(std::move(options)),
     model_(std::make_unique<Model>(
         options_.model_path, Placement{ options_.backend, options_.device, options_.n_gpu_layers }, progress)),
-    queue_(std::make_unique<JobQueue>(
-        QueueLimits{ options_.max_queued_pairs, options_.deduplicate, options_.context_size })) {
+    queue_(
+        std::make_unique<JobQueue>(QueueLimits{ options_.max_queued_pairs, options_.deduplicate, options_.context_size,
+                                                QueueLimits().patience, TokenWork(model_->attention_cells()) })) {
     const bool on_gpu = model_->on_gpu();
     model_->describe(info_);
     info_.context_size = options_.context_size;
@@ -71,10 +72,10 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     prompter_ = std::make_unique<Prompter>(model_->vocab(), model_->score_token(), info_.context_size);
     threads_  = std::make_unique<ThreadPool>(info_.n_threads);
     head_     = std::make_unique<ScoreHead>(head, model_->n_embd(), model_->device(), info_.n_threads, threads_->get());
-    planner_  = std::make_unique<BatchPlanner>(
-        PlannerLimits{ info_.batch_tokens, info_.n_seq_max, alignment,
-                       Decoder::n_cells(decoder_options) - Decoder::n_fill(decoder_options),
-                       info_.flash_attention == FlashAttention::off ? kAttention : INT64_MAX });
+    planner_  = std::make_unique<BatchPlanner>(PlannerLimits{
+        info_.batch_tokens, info_.n_seq_max, alignment,
+        Decoder::n_cells(decoder_options) - Decoder::n_fill(decoder_options),
+        info_.flash_attention == FlashAttention::off ? kAttention : INT64_MAX, TokenWork(model_->attention_cells()) });
     documents_ = std::make_unique<DocumentCache>(options_.document_cache_bytes, alignment);
     scores_    = std::make_unique<ScoreCache>(options_.score_cache_bytes);
     decoder_   = std::make_unique<Decoder>(model_->get(), model_->score_token(), decoder_options, *threads_, abort_);
@@ -285,7 +286,7 @@ void Engine::run_batch(const Plan & plan) {
         tokens_computed_ += n_computed;
         tokens_reused_ += n_reused;
         pairs_warm_ += slice.restored ? 1 : 0;
-        queue_->add_tokens(slice.job, n_computed, n_reused);
+        queue_->add_tokens(slice.job, slice.begin, slice.end, slice.restored);
         pair->second.cached.reset();
         if (slice.last) {
             const float logit = logits[static_cast<size_t>(decoder_->output_row(i))];

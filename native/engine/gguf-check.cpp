@@ -270,15 +270,16 @@ void check_tensors(const GgufFile & file, const Lengths & lengths) {
     }
 }
 
-std::set<ggml_type> layer_types(const GgufFile & file) {
-    std::set<ggml_type> types;
+GgufInfo layer_matrices(const GgufFile & file) {
+    GgufInfo info;
     for (ggml_tensor * tensor = ggml_get_first_tensor(file.tensors()); tensor != nullptr;
          tensor               = ggml_get_next_tensor(file.tensors(), tensor)) {
         if (std::strncmp(tensor->name, "blk.", 4) == 0 && ggml_n_dims(tensor) == 2) {
-            types.insert(tensor->type);
+            info.layer_types.insert(tensor->type);
+            info.n_layer_params += ggml_nelements(tensor);
         }
     }
-    return types;
+    return info;
 }
 
 }  // namespace
@@ -290,7 +291,7 @@ GgufInfo check_gguf(const std::string & path) {
     Lengths lengths = check_hyperparameters(file);
     lengths.n_vocab = check_tokenizer(file);
     check_tensors(file, lengths);
-    return { layer_types(file) };
+    return layer_matrices(file);
 }
 
 }  // namespace jina_reranker

@@ -12,7 +12,8 @@ namespace jina_reranker {
 
 // What a file that is sound is made of.
 struct GgufInfo {
-    std::set<ggml_type> layer_types;  // of the matrices that the layers multiply by
+    std::set<ggml_type> layer_types;         // of the matrices that the layers multiply by
+    int64_t             n_layer_params = 0;  // numbers in them
 };
 
 // Throws model_not_found or model_invalid with what was expected and what was found.

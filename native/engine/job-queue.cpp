@@ -31,19 +31,28 @@ double ms_between(Clock::time_point from, Clock::time_point to) {
 
 }  // namespace
 
-uint64_t JobQueue::estimate_tokens(const ScoreRequest & request, size_t document) const {
+Load JobQueue::load_of(int64_t begin, int64_t end) const {
+    return { static_cast<uint64_t>(end - begin), limits_.token_work.of(begin, end) };
+}
+
+Load JobQueue::estimate(const ScoreRequest & request, size_t document) const {
     uint64_t n_tokens = request.documents[document].size() / kBytesPerToken;
     if (request.cut.max_tokens > 0) {
         n_tokens = std::min(n_tokens, static_cast<uint64_t>(request.cut.max_tokens));
     }
-    return std::min(n_tokens + request.query.size() / kBytesPerToken + kFixedTokens,
-                    static_cast<uint64_t>(limits_.context_size));
+    n_tokens = std::min(n_tokens + request.query.size() / kBytesPerToken + kFixedTokens,
+                        static_cast<uint64_t>(limits_.context_size));
+    return load_of(0, static_cast<int64_t>(n_tokens));
 }
 
-void JobQueue::recount(Job & job, uint64_t n_more, uint64_t n_less) {
-    const uint64_t n_before = job.n_tokens;
-    job.n_tokens            = n_before + n_more - std::min(n_before + n_more, n_less);
-    stats_.tokens_queued    = stats_.tokens_queued - n_before + job.n_tokens;
+void JobQueue::recount(Job & job, Load more, Load less) {
+    const Load before    = job.waiting;
+    job.waiting          = { before.n_tokens + more.n_tokens - std::min(before.n_tokens + more.n_tokens, less.n_tokens),
+                             std::max(0.0, before.work + more.work - less.work) };
+    stats_.tokens_queued = stats_.tokens_queued - before.n_tokens + job.waiting.n_tokens;
+    // Sums of rounded numbers: nothing waits when no token does.
+    stats_.work_queued =
+        stats_.tokens_queued == 0 ? 0 : std::max(0.0, stats_.work_queued - before.work + job.waiting.work);
 }
 
 uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
@@ -73,7 +82,7 @@ uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
     stats_.jobs_submitted += 1;
     stats_.pairs_queued += n_pairs;
     for (const uint32_t document : job->distinct) {
-        recount(*job, estimate_tokens(job->request, document), 0);
+        recount(*job, estimate(job->request, document), {});
     }
     tokenizer_wakes_.notify_one();
     return job->id;
@@ -86,7 +95,7 @@ JobQueue::Settled JobQueue::settle(std::map<uint64_t, JobPtr>::iterator entry, J
     const size_t n_left = job->request.documents.size() - job->n_scored;
     stats_.pairs_queued -= n_left;
     stats_.pairs_dropped += n_left;
-    recount(*job, 0, job->n_tokens);
+    recount(*job, {}, job->waiting);
     if (outcome.result) {
         stats_.jobs_completed += 1;
     } else if (outcome.error->code == ErrorCode::cancelled) {
@@ -193,8 +202,10 @@ void JobQueue::give_prompt(const Document & document, Prompt prompt, std::option
                 }
             }
             result.tokenize_ms += tokenize_ms;
-            recount(job, logit ? 0 : prompt.tokens.size(), estimate_tokens(job.request, document.index));
+            const Load counted = load_of(0, static_cast<int64_t>(prompt.tokens.size()));
+            recount(job, logit ? Load{} : counted, estimate(job.request, document.index));
             if (logit) {
+                stats_.work_done += counted.work;
                 result.n_reused += prompt.tokens.size();
                 score(entry, { job.id, document.index, *logit }, settled);
             } else {
@@ -236,12 +247,14 @@ void JobQueue::begin_batch(const std::vector<uint64_t> & jobs) {
     }
 }
 
-void JobQueue::add_tokens(uint64_t job, uint64_t n_computed, uint64_t n_reused) {
+void JobQueue::add_tokens(uint64_t job, int32_t begin, int32_t end, bool restored) {
+    const Load            done = load_of(restored ? 0 : begin, end);
     const std::lock_guard lock(mutex_);
+    stats_.work_done += done.work;
     if (const auto entry = jobs_.find(job); entry != jobs_.end()) {
-        entry->second->result.n_computed += n_computed;
-        entry->second->result.n_reused += n_reused;
-        recount(*entry->second, 0, n_computed + n_reused);
+        entry->second->result.n_computed += static_cast<uint64_t>(end - begin);
+        entry->second->result.n_reused += static_cast<uint64_t>(restored ? begin : 0);
+        recount(*entry->second, {}, done);
     }
 }
 
@@ -297,6 +310,8 @@ void JobQueue::count(EngineStats & stats) const {
     stats.pairs_dropped  = stats_.pairs_dropped;
     stats.pairs_queued   = stats_.pairs_queued;
     stats.tokens_queued  = stats_.tokens_queued;
+    stats.work_queued    = stats_.work_queued;
+    stats.work_done      = stats_.work_done;
 }
 
 }  // namespace jina_reranker

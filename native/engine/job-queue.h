@@ -12,6 +12,7 @@
 
 #include "error.h"
 #include "prompt.h"
+#include "token-work.h"
 #include "types.h"
 
 #include <atomic>
@@ -32,6 +33,12 @@ namespace jina_reranker {
 using Clock = std::chrono::steady_clock;
 
 // Exactly one of the two is set.
+// Tokens, and what they cost to compute.
+struct Load {
+    uint64_t n_tokens = 0;
+    double   work     = 0;
+};
+
 struct JobOutcome {
     std::optional<ScoreResult> result;
     std::optional<Error>       error;
@@ -46,7 +53,7 @@ struct Job {
     ScoreResult  result;
     size_t       n_tokenized = 0;  // of the distinct documents, those given to the tokenizer
     size_t       n_scored    = 0;  // pairs
-    uint64_t     n_tokens    = 0;  // not yet computed, estimated where not yet counted
+    Load         waiting;          // not yet computed, estimated where not yet counted
 
     std::atomic<bool> settled{ false };  // a tokenizer at work on it gives up
 
@@ -65,6 +72,7 @@ struct QueueLimits {
     int32_t                   context_size = 8192;  // tokens a pair has at most
     // How long the engine thread waits with an idle device for more prompts to fill a batch with: some 20 short ones.
     std::chrono::milliseconds patience{ 5 };
+    TokenWork                 token_work = TokenWork();
 };
 
 class JobQueue {
@@ -120,7 +128,8 @@ class JobQueue {
     void begin_batch(const std::vector<uint64_t> & jobs);
     // Scores of one batch; settles jobs that are complete.
     void give_scores(const std::vector<Score> & scores);
-    void add_tokens(uint64_t job, uint64_t n_computed, uint64_t n_reused);
+    // A pair's tokens from begin to end were computed, those before came from the document cache or were done before.
+    void add_tokens(uint64_t job, int32_t begin, int32_t end, bool restored);
 
     // Settles a job with an error; nothing when it is gone.
     void fail(uint64_t id, const Error & error);
@@ -136,9 +145,11 @@ class JobQueue {
     static void finish(std::vector<Settled> && settled);
     // Notes a score; adds the job to `settled` when that was the last one, or when it is no number.
     void        score(std::map<uint64_t, JobPtr>::iterator entry, const Score & score, std::vector<Settled> & settled);
-    // Adds what was counted to the tokens that wait, and takes away what was counted before or is done.
-    void        recount(Job & job, uint64_t n_more, uint64_t n_less);
-    uint64_t    estimate_tokens(const ScoreRequest & request, size_t document) const;
+    // Adds what was counted to what waits, and takes away what was counted before or is done.
+    void        recount(Job & job, Load more, Load less);
+    // Of a pair's tokens from begin to end.
+    Load        load_of(int64_t begin, int64_t end) const;
+    Load        estimate(const ScoreRequest & request, size_t document) const;
     bool        tokenizing() const { return !untokenized_.empty() || n_at_tokenizer_ > 0; }
 
     const QueueLimits limits_;

@@ -45,15 +45,19 @@ class Model {
     // have laid them out anew for that.
     bool own_matmul() const { return own_matmul_; }
 
+    // KV cells that a token attends to at the cost of all its other multiplications (TokenWork).
+    double attention_cells() const { return attention_cells_; }
+
     // Fills what the model knows.
     void describe(EngineInfo & info) const;
 
   private:
     llama_model_ptr    model_;
-    ggml_backend_dev_t device_       = nullptr;
-    int32_t            n_gpu_layers_ = 0;
-    llama_token        score_token_  = 0;
-    bool               own_matmul_   = false;
+    ggml_backend_dev_t device_          = nullptr;
+    int32_t            n_gpu_layers_    = 0;
+    llama_token        score_token_     = 0;
+    bool               own_matmul_      = false;
+    double             attention_cells_ = 0;
 };
 
 }  // namespace jina_reranker

@@ -49,6 +49,7 @@ struct EngineInfo {
     uint64_t       size_bytes      = 0;
     int32_t        n_layer         = 0;
     int32_t        n_embd          = 0;
+    double         attention_cells = 0;  // see TokenWork
     int32_t        n_vocab         = 0;
     int32_t        n_ctx_train     = 0;
     int32_t        score_token     = 0;
@@ -100,6 +101,8 @@ struct EngineStats {
     uint64_t pairs_dropped   = 0;
     uint64_t pairs_queued    = 0;
     uint64_t tokens_queued   = 0;  // of those pairs, not yet through the model
+    double   work_queued     = 0;  // what those tokens cost, as TokenWork counts
+    double   work_done       = 0;  // what the others cost, had none come from a cache
     uint64_t tokens_computed = 0;
     uint64_t tokens_padding  = 0;
     uint64_t batches         = 0;

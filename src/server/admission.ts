@@ -1,6 +1,6 @@
 /**
  * Which requests get in: all pairs of a request or none, decided before any work on it. One gets in when its pairs fit the
- * queue and it would be answered within its time, by the tokens that wait and the rate of late. Runs on the JavaScript
+ * queue and it would be answered within its time, by the work that waits and the rate of late. Runs on the JavaScript
  * thread, where nothing comes between the decision and the hand-over to the engine, so the engine's own limit is never met
  * first.
  */
@@ -9,42 +9,41 @@ import type { EngineStats } from "../../binding.js";
 import { RerankError } from "../errors.js";
 import type { Reranker } from "../reranker.js";
 import type { RerankRequest } from "../types.js";
-import { BytesPerToken, requestTokens } from "./request-tokens.js";
-import { type TokenFigures, TokenRate } from "./token-rate.js";
-import { type Load, secondsUntilAnswer, secondsUntilRoom } from "./waiting-time.js";
+import { BytesPerToken, requestWork } from "./request-work.js";
+import * as waiting from "./waiting-time.js";
+import { WorkRate } from "./work-rate.js";
 
 /** The part of a Reranker that admission looks at. */
 export type Queue = Pick<Reranker, "limits"> & {
-  readonly info: Pick<Reranker["info"], "contextSize" | "batchTokens">;
-  stats(): Pick<EngineStats, "pairsQueued"> & TokenFigures;
+  readonly info: Pick<Reranker["info"], "contextSize" | "batchTokens" | "attentionCells">;
+  stats(): Pick<EngineStats, "pairsQueued" | "tokensQueued" | "workQueued" | "workDone">;
 };
 
-/** What a request asks for. */
-export interface Claim {
+/** What a request asks for; all but the pairs is estimated. */
+export interface Claim extends waiting.Claim {
   readonly pairs: number;
-  /** Estimated. */
   readonly tokens: number;
 }
 
 /** The least that a request has, whatever its body holds. */
-export const smallestClaim: Claim = { pairs: 1, tokens: 1 };
+export const smallestClaim: Claim = { pairs: 1, tokens: 1, work: 1, long: false };
 
 /** Of a request's time limit: the rest is for what cannot be foreseen, such as others that come in meanwhile. */
 const plannedShare = 0.75;
 
-/** Batches that may wait while the first one has not ended, and nobody knows how long one takes. */
+/** Batches that may wait while nobody knows yet how long one takes. */
 const batchesAtFirst = 64;
 
 /** Seconds: clients should not be sent away for longer, since the estimate does not see that far. */
 const longestWait = 60;
 
 export class Admission {
-  readonly #rate: TokenRate;
+  readonly #rate: WorkRate;
   readonly #limitSeconds: number;
   readonly #bytesPerToken = new BytesPerToken();
   #requests = 0;
 
-  constructor(requestTimeoutMs: number, rate = new TokenRate()) {
+  constructor(requestTimeoutMs: number, rate = new WorkRate()) {
     this.#limitSeconds = (requestTimeoutMs / 1000) * plannedShare;
     this.#rate = rate;
   }
@@ -55,16 +54,16 @@ export class Admission {
   }
 
   /** What the requests of one body ask for together. */
-  claim({ info: { contextSize } }: Queue, requests: readonly RerankRequest[]): Claim {
+  claim({ info: { contextSize, batchTokens, attentionCells } }: Queue, requests: readonly RerankRequest[]): Claim {
     const measures = { bytesPerToken: this.#bytesPerToken.value, contextSize };
-    return {
-      pairs: requests.reduce((sum, { documents }) => sum + documents.length, 0),
-      tokens: requests.reduce((sum, request) => sum + requestTokens(request, measures), 0),
-    };
+    const { tokens, work, longest } = requestWork(requests, measures, attentionCells);
+    const pairs = requests.reduce((sum, { documents }) => sum + documents.length, 0);
+    return { pairs, tokens, work, long: longest > batchTokens };
   }
 
   /** Throws queue_full when there is no room, or when the answer would come too late. */
-  requireRoom(queue: Queue, { pairs, tokens }: Claim): void {
+  requireRoom(queue: Queue, claim: Claim): void {
+    const { pairs, tokens, work } = claim;
     const { pairsQueued, ...figures } = this.#observed(queue);
     const { maxQueuedPairs } = queue.limits;
     if (pairsQueued + pairs > maxQueuedPairs) {
@@ -75,12 +74,12 @@ export class Admission {
     if (this.#requests === 0) return;
     if (this.#rate.capacity === undefined) {
       // In its turn, or behind all.
-      const tokensUntilAnswer = Math.min(tokens * (this.#requests + 1), figures.tokensQueued + tokens);
-      if (tokensUntilAnswer <= batchesAtFirst * queue.info.batchTokens) return;
-      const message = `${figures.tokensQueued} tokens are waiting and no batch has ended yet; about ${tokens} more may be late; try again`;
+      const workUntilAnswer = Math.min(work * (this.#requests + 1), figures.workQueued + work);
+      if (workUntilAnswer <= batchesAtFirst * queue.info.batchTokens) return;
+      const message = `${figures.tokensQueued} tokens are waiting and the engine's speed is not known yet; about ${tokens} more may be late; try again`;
       throw new RerankError("queue_full", message);
     }
-    const seconds = secondsUntilAnswer(this.#load(figures), tokens);
+    const seconds = waiting.secondsUntilAnswer(this.#load(figures), claim);
     if (seconds <= this.#limitSeconds) return;
     const message = `${figures.tokensQueued} tokens of ${this.#requests} requests are waiting; about ${tokens} more would take about ${Math.ceil(seconds)} s and be late; try again`;
     throw new RerankError("queue_full", message);
@@ -90,7 +89,7 @@ export class Admission {
   admit(queue: Queue, claim: Claim): Disposable {
     this.requireRoom(queue, claim);
     this.#requests += 1;
-    this.#rate.arrived(claim.tokens);
+    this.#rate.arrived(claim.work);
     return {
       [Symbol.dispose]: () => {
         this.#requests -= 1;
@@ -110,13 +109,13 @@ export class Admission {
   }
 
   /** Whole seconds until there is room for such a request, if the engine goes on as it did lately. */
-  retryAfterSeconds(queue: Queue, { pairs, tokens }: Claim): number {
+  retryAfterSeconds(queue: Queue, claim: Claim): number {
     const { pairsQueued, ...figures } = this.#observed(queue);
     const { capacity } = this.#rate;
-    const surplus = Math.max(0, pairsQueued + pairs - queue.limits.maxQueuedPairs);
-    const surplusTokens = pairsQueued === 0 ? 0 : (surplus * figures.tokensQueued) / pairsQueued;
-    const untilPairsFit = capacity === undefined ? 0 : surplusTokens / capacity;
-    const seconds = Math.max(untilPairsFit, secondsUntilRoom(this.#load(figures), tokens, this.#limitSeconds));
+    const surplus = Math.max(0, pairsQueued + claim.pairs - queue.limits.maxQueuedPairs);
+    const surplusWork = pairsQueued === 0 ? 0 : (surplus * figures.workQueued) / pairsQueued;
+    const untilPairsFit = capacity === undefined ? 0 : surplusWork / capacity;
+    const seconds = Math.max(untilPairsFit, waiting.secondsUntilRoom(this.#load(figures), claim, this.#limitSeconds));
     return Math.min(longestWait, Math.max(1, Math.ceil(seconds)));
   }
 
@@ -126,7 +125,7 @@ export class Admission {
     return stats;
   }
 
-  #load({ tokensQueued }: TokenFigures): Load {
-    return { tokensQueued, requests: this.#requests, capacity: this.#rate.capacity, arriving: this.#rate.arriving };
+  #load({ workQueued }: Pick<EngineStats, "workQueued">): waiting.Load {
+    return { workQueued, requests: this.#requests, capacity: this.#rate.capacity, arriving: this.#rate.arriving };
   }
 }

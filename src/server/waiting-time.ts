@@ -1,36 +1,48 @@
 /**
- * How long a request would take, decided from figures alone. The engine serves requests in turns, each by tokens: a request
- * of so many tokens waits for at most as many of each of the others, and for no more than all that is there and comes in.
+ * How long a request would take, decided from figures alone. The engine serves requests in turns, each by work: a request
+ * waits for at most as much of each of the others, and for no more than all that is there and comes in. Work is in tokens
+ * that attend to nothing (binding.d.ts, `workQueued`).
  */
 
 export interface Load {
-  /** Tokens that wait or are being computed, and the requests that they belong to. */
-  readonly tokensQueued: number;
+  /** What waits or is being computed, and the requests that it belongs to. */
+  readonly workQueued: number;
   readonly requests: number;
-  /** Tokens a second: that the engine gets done, undefined = not known yet; and that came in lately. */
+  /** Work a second: that the engine gets done, undefined = not known yet; and that came in lately. */
   readonly capacity: number | undefined;
   readonly arriving: number;
 }
 
-/** Seconds until a request of so many tokens would be answered; 0 while nothing is known of the engine. */
-export function secondsUntilAnswer({ tokensQueued, requests, capacity, arriving }: Load, tokens: number): number {
+/** What a request asks for. */
+export interface Claim {
+  readonly work: number;
+  /** It has a pair that no batch takes whole. */
+  readonly long: boolean;
+}
+
+/** Of the engine, that pairs get which no batch takes whole, however many others wait (batch-planner.cpp, kLeastShare). */
+const leastShare = 0.25;
+
+/** Seconds until a request would be answered; 0 while nothing is known of the engine. */
+export function secondsUntilAnswer({ workQueued, requests, capacity, arriving }: Load, { work, long }: Claim): number {
   if (capacity === undefined) return 0;
-  const inTurns = (tokens * (requests + 1)) / capacity;
+  const inTurns = (work * (requests + 1)) / capacity;
   const spare = capacity - arriving;
-  const behindAll = spare > 0 ? (tokensQueued + tokens) / spare : Number.POSITIVE_INFINITY;
-  return Math.min(inTurns, behindAll);
+  const behindAll = spare > 0 ? (workQueued + work) / spare : Number.POSITIVE_INFINITY;
+  const amongLong = long ? (workQueued + work) / (leastShare * capacity) : Number.POSITIVE_INFINITY;
+  return Math.min(inTurns, behindAll, amongLong);
 }
 
 /**
  * Seconds until such a request would be answered within `limitSeconds`, when nothing more comes in. Requests are taken to
- * end evenly while the tokens get done.
+ * end evenly while the work gets done.
  */
-export function secondsUntilRoom(load: Load, tokens: number, limitSeconds: number): number {
-  const { tokensQueued, requests, capacity } = load;
+export function secondsUntilRoom(load: Load, { work }: Claim, limitSeconds: number): number {
+  const { workQueued, requests, capacity } = load;
   if (capacity === undefined || requests === 0) return 0;
-  const untilEmpty = tokensQueued / capacity;
-  const requestsTooMany = requests + 1 - (limitSeconds * capacity) / tokens;
+  const untilEmpty = workQueued / capacity;
+  const requestsTooMany = requests + 1 - (limitSeconds * capacity) / work;
   const inTurns = (untilEmpty * requestsTooMany) / requests;
-  const behindAll = (tokensQueued + tokens) / capacity - limitSeconds;
+  const behindAll = (workQueued + work) / capacity - limitSeconds;
   return Math.min(untilEmpty, Math.max(0, Math.min(inTurns, behindAll)));
 }

@@ -4,6 +4,7 @@
 #include "check.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <random>
 #include <set>
@@ -51,6 +52,7 @@ class Witness {
         int32_t n_tokens    = 0;
         int32_t n_last      = 0;
         int32_t n_open      = 0;
+        double  work        = 0;
         int32_t n_cells     = partial_ ? done_[*partial_] : 0;
         int32_t n_restoring = n_cells;
         bool    continues   = false;
@@ -82,6 +84,7 @@ class Witness {
             cached_[key] = 0;
             n_tokens += slice.end - slice.begin + slice.n_padding;
             n_last += slice.last ? 1 : 0;
+            work += limits_.token_work.of(slice.begin, slice.end);
             n_open += slice.last ? 0 : 1;
             if (slice.last) {
                 lengths_.erase(key);
@@ -89,6 +92,7 @@ class Witness {
         }
         CHECK_EQUAL(plan.n_tokens, n_tokens);
         CHECK_EQUAL(plan.n_last, n_last);
+        CHECK(std::abs(plan.work - work) < 1e-6 * work + 1e-9);
         CHECK(n_tokens <= limits_.n_batch);
         // A partial pair keeps its sequence also in a decode that leaves it out.
         const size_t n_kept = partial_ && !continues ? 1 : 0;
@@ -399,6 +403,47 @@ void tells_when_a_removed_job_was_partial() {
     CHECK(planner.empty());
 }
 
+void counts_the_attention_of_a_token() {
+    const TokenWork none;
+    CHECK_EQUAL(none.of(100, 110), 10.0);
+    CHECK_EQUAL(none.tokens_within(10.5, 100), 10);
+    const TokenWork work(100);
+    CHECK_EQUAL(work.of(0, 100), 150.0);  // fifty cells before each in the mean
+    CHECK_EQUAL(work.of(100, 200), 250.0);
+    for (const int64_t begin : { 0, 1, 64, 8000 }) {
+        for (const double most : { 1.0, 16.0, 512.0 }) {
+            const int64_t n_tokens = work.tokens_within(most, begin);
+            CHECK(work.of(begin, begin + n_tokens) <= most);
+            CHECK(work.of(begin, begin + n_tokens + 1) > most);
+        }
+    }
+}
+
+// The end of a long pair costs many times what its start does: beside others it must not cost them more time.
+void gives_a_long_pair_the_same_work_of_every_batch() {
+    PlannerLimits limits{ 512, 64, 1 };
+    limits.token_work = TokenWork(100);
+    BatchPlanner planner(limits);
+    planner.add_pair(1, 0, 8000);
+    planner.next();
+    for (uint64_t job = 2; !planner.empty(); ++job) {
+        if (job < 400) {
+            for (uint32_t pair = 0; pair < 20; ++pair) {
+                planner.add_pair(job, pair, 30);
+            }
+        }
+        const Plan plan = planner.next();
+        double     work = 0;
+        for (const PlannedSlice & slice : plan.slices) {
+            work += slice.job == 1 ? limits.token_work.of(slice.begin, slice.end) : 0;
+        }
+        if (job < 400) {
+            CHECK(work > 0 && work <= 256);
+        }
+        CHECK(plan.work <= 4 * 512);
+    }
+}
+
 void refuses_limits_that_cannot_work() {
     for (const PlannerLimits & limits :
          { PlannerLimits{ 60, 4, 8 }, PlannerLimits{ 4, 4, 8 }, PlannerLimits{ 64, 0, 8 } }) {
@@ -414,7 +459,7 @@ void refuses_limits_that_cannot_work() {
 
 // What a job would have got of every batch since it came, had all that wait got an equal part (by cost), less what it got.
 struct Share {
-    double  owed = 0;  // tokens
+    double  owed = 0;  // work
     int32_t cost = 1;
 };
 
@@ -428,16 +473,20 @@ void keeps_its_rules_over_random_arrivals() {
         const int32_t alignment = seed % 3 == 0 ? 1 : seed % 3 == 1 ? 8 : 16;
         PlannerLimits limits{ alignment * pick(4, 40), pick(1, 20), alignment };
         limits.n_cells = std::max(4 * limits.n_batch, limits.n_batch + 64);  // the longest pair and a batch
+        if (seed % 7 < 3) {
+            limits.token_work = TokenWork(pick(8, 400));
+        }
         BatchPlanner                                     planner(limits);
         Witness                                          witness(limits);
         std::map<uint64_t, Share>                        shares;
         std::map<uint64_t, int>                          n_left;  // job -> pairs
         std::map<uint64_t, std::pair<uint32_t, int32_t>> newest;  // job -> its last pair and that one's tokens
         constexpr int32_t                                most_cost = 10;
-        // Tokens: of the longest pair, which a job may get at once, and a batch. Measured over these seeds: 2.3 and 3.7 times that;
+        // Work: of the longest pair, which a job may get at once, and a batch. Measured over these seeds: 2.3 and 3.7 times that;
         // served by age or at random, a job comes to be owed 7 to 26 times.
-        const double most_owed = (seed % 5 == 0 ? 5 : 3) * (std::max(40, 3 * limits.n_batch) + limits.n_batch);
-        uint64_t     last_job  = 0;
+        const double                                     most_owed =
+            (seed % 5 == 0 ? 5 : 3) * (limits.token_work.of(0, std::max(40, 3 * limits.n_batch)) + limits.n_batch);
+        uint64_t last_job = 0;
         for (int step = 0; step < 200 || !planner.empty(); ++step) {
             if (step < 200 && pick(0, 3) == 0) {
                 const uint64_t job     = ++last_job;
@@ -481,10 +530,10 @@ void keeps_its_rules_over_random_arrivals() {
                 n_shares += 1.0 / share.cost;
             }
             for (auto & [job, share] : shares) {
-                share.owed += plan.n_tokens / n_shares / share.cost;
+                share.owed += plan.work / n_shares / share.cost;
             }
             for (const PlannedSlice & slice : plan.slices) {
-                shares[slice.job].owed -= slice.end - slice.begin;
+                shares[slice.job].owed -= limits.token_work.of(slice.begin, slice.end);
                 if (slice.last && --n_left[slice.job] == 0) {
                     planner.remove_job(slice.job);
                     n_left.erase(slice.job);
@@ -505,6 +554,8 @@ void keeps_its_rules_over_random_arrivals() {
 int main() {
     return check::run({
         { "plans nothing when nothing waits", plans_nothing_when_nothing_waits },
+        { "counts the attention of a token", counts_the_attention_of_a_token },
+        { "gives a long pair the same work of every batch", gives_a_long_pair_the_same_work_of_every_batch },
         { "packs pairs of several jobs into one batch", packs_pairs_of_several_jobs_into_one_batch },
         { "spreads a long pair over several batches", spreads_a_long_pair_over_several_batches },
         { "starts a long pair in front of the whole ones", starts_a_long_pair_in_front_of_the_whole_ones },

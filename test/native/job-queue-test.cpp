@@ -70,7 +70,7 @@ void answers_a_job_when_its_last_pair_is_scored() {
     const auto work = queue.take_work(0, 100);
     CHECK_EQUAL(work.pairs.size(), 2U);
     queue.begin_batch({ id });
-    queue.add_tokens(id, 10, 5);
+    queue.add_tokens(id, 5, 15, true);
     queue.give_scores({ { id, 1, 0.0f } });
     CHECK(!outcome.has_value());
     queue.give_scores({ { id, 0, 100.0f } });
@@ -154,6 +154,31 @@ void cancels_once_and_counts_what_was_dropped() {
     CHECK((work.gone == std::vector<uint64_t>{ id }));
 }
 
+void counts_the_work_that_waits_and_is_done() {
+    QueueLimits limits{ 10, true, kContextSize };
+    limits.token_work = TokenWork(10);  // a token behind ten others costs two
+    JobQueue   queue(limits);
+    const auto is = [&](double queued, double done) {
+        EngineStats stats;
+        queue.count(stats);
+        return stats.work_queued == queued && stats.work_done == done;
+    };
+    const uint64_t id = queue.push({ "", { std::string(40, 'a') }, {}, 0 }, [](const JobOutcome &) {});
+    CHECK(is(20 + 20, 0));  // twenty tokens, behind ten others in the mean
+    queue.give_prompt(*queue.take_document(), prompt(60), std::nullopt, 0);
+    CHECK(is(60 + 180, 0));
+    queue.add_tokens(id, 20, 40, true);
+    CHECK(is(20 + 100, 40 + 80));
+    queue.add_tokens(id, 40, 50, false);
+    CHECK(is(10 + 55, 50 + 125));
+    queue.cancel(id);
+    CHECK(is(0, 50 + 125));
+    queue.push({ "", { "a" }, {}, 0 }, [](const JobOutcome &) {});
+    queue.give_prompt(*queue.take_document(), prompt(20), 1.0f, 0);  // its score was known
+    CHECK(is(0, 50 + 125 + 20 + 20));
+    queue.close();
+}
+
 void counts_the_tokens_that_wait() {
     JobQueue   queue({ 10, true, kContextSize });
     const auto n_tokens = [&] {
@@ -169,7 +194,7 @@ void counts_the_tokens_that_wait() {
     CHECK_EQUAL(n_tokens(), 5U + 64U);
     queue.give_prompt(*queue.take_document(), prompt(60), std::nullopt, 0);
     CHECK_EQUAL(n_tokens(), 5U + 60U);
-    queue.add_tokens(id, 30, 8);  // a slice of the long pair behind a restored prefix
+    queue.add_tokens(id, 8, 38, true);  // a slice of the long pair behind a restored prefix
     CHECK_EQUAL(n_tokens(), 27U);
     const uint64_t other = queue.push({ "", { four_tokens }, {}, 0 }, [](const JobOutcome &) {});
     CHECK_EQUAL(n_tokens(), 27U + 14U);
@@ -353,6 +378,7 @@ int main() {
         { "computes documents of the same text once", computes_documents_of_the_same_text_once },
         { "cancels once and counts what was dropped", cancels_once_and_counts_what_was_dropped },
         { "counts the tokens that wait", counts_the_tokens_that_wait },
+        { "counts the work that waits and is done", counts_the_work_that_waits_and_is_done },
         { "gives an idle device what is ready", gives_an_idle_device_what_is_ready },
         { "waits for prompts that are about to come", waits_for_prompts_that_are_about_to_come },
         { "wakes the engine when a job goes away", wakes_the_engine_when_a_job_goes_away },

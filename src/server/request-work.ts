@@ -1,4 +1,4 @@
-/** How many tokens a request has, estimated before it is handed over: from bytes, and what bytes were worth lately. */
+/** What a request costs, estimated before it is handed over: from bytes, and what bytes were worth lately. */
 
 import type { RerankRequest } from "../types.js";
 
@@ -19,15 +19,30 @@ export interface TextMeasures {
   readonly contextSize: number;
 }
 
-/** Of all pairs of one request. */
-export function requestTokens({ query, documents, maxDocumentTokens = 0 }: Texts, measures: TextMeasures): number {
+/** Of all pairs together. */
+export interface RequestWork {
+  readonly tokens: number;
+  /** In tokens that attend to nothing, as the engine's `workQueued`. */
+  readonly work: number;
+  /** Tokens of the longest pair. */
+  readonly longest: number;
+}
+
+export function requestWork(requests: readonly Texts[], measures: TextMeasures, attentionCells: number): RequestWork {
+  const pairs = requests.flatMap((request) => pairTokens(request, measures));
+  return {
+    tokens: pairs.reduce((sum, tokens) => sum + tokens, 0),
+    work: pairs.reduce((sum, tokens) => sum + tokens * (1 + tokens / 2 / attentionCells), 0),
+    longest: pairs.reduce((most, tokens) => Math.max(most, tokens), 0),
+  };
+}
+
+/** Tokens of each pair. */
+export function pairTokens({ query, documents, maxDocumentTokens = 0 }: Texts, measures: TextMeasures): number[] {
   const { contextSize } = measures;
   const longest = maxDocumentTokens > 0 ? Math.min(maxDocumentTokens, contextSize) : contextSize;
   const frame = fixedTokens + textTokens(query, measures);
-  return documents.reduce(
-    (sum, document) => sum + Math.min(contextSize, frame + Math.min(longest, textTokens(document, measures))),
-    0,
-  );
+  return documents.map((document) => Math.min(contextSize, frame + Math.min(longest, textTokens(document, measures))));
 }
 
 function textTokens(text: string, { bytesPerToken, contextSize }: TextMeasures): number {
