@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { native } from "../dist/native.js";
+import { native } from "../dist/native/index.js";
 import { Bench } from "./bench.mjs";
 import { Corpus } from "./corpus.mjs";
 import { drivers } from "./drivers/index.mjs";

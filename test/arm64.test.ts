@@ -32,7 +32,7 @@ const compiled = (name: string) => JSON.stringify(pathToFileURL(join(root, "dist
 
 const program = `
   const { Reranker } = await import(${compiled("index.js")});
-  const { native } = await import(${compiled("native.js")});
+  const { native } = await import(${compiled("native/index.js")});
   const { options, request } = JSON.parse(process.argv[1]);
   const reranker = await Reranker.load(options);
   const { logits } = await reranker.score(request);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Keys } from "../src/server/keys.js";
-import { readSettings, settings } from "../src/settings.js";
+import { readSettings, settings } from "../src/settings/table.js";
 import { post, startTestService, type TestService } from "./support/demo-service.js";
 import { methodsOf, registeredRoutes } from "./support/registered-routes.js";
 import { until } from "./support/until.js";

@@ -1,7 +1,7 @@
 /** Same pair, same score: bit for bit in exact mode, within a tolerance in fast mode, whatever the batch. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { native } from "../src/native.js";
+import { native } from "../src/native/index.js";
 import { Reranker } from "../src/reranker.js";
 import type { LoadOptions } from "../src/types.js";
 import { type ModelFiles, randomModel, wideShape } from "./support/random-models.js";

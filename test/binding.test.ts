@@ -4,8 +4,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { readScoreHead } from "../src/model/head.js";
-import * as exported from "../src/native.js";
-import { native } from "../src/native.js";
+import * as exported from "../src/native/index.js";
+import { native } from "../src/native/index.js";
 import { randomModel, wideShape } from "./support/random-models.js";
 
 let declarations: string;

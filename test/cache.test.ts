@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, readdir, readFile, utimes, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { cacheDirectory, cachedDirectory } from "../src/files/cache-folder.js";
 import { unfinishedPath } from "../src/files/write-atomically.js";
-import { cacheDirectory, cachedDirectory } from "../src/model/cache.js";
 
 test("the cache folder is where the system keeps caches", () => {
   expect(cacheDirectory({ XDG_CACHE_HOME: "/caches" }, "linux")).toBe(join("/caches", "jina-reranker"));

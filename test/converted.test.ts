@@ -9,7 +9,7 @@ import { convertedFile } from "../src/precision/converted.js";
 
 let lost: boolean[] = [];
 let content = 0;
-vi.mock("../src/model/lock.js", () => ({
+vi.mock("../src/files/lock.js", () => ({
   withLock: async <Value>(_path: string, _options: object, action: (lost: AbortSignal) => Promise<Value>) => {
     const signal = lost.shift() ? AbortSignal.abort(new Error("the lock was taken over")) : new AbortController().signal;
     return action(signal);

@@ -12,7 +12,7 @@ import { validate } from "dockerfile-utils";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseShard } from "../src/cli/shard.js";
-import { settings } from "../src/settings.js";
+import { settings } from "../src/settings/table.js";
 import { startCommand } from "./support/command.js";
 import { kubernetesObjects } from "./support/kubernetes.js";
 

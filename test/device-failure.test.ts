@@ -4,7 +4,7 @@ import { expect, test, vi } from "vitest";
 import { post, startTestService } from "./support/demo-service.js";
 import { FaultyEngine } from "./support/faulty-engine.js";
 
-vi.mock(import("../src/load-engines.js"), async (original) => {
+vi.mock(import("../src/engine/load.js"), async (original) => {
   const { enginesOn, loadEngines } = await original();
   return {
     enginesOn,

@@ -2,9 +2,9 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createServer } from "../src/server/app.js";
-import { JinaResponse } from "../src/server/dialects/jina.js";
 import { scoringPaths } from "../src/server/routes/paths.js";
 import { ServerContext } from "../src/server/state.js";
+import { JinaResponse } from "../src/wire/jina.js";
 import { post, startTestService, type TestService } from "./support/demo-service.js";
 import { json } from "./support/json.js";
 import { randomModel, wideShape } from "./support/random-models.js";

@@ -2,9 +2,9 @@
 
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Engine, EngineOptions, NativeErrorCode } from "../binding.js";
-import { EnginePool, type PooledEngine } from "../src/engine-pool.js";
+import { EnginePool, type PooledEngine } from "../src/engine/pool.js";
 import { readScoreHead } from "../src/model/head.js";
-import { native } from "../src/native.js";
+import { native } from "../src/native/index.js";
 import { Reranker } from "../src/reranker.js";
 import type { LoadOptions } from "../src/types.js";
 import { demoModel, startTestService } from "./support/demo-service.js";

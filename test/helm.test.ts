@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { settings } from "../src/settings.js";
+import { settings } from "../src/settings/table.js";
 import { type KubernetesObject, kubernetesObjects } from "./support/kubernetes.js";
 
 const root = join(import.meta.dirname, "..");

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { officialRepository } from "../src/model/official.js";
-import { Unhealthy } from "../src/server/schemas.js";
+import { Unhealthy } from "../src/wire/schemas.js";
 import { runCommand, startCommand } from "./support/command.js";
 import { demoModel, post } from "./support/demo-service.js";
 import { headFile, modelFile, nobody, repository } from "./support/hub.js";

@@ -5,10 +5,10 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { getHFHubCachePath } from "@huggingface/hub";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { hubSettings } from "../src/cli/flags.js";
 import { hubEnvironment } from "../src/model/hub-environment.js";
 import { checkFigures, pinnedFile } from "../src/model/official.js";
-import { readSettings } from "../src/settings.js";
+import { hubSettings } from "../src/settings/flags.js";
+import { readSettings } from "../src/settings/table.js";
 
 const read = (variables: Record<string, string>) => hubEnvironment(readSettings(hubSettings, {}, variables), variables);
 

@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { expect, test, vi } from "vitest";
-import { fitsOfficialHead } from "../src/cli/model-source.js";
+import { fitsOfficialHead } from "../src/load.js";
 import type * as official from "../src/model/official.js";
 import { hasOfficialShape, officialRepository } from "../src/model/official.js";
 import { demoModel } from "./support/demo-service.js";

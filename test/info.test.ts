@@ -1,7 +1,7 @@
 /** The screens that `info` shows on three kinds of machine: what is used, why another backend is not, what to type. */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { native } from "../src/native.js";
+import { native } from "../src/native/index.js";
 import { addonPackage, Installation, vulkanLibrary } from "./support/installation.js";
 import { compiler, tinyLibrary } from "./support/tiny-library.js";
 

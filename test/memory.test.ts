@@ -16,7 +16,7 @@ import { demoModel } from "./support/demo-service.js";
 import { text } from "./support/texts.js";
 
 const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
-const report = new URL("support/report-memory.mjs", import.meta.url).href;
+const report = new URL("./support/report-memory.mjs", import.meta.url).href;
 const warmUp = 1500;
 const samples = 9;
 const requestsBetween = 400;

@@ -1,10 +1,10 @@
 /** Which model a command takes, from its flags and the variables. */
 
 import { expect, test } from "vitest";
-import { modelSettings } from "../src/cli/flags.js";
-import { variablesBeside } from "../src/cli/model-choice.js";
-import { modelName, modelSource } from "../src/cli/model-source.js";
-import { readSettings, type SettingName } from "../src/settings.js";
+import { modelName, modelSource } from "../src/load.js";
+import { modelSettings } from "../src/settings/flags.js";
+import { variablesBeside } from "../src/settings/model-choice.js";
+import { readSettings, type SettingName } from "../src/settings/table.js";
 
 type Flags = Partial<Record<SettingName, string>>;
 

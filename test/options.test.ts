@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { RerankError } from "../src/errors.js";
-import { resolveLoadOptions } from "../src/options.js";
 import { documentLimit } from "../src/reranker.js";
-import { readSettings, type SettingName, settings } from "../src/settings.js";
+import { resolveLoadOptions } from "../src/settings/load-options.js";
+import { readSettings, type SettingName, settings } from "../src/settings/table.js";
 
 function failure(action: () => unknown): RerankError {
   try {

@@ -2,7 +2,7 @@
 
 import { afterAll, describe, expect, it } from "vitest";
 import { readScoreHead } from "../src/model/head.js";
-import { native } from "../src/native.js";
+import { native } from "../src/native/index.js";
 import { Reranker } from "../src/reranker.js";
 import type { LoadOptions } from "../src/types.js";
 import { forward, readGguf } from "./reference/forward.js";

@@ -9,10 +9,10 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished,
 import { unfinishedPath } from "../src/files/write-atomically.js";
 import { readScoreHead } from "../src/model/head.js";
 import { produceRecorded, recordPath } from "../src/model/recorded-file.js";
-import { native } from "../src/native.js";
-import { resolveLoadOptions } from "../src/options.js";
+import { native } from "../src/native/index.js";
 import { choosePrecision } from "../src/precision/precision.js";
 import { Reranker } from "../src/reranker.js";
+import { resolveLoadOptions } from "../src/settings/load-options.js";
 import type { LoadActivity, LoadOptions } from "../src/types.js";
 import { type ModelFiles, randomModel, wideShape } from "./support/random-models.js";
 import { text } from "./support/texts.js";

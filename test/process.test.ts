@@ -134,7 +134,7 @@ describe("worker threads", () => {
     ],
     [
       "a conversion",
-      `const { native } = await import(${JSON.stringify(new URL("native.js", library).href)});
+      `const { native } = await import(${JSON.stringify(new URL("native/index.js", library).href)});
         native.quantize(options.modelPath, options.modelPath + ".terminated", "q8_0");
         parentPort.postMessage("");`,
     ],

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { errorTable } from "../src/errors.js";
-import { type Setting, settings } from "../src/settings.js";
+import { type Setting, settings } from "../src/settings/table.js";
 
 const root = join(import.meta.dirname, "..");
 const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -28,7 +28,7 @@ describe("README", () => {
     expect(between("errors")).toBe(table([["status", "code", "when"], ...rows]));
   });
 
-  it("has the settings of src/settings.ts", () => {
+  it("has the settings of src/settings/table.ts", () => {
     const rows = Object.values<Setting<unknown>>(settings).map((row) => [
       row.environment,
       `\`${row.flag}\``,

@@ -1,7 +1,7 @@
 /** Which token is scored: the published file has it swapped to the id the model was trained with, a plain conversion has not. */
 
 import { afterEach, describe, expect, it } from "vitest";
-import { native } from "../src/native.js";
+import { native } from "../src/native/index.js";
 import { Reranker } from "../src/reranker.js";
 import { randomModel, type Shape } from "./support/random-models.js";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { collectorOf } from "../src/cli/server-options.js";
-import { startTracing } from "../src/server/open-telemetry.js";
-import { readTraceparent } from "../src/server/tracing.js";
-import { readSettings } from "../src/settings.js";
+import { startTracing } from "../src/server/observe/open-telemetry.js";
+import { readTraceparent } from "../src/server/observe/tracing.js";
+import { readSettings } from "../src/settings/table.js";
 import { startCommand } from "./support/command.js";
 import { post, startTestService } from "./support/demo-service.js";
 import { attributesOf, type OtlpDouble, startOtlpDouble } from "./support/otlp-double.js";

@@ -4,7 +4,7 @@
  */
 
 import { beforeAll, describe, expect, it } from "vitest";
-import { native } from "../src/native.js";
+import { native } from "../src/native/index.js";
 import { Reranker } from "../src/reranker.js";
 import { vulkanLibrary } from "./support/installation.js";
 import { randomModel, wideShape } from "./support/random-models.js";

@@ -1,8 +1,8 @@
 /** Flags made from the table of settings, and read through it. */
 
 import { type Command, Option } from "commander";
-import { readSettings, type SettingName, type Settings, settings } from "../settings.js";
 import { variablesBeside } from "./model-choice.js";
+import { readSettings, type SettingName, type Settings, settings } from "./table.js";
 
 export const hubSettings = [
   "modelId",

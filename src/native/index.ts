@@ -3,9 +3,9 @@
  * whoever calls the engine directly; the library itself loads a backend when a model is loaded with it.
  */
 
-import { loadAddon } from "./native/addon.js";
-import { prepareBackendNow } from "./native/backends.js";
-import { readSettings } from "./settings.js";
+import { readSettings } from "../settings/table.js";
+import { loadAddon } from "./addon.js";
+import { prepareBackendNow } from "./backends.js";
 
 export const native = loadAddon().binding;
 prepareBackendNow(readSettings(["backend"], {}, process.env).backend);

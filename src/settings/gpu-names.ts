@@ -1,6 +1,6 @@
 /** The kind of value that GPUS is. */
 
-import type { Kind } from "./settings.js";
+import type { Kind } from "./table.js";
 
 /** The number of a GPU, or the CPU. */
 export type GpuName = number | "cpu";

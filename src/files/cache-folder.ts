@@ -4,8 +4,8 @@ import { access, mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { RerankError } from "../errors.js";
-import { produceAtomically, sweepUnfinished } from "../files/write-atomically.js";
-import { diskFailure } from "./hub-failures.js";
+import { diskFailure } from "../model/hub-failures.js";
+import { produceAtomically, sweepUnfinished } from "./write-atomically.js";
 
 /** XDG_CACHE_HOME, else ~/.cache; LOCALAPPDATA on Windows. Not created here. */
 export function cacheDirectory(

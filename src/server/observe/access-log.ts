@@ -5,12 +5,12 @@
 
 import { randomUUID } from "node:crypto";
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { errorTable } from "../errors.js";
-import type { Reranker } from "../reranker.js";
-import type { Timings } from "../types.js";
-import type { Claim } from "./admission.js";
-import { onResponseEnd } from "./disconnect.js";
-import type { ServerContext } from "./state.js";
+import { errorTable } from "../../errors.js";
+import type { Reranker } from "../../reranker.js";
+import type { Timings } from "../../types.js";
+import type { Claim } from "../admission.js";
+import { onResponseEnd } from "../disconnect.js";
+import type { ServerContext } from "../state.js";
 
 /** A scoring request: whom it scores with, found when it came in, and what it noted about its work. */
 export interface Work {

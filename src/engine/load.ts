@@ -1,11 +1,11 @@
 /** One engine a device: which devices GPUS names, and loading them side by side. */
 
 import { availableParallelism } from "node:os";
-import type { Device, EngineOptions } from "../binding.js";
-import type { PooledEngine } from "./engine-pool.js";
-import { RerankError } from "./errors.js";
-import type { GpuName } from "./gpu-names.js";
-import { loadAddon } from "./native/addon.js";
+import type { Device, EngineOptions } from "../../binding.js";
+import { RerankError } from "../errors.js";
+import { loadAddon } from "../native/addon.js";
+import type { GpuName } from "../settings/gpu-names.js";
+import type { PooledEngine } from "./pool.js";
 
 type SharedOptions = Omit<EngineOptions, "device">;
 

@@ -1,8 +1,8 @@
 /** The dialect of Text Embeddings Inference: `texts` in, a bare array out, and errors of a shape of their own. */
 
 import { type Static, Type } from "typebox";
-import type { RerankError } from "../../errors.js";
-import type { RerankResponse } from "../../types.js";
+import type { RerankError } from "../errors.js";
+import type { RerankResponse } from "../types.js";
 import { dialect, single } from "./dialect.js";
 import { ranked, rankingFields, readOptions } from "./ranking-options.js";
 import { DocumentsInput, documentTexts, queryText, TextInput } from "./texts.js";

@@ -6,12 +6,12 @@
 import type { FastifyInstance } from "fastify";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry, Summary } from "prom-client";
 import { Type } from "typebox";
-import type { EngineStats } from "../../binding.js";
-import { errorTable } from "../errors.js";
-import type { Reranker } from "../reranker.js";
-import type { Timings } from "../types.js";
-import { ErrorBody } from "./schemas.js";
-import type { ServerContext } from "./state.js";
+import type { EngineStats } from "../../../binding.js";
+import { errorTable } from "../../errors.js";
+import type { Reranker } from "../../reranker.js";
+import type { Timings } from "../../types.js";
+import { ErrorBody } from "../../wire/schemas.js";
+import type { ServerContext } from "../state.js";
 
 /** From a cached pair on a GPU to a hundred long documents on a small CPU. */
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];

@@ -4,8 +4,8 @@
  */
 
 import { type Static, Type } from "typebox";
-import { RerankError } from "../../errors.js";
-import { kindOf } from "../validation.js";
+import { RerankError } from "../errors.js";
+import { kindOf } from "./validation.js";
 
 const Part = Type.Object({ type: Type.String(), text: Type.Optional(Type.String()) });
 const Parts = Type.Array(Part);

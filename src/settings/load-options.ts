@@ -1,12 +1,12 @@
 /** The library's load options: checked against the table of settings, defaults filled in. */
 
 import { dirname, join } from "node:path";
-import type { EngineOptions } from "../binding.js";
-import { RerankError } from "./errors.js";
+import type { EngineOptions } from "../../binding.js";
+import { RerankError } from "../errors.js";
+import type { LoadOptions, Precision } from "../types.js";
 import type { GpuName } from "./gpu-names.js";
 import { nearest } from "./nearest.js";
-import { type Kind, oneOf, type Setting, settings } from "./settings.js";
-import type { LoadOptions, Precision } from "./types.js";
+import { type Kind, oneOf, type Setting, settings } from "./table.js";
 
 /** What the engine is loaded with, and what the library itself needs. */
 export interface ResolvedOptions extends Omit<EngineOptions, "head" | "device"> {

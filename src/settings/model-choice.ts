@@ -1,7 +1,7 @@
 /** Three ways to name a model exclude each other: the demo, a local file, a repository of the hub. */
 
 import { RerankError } from "../errors.js";
-import { type SettingName, settings } from "../settings.js";
+import { type SettingName, settings } from "./table.js";
 
 type Variables = Readonly<Record<string, string | undefined>>;
 

@@ -1,10 +1,10 @@
 /** The service's own dialect of POST /rerank; the command line reads and writes it as well. */
 
 import { type Static, Type } from "typebox";
-import type { RerankResponse } from "../../types.js";
-import { Usage, usageOf } from "../schemas.js";
+import type { RerankResponse } from "../types.js";
 import { dialect, documentLimits, single } from "./dialect.js";
 import { type RankingOptions, ranked, rankingFields, readOptions } from "./ranking-options.js";
+import { Usage, usageOf } from "./schemas.js";
 import { DocumentsInput, documentTexts, queryText, TextInput } from "./texts.js";
 
 /** A request, read. */

@@ -3,7 +3,7 @@
 import type { Static, TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { RerankError } from "../errors.js";
-import { tolerate } from "./dialects/tolerance.js";
+import { tolerate } from "./tolerance.js";
 
 interface Fault {
   readonly keyword: string;

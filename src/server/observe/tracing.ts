@@ -4,9 +4,9 @@
  */
 
 import type { FastifyInstance } from "fastify";
-import { onResponseEnd } from "./disconnect.js";
+import { onResponseEnd } from "../disconnect.js";
+import type { ServerContext } from "../state.js";
 import type { RequestSpan } from "./open-telemetry.js";
-import type { ServerContext } from "./state.js";
 
 declare module "fastify" {
   interface FastifyRequest {

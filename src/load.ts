@@ -1,17 +1,17 @@
 /** Which model a command was asked for, and loading it. The demo model is never taken unless it was asked for. */
 
 import { basename } from "node:path";
-import { cachedDemoModel } from "../demo/cached-model.js";
-import { RerankError } from "../errors.js";
-import { fetchModel } from "../model/fetch-model.js";
-import type { ModelReference } from "../model/hub-client.js";
-import { hubEnvironment } from "../model/hub-environment.js";
-import { checkFigures, hasOfficialShape, isOfficial } from "../model/official.js";
-import type { Transfer } from "../model/transfer.js";
-import { loadAddon } from "../native/addon.js";
-import { Reranker } from "../reranker.js";
-import type { LoadActivity } from "../types.js";
-import type { HubModelSettings, ModelSettings } from "./flags.js";
+import { cachedDemoModel } from "./demo/cached-model.js";
+import { RerankError } from "./errors.js";
+import { fetchModel } from "./model/fetch-model.js";
+import type { ModelReference } from "./model/hub-client.js";
+import { hubEnvironment } from "./model/hub-environment.js";
+import { checkFigures, hasOfficialShape, isOfficial } from "./model/official.js";
+import type { Transfer } from "./model/transfer.js";
+import { loadAddon } from "./native/addon.js";
+import { Reranker } from "./reranker.js";
+import type { HubModelSettings, ModelSettings } from "./settings/flags.js";
+import type { LoadActivity } from "./types.js";
 
 export type ModelSource =
   | { readonly kind: "demo" }

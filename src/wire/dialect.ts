@@ -4,8 +4,8 @@
  */
 
 import { type Static, type TSchema, Type } from "typebox";
-import { RerankError } from "../../errors.js";
-import type { RerankRequest, RerankResponse } from "../../types.js";
+import { RerankError } from "../errors.js";
+import type { RerankRequest, RerankResponse } from "../types.js";
 import { type RankingOptions, requested } from "./ranking-options.js";
 
 export type ScoringRequest = Omit<RerankRequest, "signal">;

@@ -4,10 +4,10 @@
 
 import { randomUUID } from "node:crypto";
 import { Type } from "typebox";
-import { CompletionUsage, completionUsageOf } from "../schemas.js";
 import { CohereMeta, cohereMeta } from "./cohere-meta.js";
 import { dialect, single } from "./dialect.js";
 import { ranked, rankingFields, readOptions } from "./ranking-options.js";
+import { CompletionUsage, completionUsageOf } from "./schemas.js";
 import { DocumentsInput, documentTexts, queryText, TextInput } from "./texts.js";
 
 export const JinaRequest = Type.Object(

@@ -4,10 +4,10 @@
  * An engine whose work another one can do is at fault: it is taken out, and what it had goes to the others.
  */
 
-import type { EngineInfo, EngineStats, ScoreJob, ScoreRequest, ScoreResult } from "../binding.js";
-import { RerankError } from "./errors.js";
+import type { EngineInfo, EngineStats, ScoreJob, ScoreRequest, ScoreResult } from "../../binding.js";
+import { RerankError } from "../errors.js";
+import type { DeviceState, FailedDevice } from "../types.js";
 import { estimatedTokens, fingerprint } from "./estimates.js";
-import type { DeviceState, FailedDevice } from "./types.js";
 
 /** What the pool asks of an engine: the native one has it. */
 export interface PooledEngine {

@@ -5,11 +5,11 @@
 
 import { randomUUID } from "node:crypto";
 import { Type } from "typebox";
-import { RerankError } from "../../errors.js";
-import type { RankedDocument, RerankResponse } from "../../types.js";
-import { CompletionUsage, completionUsageOf } from "../schemas.js";
+import { RerankError } from "../errors.js";
+import type { RankedDocument, RerankResponse } from "../types.js";
 import { dialect, documentLimits, shapes } from "./dialect.js";
 import { rankingFields, readPairOptions, requested } from "./ranking-options.js";
+import { CompletionUsage, completionUsageOf } from "./schemas.js";
 import { asList, documentTexts, queryText, TextInput, textShapes } from "./texts.js";
 import { hasField } from "./tolerance.js";
 

@@ -19,8 +19,8 @@ import { OTLPTraceExporter as ProtobufExporter } from "@opentelemetry/exporter-t
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import type { FastifyRequest } from "fastify";
-import { errorTable } from "../errors.js";
-import type { Timings } from "../types.js";
+import { errorTable } from "../../errors.js";
+import type { Timings } from "../../types.js";
 import { routeOf } from "./access-log.js";
 import type { TraceParent } from "./tracing.js";
 

@@ -1,10 +1,10 @@
 /**
  * The one table of settings: what each is called in the library, in the environment and on the command line, what it
- * may be, what it is otherwise, and what it means. `options.ts` checks the library's options against it, `cli/flags.ts`
- * makes the flags from it.
+ * may be, what it is otherwise, and what it means. `load-options.ts` checks the library's options against it,
+ * `flags.ts` makes the flags from it.
  */
 
-import { RerankError } from "./errors.js";
+import { RerankError } from "../errors.js";
 import { gpuNames } from "./gpu-names.js";
 
 /** What a value may be, for text (flags, variables) and for values (the library). */
