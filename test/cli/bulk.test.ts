@@ -72,7 +72,7 @@ function completeLines(path: string): string[] {
   return readFileSync(path, "utf8").split("\n").slice(0, -1);
 }
 
-/** What README tells to do. */
+/** What docs/bulk.md tells to do. */
 async function merged(outputs: readonly string[]): Promise<string> {
   const { stdout } = await run("paste", ["-d", "\\n", ...outputs], { maxBuffer: 2 ** 30 });
   return stdout.replace(/^\n/gm, "");

@@ -182,7 +182,7 @@ describe("compose.yaml", () => {
     expect(Number.parseInt(service.stop_grace_period, 10)).toBeGreaterThan(Number(settings.requestTimeoutMs.default) / 1000);
   });
 
-  test("passes on every setting of the service but those of the image, and what README says of proxies and traces", () => {
+  test("passes on every setting of the service but those of the image, and what docs/ says of proxies and traces", () => {
     const ofTheImage = ["HOST", "HF_HOME", "HF_HUB_CACHE", "KEEP_ALIVE_ON_FAILURE"];
     const ofNode = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS"];
     const ofOpenTelemetry = [

@@ -1,4 +1,4 @@
-/** README's two Python programs and its curl line, unchanged but for host and port, against a real server on a real port. */
+/** The two documented Python programs and README's curl line, unchanged but for host and port, against a real server on a real port. */
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -80,6 +80,16 @@ describe.skipIf(!hasCurl && !process.env.CI)("curl", () => {
     expect(answer).toMatchObject({ query: "What is machine learning?", total_documents: 3, returned_documents: 2 });
     expect(answer.results.map(({ index }) => index)).toEqual([0, 2]);
     expect(answer.results[0]?.document).toContain("Machine learning is a subset");
+    const page = readFileSync(join(root, "docs", "http.md"), "utf8");
+    const shown: typeof answer = JSON.parse(page.match(/^```json\n(\{\n {2}"results"[^`]*)```/m)?.[1] ?? "");
+    expect(answer).toEqual({
+      ...shown,
+      results: shown.results.map((result) => ({
+        ...result,
+        // The last digits depend on the processor's instructions.
+        relevance_score: expect.closeTo(result.relevance_score, 3),
+      })),
+    });
     for (const { relevance_score } of answer.results) {
       expect(relevance_score).toBeGreaterThan(0);
       expect(relevance_score).toBeLessThan(1);
