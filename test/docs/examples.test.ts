@@ -89,7 +89,8 @@ describe("TypeScript", () => {
     await writeFile(file, script);
     const outcome = await run(process.execPath, [file], root);
     expect(outcome.code, outcome.stderr).toBe(0);
-    if (code.includes("results[0]?.document")) expect(outcome.stdout).toMatch(/^(how to bake bread|Machine learning .*) \d+(\.\d+)?\b/);
+    if (code.includes("results[0]?.document"))
+      expect(outcome.stdout).toMatch(/^(how to bake bread|Machine learning .*) \d+(\.\d+)?\b/);
     else if (code.includes("console.error(error.code")) expect(outcome.stderr).toMatch(/^empty_query 422 /);
   });
 });
