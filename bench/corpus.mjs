@@ -4,8 +4,8 @@
  */
 
 import { readScoreHead } from "../dist/model/head.js";
-import { Engine } from "../dist/native.js";
-import { resolveLoadOptions } from "../dist/options.js";
+import { Engine } from "../dist/native/index.js";
+import { resolveLoadOptions } from "../dist/settings/load-options.js";
 
 /** @import { Engine as NativeEngine, EngineInfo, ScoreHead } from "../binding.js" */
 /** @import { BenchRequest } from "./types.js" */

@@ -6,7 +6,7 @@ import { createReadStream, readFileSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { native } from "../dist/native.js";
+import { native } from "../dist/native/index.js";
 
 /** @import { Results } from "./types.js" */
 

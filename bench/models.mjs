@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { tensorShapes } from "../dist/demo/architecture.js";
 import { writeRandomModel } from "../dist/demo/random-model.js";
-import { native } from "../dist/native.js";
+import { native } from "../dist/native/index.js";
 import { sha256 } from "./machine.mjs";
 
 /** @import { EngineInfo } from "../binding.js" */

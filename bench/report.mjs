@@ -25,14 +25,16 @@ function table(header, rows) {
 }
 
 /**
- * The claims as a table.
+ * The claims as a table: all of them, or those named.
  *
  * @param {Results} results
  * @param {string} model
+ * @param {readonly string[]} [names]
  */
-export function claimsTable(results, model) {
+export function claimsTable(results, model, names) {
   const word = (/** @type {boolean | undefined} */ met) => (met === undefined ? "–" : met ? "yes" : "**no**");
-  const rows = readRows(results, model).map(({ what, asked, measured, met }) => [what, asked, measured, word(met)]);
+  const shown = readRows(results, model).filter(({ what }) => names?.includes(what) ?? true);
+  const rows = shown.map(({ what, asked, measured, met }) => [what, asked, measured, word(met)]);
   return table(["what", "at least", "measured", "met"], rows);
 }
 

@@ -1,4 +1,4 @@
-/** Claims are read from results: run by `node --test bench`, which test/bench.test.ts starts. */
+/** Claims are read from results: run by `node --test bench`, which test/packaging/bench.test.ts starts. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -61,7 +61,7 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 function inputsHash(definitions) {
   const sources = ["native", "test/native", "bench/native"]
     .flatMap((folder) => filesBelow(root, folder))
-    .filter((file) => !file.endsWith(".mjs") || file === "native/build.mjs");
+    .filter((file) => !/\.(mjs|ts)$/.test(file) || file === "native/build.mjs");
   const files = [...sources, "CMakeLists.txt", "CMakePresets.json", "vendor/llama.cpp.json"];
   const { CC, CXX, CFLAGS, CXXFLAGS, LDFLAGS, CUDACXX, CUDAARCHS } = process.env;
   return contentHash(root, files, {

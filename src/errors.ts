@@ -1,6 +1,6 @@
 /**
  * Every error a caller can meet, in one table. Library calls throw RerankError with the code; the server answers with
- * the status; README repeats the table and a test holds the two together.
+ * the status; docs/http.md repeats the table and a test holds the two together.
  */
 
 import type { NativeErrorCode } from "../binding.js";
@@ -8,7 +8,7 @@ import type { NativeErrorCode } from "../binding.js";
 interface ErrorDescription {
   /** HTTP status the server answers with. */
   readonly status: number;
-  /** When it happens, as README's table says it. */
+  /** When it happens, as the table of docs/http.md says it. */
   readonly when: string;
 }
 

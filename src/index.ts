@@ -1,5 +1,5 @@
+export { rank } from "./engine/ranking.js";
 export { type ErrorCode, errorTable, RerankError } from "./errors.js";
-export { rank } from "./ranking.js";
 export { Reranker } from "./reranker.js";
 export type {
   DeviceState,

@@ -4,16 +4,16 @@
  */
 
 import type { EngineInfo, EngineStats, ScoreJob } from "../binding.js";
-import { EnginePool } from "./engine-pool.js";
+import { enginesOn, loadEngines } from "./engine/load.js";
+import { EnginePool } from "./engine/pool.js";
+import { rank } from "./engine/ranking.js";
 import { fromNative, RerankError } from "./errors.js";
-import { enginesOn, loadEngines } from "./load-engines.js";
 import { readScoreHead } from "./model/head.js";
 import { requireModelFile } from "./model/local-file.js";
 import { prepareBackend } from "./native/backends.js";
-import { resolveLoadOptions } from "./options.js";
 import { loadOrSource } from "./precision/load-or-source.js";
 import { choosePrecision } from "./precision/precision.js";
-import { rank } from "./ranking.js";
+import { resolveLoadOptions } from "./settings/load-options.js";
 import type {
   DeviceState,
   FailedDevice,

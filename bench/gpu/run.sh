@@ -97,7 +97,7 @@ build() {
   # Once more, because only now is there a backend to share with it. Without it the others are measured all the same.
   { wait "$rival" && node bench/rivals/llama-server.mjs; } || echo "llama-server could not be built" >&2
   node --input-type=module -e '
-    const { native } = await import(`${process.cwd()}/dist/native.js`);
+    const { native } = await import(`${process.cwd()}/dist/native/index.js`);
     const { devices, cpuFeatures, failures } = native.backends();
     console.log(JSON.stringify({ devices, cpuFeatures, failures }, null, 1));
     if (process.argv[1] === "cuda" && !devices.some(({ type }) => type === "gpu")) throw new Error("no GPU among the devices");

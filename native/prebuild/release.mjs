@@ -45,7 +45,7 @@ try {
   if (!flags["skip-checks"]) mustRun("every check", [join(root, "test", "run.mjs")]);
   const addon = targetsHere().find(runsHere);
   if (addon) {
-    const scores = ["batch", "parity", "document-cache"].map((name) => `test/${name}.test.ts`);
+    const scores = ["batch", "parity", "document-cache"].map((name) => `test/engine/${name}.test.ts`);
     mustRun("the scores, on the packed libraries", [vitest, "run", ...scores], { JINA_RERANKER_NATIVE: librariesOf(addon) });
   }
   mustRun("packing", [join(root, "native", "prebuild", "pack.mjs")]);

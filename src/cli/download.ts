@@ -1,10 +1,10 @@
 /** `download`: the model's files into the hub's cache; prints where they are. */
 
+import { fitsOfficialHead, modelReference, withWaysOn } from "../load.js";
 import { type FetchedModel, fetchModel } from "../model/fetch-model.js";
 import { hubEnvironment } from "../model/hub-environment.js";
-import type { HubModelSettings } from "./flags.js";
+import type { HubModelSettings } from "../settings/flags.js";
 import { writeTransfer } from "./load-with-progress.js";
-import { fitsOfficialHead, modelReference, withWaysOn } from "./model-source.js";
 import { TransferDisplay } from "./transfer-display.js";
 
 export async function download(settings: HubModelSettings): Promise<void> {

@@ -1,11 +1,11 @@
 /** Where a model's files are in the hub's cache, and whether they are what they should be. Asks no hub. */
 
+import { modelReference } from "../load.js";
 import { cachedModel, headName } from "../model/cached-files.js";
 import { fileMismatch } from "../model/checksum.js";
 import { hubEnvironment } from "../model/hub-environment.js";
 import { isOfficial } from "../model/official.js";
-import type { HubModelSettings } from "./flags.js";
-import { modelReference } from "./model-source.js";
+import type { HubModelSettings } from "../settings/flags.js";
 
 export interface HubFileState {
   readonly file: string;

@@ -2,9 +2,9 @@
 
 import { RerankError } from "../errors.js";
 import type { Reranker } from "../reranker.js";
-import { inTheirWords, usualNames } from "../server/dialects/dialect.js";
-import { NativeRequest, readNative, writeNative } from "../server/dialects/native.js";
-import { validator } from "../server/validation.js";
+import { inTheirWords, usualNames } from "../wire/dialect.js";
+import { NativeRequest, readNative, writeNative } from "../wire/native.js";
+import { validator } from "../wire/validation.js";
 import { type Answers, continueAnswers, standardOutput } from "./answer-file.js";
 import { type NumberedLine, numberedLines } from "./bulk-input.js";
 import { rerankAll } from "./rerank-all.js";

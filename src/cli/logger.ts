@@ -1,7 +1,7 @@
 /** The service's log: JSON for machines, lines for people on a terminal. */
 
 import { type Logger, pino } from "pino";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../settings/table.js";
 
 export function logStyle(format: Settings["logFormat"], terminal: boolean): "json" | "pretty" {
   if (format !== "auto") return format;

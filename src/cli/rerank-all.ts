@@ -1,11 +1,11 @@
 /** Reranks any number of documents in slices, so that MAX_DOCUMENTS does not limit files and progress shows. */
 
+import { rank } from "../engine/ranking.js";
 import { RerankError } from "../errors.js";
-import { rank } from "../ranking.js";
 import type { Reranker } from "../reranker.js";
-import type { RerankJob } from "../server/dialects/native.js";
-import { requested } from "../server/dialects/ranking-options.js";
 import type { RerankResponse } from "../types.js";
+import type { RerankJob } from "../wire/native.js";
+import { requested } from "../wire/ranking-options.js";
 
 const sliceLength = 32;
 /** For each engine, enough that one is being tokenized while another is computed. */

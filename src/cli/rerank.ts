@@ -2,14 +2,14 @@
 
 import { buffer } from "node:stream/consumers";
 import { decodeUtf8File } from "../files/utf8.js";
+import { modelName, modelSource } from "../load.js";
 import type { Reranker } from "../reranker.js";
-import { type RerankJob, writeNative } from "../server/dialects/native.js";
-import { plainOptions } from "../server/dialects/ranking-options.js";
-import type { ModelSettings } from "./flags.js";
+import type { ModelSettings } from "../settings/flags.js";
+import { type RerankJob, writeNative } from "../wire/native.js";
+import { plainOptions } from "../wire/ranking-options.js";
 import { Interruption } from "./interruption.js";
 import { linesAtOnce, rerankJsonl } from "./jsonl.js";
 import { loadWithProgress } from "./load-with-progress.js";
-import { modelName, modelSource } from "./model-source.js";
 import { Progress } from "./progress.js";
 import { readText } from "./read-text.js";
 import { pairsAtOnce, rerankAll } from "./rerank-all.js";

@@ -1,9 +1,9 @@
 /** What the service is started with, from the settings. */
 
-import type { Collector } from "../server/open-telemetry.js";
+import type { Collector } from "../server/observe/open-telemetry.js";
 import { defaultMaxRssBytes } from "../server/pressure.js";
 import type { ServiceOptions } from "../server/service.js";
-import type { ServerSettings } from "./flags.js";
+import type { ServerSettings } from "../settings/flags.js";
 
 /** OpenTelemetry's packages are loaded here, and only when spans are wanted. */
 export async function serverOptions(
@@ -24,7 +24,7 @@ export async function serverOptions(
     ...(apiKeys && { apiKeys }),
     ...(apiKeysFile !== undefined && { apiKeysFile }),
     ...(corsOrigins && { corsOrigins }),
-    ...(collector && { tracing: (await import("../server/open-telemetry.js")).startTracing(collector) }),
+    ...(collector && { tracing: (await import("../server/observe/open-telemetry.js")).startTracing(collector) }),
   };
 }
 

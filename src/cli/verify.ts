@@ -1,10 +1,10 @@
 /** `verify`: scores pairs whose scores are known, and tells how far the loaded model is from them. */
 
 import { RerankError } from "../errors.js";
+import { modelSource } from "../load.js";
 import type { Reranker } from "../reranker.js";
-import type { ModelSettings } from "./flags.js";
+import type { ModelSettings } from "../settings/flags.js";
 import { loadWithProgress } from "./load-with-progress.js";
-import { modelSource } from "./model-source.js";
 import { readText } from "./read-text.js";
 import { printable, table } from "./table.js";
 

@@ -3,8 +3,8 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { cacheDirectory, cachedDirectory } from "../model/cache.js";
-import { withLock } from "../model/lock.js";
+import { cacheDirectory, cachedDirectory } from "../files/cache-folder.js";
+import { withLock } from "../files/lock.js";
 import { findRecorded, recordFile } from "../model/recorded-file.js";
 import { writeLexicalModel } from "./lexical-model.js";
 import type { ModelFiles } from "./model-files.js";

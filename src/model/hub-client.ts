@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { modelInfo, pathsInfo } from "@huggingface/hub";
 import { Agent, type Dispatcher, EnvHttpProxyAgent, type Response, fetch as send } from "undici";
 import { RerankError } from "../errors.js";
-import { nearest } from "../nearest.js";
+import { nearest } from "../settings/nearest.js";
 import { type Checksum, checksumNamed, type Expected, mismatch } from "./checksum.js";
 import { maximumAnswerBytes, PathsAnswer, parseAnswer, printable, RevisionAnswer, readBounded } from "./hub-answers.js";
 import type { HubEnvironment } from "./hub-environment.js";

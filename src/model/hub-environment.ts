@@ -4,8 +4,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import querystring from "node:querystring";
 import { RerankError } from "../errors.js";
-import type { Settings } from "../settings.js";
-import { homeFolder } from "./cache.js";
+import { homeFolder } from "../files/cache-folder.js";
+import type { Settings } from "../settings/table.js";
 
 export type HubSettings = Pick<Settings, "hfEndpoint" | "hfToken" | "hfHome" | "hfHubCache" | "hfHubOffline">;
 

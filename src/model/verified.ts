@@ -6,8 +6,8 @@
 import { readFile, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { RerankError } from "../errors.js";
+import { cacheDirectory } from "../files/cache-folder.js";
 import { writeAtomically } from "../files/write-atomically.js";
-import { cacheDirectory } from "./cache.js";
 import { type Expected, fileMismatch } from "./checksum.js";
 
 /** As `fileMismatch`, unless the file is known to be right. */

@@ -4,8 +4,8 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile, realpath, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { cacheDirectory } from "../files/cache-folder.js";
 import { writeAtomically } from "../files/write-atomically.js";
-import { cacheDirectory } from "../model/cache.js";
 import { checksumNamed } from "../model/checksum.js";
 import { identity } from "../model/verified.js";
 

@@ -2,21 +2,21 @@
 
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import type { TSchema } from "typebox";
-import { newRequestId, recordRequest, registerAccessLog, requestIdLabel } from "./access-log.js";
+import { validator } from "../wire/validation.js";
 import { registerAuth } from "./auth.js";
 import { registerBodyParser } from "./body.js";
 import { holdExpectations, registerBodyGate } from "./body-gate.js";
 import { connectionOptions, registerRequestChecks, watchConnections } from "./connection.js";
 import { registerContentEncoding } from "./content-encoding.js";
 import { registerErrorHandling, sendError } from "./error-handler.js";
-import { registerMetrics } from "./metrics.js";
+import { newRequestId, recordRequest, registerAccessLog, requestIdLabel } from "./observe/access-log.js";
+import { registerMetrics } from "./observe/metrics.js";
+import { registerTracing } from "./observe/tracing.js";
 import { registerOpenApi } from "./openapi.js";
 import { playground } from "./playground/plugin.js";
 import { registerPressure } from "./pressure.js";
 import { registerRoutes } from "./routes.js";
 import type { ServerContext } from "./state.js";
-import { registerTracing } from "./tracing.js";
-import { validator } from "./validation.js";
 
 export interface AppOptions {
   readonly context: ServerContext;

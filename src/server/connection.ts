@@ -7,8 +7,8 @@ import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } 
 import type { Duplex } from "node:stream";
 import type { FastifyBaseLogger, FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { RerankError } from "../errors.js";
-import { newRequestId, recordRefusal } from "./access-log.js";
 import { errorBody, sendError } from "./error-handler.js";
+import { newRequestId, recordRefusal } from "./observe/access-log.js";
 import type { ServerContext } from "./state.js";
 
 /** Options of the HTTP server. A request may take as long to arrive as its answer may take to be made. */

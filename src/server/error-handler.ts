@@ -2,12 +2,12 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type ErrorCode, RerankError } from "../errors.js";
+import type { ErrorBody } from "../wire/schemas.js";
+import { type TeiErrorBody, teiErrorBody } from "../wire/tei.js";
 import { smallestClaim } from "./admission.js";
 import { AllowedMethods } from "./allowed-methods.js";
 import { tooLarge } from "./content-encoding.js";
-import { type TeiErrorBody, teiErrorBody } from "./dialects/tei.js";
 import { scoringPathList } from "./routes/paths.js";
-import type { ErrorBody } from "./schemas.js";
 import type { ServerContext } from "./state.js";
 
 /** `Retry-After` of the answers that are worth repeating; that of queue_full is computed. */

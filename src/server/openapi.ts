@@ -9,8 +9,8 @@ import type { FastifyInstance } from "fastify";
 import { type TSchema, Type } from "typebox";
 import { type ErrorCode, errorTable } from "../errors.js";
 import { loadAddon } from "../native/addon.js";
-import { TeiErrorBody } from "./dialects/tei.js";
-import { ErrorBody } from "./schemas.js";
+import { ErrorBody } from "../wire/schemas.js";
+import { TeiErrorBody } from "../wire/tei.js";
 
 /** To be called before the routes are: only later ones are described. */
 export async function registerOpenApi(fastify: FastifyInstance): Promise<void> {

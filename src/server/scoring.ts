@@ -7,10 +7,10 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { RerankError } from "../errors.js";
 import { documentLimit } from "../reranker.js";
 import type { RerankResponse, Timings } from "../types.js";
-import { serverTiming } from "./access-log.js";
+import type { ScoringRequest } from "../wire/dialect.js";
 import { smallestClaim } from "./admission.js";
-import type { ScoringRequest } from "./dialects/dialect.js";
 import { requestSignal } from "./disconnect.js";
+import { serverTiming } from "./observe/access-log.js";
 import { refuseUnderPressure } from "./pressure.js";
 import type { ServerContext } from "./state.js";
 

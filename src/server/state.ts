@@ -12,8 +12,8 @@ import { Admission } from "./admission.js";
 import { BodyBudget } from "./body-budget.js";
 import { EngineHealth } from "./engine-health.js";
 import { Keys } from "./keys.js";
-import { Metrics } from "./metrics.js";
-import type { Tracing } from "./open-telemetry.js";
+import { Metrics } from "./observe/metrics.js";
+import type { Tracing } from "./observe/open-telemetry.js";
 import { tinyScore } from "./readiness.js";
 
 export type ServerState =

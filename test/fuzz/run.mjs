@@ -10,7 +10,7 @@ const { values } = parseArgs({ options: { seconds: { type: "string", default: "6
 for (const [name, value] of Object.entries(values)) {
   if (!/^\d+$/.test(value)) throw new Error(`--${name}: expected a whole number, got ${JSON.stringify(value)}`);
 }
-const { status } = spawnSync("npx", ["vitest", "run", "test/fuzz.test.ts"], {
+const { status } = spawnSync("npx", ["vitest", "run", "test/fuzz/fuzz.test.ts"], {
   stdio: "inherit",
   env: { ...process.env, FUZZ_SECONDS: values.seconds, FUZZ_SEED: values.seed },
 });

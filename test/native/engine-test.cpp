@@ -1,5 +1,5 @@
 // The whole engine with a random model: bits that do not depend on the batch, recovery after a failed batch, what is left
-// after close. test/engine-native.test.ts makes the model and runs this.
+// after close. test/native/engine.test.ts makes the model and runs this.
 //
 //     engine-test LIBRARIES MODEL.gguf N_EMBD
 

@@ -1,5 +1,5 @@
 import type { NativeErrorCode, ScoreJob, ScoreRequest } from "../../binding.js";
-import type { PooledEngine } from "../../src/engine-pool.js";
+import type { PooledEngine } from "../../src/engine/pool.js";
 
 /** A real engine on a device that goes wrong: while it is broken, what it computes is lost to an error. */
 export class FaultyEngine implements PooledEngine {

@@ -21,7 +21,7 @@ export function runNative(files: ModelFiles, body: string, shell = ":"): Promise
   const prelude = `
     import { spawnSync } from "node:child_process";
     import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-    import { native } from ${dist("native.js")};
+    import { native } from ${dist("native/index.js")};
     import { readScoreHead } from ${dist("model/head.js")};
     const options = {
       modelPath: ${JSON.stringify(files.modelPath)}, head: await readScoreHead(${JSON.stringify(files.headPath)}),

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type RandomModelOptions, writeRandomModel } from "../../src/demo/random-model.js";
-import { native } from "../../src/native.js";
+import { native } from "../../src/native/index.js";
 
 export interface ModelFiles {
   modelPath: string;

@@ -1,13 +1,13 @@
 /** Every path that scores, and how its dialect says the same things: tests of what holds for all of them go through this table. */
 
 import { type Static, type TSchema, Type } from "typebox";
-import { cohereV2 } from "../../src/server/dialects/cohere-v2.js";
-import { JinaResponse } from "../../src/server/dialects/jina.js";
-import { NativeResponse } from "../../src/server/dialects/native.js";
-import { TeiResponse } from "../../src/server/dialects/tei.js";
-import { vllmScore } from "../../src/server/dialects/vllm-score.js";
 import { scoringPaths } from "../../src/server/routes/paths.js";
-import { ErrorBody } from "../../src/server/schemas.js";
+import { cohereV2 } from "../../src/wire/cohere-v2.js";
+import { JinaResponse } from "../../src/wire/jina.js";
+import { NativeResponse } from "../../src/wire/native.js";
+import { ErrorBody } from "../../src/wire/schemas.js";
+import { TeiResponse } from "../../src/wire/tei.js";
+import { vllmScore } from "../../src/wire/vllm-score.js";
 import { json } from "./json.js";
 
 export interface Scored {

@@ -5,7 +5,7 @@ import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import { loadAddon } from "../../native/addon.js";
 import { documentLimit } from "../../reranker.js";
-import { documentLimits } from "../dialects/dialect.js";
+import { documentLimits } from "../../wire/dialect.js";
 import { openErrorResponses, teiErrorResponses } from "../openapi.js";
 import type { ServerContext } from "../state.js";
 

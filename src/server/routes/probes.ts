@@ -5,9 +5,9 @@ import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import { RerankError } from "../../errors.js";
 import { transferFields } from "../../model/transfer.js";
+import { ErrorBody, Healthy, Probe, Unhealthy } from "../../wire/schemas.js";
 import { errorBody } from "../error-handler.js";
 import { readinessCheck } from "../readiness.js";
-import { ErrorBody, Healthy, Probe, Unhealthy } from "../schemas.js";
 import { loadingReason, type ServerContext } from "../state.js";
 
 const NotReady = Type.Object(ErrorBody.properties, { description: "it does not, and why" });

@@ -3,16 +3,16 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { TSchema } from "typebox";
-import { byBody } from "../dialects/by-body.js";
-import { cohereV2 } from "../dialects/cohere-v2.js";
-import { type Dialect, inTheirWords, type Job } from "../dialects/dialect.js";
-import { jina } from "../dialects/jina.js";
-import { isTei, tei } from "../dialects/tei.js";
-import { vllmScore } from "../dialects/vllm-score.js";
+import { byBody } from "../../wire/by-body.js";
+import { cohereV2 } from "../../wire/cohere-v2.js";
+import { type Dialect, inTheirWords, type Job } from "../../wire/dialect.js";
+import { jina } from "../../wire/jina.js";
+import { isTei, tei } from "../../wire/tei.js";
+import { shapeValidator } from "../../wire/validation.js";
+import { vllmScore } from "../../wire/vllm-score.js";
 import { errorResponses, mixedErrorResponses } from "../openapi.js";
 import { runScoring, scoringGate } from "../scoring.js";
 import type { ServerContext } from "../state.js";
-import { shapeValidator } from "../validation.js";
 import { scoringPaths } from "./paths.js";
 
 export function registerScoring(fastify: FastifyInstance, context: ServerContext): void {

@@ -1,0 +1,202 @@
+/**
+ * The service's figures for Prometheus, in a registry of their own for each instance. Requests are counted here; what the
+ * engine counts itself is read from it when somebody asks, so the two never differ.
+ */
+
+import type { FastifyInstance } from "fastify";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry, Summary } from "prom-client";
+import { Type } from "typebox";
+import type { EngineStats } from "../../../binding.js";
+import { errorTable } from "../../errors.js";
+import type { Reranker } from "../../reranker.js";
+import type { Timings } from "../../types.js";
+import { ErrorBody } from "../../wire/schemas.js";
+import type { ServerContext } from "../state.js";
+
+/** From a cached pair on a GPU to a hundred long documents on a small CPU. */
+const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+export interface MetricsOptions {
+  readonly modelName: string;
+  /** undefined while there is none; the figures of the last one that was stay. */
+  readonly reranker: () => Reranker | undefined;
+}
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #options: MetricsOptions;
+  readonly #requests: Counter<"route" | "status">;
+  readonly #duration: Histogram<"route">;
+  readonly #queueWait: Histogram;
+  readonly #compute: Histogram;
+  readonly #truncated: Counter;
+
+  constructor(options: MetricsOptions) {
+    this.#options = options;
+    const registers = [this.#registry];
+    this.#requests = new Counter({
+      name: "rerank_requests_total",
+      help: "Requests that are over; status 499 = the client left before its answer.",
+      labelNames: ["route", "status"],
+      registers,
+    });
+    this.#duration = new Histogram({
+      name: "rerank_request_duration_seconds",
+      help: "From a request's headers to the end of its answer.",
+      labelNames: ["route"],
+      buckets: seconds,
+      registers,
+    });
+    this.#queueWait = new Histogram({
+      name: "rerank_queue_wait_seconds",
+      help: "From the hand-over to the engine to a scoring request's first batch.",
+      buckets: seconds,
+      registers,
+    });
+    this.#compute = new Histogram({
+      name: "rerank_compute_seconds",
+      help: "From the first batch of a scoring request to the end of its last.",
+      buckets: seconds,
+      registers,
+    });
+    this.#truncated = new Counter({
+      name: "rerank_truncated_total",
+      help: "Documents whose end was cut to fit the context.",
+      registers,
+    });
+    this.#registerEngine();
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  requestEnded(route: string, status: number, durationSeconds: number): void {
+    this.#requests.inc({ route, status });
+    this.#duration.observe({ route }, durationSeconds);
+  }
+
+  /** Of what never was a request nobody knows when it began. */
+  requestRefused(route: string, status: number): void {
+    this.#requests.inc({ route, status });
+  }
+
+  scored({ queueMs, computeMs }: Timings, truncated: number): void {
+    this.#queueWait.observe(queueMs / 1000);
+    this.#compute.observe(computeMs / 1000);
+    this.#truncated.inc(truncated);
+  }
+
+  #registerEngine(): void {
+    const registers = [this.#registry];
+    const { modelName, reranker } = this.#options;
+    const stats = () => reranker()?.stats();
+    const counter = (name: string, help: string, value: (stats: EngineStats) => number) =>
+      new Counter({
+        ...{ name, help, registers },
+        collect() {
+          const now = stats();
+          if (!now) return;
+          // A counter cannot be set, only counted up from 0.
+          this.reset();
+          this.inc(value(now));
+        },
+      });
+    const gauge = (name: string, help: string, value: (stats: EngineStats) => number) =>
+      new Gauge({
+        ...{ name, help, registers },
+        collect() {
+          const now = stats();
+          if (now) this.set(value(now));
+        },
+      });
+    counter("rerank_pairs_total", "Pairs of query and document that were scored.", (now) => now.pairsScored);
+    counter("rerank_cancelled_pairs_total", "Pairs dropped before they were computed.", (now) => now.pairsDropped);
+    gauge("rerank_queue_pairs", "Pairs that wait or are being computed.", (now) => now.pairsQueued);
+    gauge(
+      "rerank_queue_tokens",
+      "Tokens that wait or are being computed, estimated where not counted.",
+      (now) => now.tokensQueued,
+    );
+    gauge("rerank_document_cache_bytes", "Memory that document prefixes take.", (now) => now.cacheBytes);
+    gauge("rerank_document_cache_entries", "Document prefixes that are kept.", (now) => now.cacheEntries);
+    counter("rerank_document_cache_hits_total", "Pairs that began with a kept prefix.", (now) => now.pairsWarm);
+    counter("rerank_score_cache_hits_total", "Pairs whose score was known already.", (now) => now.pairsRepeated);
+    new Counter({
+      name: "rerank_tokens_total",
+      help: "Tokens of pairs: computed by the model, or reused from the caches.",
+      labelNames: ["kind"],
+      registers,
+      collect() {
+        const now = stats();
+        if (!now) return;
+        this.reset();
+        this.inc({ kind: "computed" }, now.tokensComputed);
+        this.inc({ kind: "reused" }, now.tokensReused);
+      },
+    });
+    this.#registry.registerMetric(new BatchTokens(stats));
+    new Gauge({
+      name: "rerank_devices",
+      help: "Devices that compute, and those that were taken out.",
+      labelNames: ["status"],
+      registers,
+      collect() {
+        const devices = reranker()?.devices;
+        if (!devices) return;
+        for (const status of ["ok", "failed"] as const) {
+          this.set({ status }, devices.filter((device) => device.status === status).length);
+        }
+      },
+    });
+    new Gauge({
+      name: "rerank_model_info",
+      help: "1; the labels tell what is loaded and how it runs.",
+      labelNames: ["model", "architecture", "description", "device", "reproducible", "context_size", "batch_tokens"],
+      registers,
+      collect() {
+        const info = reranker()?.info;
+        if (!info) return;
+        const { architecture, description, device, reproducible, contextSize, batchTokens } = info;
+        const labels = { model: modelName, architecture, description, device, reproducible };
+        this.set({ ...labels, context_size: contextSize, batch_tokens: batchTokens }, 1);
+      },
+    });
+  }
+}
+
+/** The engine keeps the sum and the count of its batches' tokens; a summary without quantiles is just that. */
+class BatchTokens extends Summary {
+  readonly #stats: () => EngineStats | undefined;
+
+  constructor(stats: () => EngineStats | undefined) {
+    const help = "Tokens in a batch, throw-away tokens of exact mode included.";
+    super({ name: "rerank_batch_tokens", help, percentiles: [], registers: [] });
+    this.#stats = stats;
+  }
+
+  override async get(): ReturnType<Summary["get"]> {
+    const { tokensComputed = 0, tokensPadding = 0, batches = 0 } = this.#stats() ?? {};
+    const values = [
+      { metricName: "rerank_batch_tokens_sum", labels: {}, value: tokensComputed + tokensPadding },
+      { metricName: "rerank_batch_tokens_count", labels: {}, value: batches },
+    ];
+    return { ...(await super.get()), values };
+  }
+}
+
+const documentation = { tags: ["operation"], summary: "Figures for Prometheus", produces: ["text/plain"] };
+const text = Type.String({ description: "Prometheus text format" });
+
+export function registerMetrics(fastify: FastifyInstance, { metrics }: ServerContext): void {
+  const schema = { ...documentation, response: { 200: text, 401: { ...ErrorBody, description: errorTable.unauthorized.when } } };
+  fastify.get("/metrics", { config: { quiet: true }, schema }, async (_request, reply) => {
+    reply.type(metrics.contentType);
+    return metrics.text();
+  });
+}

@@ -1,0 +1,110 @@
+/**
+ * OpenTelemetry spans: one a request, and below it what it waited and what was computed. Imported only when an endpoint is
+ * set, so that nobody else pays for the packages. Samplers, headers, limits and resource attributes are read by
+ * the packages from their own OTEL_ variables. Spans hold numbers and names of routes, never a query or a document.
+ */
+
+import {
+  type Attributes,
+  type Context,
+  createTraceState,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
+import { OTLPTraceExporter as JsonExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { OTLPTraceExporter as ProtobufExporter } from "@opentelemetry/exporter-trace-otlp-proto";
+import { defaultResource, detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
+import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import type { FastifyRequest } from "fastify";
+import { errorTable } from "../../errors.js";
+import type { Timings } from "../../types.js";
+import { routeOf } from "./access-log.js";
+import type { TraceParent } from "./tracing.js";
+
+export interface Tracing {
+  start(request: FastifyRequest, parent: TraceParent | undefined): RequestSpan;
+  /** Sends what is left; a collector that does not answer is not waited for long. */
+  close(): Promise<void>;
+}
+
+export interface RequestSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  /** `startedAt`: performance.now() when the pairs were handed over. */
+  scored(startedAt: number, pairs: number, timings: Timings): void;
+  end(outcome: { readonly status: number; readonly sent: boolean }): void;
+}
+
+const closingMs = 3000;
+
+/** Where spans are sent, and how they are written. */
+export interface Collector {
+  readonly url: string;
+  readonly protocol: "http/json" | "http/protobuf";
+}
+
+export function startTracing({ url, protocol }: Collector): Tracing {
+  const exporter = protocol === "http/json" ? new JsonExporter({ url }) : new ProtobufExporter({ url });
+  const named = { "service.name": process.env.OTEL_SERVICE_NAME || "jina-reranker" };
+  const provider = new BasicTracerProvider({
+    resource: defaultResource()
+      .merge(resourceFromAttributes(named))
+      .merge(detectResources({ detectors: [envDetector] })),
+    spanProcessors: [new BatchSpanProcessor(exporter)],
+  });
+  const tracer = provider.getTracer("jina-reranker");
+  return {
+    start: (request, parent) => startRequest(tracer, request, parent),
+    async close() {
+      let patience: NodeJS.Timeout | undefined;
+      const enough = new Promise<void>((resolve) => {
+        patience = setTimeout(resolve, closingMs);
+      });
+      await Promise.race([provider.shutdown().catch(() => {}), enough]);
+      clearTimeout(patience);
+    },
+  };
+}
+
+function startRequest(tracer: Tracer, request: FastifyRequest, parent: TraceParent | undefined): RequestSpan {
+  const route = routeOf(request);
+  const attributes = { "http.request.method": request.method, "http.route": route, "request.id": request.id };
+  const span = tracer.startSpan(`${request.method} ${route}`, { kind: SpanKind.SERVER, attributes }, contextOf(parent));
+  const context = trace.setSpan(ROOT_CONTEXT, span);
+  const { traceId, spanId } = span.spanContext();
+  return {
+    traceId,
+    spanId,
+    scored(startedAt, pairs, timings) {
+      const submitted = performance.timeOrigin + startedAt;
+      const firstBatch = submitted + timings.queueMs;
+      step(tracer, context, "queue", submitted, firstBatch);
+      step(tracer, context, "compute", firstBatch, firstBatch + timings.computeMs, {
+        "rerank.tokens_computed": timings.computedTokens,
+        "rerank.tokens_reused": timings.reusedTokens,
+      });
+      span.setAttribute("rerank.pairs", pairs);
+    },
+    end({ status, sent }) {
+      const seen = sent ? status : errorTable.client_closed.status;
+      span.setAttribute("http.response.status_code", seen);
+      if (seen >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+      span.end();
+    },
+  };
+}
+
+/** Times in milliseconds since 1970. */
+function step(tracer: Tracer, context: Context, name: string, startTime: number, endTime: number, attributes: Attributes = {}) {
+  tracer.startSpan(name, { startTime, attributes }, context).end(endTime);
+}
+
+function contextOf(parent: TraceParent | undefined): Context {
+  if (!parent) return ROOT_CONTEXT;
+  const { traceId, spanId, flags, state } = parent;
+  const traceState = state === undefined ? {} : { traceState: createTraceState(state) };
+  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags: flags, isRemote: true, ...traceState });
+}

@@ -1,0 +1,77 @@
+/**
+ * Jina's dialect, which is also Cohere's first version. Their answers differ, and every field of either is present.
+ */
+
+import { randomUUID } from "node:crypto";
+import { Type } from "typebox";
+import { CohereMeta, cohereMeta } from "./cohere-meta.js";
+import { dialect, single } from "./dialect.js";
+import { ranked, rankingFields, readOptions } from "./ranking-options.js";
+import { CompletionUsage, completionUsageOf } from "./schemas.js";
+import { DocumentsInput, documentTexts, queryText, TextInput } from "./texts.js";
+
+export const JinaRequest = Type.Object(
+  {
+    model: Type.Optional(Type.String({ description: "any name is accepted" })),
+    query: TextInput,
+    documents: DocumentsInput,
+    ...rankingFields,
+    return_documents: Type.Optional(Type.Boolean({ default: false })),
+  },
+  {
+    description: "Jina and Cohere v1",
+    examples: [
+      {
+        model: "jina-reranker-m0",
+        query: "What is machine learning?",
+        documents: ["The weather today is sunny and warm.", "Deep learning uses neural networks with multiple layers."],
+        top_n: 1,
+        return_documents: true,
+      },
+    ],
+  },
+);
+
+export const JinaResponse = Type.Object(
+  {
+    id: Type.String({ format: "uuid" }),
+    model: Type.String(),
+    object: Type.Literal("list"),
+    usage: CompletionUsage,
+    results: Type.Array(
+      Type.Object({
+        index: Type.Integer({ description: "position in the request" }),
+        relevance_score: Type.Number({ description: "0 to 1, or a logit" }),
+        document: Type.Optional(Type.Object({ text: Type.String() }, { description: "only when asked for" })),
+      }),
+    ),
+    meta: Type.Object({
+      ...CohereMeta.properties,
+      // Where clients of SiliconFlow, which speaks this dialect, look for the usage.
+      tokens: Type.Object({ input_tokens: Type.Integer(), output_tokens: Type.Integer() }),
+    }),
+  },
+  { description: "the results, highest score first" },
+);
+
+export const jina = dialect({
+  request: JinaRequest,
+  response: JinaResponse,
+  read(body) {
+    const options = readOptions(body);
+    const documents = documentTexts(body.documents, "documents", options.rankFields);
+    const returnDocuments = body.return_documents ?? false;
+    return single({ query: queryText(body.query), documents, options }, ({ results, usage }, model) => ({
+      id: randomUUID(),
+      model,
+      object: "list",
+      usage: completionUsageOf(usage),
+      results: ranked(results, options).map(({ index, score, document }) => ({
+        index,
+        relevance_score: score,
+        ...(returnDocuments && { document: { text: document } }),
+      })),
+      meta: { ...cohereMeta("1", documents.length), tokens: { input_tokens: usage.promptTokens, output_tokens: 0 } },
+    }));
+  },
+});

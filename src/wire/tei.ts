@@ -1,0 +1,79 @@
+/** The dialect of Text Embeddings Inference: `texts` in, a bare array out, and errors of a shape of their own. */
+
+import { type Static, Type } from "typebox";
+import type { RerankError } from "../errors.js";
+import type { RerankResponse } from "../types.js";
+import { dialect, single } from "./dialect.js";
+import { ranked, rankingFields, readOptions } from "./ranking-options.js";
+import { DocumentsInput, documentTexts, queryText, TextInput } from "./texts.js";
+import { hasField } from "./tolerance.js";
+
+export const TeiRequest = Type.Object(
+  {
+    query: TextInput,
+    texts: DocumentsInput,
+    ...rankingFields,
+    return_text: Type.Optional(Type.Boolean({ default: false })),
+  },
+  {
+    description: "Text Embeddings Inference",
+    examples: [
+      {
+        query: "What is machine learning?",
+        texts: ["The weather today is sunny and warm.", "Deep learning uses neural networks with multiple layers."],
+        raw_scores: false,
+        return_text: true,
+        truncate: true,
+      },
+    ],
+  },
+);
+
+export const TeiResponse = Type.Array(
+  Type.Object({
+    index: Type.Integer({ description: "position in the request" }),
+    score: Type.Number({ description: "0 to 1, or any number with raw_scores" }),
+    text: Type.Optional(Type.String()),
+  }),
+  { description: "the results, highest score first" },
+);
+
+export const TeiErrorBody = Type.Object({
+  error: Type.String(),
+  error_type: Type.Union([
+    Type.Literal("Validation"),
+    Type.Literal("Overloaded"),
+    Type.Literal("Backend"),
+    Type.Literal("Unhealthy"),
+  ]),
+});
+export type TeiErrorBody = Static<typeof TeiErrorBody>;
+
+export const tei = dialect({
+  request: TeiRequest,
+  response: TeiResponse,
+  read(body) {
+    const options = readOptions(body);
+    const documents = documentTexts(body.texts, "texts", options.rankFields);
+    const returnText = body.return_text ?? false;
+    const names = { query: "query", documents: "texts" };
+    const write = ({ results }: RerankResponse) =>
+      ranked(results, options).map(({ index, score, document }) => ({ index, score, ...(returnText && { text: document }) }));
+    return single({ query: queryText(body.query), documents, options }, write, { names });
+  },
+});
+
+/** Whether a body sent to POST /rerank is of this dialect. */
+export function isTei(body: unknown): boolean {
+  return hasField(body, "texts");
+}
+
+export function teiErrorBody({ code, message, status }: RerankError): TeiErrorBody {
+  return { error: message, error_type: errorType(code, status) };
+}
+
+function errorType(code: RerankError["code"], status: number): TeiErrorBody["error_type"] {
+  if (["queue_full", "overloaded"].includes(code)) return "Overloaded";
+  if (status === 503) return "Unhealthy";
+  return status >= 500 ? "Backend" : "Validation";
+}

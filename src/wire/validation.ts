@@ -1,0 +1,112 @@
+/** Checks request bodies against their TypeBox schemas, and says which field is wrong, what was expected and what came. */
+
+import type { Static, TSchema } from "typebox";
+import { Compile } from "typebox/compile";
+import { RerankError } from "../errors.js";
+import { tolerate } from "./tolerance.js";
+
+interface Fault {
+  readonly keyword: string;
+  readonly schemaPath: string;
+  readonly instancePath: string;
+  readonly params: object;
+}
+
+export type Checked<Schema extends TSchema> = { value: Static<Schema> } | { error: RerankError };
+
+/** Reads forgivingly, then checks strictly: what a route sees has exactly the schema's type. */
+export function validator<Schema extends TSchema>(schema: Schema): (body: unknown) => Checked<Schema> {
+  const compiled = Compile(schema);
+  return (body) => {
+    const value = tolerate(schema, body);
+    if (compiled.Check(value)) return { value };
+    return { error: new RerankError("invalid_request", describe(schema, value, compiled.Errors(value))) };
+  };
+}
+
+/** For bodies of several shapes: checks against the one that the body means to have, so that errors speak of that one. */
+export function shapeValidator(shapeOf: (body: unknown) => TSchema): (body: unknown) => Checked<TSchema> {
+  const validators = new Map<TSchema, ReturnType<typeof validator<TSchema>>>();
+  return (body) => {
+    const shape = shapeOf(body);
+    const known = validators.get(shape) ?? validator(shape);
+    validators.set(shape, known);
+    return known(body);
+  };
+}
+
+function describe(schema: TSchema, body: unknown, faults: readonly Fault[]): string {
+  const fault = mostTelling(faults);
+  if (!fault) return "body: not as expected";
+  const missing = "requiredProperties" in fault.params ? fault.params.requiredProperties : undefined;
+  if (Array.isArray(missing)) {
+    const path = `${fault.instancePath}/${String(missing[0])}`;
+    const field = step(step(at(schema, fault.schemaPath), "properties"), String(missing[0]));
+    return `${fieldName(path)}: expected ${expectation(field)}, got nothing`;
+  }
+  const value = at(body, fault.instancePath);
+  return `${fieldName(fault.instancePath)}: expected ${expectation(at(schema, fault.schemaPath))}, got ${kindOf(value)}`;
+}
+
+/** Of a union's faults the one inside the branch that was meant, else the union's own. */
+function mostTelling(faults: readonly Fault[]): Fault | undefined {
+  const [first] = faults;
+  if (!first) return undefined;
+  const inside = faults.find(({ instancePath }) => instancePath.startsWith(`${first.instancePath}/`));
+  if (inside) return mostTelling(faults.slice(faults.indexOf(inside)));
+  return faults.find(({ keyword, instancePath }) => keyword === "anyOf" && instancePath === first.instancePath) ?? first;
+}
+
+function expectation(schema: unknown): string {
+  const title = step(schema, "title");
+  if (typeof title === "string") return title;
+  switch (step(schema, "type")) {
+    case "string":
+      return "a string";
+    case "boolean":
+      return "true or false";
+    case "integer": {
+      const [minimum, maximum] = [step(schema, "minimum"), step(schema, "maximum")];
+      if (typeof minimum === "number" && typeof maximum === "number") return `a whole number from ${minimum} to ${maximum}`;
+      return typeof minimum === "number" ? `a whole number of at least ${minimum}` : "a whole number";
+    }
+    case "number":
+      return "a number";
+    case "array":
+      return "an array";
+    default:
+      return "an object";
+  }
+}
+
+/** Numbers and booleans are named, text never: it may be a query or a document. */
+export function kindOf(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value === null || typeof value === "number" || typeof value === "boolean") return String(value);
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+function fieldName(instancePath: string): string {
+  const name = segments(instancePath).reduce(
+    (path, segment) => (/^\d+$/.test(segment) ? `${path}[${segment}]` : path === "" ? segment : `${path}.${segment}`),
+    "",
+  );
+  return name === "" ? "body" : name;
+}
+
+/** A JSON pointer's parts, without the leading # of a schema's. */
+function segments(pointer: string): string[] {
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((segment) => segment.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+function at(root: unknown, pointer: string): unknown {
+  return segments(pointer).reduce(step, root);
+}
+
+function step(value: unknown, key: string): unknown {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined;
+}

@@ -1,0 +1,93 @@
+/** The screens that `info` shows on three kinds of machine: what is used, why another backend is not, what to type. */
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { native } from "../../src/native/index.js";
+import { addonPackage, Installation, vulkanLibrary } from "../support/installation.js";
+import { compiler, tinyLibrary } from "../support/tiny-library.js";
+
+const noCudaDriver = native.whyNotLoadable("libcuda.so.1");
+const noVulkanDriver = native.whyNotLoadable("libvulkan.so.1");
+let installation: Installation;
+
+beforeAll(async () => {
+  installation = await Installation.create();
+  await installation.installAddon();
+});
+
+afterAll(() => installation[Symbol.asyncDispose]());
+
+/** The table of backends: everything between its head and the next empty line. */
+async function screen(variables: Readonly<Record<string, string>> = {}): Promise<{ code: number | null; lines: string[] }> {
+  const { code, stdout } = await installation.run(["info"], variables);
+  const from = stdout.indexOf("backend  state");
+  return { code, lines: stdout.slice(from, stdout.indexOf("\n\n", from)).split("\n").slice(1) };
+}
+
+const cpuLine = () => `cpu      used        ${installation.library(addonPackage, "libggml-cpu.so")}`;
+const indent = " ".repeat("cpu      used        ".length);
+
+describe.skipIf(process.platform !== "linux")("info", () => {
+  beforeEach(async () => {
+    await installation.remove(`${addonPackage}-cuda`);
+    await installation.remove(`${addonPackage}-vulkan`);
+  });
+
+  it.skipIf(noCudaDriver === undefined)(
+    "on a machine without a GPU names both packages, the drivers to install, and the CPU in use",
+    async () => {
+      const { code, lines } = await screen();
+      expect(code).toBe(0);
+      expect(lines[0]).toBe(`cuda     not usable  ${addonPackage}-cuda`);
+      expect(lines[1]).toBe(`${indent}why: not installed, and there is no driver: ${noCudaDriver}`);
+      expect(lines[2]).toMatch(/^ +fix: install the NVIDIA driver .*nvidia-smi/);
+      expect(lines[2]).toContain(`npm install ${addonPackage}-cuda@${installation.version}`);
+      expect(lines[3]).toBe(`vulkan   not usable  ${addonPackage}-vulkan`);
+      expect(lines[5]).toContain(`npm install ${addonPackage}-vulkan@${installation.version}`);
+      expect(lines.at(-1)).toBe(cpuLine());
+    },
+  );
+
+  it.skipIf(noCudaDriver === undefined || compiler === undefined)(
+    "with the CUDA package and no driver says which library the driver lacks, and does not touch the package's",
+    async () => {
+      const file = tinyLibrary(installation.scratch("tiny"), "libggml-cuda.so");
+      await installation.install(`${addonPackage}-cuda`, [file]);
+      const { code, lines } = await screen();
+      expect(code).toBe(0);
+      expect(lines[0]).toBe(`cuda     not usable  ${installation.library(`${addonPackage}-cuda`, "libggml-cuda.so")}`);
+      expect(lines[1]).toBe(`${indent}why: there is no driver: ${noCudaDriver}`);
+      expect(lines[2]).toMatch(/^ +fix: install the NVIDIA driver/);
+      expect(lines.at(-1)).toBe(cpuLine());
+      const forced = await screen({ BACKEND: "cuda" });
+      expect(forced.code).toBe(1);
+      expect(forced.lines[1]).toBe(lines[1]);
+    },
+  );
+
+  describe.skipIf(vulkanLibrary === undefined || noVulkanDriver !== undefined)(
+    "with the Vulkan package and a software device",
+    () => {
+      beforeEach(() => installation.install(`${addonPackage}-vulkan`, [vulkanLibrary ?? ""]));
+
+      it("leaves the device alone, and names the variable that takes it", async () => {
+        const { code, lines } = await screen();
+        expect(code).toBe(0);
+        const vulkan = lines.findIndex((line) => line.startsWith("vulkan "));
+        expect(lines[vulkan]).toBe(`vulkan   not usable  ${installation.library(`${addonPackage}-vulkan`, "libggml-vulkan.so")}`);
+        expect(lines[vulkan + 1]).toBe(`${indent}why: it loads, and finds no usable device on this machine`);
+        expect(lines[vulkan + 2]).toContain("GGML_VK_VISIBLE_DEVICES=0");
+      });
+
+      it("uses it when asked to", async () => {
+        const { code, lines } = await screen({ GGML_VK_VISIBLE_DEVICES: "0", BACKEND: "vulkan" });
+        expect(code).toBe(0);
+        expect(lines).toEqual([
+          `vulkan   used   ${installation.library(`${addonPackage}-vulkan`, "libggml-vulkan.so")}`,
+          `cpu      used   ${installation.library(addonPackage, "libggml-cpu.so")}`,
+        ]);
+        const { stdout } = await installation.run(["info"], { GGML_VK_VISIBLE_DEVICES: "0" });
+        expect(stdout).toMatch(/^Vulkan0 +i?gpu +Vulkan .*llvmpipe/m);
+      });
+    },
+  );
+});

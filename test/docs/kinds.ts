@@ -1,0 +1,26 @@
+/** The examples that no test runs as they stand, and what is tested in their place. */
+
+/** Shell examples, by their first line. */
+export const shellNotRun: Readonly<Record<string, string>> = {
+  "npm run demo      # sets up what is missing, serves a demo model on port 8081, shows an example":
+    "these are the checks that run this one; test/cli/cli.test.ts runs the demo",
+  "npm install jina-reranker": "test/packaging/packages.test.ts installs the packed packages and serves the demo",
+  "npx jina-reranker serve                   # fetches 990 MB the first time, then serves on port 8081; from a clone: npm start":
+    "it fetches 990 MB; test/model/hub-command.test.ts does so from a hub of its own",
+  "npx jina-reranker serve                   # fetches 990 MB the first time, then serves jina-reranker-m0 on port 8081":
+    "it fetches 990 MB; test/model/hub-command.test.ts does so from a hub of its own",
+  "npx jina-reranker build": "it compiles for minutes; test/packaging/packages.test.ts unpacks the sources it compiles",
+  "docker build -f deploy/Dockerfile -t jina-reranker .":
+    "it needs a container engine; test/deploy/deploy.test.ts holds the files against the code",
+  "helm install jina-reranker deploy/helm/jina-reranker --set image.repository=registry.example/jina-reranker":
+    "it needs a cluster; test/deploy/helm.test.ts renders the chart",
+};
+
+/** What a block is that has no language: nothing to run. */
+export const languages: Readonly<Record<string, string>> = {
+  "": "a figure, a formula, or what a terminal shows",
+  ts: "compiled, and run",
+  sh: "run, unless listed above",
+  python: "a file of test/python, run by test/end-to-end/python.test.ts",
+  json: "an answer: parsed unless it is shortened with …, the one in docs/http.md compared by test/end-to-end/python.test.ts",
+};

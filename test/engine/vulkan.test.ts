@@ -1,0 +1,62 @@
+/**
+ * The Vulkan backend against the CPU's, on whatever device there is; a software one is enough, so this runs without a GPU
+ * (Debian: mesa-vulkan-drivers). Needs the backend: node native/prebuild/build.mjs linux-x64-vulkan.
+ */
+
+import { beforeAll, describe, expect, it } from "vitest";
+import { native } from "../../src/native/index.js";
+import { Reranker } from "../../src/reranker.js";
+import { vulkanLibrary } from "../support/installation.js";
+import { randomModel, wideShape } from "../support/random-models.js";
+
+const missing =
+  vulkanLibrary === undefined
+    ? "the Vulkan backend is not built"
+    : native.whyNotLoadable("libvulkan.so.1") && "no libvulkan.so.1";
+
+const query = "which of them is it about?";
+const documents = ["a short one", "a document of a few more words than the first ".repeat(6), "Straße, naïve, 東京 ".repeat(20)];
+
+describe.skipIf(missing !== undefined)(`the Vulkan backend${missing ? `, not tested: ${missing}` : ""}`, () => {
+  beforeAll(() => {
+    // Software devices are used only when named.
+    process.env.GGML_VK_VISIBLE_DEVICES ??= "0";
+    native.loadBackend([vulkanLibrary ?? ""]);
+  });
+
+  it.each([
+    { precision: "f32", tolerance: 1e-2 },
+    { precision: "f16", tolerance: 5e-2 },
+  ] as const)("gives the CPU's logits within $tolerance with $precision weights", async ({ precision, tolerance }) => {
+    const files = await randomModel({ ...wideShape, layers: 4 }, precision);
+    const options = { ...files, contextSize: 1024, batchTokens: 256, threads: 1, documentCacheMb: 0 };
+    const logits = async (backend: "cpu" | "vulkan") => {
+      await using reranker = await Reranker.load({ ...options, backend });
+      expect(reranker.info.device).toMatch(backend === "cpu" ? /^CPU/ : /^Vulkan/);
+      return [...(await reranker.score({ query, documents })).logits];
+    };
+    const [cpu, vulkan] = [await logits("cpu"), await logits("vulkan")];
+    const largest = Math.max(...cpu.map((value, index) => Math.abs(value - (vulkan[index] ?? Number.NaN))));
+    // The logits themselves are of the order of 1: equal ones would say nothing.
+    expect(Math.max(...cpu) - Math.min(...cpu)).toBeGreaterThan(2 * tolerance);
+    expect(largest).toBeLessThan(tolerance);
+  });
+
+  it("gives the same logits from a document's state that it kept as from the whole document", async () => {
+    const files = await randomModel({ ...wideShape, layers: 4 }, "f32");
+    const options = { ...files, backend: "vulkan", contextSize: 1024, batchTokens: 256, threads: 1, scoreCacheMb: 0 } as const;
+    await using cold = await Reranker.load({ ...options, documentCacheMb: 0 });
+    await using warm = await Reranker.load({ ...options, documentCacheMb: 64 });
+    expect(warm.info.device).toMatch(/^Vulkan/);
+    await warm.score({ query: "what came before", documents });
+    const before = warm.stats();
+    expect(before.cacheEntries).toBeGreaterThan(0);
+    const [kept, whole] = [await warm.score({ query, documents }), await cold.score({ query, documents })];
+    // All but the first: a prefix of under 16 tokens is not worth a copy.
+    expect(warm.stats().pairsWarm - before.pairsWarm).toBe(documents.length - 1);
+    // As CONTRACT has it for GPUs, of scores: with F32 or F16 weights.
+    const scores = [...whole.scores].map((score, index) => Math.abs(score - (kept.scores[index] ?? Number.NaN)));
+    expect(Math.max(...scores)).toBeLessThan(1e-3);
+    expect(Math.max(...whole.logits) - Math.min(...whole.logits)).toBeGreaterThan(2e-2);
+  });
+});

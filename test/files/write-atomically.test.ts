@@ -1,0 +1,70 @@
+import { mkdir, mkdtemp, readdir, readFile, readlink, symlink, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { expect, test } from "vitest";
+import {
+  produceAtomically,
+  sweepUnfinished,
+  sweepUnfinishedOf,
+  unfinishedPath,
+  writeAtomically,
+} from "../../src/files/write-atomically.js";
+
+const folder = () => mkdtemp(join(tmpdir(), "jina-atomic-"));
+
+test("a file appears with its whole content, in a folder that was not there, and nothing beside it", async () => {
+  const path = join(await folder(), "deep", "file.json");
+  await writeAtomically(path, "content");
+  expect(await readFile(path, "utf8")).toBe("content");
+  expect(await readdir(join(path, ".."))).toEqual(["file.json"]);
+});
+
+test("a producer that fails half way leaves the old file and nothing else", async () => {
+  const path = join(await folder(), "file");
+  await writeAtomically(path, "old");
+  const failing = produceAtomically(path, async (unfinished) => {
+    await writeFile(unfinished, "ha");
+    throw new Error("power cut");
+  });
+  await expect(failing).rejects.toThrow("power cut");
+  expect(await readFile(path, "utf8")).toBe("old");
+  expect(await readdir(join(path, ".."))).toEqual(["file"]);
+});
+
+test("a folder appears with all that is in it, a link as a link", async () => {
+  const path = join(await folder(), "thing");
+  await produceAtomically(path, async (unfinished) => {
+    await mkdir(join(unfinished, "deep"), { recursive: true });
+    await writeFile(join(unfinished, "deep", "file"), "content");
+    await symlink("nowhere", join(unfinished, "link"));
+  });
+  expect(await readFile(join(path, "deep", "file"), "utf8")).toBe("content");
+  expect(await readlink(join(path, "link"))).toBe("nowhere");
+  expect(await readdir(join(path, ".."))).toEqual(["thing"]);
+});
+
+test("under a lock everything unfinished of a path is nobody's, however fresh; what is of others stays", async () => {
+  const path = join(await folder(), "file");
+  const [own, others] = [unfinishedPath(path), unfinishedPath(`${path}2`)];
+  for (const left of [path, own, `${own}.partial`, others]) await writeFile(left, "");
+  await sweepUnfinishedOf(path);
+  const expected = [path, others].map((left) => basename(left)).sort();
+  expect((await readdir(join(path, ".."))).sort()).toEqual(expected);
+});
+
+test("two writers use names of their own", () => {
+  expect(unfinishedPath("file")).not.toBe(unfinishedPath("file"));
+});
+
+test("what a killed run left is swept once it is old; what is being written and everything else stays", async () => {
+  const directory = await folder();
+  const old = unfinishedPath(join(directory, "old"));
+  const fresh = unfinishedPath(join(directory, "fresh"));
+  for (const path of [old, fresh, join(directory, "file")]) await writeFile(path, "");
+  const yesterday = new Date(Date.now() - 86_400_000);
+  for (const path of [old, join(directory, "file")]) await utimes(path, yesterday, yesterday);
+  await sweepUnfinished(directory, 3_600_000);
+  expect((await readdir(directory)).sort()).toEqual(
+    [fresh, join(directory, "file")].map((path) => path.slice(directory.length + 1)).sort(),
+  );
+});

@@ -1,0 +1,152 @@
+/** binding.d.ts is the native contract: what it declares is what the addon exports, method by method. */
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { readScoreHead } from "../../src/model/head.js";
+import * as exported from "../../src/native/index.js";
+import { native } from "../../src/native/index.js";
+import { randomModel, wideShape } from "../support/random-models.js";
+
+let declarations: string;
+
+beforeAll(async () => {
+  declarations = await readFile(join(import.meta.dirname, "../../binding.d.ts"), "utf8");
+});
+
+/** The text between the braces of a declaration. */
+function bodyOf(declaration: string): string {
+  const start = declarations.indexOf("{", declarations.indexOf(declaration));
+  return declarations.slice(start + 1, declarations.indexOf("\n}", start)).replace(/\/\*[\s\S]*?\*\//g, "");
+}
+
+/** Names of the members declared directly in a body. */
+function members(declaration: string): string[] {
+  return [...bodyOf(declaration).matchAll(/^ {2}(?:private |static |readonly )*(\w+)\??\s*[(:]/gm)]
+    .map((match) => match[1] as string)
+    .sort();
+}
+
+const ofEveryFunction = new Set(["length", "name", "prototype", "arguments", "caller"]);
+
+describe("binding.d.ts", () => {
+  it("declares the functions and classes that the addon exports, and no others", () => {
+    const declared = [...declarations.matchAll(/^export (?:function|class) (\w+)/gm)].map((match) => match[1]);
+    expect(Object.keys(native).sort()).toEqual(declared.sort());
+  });
+
+  it("is what `jina-reranker/native` exports", () => {
+    const { native: _, ...rest } = exported;
+    expect(Object.keys(rest).sort()).toEqual(Object.keys(native).sort());
+  });
+
+  it("declares the methods that Engine has", () => {
+    const actual = [
+      ...Object.getOwnPropertyNames(native.Engine.prototype),
+      ...Object.getOwnPropertyNames(native.Engine).filter((name) => !ofEveryFunction.has(name)),
+    ];
+    expect([...new Set(actual)].sort()).toEqual(members("export class Engine"));
+  });
+
+  it("declares the fields of what the addon returns", async () => {
+    const files = await randomModel({ ...wideShape, layers: 2 });
+    const engine = await native.Engine.load({
+      modelPath: files.modelPath,
+      head: await readScoreHead(files.headPath),
+      contextSize: 256,
+      batchTokens: 0,
+      backend: "cpu",
+      gpuLayers: 0,
+      threads: 1,
+      reproducible: "auto",
+      flashAttention: "auto",
+      kvType: "f16",
+      maxQueuedPairs: 10,
+      documentCacheBytes: 0,
+      scoreCacheBytes: 0,
+      deduplicate: true,
+    });
+    try {
+      const job = engine.submit({ query: "q", documents: ["d"] });
+      const fields = (value: object) => Object.keys(value).sort();
+      expect(fields(job)).toEqual(members("export interface ScoreJob"));
+      expect(fields(await job.result)).toEqual(members("export interface ScoreResult"));
+      expect(job.cancel()).toBe(false);
+      expect(fields(engine.info)).toEqual(members("export interface EngineInfo"));
+      expect(fields(engine.stats())).toEqual(members("export interface EngineStats"));
+      expect(fields(engine.tokenizePair("q", "d"))).toEqual(members("export interface PromptTokens"));
+      expect(fields(native.version())).toEqual(members("export interface Version"));
+      expect(fields(native.backends())).toEqual(members("export interface Backends"));
+      expect(fields(native.backends().devices[0] ?? {})).toEqual(members("export interface Device"));
+      expect(engine.info).toMatchObject({
+        architecture: "qwen2vl",
+        layers: 2,
+        embeddingLength: 512,
+        reproducible: "exact",
+        batchTokens: 512,
+      });
+    } finally {
+      await engine.close();
+    }
+  });
+
+  it("names every error code the engine has", async () => {
+    const header = await readFile(join(import.meta.dirname, "../../native/engine/error.h"), "utf8");
+    const declared = [
+      ...declarations.slice(0, declarations.indexOf("export interface NativeError ")).matchAll(/^ {2}\| "(\w+)"/gm),
+    ].map((match) => match[1]);
+    const actual = [...header.matchAll(/return "(\w+)";/g)].map((match) => match[1]);
+    expect([...new Set(actual)].sort()).toEqual(declared.sort());
+  });
+
+  it("arguments of the wrong kind are refused by name, and nothing is queued", async () => {
+    const files = await randomModel({ ...wideShape, layers: 2 });
+    const options = {
+      modelPath: files.modelPath,
+      head: await readScoreHead(files.headPath),
+      contextSize: 256,
+      batchTokens: 0,
+      backend: "cpu",
+      gpuLayers: 0,
+      threads: 1,
+      reproducible: "auto",
+      flashAttention: "auto",
+      kvType: "f16",
+      maxQueuedPairs: 10,
+      documentCacheBytes: 0,
+      scoreCacheBytes: 0,
+      deduplicate: true,
+    } as const;
+    const wrong: [object, RegExp][] = [
+      [{ contextSize: 15 }, /contextSize: expected a whole number from 16/],
+      [{ contextSize: 20.5 }, /contextSize/],
+      [{ batchTokens: 3 }, /batchTokens/],
+      [{ threads: -1 }, /threads/],
+      [{ reproducible: "sometimes" }, /reproducible: expected one of "auto", "exact", "fast", got "sometimes"/],
+      [{ kvType: 5 }, /kvType/],
+      [{ modelPath: 5 }, /modelPath: expected a string, got the number 5/],
+      [{ device: 1 }, /device: expected a string, got the number 1/],
+      [{ device: "CUDA99" }, /device: expected one of .*\bCPU\b.*, got "CUDA99"/],
+      [{ head: undefined }, /head: expected an object, got undefined/],
+      [{ kvType: "q8_0", flashAttention: "off" }, /flashAttention/],
+    ];
+    for (const [change, message] of wrong) {
+      await expect(Reflect.apply(native.Engine.load, native.Engine, [{ ...options, ...change }])).rejects.toMatchObject({
+        code: "invalid_argument",
+        message: expect.stringMatching(message),
+      });
+    }
+    const engine = await native.Engine.load(options);
+    try {
+      const submit = (request: unknown) => () => Reflect.apply(engine.submit, engine, [request]);
+      expect(submit(undefined)).toThrow(/request: expected an object/);
+      expect(submit({ query: 1, documents: ["a"] })).toThrow(/query: expected a string, got the number 1/);
+      expect(submit({ query: "q", documents: "a" })).toThrow(/documents: expected an array/);
+      expect(submit({ query: "q", documents: [] })).toThrow(/documents: expected at least one/);
+      expect(submit({ query: "q", documents: ["a", null] })).toThrow(/documents\[1\]: expected a string, got null/);
+      expect(engine.stats().jobsSubmitted).toBe(0);
+    } finally {
+      await engine.close();
+    }
+  });
+});

@@ -1,0 +1,31 @@
+/** test/native/engine-test.cpp, the whole engine in C++ with a random model, plainly and under the sanitizers. */
+
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+import { randomModel, wideShape } from "../support/random-models.js";
+
+const root = join(import.meta.dirname, "..", "..");
+const program = (suffix: string) => join(root, "build", "tests", `engine-test${suffix}`);
+// MSVC has neither sanitizer.
+const suffixes = ["", "_asan", "_tsan"].filter((suffix) => suffix === "" || process.platform !== "win32");
+
+describe.each(suffixes.flatMap((suffix) => [["f32", suffix] as const, ["q4_k_m", suffix] as const]))(
+  "%s, engine-test%s",
+  (weights, suffix) => {
+    it("passes", { timeout: 600_000 }, async () => {
+      expect(existsSync(program(suffix)), "built by node native/build.mjs").toBe(true);
+      const shape = { ...wideShape, layers: 2 };
+      const { modelPath } = await randomModel(shape, weights);
+      const args = [join(root, "build", "Release"), modelPath, String(shape.embeddingLength)];
+      // ggml's threads wait for each other by atomics that ThreadSanitizer does not see: its own libraries are left out.
+      const env = { ...process.env, TSAN_OPTIONS: "ignore_noninstrumented_modules=1 exitcode=66" };
+      const { stdout, stderr } = await promisify(execFile)(program(suffix), args, { env, maxBuffer: 1 << 26 });
+      expect(stderr).not.toMatch(/Sanitizer/);
+      expect(stdout).not.toMatch(/FAIL/);
+      expect(stdout.match(/^ok /gm)?.length).toBe(6);
+    });
+  },
+);

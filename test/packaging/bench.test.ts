@@ -1,0 +1,66 @@
+/**
+ * The benchmark harness in short: its own tests, and a run over next to no model with our drivers alone, in processes of
+ * its own as always. It guards that the harness works; what it measures is asserted nowhere.
+ */
+
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const bench = join(import.meta.dirname, "..", "..", "bench");
+
+interface Measured {
+  trials: Record<
+    string,
+    { result: { sets: { tokens: number; drivers: Record<string, { agrees: boolean; difference: number }> }[] } }
+  >;
+}
+
+describe("the benchmark harness", () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "jina-reranker-bench-"));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("is written in what Node itself understands, since nothing compiles it", () => {
+    const scripts = readdirSync(bench, { recursive: true, encoding: "utf8" }).filter(
+      (path) => path.endsWith(".mjs") && !/(^|\/)(node_modules|build)\//.test(path),
+    );
+    expect(scripts).toContain("gpu/parity.mjs");
+    const refused = scripts.filter((path) => spawnSync(process.execPath, ["--check", join(bench, path)]).status !== 0);
+    expect(refused).toEqual([]);
+  });
+
+  it("passes its own tests", () => {
+    const { status, stdout } = spawnSync(process.execPath, ["--test", "rows.test.mjs"], { cwd: bench, encoding: "utf8" });
+    expect(status, stdout).toBe(0);
+  });
+
+  it("runs drivers over the same documents, compares their scores and writes a page", { timeout: 120_000 }, () => {
+    const flags = ["--plan", "tiny", "--threads", "1", "--drivers", "exact,fast,http", "--out", join(folder, "results")];
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(bench, "main.mjs"), ...flags], {
+      encoding: "utf8",
+      env: { ...process.env, BENCH_MODELS: join(folder, "models") },
+    });
+    expect(status, stderr).toBe(0);
+    expect(stdout).toContain("| what | at least | measured | met |");
+
+    const measured: Measured = JSON.parse(readFileSync(join(folder, "results", "tiny.json"), "utf8"));
+    const [set] = measured.trials["tiny/check"]?.result.sets ?? [];
+    // Ten documents of 24 tokens, a query of 12, and the prompt's own.
+    expect(set?.tokens).toBeGreaterThan(10 * (24 + 12));
+    const drivers = Object.entries(set?.drivers ?? {});
+    expect(drivers.map(([name]) => name)).toEqual(["exact", "fast", "http"]);
+    expect(drivers.filter(([, { agrees }]) => !agrees)).toEqual([]);
+    expect(readFileSync(join(folder, "RESULTS.md"), "utf8")).toContain("tiny/check");
+  });
+
+  it("names what it does not know", () => {
+    const { status, stderr } = spawnSync(process.execPath, [join(bench, "main.mjs"), "--plan", "huge"], { encoding: "utf8" });
+    expect(status).toBe(1);
+    expect(stderr).toContain("--plan: expected one of full, quick");
+  });
+});

@@ -1,0 +1,204 @@
+/**
+ * The packages as they are published: packed, installed with npm into an empty project with scripts disabled and no
+ * compiler on PATH, and used from there under each Node that is supported, from ES modules, CommonJS and a worker thread.
+ * The libraries are those of this checkout's build. Needs the npm registry, for the dependencies and for other Nodes.
+ */
+
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { addonPackage, builtLibraries, type Ended, ended, platform } from "../support/installation.js";
+import { otherNode } from "../support/other-node.js";
+
+const root = join(import.meta.dirname, "..", "..");
+/** npm packages that carry a Node; the newest of each major version. */
+const nodes = ["20.20.2", "22.23.3", "24.21.0"];
+const documents = ["how to bake bread", "the history of Rome"];
+
+let work: string;
+let project: string;
+let path: string;
+const tarballs: Record<string, string> = {};
+
+async function run(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  variables: Record<string, string> = {},
+): Promise<Ended> {
+  const { HOME, PATH } = process.env;
+  const env = { HOME, PATH, XDG_CACHE_HOME: join(work, "cache"), N_THREADS: "1", ...variables };
+  return ended(spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] }));
+}
+
+async function mustRun(command: string, args: readonly string[], cwd: string): Promise<void> {
+  const { code, stderr } = await run(command, args, cwd);
+  if (code !== 0) throw new Error(`${command} ${args.join(" ")}: ${stderr}`);
+}
+
+beforeAll(async () => {
+  if (platform !== "linux-x64") return;
+  work = await mkdtemp(join(tmpdir(), "jina-reranker-packages-"));
+  const pack = join(root, "native", "prebuild", "pack.mjs");
+  const packed = join(work, "packed");
+  await mustRun(process.execPath, [pack, "--destination", packed], root);
+  await mustRun(process.execPath, [pack, "--destination", packed, "--libraries", builtLibraries, platform], root);
+  // Packages for other platforms may have been built here as well.
+  const fits = new RegExp(`^jina-reranker-([\\d.]+|${platform}.*)\\.tgz$`);
+  for (const name of (await readdir(packed)).filter((file) => fits.test(file))) tarballs[name] = join(packed, name);
+
+  project = join(work, "project");
+  await mkdir(project);
+  await writeFile(join(project, "package.json"), '{ "name": "empty", "private": true }\n');
+  const install = ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...Object.values(tarballs)];
+  await mustRun("npm", install, project);
+
+  path = join(work, "bin");
+  await mkdir(path);
+  for (const tool of ["npm", "npx"]) {
+    const found = spawnSync("which", [tool], { encoding: "utf8" }).stdout.trim();
+    await symlink(await realpath(found), join(path, tool));
+  }
+  await symlink("/bin/sh", join(path, "sh"));
+  await symlink(process.execPath, join(path, "node"));
+});
+
+afterAll(() => rm(work, { recursive: true, force: true }));
+
+describe.skipIf(platform !== "linux-x64")("the packages", () => {
+  it("are within their sizes: 3 MB without sources, 25 MB for the CPU", async () => {
+    const [main = "", addon = ""] = Object.keys(tarballs).sort((a, b) => a.length - b.length);
+    expect([main, addon]).toEqual([expect.stringMatching(/^jina-reranker-\d/), expect.stringContaining("linux-x64")]);
+    const sources = (await stat(join(project, "node_modules", "jina-reranker", "vendor", "llama.cpp.tar.br"))).size;
+    expect((await stat(tarballs[main] ?? "")).size - sources).toBeLessThan(3e6);
+    expect((await stat(tarballs[addon] ?? "")).size).toBeLessThan(25e6);
+  });
+
+  it("hold what they say: the platform, the libraries with their checksums, and nothing to run at installation", async () => {
+    const manifest = JSON.parse(await readFile(join(project, "node_modules", addonPackage, "package.json"), "utf8"));
+    expect(manifest).toMatchObject({ os: ["linux"], cpu: ["x64"], libc: ["glibc"] });
+    expect(manifest).not.toHaveProperty("scripts");
+    expect(manifest).not.toHaveProperty("dependencies");
+    const files = await readdir(join(project, "node_modules", addonPackage, "prebuilds", platform));
+    expect(Object.keys(manifest.libraries).sort()).toEqual(files.sort());
+    const main = JSON.parse(await readFile(join(project, "node_modules", "jina-reranker", "package.json"), "utf8"));
+    expect(main).not.toHaveProperty("scripts");
+    expect(main.optionalDependencies).toMatchObject({ [addonPackage]: main.version, [`${addonPackage}-cuda`]: main.version });
+  });
+
+  it("bring the licences of all that is in them", async () => {
+    for (const name of [addonPackage, "jina-reranker"]) {
+      const folder = join(project, "node_modules", name, "LICENSES");
+      expect(await readFile(join(folder, "jina-reranker"), "utf8")).toContain("Apache License");
+      for (const part of ["llama.cpp", "preact"]) expect(await readFile(join(folder, part), "utf8")).toContain("MIT License");
+      expect(await readFile(join(folder, "llama.cpp-notices"), "utf8")).toContain("Mozilla Foundation");
+    }
+  });
+
+  it("serve the demo through npx, and rank", async () => {
+    const args = ["jina-reranker", "serve", "--demo", "--host", "127.0.0.1", "--port", "0"];
+    const env = { PATH: path, HOME: process.env.HOME, XDG_CACHE_HOME: join(work, "cache"), N_THREADS: "1" };
+    const child = spawn(join(path, "npx"), args, { cwd: project, env, detached: true });
+    try {
+      let port: unknown;
+      for await (const line of createInterface({ input: child.stdout })) {
+        const entry = JSON.parse(line);
+        if (entry.msg === "ready") {
+          port = entry.port;
+          break;
+        }
+      }
+      const response = await fetch(`http://127.0.0.1:${port}/rerank`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ query: "baking bread", documents }),
+      });
+      expect(await response.json()).toMatchObject({ results: [{ index: 0 }, { index: 1 }] });
+    } finally {
+      // npx has a child of its own.
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGTERM");
+    }
+  });
+
+  it("bring llama.cpp's sources, which unpack without a network", async () => {
+    const main = join(project, "node_modules", "jina-reranker");
+    const { code, stderr } = await run(process.execPath, [join(main, "vendor", "materialise.mjs")], project, {
+      npm_config_offline: "true",
+    });
+    expect([code, stderr]).toEqual([0, expect.stringContaining("unpacking")]);
+    expect(existsSync(join(main, "vendor", "llama.cpp", "include", "llama.h"))).toBe(true);
+    expect(existsSync(join(main, "native", "engine", "engine.cpp"))).toBe(true);
+    await rm(join(main, "vendor", "llama.cpp"), { recursive: true });
+  });
+
+  it("are mended by the command that the error names", async () => {
+    const libraries = join(project, "node_modules", addonPackage, "prebuilds", platform);
+    await rm(join(libraries, "libllama.so"));
+    const broken = await run(join(path, "npx"), ["jina-reranker", "info"], project, { PATH: path });
+    expect(broken.code).toBe(1);
+    const [, fix = ""] = broken.stdout.match(/fix: (rm -r .*)/) ?? [];
+    await mustRun("sh", ["-c", `${fix} --ignore-scripts --no-audit --no-fund`], project);
+    expect((await run(join(path, "npx"), ["jina-reranker", "info"], project, { PATH: path })).code).toBe(0);
+  });
+
+  describe.each(nodes)("under Node %s", (version) => {
+    let node: string;
+
+    beforeAll(async () => {
+      node = await otherNode(version);
+    });
+
+    /** Written by the demo above. */
+    const model = async () => {
+      const directory = join(work, "cache", "jina-reranker");
+      const [demo = ""] = await readdir(directory);
+      return join(directory, demo, "lexical-demo.gguf");
+    };
+    const options = async () => JSON.stringify({ modelPath: await model(), threads: 1, contextSize: 512 });
+    const rank = (found: string) => `.then(async (reranker) => {
+      const { results } = await reranker.rerank({ query: "baking bread", documents: ${JSON.stringify(documents)} });
+      ${found}(results.map(({ index }) => index).join(","));
+      await reranker.close();
+    })`;
+    const script = async (name: string, text: string, flags: string[] = []) => {
+      await writeFile(join(project, name), text);
+      return run(node, [...flags, name], project, { PATH: path });
+    };
+    const ranked = { code: 0, signal: null, stdout: "0,1\n", stderr: "" };
+
+    it("rank from an ES module", async () => {
+      const text = `import { Reranker } from "jina-reranker"; await Reranker.load(${await options()})${rank("console.log")};`;
+      expect(await script("esm.mjs", text)).toEqual(ranked);
+    });
+
+    it("rank from CommonJS", async () => {
+      const text = `const { Reranker } = require("jina-reranker"); Reranker.load(${await options()})${rank("console.log")};`;
+      expect(await script("common.cjs", text)).toEqual(ranked);
+    });
+
+    it("rank from CommonJS where Node cannot require ES modules, and have the rest after the first load", async () => {
+      const text = `const library = require("jina-reranker");
+        library.Reranker.load(${await options()})${rank("console.log")}.then(() => console.log(library.RerankError.name));`;
+      const { code, stdout } = await script("old.cjs", text, ["--no-experimental-require-module"]);
+      expect([code, stdout]).toEqual([0, "0,1\nRerankError\n"]);
+    });
+
+    it("rank in a worker thread beside the main one", async () => {
+      const text = `import { Worker, isMainThread, parentPort } from "node:worker_threads";
+        import { once } from "node:events";
+        import { Reranker } from "jina-reranker";
+        const own = () => Reranker.load(${await options()});
+        if (isMainThread) {
+          const told = once(new Worker(new URL(import.meta.url)), "message");
+          await own()${rank("console.log")};
+          const [message] = await told;
+          console.log(message);
+        } else await own()${rank("parentPort.postMessage")};`;
+      expect(await script("worker.mjs", text)).toEqual({ ...ranked, stdout: "0,1\n0,1\n" });
+    });
+  });
+});

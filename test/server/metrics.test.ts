@@ -1,0 +1,129 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { post, startTestService, type TestService } from "../support/demo-service.js";
+import { text } from "../support/texts.js";
+
+let service: TestService;
+beforeAll(async () => {
+  service = await startTestService({ load: { contextSize: 64 } });
+});
+afterAll(() => service.service.stop());
+
+/** [name with labels → value] of every sample. */
+async function scrape(from = service): Promise<ReadonlyMap<string, number>> {
+  const answer = await fetch(`${from.url}/metrics`);
+  expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "text/plain; version=0.0.4; charset=utf-8"]);
+  const lines = (await answer.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]));
+}
+
+const sample = async (name: string) => (await scrape()).get(name) ?? 0;
+
+describe("/metrics", () => {
+  test("has the documented names, each with help and a type, before anything was asked", async () => {
+    const exposition = await (await fetch(`${service.url}/metrics`)).text();
+    const types = new Map([...exposition.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]));
+    expect(Object.fromEntries([...types].filter(([name]) => name?.startsWith("rerank_")))).toEqual({
+      rerank_requests_total: "counter",
+      rerank_request_duration_seconds: "histogram",
+      rerank_queue_wait_seconds: "histogram",
+      rerank_compute_seconds: "histogram",
+      rerank_pairs_total: "counter",
+      rerank_tokens_total: "counter",
+      rerank_batch_tokens: "summary",
+      rerank_queue_pairs: "gauge",
+      rerank_queue_tokens: "gauge",
+      rerank_truncated_total: "counter",
+      rerank_cancelled_pairs_total: "counter",
+      rerank_document_cache_bytes: "gauge",
+      rerank_document_cache_entries: "gauge",
+      rerank_document_cache_hits_total: "counter",
+      rerank_score_cache_hits_total: "counter",
+      rerank_devices: "gauge",
+      rerank_model_info: "gauge",
+    });
+    for (const name of ["process_resident_memory_bytes", "process_cpu_seconds_total", "nodejs_eventloop_lag_seconds"]) {
+      expect(types.has(name)).toBe(true);
+    }
+    for (const name of types.keys()) expect(exposition).toContain(`# HELP ${name} `);
+  });
+
+  test("counts what a request did, and agrees with the engine's own figures", async () => {
+    const before = await scrape();
+    // A long document is cut to fit; it is the worst and not among the results asked for.
+    const body = { documents: ["the weather is sunny", "rain", text(300, 1)], top_k: 1 };
+    for (const query of ["weather", "sun", "sun"]) {
+      expect((await post(`${service.url}/rerank`, { query, ...body })).status).toBe(200);
+    }
+    expect((await post(`${service.url}/rerank`, { query: "", documents: ["a"] })).status).toBe(422);
+    expect((await post(`${service.url}/no/such/route/${"x".repeat(50)}`, {})).status).toBe(404);
+    await service.logged(({ status }) => status === 404);
+    const after = await scrape();
+    const gained = (name: string) => (after.get(name) ?? 0) - (before.get(name) ?? 0);
+    const { tokensComputed, tokensPadding, tokensReused, batches, pairsScored, pairsWarm, pairsRepeated, cacheBytes } =
+      service.reranker.stats();
+    expect(gained('rerank_requests_total{route="/rerank",status="200"}')).toBe(3);
+    expect(gained('rerank_requests_total{route="/rerank",status="422"}')).toBe(1);
+    expect(gained('rerank_requests_total{route="unknown",status="404"}')).toBe(1);
+    expect(gained('rerank_request_duration_seconds_count{route="/rerank"}')).toBe(4);
+    expect(gained("rerank_queue_wait_seconds_count")).toBe(3);
+    expect(gained("rerank_compute_seconds_count")).toBe(3);
+    expect(gained("rerank_truncated_total")).toBe(3);
+    expect(gained("rerank_pairs_total")).toBe(9);
+    expect(after.get("rerank_pairs_total")).toBe(pairsScored);
+    expect(after.get('rerank_tokens_total{kind="computed"}')).toBe(tokensComputed);
+    expect(after.get('rerank_tokens_total{kind="reused"}')).toBe(tokensReused);
+    expect(after.get("rerank_batch_tokens_sum")).toBe(tokensComputed + tokensPadding);
+    expect(after.get("rerank_batch_tokens_count")).toBe(batches);
+    expect(after.get("rerank_document_cache_hits_total")).toBe(pairsWarm);
+    expect(after.get("rerank_document_cache_bytes")).toBe(cacheBytes);
+    expect(after.get("rerank_score_cache_hits_total")).toBe(pairsRepeated);
+    expect([pairsWarm, pairsRepeated].every((count) => count > 0)).toBe(true);
+    expect(await sample("rerank_queue_pairs")).toBe(0);
+  });
+
+  test("names the model and how it runs, and no query or document", async () => {
+    const [info] = [...(await scrape()).keys()].filter((name) => name.startsWith("rerank_model_info"));
+    expect(info).toMatch(/model="test-model",architecture="qwen2vl",.*device="CPU",reproducible="exact",context_size="64"/);
+    expect([...(await scrape()).keys()].join()).not.toMatch(/sunny|weather/);
+  });
+
+  test("of two services in one process do not mix", async () => {
+    await using other = await startTestService();
+    await post(`${other.url}/rerank`, { query: "a", documents: ["b"] });
+    expect((await scrape(other)).get("rerank_pairs_total")).toBe(1);
+    expect(await sample("rerank_pairs_total")).toBe(service.reranker.stats().pairsScored);
+  });
+});
+
+interface Panel {
+  readonly title: string;
+  readonly targets?: readonly { readonly expr: string }[];
+}
+
+test("every metric that the Grafana dashboard asks for exists", async () => {
+  const path = join(import.meta.dirname, "..", "..", "deploy", "grafana-dashboard.json");
+  const dashboard: { panels: readonly Panel[] } = JSON.parse(readFileSync(path, "utf8"));
+  const expressions = dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+  expect(expressions.length).toBeGreaterThan(10);
+  await post(`${service.url}/rerank`, { query: "a", documents: ["b"] });
+  const known = new Set([...(await scrape()).keys()].map((name) => name.replace(/\{.*/, "")));
+  const labels = new Set(
+    [...(await scrape()).keys()].flatMap((name) => [...name.matchAll(/(\w+)="/g)].map(([, label]) => label)),
+  );
+  for (const expression of expressions) {
+    const bare = expression.replaceAll(/"[^"]*"/g, "");
+    const asked = [...bare.matchAll(/\b(?:rerank|process|nodejs)_\w+/g)].map(([name]) => name);
+    expect([expression, asked.length > 0]).toEqual([expression, true]);
+    expect([expression, asked.filter((name) => !known.has(name))]).toEqual([expression, []]);
+    const selectors = [...bare.matchAll(/\{([^}]*)\}/g)].flatMap(([, inner]) => [...(inner ?? "").matchAll(/(\w+)\s*=~?/g)]);
+    const grouped = [...bare.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, inner]) => (inner ?? "").split(/,\s*/));
+    const used = [...selectors.map(([, label]) => label ?? ""), ...grouped];
+    // These two are Prometheus's own, put on when it scrapes.
+    expect([expression, used.filter((label) => !labels.has(label) && !["job", "instance"].includes(label))]).toEqual([
+      expression,
+      [],
+    ]);
+  }
+});

@@ -1,0 +1,241 @@
+/** Every field that some client sends to change a ranking, on every route that scores: it is honoured, or refused by name. */
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { post, startTestService, type TestService } from "../support/demo-service.js";
+import { bodyFor, readError, type Scored, type ScoringRoute, scoringRoutes } from "../support/scoring-routes.js";
+import { text } from "../support/texts.js";
+
+const query = "What is machine learning?";
+const documents = [
+  "The weather today is sunny and warm.",
+  "Machine learning is a subset of artificial intelligence that enables computers to learn from data.",
+  "Deep learning uses neural networks with multiple layers.",
+];
+const order = [1, 2, 0];
+const long = text(400, 5);
+
+let service: TestService;
+let scores: number[];
+let logits: number[];
+beforeAll(async () => {
+  service = await startTestService({ load: { contextSize: 256 } });
+  const scored = await service.reranker.score({ query, documents });
+  scores = [...scored.scores];
+  logits = [...scored.logits];
+});
+afterAll(() => service.service.stop());
+
+/** How a route answers a body with this field: its results, or the message of its refusal and its status. */
+type Outcome = { readonly results: readonly Scored[] } | { readonly status: number; readonly message: string };
+
+async function ask(
+  asWritten: ScoringRoute,
+  fields: object,
+  texts: unknown = documents,
+  asked: unknown = query,
+): Promise<Outcome> {
+  const route = answering(asWritten, fields);
+  const response = await post(service.url + route.path, bodyFor(route, asked, texts, fields));
+  if (response.status === 200) {
+    return { results: (await route.read(response)).map(({ index, score }) => ({ index, score })) };
+  }
+  const { message } = await readError(route.dialect === "tei", response);
+  return { status: response.status, message };
+}
+
+/** Where the body tells the dialect, `top_n` is Jina's. */
+function answering(route: ScoringRoute, fields: object): ScoringRoute {
+  const named = "top_n" in fields && fields.top_n !== null && route.dialect === "native";
+  const jina = named && scoringRoutes.find(({ dialect }) => dialect === "jina");
+  return jina ? { ...jina, path: route.path, always: {} } : route;
+}
+
+/** In the order of the route, the best so many. */
+function ranked(route: ScoringRoute, values: readonly number[], count = 3): Outcome {
+  const indices = route.sorted ? order.slice(0, count) : [0, 1, 2];
+  return { results: indices.map((index) => ({ index, score: values[index] ?? Number.NaN })) };
+}
+
+const refused = (message: string) => ({ status: 400, message: expect.stringContaining(message) });
+
+async function libraryScores(texts: readonly string[], limits: object): Promise<Map<number, number | undefined>> {
+  const scored = await service.reranker.score({ query, documents: texts, ...limits });
+  return new Map(texts.map((_, index) => [index, scored.scores[index]]));
+}
+
+function byIndex(outcome: Outcome): unknown {
+  return "results" in outcome ? new Map(outcome.results.map(({ index, score }) => [index, score])) : outcome;
+}
+
+/** Only where the results are a ranking can there be fewer of them. */
+const rankings = scoringRoutes.filter(({ sorted }) => sorted);
+const pairs = scoringRoutes.filter(({ sorted }) => !sorted);
+
+describe.each(rankings)("$name ranks", (route) => {
+  test.each([
+    [{ top_k: 1 }, 1],
+    [{ top_n: 2 }, 2],
+    [{ top_k: 2, top_n: 2 }, 2],
+    [{ top_k: null, top_n: 1 }, 1],
+    [{ top_k: 1, top_n: null }, 1],
+    [{ top_k: "2" }, 2],
+    [{ top_n: 0 }, 3],
+    [{ top_k: null }, 3],
+    [{ top_k: 99 }, 3],
+  ])("%j: the best %i", async (fields, count) => {
+    expect(await ask(route, fields)).toEqual(ranked(route, scores, count));
+  });
+
+  test("top_k and top_n that differ are refused", async () => {
+    expect(await ask(route, { top_k: 1, top_n: 2 })).toEqual(refused("top_k: expected the same as top_n, 2, got 1"));
+  });
+
+  test("min_score drops what is below it, of the best top_k", async () => {
+    const [best = 0, second = 0] = scores.toSorted((a, b) => b - a);
+    expect(await ask(route, { min_score: second })).toEqual(ranked(route, scores, 2));
+    expect(await ask(route, { min_score: second, top_k: 1 })).toEqual(ranked(route, scores, 1));
+    expect(await ask(route, { min_score: String((best + second) / 2) })).toEqual(ranked(route, scores, 1));
+    expect(await ask(route, { min_score: 2 })).toEqual({ results: [] });
+    expect(await ask(route, { min_score: true })).toEqual(refused("min_score: expected a number, got true"));
+  });
+});
+
+describe.each(pairs)("$name scores every pair", (route) => {
+  test.each([{ top_k: 1 }, { top_n: 1 }, { min_score: 0.5 }])("%j is refused", async (field) => {
+    const [name = ""] = Object.keys(field);
+    expect(await ask(route, field)).toEqual(refused(`${name}: expected nothing on this route`));
+  });
+
+  test.each([{ top_k: 0 }, { top_n: null }])("%j asks for all, which is what comes", async (field) => {
+    expect(await ask(route, field)).toEqual(ranked(route, scores));
+  });
+});
+
+describe.each(scoringRoutes)("$name", (route) => {
+  test.each([
+    [{ raw_scores: true }, true],
+    [{ raw_scores: "True" }, true],
+    [{ raw_scores: 1 }, true],
+    [{ use_activation: false }, true],
+    [{ use_activation: "false" }, true],
+    [{ raw_scores: true, use_activation: false }, true],
+    [{ raw_scores: false }, false],
+    [{ use_activation: true }, false],
+    [{ use_activation: null }, false],
+  ])("%j: logits: %j", async (fields, raw) => {
+    expect(await ask(route, fields)).toEqual(ranked(route, raw ? logits : scores));
+  });
+
+  test("raw_scores and use_activation that contradict each other are refused", async () => {
+    expect(await ask(route, { raw_scores: true, use_activation: true })).toEqual(refused("use_activation: "));
+  });
+
+  test("max_tokens_per_doc, truncate and truncation_direction say how a long document is cut", async () => {
+    const texts = [long, "short"];
+    const whole = await libraryScores(texts, {});
+    const left = await libraryScores(texts, { truncate: "start" });
+    const ten = await libraryScores(texts, { maxDocumentTokens: 10 });
+    expect([left.get(0), ten.get(0)]).not.toContain(whole.get(0));
+    for (const fields of [{}, { truncate: true }, { truncate: "TRUE" }, { truncation_direction: "Right" }, { truncate: null }]) {
+      expect(byIndex(await ask(route, fields, texts))).toEqual(whole);
+    }
+    expect(byIndex(await ask(route, { truncation_direction: "left" }, texts))).toEqual(left);
+    expect(byIndex(await ask(route, { max_tokens_per_doc: 10 }, texts))).toEqual(ten);
+    expect(byIndex(await ask(route, { max_tokens_per_doc: "10" }, texts))).toEqual(ten);
+    expect(await ask(route, { truncate: false }, texts)).toEqual({
+      status: 422,
+      message: expect.stringMatching(new RegExp(`^${route.documents}\\[0\\]: takes more than the \\d+ tokens`)),
+    });
+    expect(await ask(route, { truncation_direction: "Up" })).toEqual(refused("truncation_direction: expected Right or Left"));
+    expect(await ask(route, { max_tokens_per_doc: 0 })).toEqual(
+      refused("max_tokens_per_doc: expected a whole number of at least 1"),
+    );
+  });
+
+  test("priority is read, and refused where it is none", async () => {
+    expect(await ask(route, { priority: 5 })).toEqual(ranked(route, scores));
+    expect(await ask(route, { priority: 1000 })).toEqual(refused("priority: expected a whole number from 0 to 999, got 1000"));
+  });
+
+  test("max_chunks_per_doc makes no difference to documents that fit, and is refused for one that does not", async () => {
+    expect(await ask(route, { max_chunks_per_doc: 10 })).toEqual(ranked(route, scores));
+    expect(await ask(route, { max_chunks_per_doc: null }, ["short", long])).toMatchObject({ results: expect.anything() });
+    // One piece is what fits: as always.
+    expect(byIndex(await ask(route, { max_chunks_per_doc: 1 }, ["short", long]))).toEqual(
+      await libraryScores(["short", long], {}),
+    );
+    expect(await ask(route, { max_chunks_per_doc: 10 }, ["short", long])).toEqual(
+      refused(`max_chunks_per_doc: expected documents that fit in one piece, or 1, got ${route.documents}[1]: takes `),
+    );
+    expect(await ask(route, { max_chunks_per_doc: "x" })).toEqual(refused("max_chunks_per_doc: expected a whole number"));
+  });
+
+  test.each([
+    ["instruction", "Find code.", [null, ""]],
+    ["instruct", "Find code.", [null, ""]],
+    ["passages", true, [null, false]],
+    ["passages", { max: 2 }, []],
+    ["truncate_prompt_tokens", 10, [null, -1]],
+  ])("%s is refused, but for values that ask for nothing", async (name, value, nothing) => {
+    expect(await ask(route, { [name]: value })).toEqual(refused(`${name}: expected nothing, got `));
+    for (const one of nothing) expect(await ask(route, { [name]: one })).toEqual(ranked(route, scores));
+  });
+
+  test("rank_fields say what of an object is read: these fields, as YAML lines", async () => {
+    const objects = documents.map((one, index) => ({
+      id: index,
+      title: `title ${index}`,
+      text: one,
+      year: 2000 + index,
+      tags: ["a"],
+    }));
+    const lines = (names: readonly ("title" | "text" | "year")[]) =>
+      objects.map((one) => names.map((name) => `${name}: ${one[name]}`).join("\n"));
+    const expectRead = async (fields: object, texts: readonly string[], given: unknown = objects) =>
+      expect(byIndex(await ask(route, fields, given))).toEqual(await libraryScores(texts, {}));
+    await expectRead({ rank_fields: ["title", "text"] }, lines(["title", "text"]));
+    await expectRead({ rank_fields: ["text", "title", "absent"] }, lines(["text", "title"]));
+    await expectRead({ rank_fields: ["year"] }, lines(["year"]));
+    // A document's `text` alone is its text, as Cohere has it.
+    await expectRead({ rank_fields: ["text"] }, documents);
+    await expectRead({}, documents);
+    await expectRead({ rank_fields: [] }, documents);
+    await expectRead(
+      {},
+      lines(["title"]),
+      objects.map(({ id, title, year }) => ({ id, title, year })),
+    );
+    await expectRead({ rank_fields: ["title"] }, documents, documents);
+    expect(await ask(route, { rank_fields: ["nothing"] }, objects)).toEqual(
+      refused(`${route.documents}[0]: expected text in one of the rank_fields, got an object without it`),
+    );
+    expect(await ask(route, { rank_fields: ["tags"] }, objects)).toEqual(
+      refused(`${route.documents}[0]: expected text in rank_fields[0], got an array`),
+    );
+    expect(await ask(route, { rank_fields: { odd: [] } })).toEqual(refused("rank_fields: expected an array"));
+    expect(await ask(route, { rank_fields: [1] })).toEqual(refused("rank_fields[0]: expected a string"));
+  });
+
+  test("query and documents come as text, {text}, {content: text} or {content: parts}, or one object for all documents", async () => {
+    const [first = "", second = "", third = ""] = documents;
+    const part = (one: string) => ({ type: "text", text: one });
+    const expected = ranked(route, scores);
+    expect(await ask(route, {}, [{ text: first }, { content: second }, { content: [part(third)] }])).toEqual(expected);
+    expect(await ask(route, {}, { content: documents.map(part) })).toEqual(expected);
+    for (const asked of [{ text: query }, { content: query }, { content: [part(query)] }]) {
+      expect(await ask(route, {}, documents, asked)).toEqual(expected);
+    }
+  });
+
+  test.each([
+    { image: "https://example.org/a.png" },
+    { type: "image_url", image_url: { url: "https://example.org/a.png" } },
+    { image_url: "https://example.org/a.png" },
+    { text: "and text", image: "data:image/png;base64,AA==" },
+    { content: [{ type: "image_url", image_url: { url: "https://example.org/a.png" } }] },
+  ])("the image %j is images_not_supported", async (image) => {
+    const answer = { status: 422, message: expect.stringMatching(/expected text, got an image/) };
+    expect(await ask(route, {}, ["a", image])).toEqual(answer);
+    expect(await ask(route, {}, documents, image)).toEqual(answer);
+  });
+});
