@@ -8,7 +8,8 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { RerankError } from "../errors.js";
 import { addFlags, hubSettings, modelSettings, serverSettings } from "../settings/flags.js";
-import { readSettings, type SettingName, wholeNumber } from "../settings/table.js";
+import { wholeNumber } from "../settings/kinds.js";
+import { readSettings, type SettingName } from "../settings/table.js";
 import { parseShard } from "./shard.js";
 
 class UsageError extends Error {}

@@ -4,7 +4,7 @@ import { access, mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { RerankError } from "../errors.js";
-import { diskFailure } from "../model/hub-failures.js";
+import { diskFailure } from "./disk-failure.js";
 import { produceAtomically, sweepUnfinished } from "./write-atomically.js";
 
 /** XDG_CACHE_HOME, else ~/.cache; LOCALAPPDATA on Windows. Not created here. */

@@ -9,11 +9,12 @@ import { type FileHandle, lstat, mkdir, rename, rm, statfs } from "node:fs/promi
 import { dirname } from "node:path";
 import type { Response } from "undici";
 import { RerankError } from "../errors.js";
+import { diskFailure } from "../files/disk-failure.js";
 import { openToContinue, writeAt } from "../files/write-at.js";
 import { hashFile, mismatch, startHash } from "./checksum.js";
 import { isWebPage, printable } from "./hub-answers.js";
 import type { HubClient, RemoteFile } from "./hub-client.js";
-import { diskFailure, notTheHub } from "./hub-failures.js";
+import { notTheHub } from "./hub-failures.js";
 import { Passing, retrying } from "./retry.js";
 
 export interface DownloadEvents {

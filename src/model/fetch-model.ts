@@ -5,13 +5,13 @@
 
 import { stat } from "node:fs/promises";
 import { RerankError } from "../errors.js";
+import { diskFailure } from "../files/disk-failure.js";
 import { withLock } from "../files/lock.js";
 import { cachedModel, headCandidates, headName, otherHead } from "./cached-files.js";
 import { download, partialPath } from "./download.js";
 import { commitPattern, HubCache, isFile } from "./hub-cache.js";
 import { HubClient, type ModelReference, type RemoteFile } from "./hub-client.js";
 import type { HubEnvironment } from "./hub-environment.js";
-import { diskFailure } from "./hub-failures.js";
 import { licenceNotice, officialRepository } from "./official.js";
 import { briefly, networkPatience, type Patience } from "./retry.js";
 import { type Transfer, TransferMeter } from "./transfer.js";

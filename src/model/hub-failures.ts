@@ -2,6 +2,7 @@
 
 import type { Response } from "undici";
 import { RerankError } from "../errors.js";
+import { codeOf } from "../files/disk-failure.js";
 import { printable, readBounded, WrongAnswer } from "./hub-answers.js";
 import { Passing, retryAfterMs } from "./retry.js";
 
@@ -99,10 +100,6 @@ function deepest(error: unknown): unknown {
   return error instanceof Error && error.cause !== undefined ? deepest(error.cause) : error;
 }
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
-}
-
 /** What was answered is no answer of a hub. */
 export function notTheHub(host: string, what: string): RerankError {
   const advice = "a login page, a proxy or a mirror of another kind? Check HF_ENDPOINT";
@@ -128,19 +125,4 @@ function jsonError(text: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** What the disk refused, as one error that names the place; `variables` choose another. */
-export function diskFailure(error: unknown, path: string, variables = "HF_HUB_CACHE or HF_HOME"): Error {
-  const code = codeOf(error);
-  const reason = error instanceof Error ? error.message : String(error);
-  if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
-    const advice = `make room, or choose another disk with ${variables}`;
-    return new RerankError("disk_full", `no room for ${path} (${reason}); ${advice}`, { cause: error });
-  }
-  if (code !== undefined && ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOENT"].includes(code)) {
-    const advice = `choose a folder that this user may write to with ${variables}`;
-    return new RerankError("cache_not_writable", `the cache cannot be written: ${reason}; ${advice}`, { cause: error });
-  }
-  return error instanceof Error ? error : new Error(reason);
 }

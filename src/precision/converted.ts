@@ -5,12 +5,12 @@ import { join } from "node:path";
 import type { EngineOptions } from "../../binding.js";
 import { fromNative, RerankError } from "../errors.js";
 import { cacheDirectory } from "../files/cache-folder.js";
+import { diskFailure } from "../files/disk-failure.js";
 import { withLock } from "../files/lock.js";
 import { sweepUnfinishedOf } from "../files/write-atomically.js";
-import { diskFailure } from "../model/hub-failures.js";
 import { type Finding, findRecorded, produceRecorded, removeRecorded } from "../model/recorded-file.js";
 import { loadAddon } from "../native/addon.js";
-import type { Converted } from "./precision.js";
+import type { Converted } from "./weights.js";
 
 export interface ConversionEvents {
   readonly onProgress: (fraction: number) => void;

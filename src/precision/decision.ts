@@ -1,7 +1,6 @@
 /** Which precision follows from what was measured and from the memory that is free now. Pure. */
 
-import type { Precision } from "./precision.js";
-import type { Timings } from "./timing.js";
+import type { Precision, Timings } from "./weights.js";
 
 export interface Decision {
   readonly precision: Precision;

@@ -12,7 +12,8 @@ import { Check } from "typebox/value";
 import type { EngineOptions } from "../../binding.js";
 import { writeAtomically } from "../files/write-atomically.js";
 import { loadAddon } from "../native/addon.js";
-import { type Timings, timingDirectory } from "./timing.js";
+import { timingDirectory } from "./timing.js";
+import type { Timings } from "./weights.js";
 
 const Measured = Type.Object({ tokensPerSecond: Type.Record(Type.String(), Type.Number({ minimum: 0 })) });
 

@@ -14,11 +14,8 @@ import { convertedBytes, convertedDirectory, convertedFile } from "./converted.j
 import { decide } from "./decision.js";
 import { readMeasured, writeMeasured } from "./measured.js";
 import { sourceChecksum } from "./source.js";
-import { type Timings, timeCandidates, timingDirectory } from "./timing.js";
-
-/** "file": as they are in the file. */
-export type Precision = "file" | "f16" | "bf16" | "q8_0";
-export type Converted = Exclude<Precision, "file">;
+import { timeCandidates, timingDirectory } from "./timing.js";
+import type { Converted, Precision, Timings } from "./weights.js";
 
 export interface PrecisionChoice {
   readonly precision: Precision;

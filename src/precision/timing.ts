@@ -8,10 +8,7 @@ import { cacheDirectory } from "../files/cache-folder.js";
 import { unfinishedPath } from "../files/write-atomically.js";
 import { loadAddon } from "../native/addon.js";
 import { convertedBytes, freeBytes } from "./converted.js";
-import type { Converted, Precision } from "./precision.js";
-
-/** Tokens per second through the timed part; higher is faster, and only the order and the ratios mean something. */
-export type Timings = Readonly<Partial<Record<Precision, number>>>;
+import type { Converted, Precision, Timings } from "./weights.js";
 
 const layers = 4;
 const rounds = 5;

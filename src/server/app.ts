@@ -28,14 +28,14 @@ export async function app(fastify: FastifyInstance, { context }: AppOptions): Pr
   fastify.setValidatorCompiler<TSchema>(({ schema }) => validator(schema));
   // In this order: what is refused is logged and traced as well, and by whom it may be seen is settled first.
   registerAccessLog(fastify, context);
-  registerTracing(fastify, context);
+  registerTracing(fastify, context.options.tracing);
   registerErrorHandling(fastify, context);
   registerRequestChecks(fastify, context);
   await registerAuth(fastify, context);
   await registerPressure(fastify, context.options);
   registerBodyGate(fastify, context);
   await registerOpenApi(fastify);
-  registerMetrics(fastify, context);
+  registerMetrics(fastify, context.metrics);
   registerRoutes(fastify, context);
   fastify.register(playground);
 }

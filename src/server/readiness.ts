@@ -6,6 +6,7 @@
 import { RerankError } from "../errors.js";
 import type { Reranker } from "../reranker.js";
 import type { ServerContext } from "./state.js";
+import { tinyScore } from "./tiny-score.js";
 
 /** Probes share one score a second. */
 const cacheMs = 1000;
@@ -21,7 +22,8 @@ export function readinessCheck(context: ServerContext): () => Promise<void> {
     // Something is scored and the engine gets on with it, or the state would be failed.
     if (reranker.stats().pairsQueued > 0) return;
     const now = performance.now();
-    if (!latest || now - latest.at > cacheMs) latest = { at: now, result: unlessLoaded(reranker, tinyScore(context, reranker)) };
+    if (!latest || now - latest.at > cacheMs)
+      latest = { at: now, result: unlessLoaded(reranker, tinyScore(reranker, context.health, context.options.requestTimeoutMs)) };
     await latest.result;
   };
 }
@@ -35,25 +37,5 @@ async function unlessLoaded(reranker: Reranker, score: Promise<void>): Promise<v
     const code = error instanceof RerankError ? error.code : undefined;
     const loaded = code === "queue_full" || (code === "timeout" && reranker.stats().batches > batches);
     if (!loaded) throw error;
-  }
-}
-
-let probes = 0;
-
-/** One short pair; the engine's health learns what came of it. */
-export async function tinyScore({ options, health }: ServerContext, reranker: Reranker): Promise<void> {
-  const { requestTimeoutMs } = options;
-  const timeout = new AbortController();
-  const timer = setTimeout(() => timeout.abort(new RerankError("timeout", "scoring takes too long")), requestTimeoutMs);
-  try {
-    health.starting(reranker.stats());
-    // Another document each time: one that was scored before would be answered without computing anything.
-    await reranker.score({ query: "ready", documents: [`ready ${probes++}`], signal: timeout.signal });
-    health.succeeded();
-  } catch (error) {
-    health.failed(error);
-    throw error;
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -14,7 +14,7 @@ import { EngineHealth } from "./engine-health.js";
 import { Keys } from "./keys.js";
 import { Metrics } from "./observe/metrics.js";
 import type { Tracing } from "./observe/open-telemetry.js";
-import { tinyScore } from "./readiness.js";
+import { tinyScore } from "./tiny-score.js";
 
 export type ServerState =
   | {
@@ -96,7 +96,7 @@ export class ServerContext {
     this.bodies = new BodyBudget(options.bodiesLimitBytes ?? Number.POSITIVE_INFINITY);
     this.metrics = new Metrics({ modelName: options.modelName, reranker: () => this.#loaded });
     this.health = new EngineHealth({
-      probe: () => tinyScore(this, this.reranker()),
+      probe: () => tinyScore(this.reranker(), this.health, this.options.requestTimeoutMs),
       stallMs: 2 * options.requestTimeoutMs,
     });
   }

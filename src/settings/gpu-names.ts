@@ -1,6 +1,6 @@
 /** The kind of value that GPUS is. */
 
-import type { Kind } from "./table.js";
+import type { Kind } from "./kinds.js";
 
 /** The number of a GPU, or the CPU. */
 export type GpuName = number | "cpu";

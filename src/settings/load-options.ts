@@ -5,8 +5,9 @@ import type { EngineOptions } from "../../binding.js";
 import { RerankError } from "../errors.js";
 import type { LoadOptions, Precision } from "../types.js";
 import type { GpuName } from "./gpu-names.js";
+import { type Kind, oneOf } from "./kinds.js";
 import { nearest } from "./nearest.js";
-import { type Kind, oneOf, type Setting, settings } from "./table.js";
+import { type Setting, settings } from "./table.js";
 
 /** What the engine is loaded with, and what the library itself needs. */
 export interface ResolvedOptions extends Omit<EngineOptions, "head" | "device"> {

@@ -11,6 +11,7 @@ import type { Timings } from "../../types.js";
 import type { Claim } from "../admission.js";
 import { onResponseEnd } from "../disconnect.js";
 import type { ServerContext } from "../state.js";
+import { routeOf, unknownRoute } from "./route.js";
 
 /** A scoring request: whom it scores with, found when it came in, and what it noted about its work. */
 export interface Work {
@@ -69,16 +70,9 @@ export function recordRefusal(
   log.info({ [requestIdLabel]: id, route: unknownRoute, status }, "request");
 }
 
-const unknownRoute = "unknown";
-
 /** Milliseconds to the microsecond. */
 function milliseconds(value: number): number {
   return Math.round(value * 1000) / 1000;
-}
-
-/** As it was registered, so that there are only so many. */
-export function routeOf(request: FastifyRequest): string {
-  return request.routeOptions.url ?? unknownRoute;
 }
 
 function write(request: FastifyRequest, status: number, totalMs: number): void {

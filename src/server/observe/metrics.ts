@@ -11,7 +11,6 @@ import { errorTable } from "../../errors.js";
 import type { Reranker } from "../../reranker.js";
 import type { Timings } from "../../types.js";
 import { ErrorBody } from "../../wire/schemas.js";
-import type { ServerContext } from "../state.js";
 
 /** From a cached pair on a GPU to a hundred long documents on a small CPU. */
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -193,7 +192,7 @@ class BatchTokens extends Summary {
 const documentation = { tags: ["operation"], summary: "Figures for Prometheus", produces: ["text/plain"] };
 const text = Type.String({ description: "Prometheus text format" });
 
-export function registerMetrics(fastify: FastifyInstance, { metrics }: ServerContext): void {
+export function registerMetrics(fastify: FastifyInstance, metrics: Metrics): void {
   const schema = { ...documentation, response: { 200: text, 401: { ...ErrorBody, description: errorTable.unauthorized.when } } };
   fastify.get("/metrics", { config: { quiet: true }, schema }, async (_request, reply) => {
     reply.type(metrics.contentType);

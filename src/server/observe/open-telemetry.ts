@@ -21,8 +21,8 @@ import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trac
 import type { FastifyRequest } from "fastify";
 import { errorTable } from "../../errors.js";
 import type { Timings } from "../../types.js";
-import { routeOf } from "./access-log.js";
-import type { TraceParent } from "./tracing.js";
+import { routeOf } from "./route.js";
+import type { TraceParent } from "./traceparent.js";
 
 export interface Tracing {
   start(request: FastifyRequest, parent: TraceParent | undefined): RequestSpan;
