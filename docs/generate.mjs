@@ -31,7 +31,11 @@ async function settingsTable() {
 
 async function errorsTable() {
   const { errorTable } = await import("../dist/errors.js");
-  const rows = Object.entries(errorTable).map(([code, { status, when }]) => [String(status), code, when]);
+  const rows = Object.entries(errorTable).map(([code, { status, only, when }]) => [
+    String(status),
+    code,
+    only === undefined ? when : when.replace(/\.$/, ` (${only} only).`),
+  ]);
   return table([["status", "code", "when"], ...rows]);
 }
 

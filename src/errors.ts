@@ -5,11 +5,13 @@
 
 import type { NativeErrorCode } from "../binding.js";
 
-interface ErrorDescription {
+export interface ErrorDescription {
   /** HTTP status the server answers with. */
   readonly status: number;
   /** When it happens, as the table of docs/http.md says it. */
   readonly when: string;
+  /** Who alone meets it, where no answer of the service has it. */
+  readonly only?: "start" | "library" | "log";
 }
 
 export const errorTable = {
@@ -39,8 +41,8 @@ export const errorTable = {
     when: "MAX_QUEUED_PAIRS are waiting, or the answer would come later than REQUEST_TIMEOUT_MS; nothing of the request was computed; `Retry-After` says when to try again.",
   },
   headers_too_large: { status: 431, when: "The headers exceed 16 KiB." },
-  client_closed: { status: 499, when: "The client left before the answer (log only)." },
-  cancelled: { status: 499, when: "The request was cancelled (library only)." },
+  client_closed: { status: 499, only: "log", when: "The client left before the answer." },
+  cancelled: { status: 499, only: "library", when: "The request was cancelled." },
   engine_error: { status: 500, when: "The engine failed; the log says why." },
   invalid_score: { status: 500, when: "The model produced a score that is not a number." },
   loading: { status: 503, when: "The model is still being loaded; with `Retry-After`." },
@@ -53,30 +55,46 @@ export const errorTable = {
   timeout: { status: 504, when: "REQUEST_TIMEOUT_MS passed before the answer." },
   invalid_option: {
     status: 500,
-    when: "An option, flag or variable is wrong; the message names it, its value and what is allowed (start only).",
+    only: "start",
+    when: "An option, flag or variable is wrong; the message names it, its value and what is allowed.",
   },
-  model_not_found: { status: 500, when: "The model or score head file does not exist (start only)." },
+  model_not_found: { status: 500, only: "start", when: "The model or score head file does not exist." },
   model_invalid: {
     status: 500,
-    when: "The file is not a GGUF, is truncated, or is not a model that can be scored with (start only).",
+    only: "start",
+    when: "The file is not a GGUF, is truncated, or is not a model that can be scored with.",
   },
-  head_invalid: { status: 500, when: "The score head is not an .npz of the right arrays and shapes, or holds NaN (start only)." },
-  backend_unavailable: { status: 500, when: "No usable backend was found (start only)." },
-  hub_unreachable: { status: 500, when: "The hub could not be reached, or the connection broke too often (start only)." },
-  hub_unavailable: { status: 500, when: "The hub is out of order or limits requests, also after several tries (start only)." },
-  hub_unauthorized: { status: 500, when: "The repository is private or does not exist, or HF_TOKEN is not valid (start only)." },
-  hub_forbidden: { status: 500, when: "HF_TOKEN may not read the repository, or its conditions were not accepted (start only)." },
+  head_invalid: {
+    status: 500,
+    only: "start",
+    when: "The score head is not an .npz of the right arrays and shapes, or holds NaN.",
+  },
+  backend_unavailable: { status: 500, only: "start", when: "No usable backend was found." },
+  hub_unreachable: { status: 500, only: "start", when: "The hub could not be reached, or the connection broke too often." },
+  hub_unavailable: { status: 500, only: "start", when: "The hub is out of order or limits requests, also after several tries." },
+  hub_unauthorized: {
+    status: 500,
+    only: "start",
+    when: "The repository is private or does not exist, or HF_TOKEN is not valid.",
+  },
+  hub_forbidden: {
+    status: 500,
+    only: "start",
+    when: "HF_TOKEN may not read the repository, or its conditions were not accepted.",
+  },
   hub_not_found: {
     status: 500,
-    when: "The hub has no such repository, revision or file; the message lists the GGUF files that are there (start only).",
+    only: "start",
+    when: "The hub has no such repository, revision or file; the message lists the GGUF files that are there.",
   },
   checksum_mismatch: {
     status: 500,
-    when: "A file is not the one that was published; the message has both checksums and nothing of it was loaded (start only).",
+    only: "start",
+    when: "A file is not the one that was published; the message has both checksums and nothing of it was loaded.",
   },
-  not_cached: { status: 500, when: "HF_HUB_OFFLINE is set and the files are not in the cache (start only)." },
-  disk_full: { status: 500, when: "No room for the model's files (start only)." },
-  cache_not_writable: { status: 500, when: "The cache folder cannot be written (start only)." },
+  not_cached: { status: 500, only: "start", when: "HF_HUB_OFFLINE is set and the files are not in the cache." },
+  disk_full: { status: 500, only: "start", when: "No room for the model's files." },
+  cache_not_writable: { status: 500, only: "start", when: "The cache folder cannot be written." },
   out_of_memory: {
     status: 500,
     when: "Memory for the model, its context or a batch could not be had; the message says what to lower.",
@@ -121,4 +139,12 @@ export function fromNative(error: unknown): Error {
     return new RerankError(nativeCodes[error.code as NativeErrorCode], error.message, { cause: error });
   }
   return error instanceof Error ? error : new RerankError("engine_error", String(error));
+}
+
+/** What a value is, for "expected …, got …". Numbers and booleans are named, text never: it may be a query or a document. */
+export function kindOf(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value === null || typeof value === "number" || typeof value === "boolean") return String(value);
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }

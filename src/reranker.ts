@@ -7,7 +7,7 @@ import type { EngineInfo, EngineStats, ScoreJob } from "../binding.js";
 import { enginesOn, loadEngines } from "./engine/load.js";
 import { EnginePool } from "./engine/pool.js";
 import { rank } from "./engine/ranking.js";
-import { fromNative, RerankError } from "./errors.js";
+import { fromNative, kindOf, RerankError } from "./errors.js";
 import { readScoreHead } from "./model/head.js";
 import { requireModelFile } from "./model/local-file.js";
 import { prepareBackend } from "./native/backends.js";
@@ -81,9 +81,9 @@ export class Reranker implements AsyncDisposable {
     return this.#engines.devices;
   }
 
-  /** Tells of each of them that is taken out from now on; the last listener counts. */
-  onDeviceFailed(listener: (device: FailedDevice) => void): void {
-    this.#engines.onFailed(listener);
+  /** Tells of each of them that is taken out from now on, until what this returns is called. */
+  onDeviceFailed(listener: (device: FailedDevice) => void): () => void {
+    return this.#engines.onFailed(listener);
   }
 
   /** Counters since loading, and the queue as it is now. */
@@ -176,10 +176,6 @@ export class Reranker implements AsyncDisposable {
       }
     }
   }
-}
-
-function kindOf(value: unknown): string {
-  return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
 }
 
 /** The job's result, or the signal's reason as soon as it aborts; the job is dequeued after the caller was told. */

@@ -4,9 +4,9 @@
  * 1 failed, 2 usage.
  */
 
-import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { RerankError } from "../errors.js";
+import { packageVersion } from "../files/package-version.js";
 import { addFlags, hubSettings, modelSettings, serverSettings } from "../settings/flags.js";
 import { wholeNumber } from "../settings/kinds.js";
 import { readSettings, type SettingName } from "../settings/table.js";
@@ -16,7 +16,7 @@ class UsageError extends Error {}
 
 const program = new Command("jina-reranker")
   .description("Reranks documents by their relevance to a query, with jina-reranker-m0 as a GGUF.")
-  .version(packageVersion())
+  .version(packageVersion)
   .exitOverride();
 
 const serve = program.command("serve").description("the HTTP service");
@@ -157,10 +157,4 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   process.stderr.write(`jina-reranker: ${error instanceof Error ? error.message : String(error)}\n`);
   return error instanceof UsageError || (error instanceof RerankError && error.code === "invalid_option") ? 2 : 1;
-}
-
-function packageVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-  const version = typeof manifest === "object" && manifest !== null && "version" in manifest ? manifest.version : undefined;
-  return typeof version === "string" ? version : "unknown";
 }

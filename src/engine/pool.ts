@@ -54,7 +54,7 @@ export class EnginePool {
   readonly #members: readonly Member[];
   readonly #maxQueuedPairs: number;
   #closed: Promise<void> | undefined;
-  #tellFailed: (device: FailedDevice) => void = () => {};
+  readonly #failureListeners = new Set<(device: FailedDevice) => void>();
 
   /** At least one engine, each with room for `maxQueuedPairs`. */
   constructor(engines: readonly PooledEngine[], maxQueuedPairs: number) {
@@ -77,9 +77,10 @@ export class EnginePool {
     );
   }
 
-  /** Tells of each device that is taken out from now on; the last listener counts. */
-  onFailed(listener: (device: FailedDevice) => void): void {
-    this.#tellFailed = listener;
+  /** Tells of each device that is taken out from now on, until what this returns is called. */
+  onFailed(listener: (device: FailedDevice) => void): () => void {
+    this.#failureListeners.add(listener);
+    return () => this.#failureListeners.delete(listener);
   }
 
   /** Sums over all engines: a request that is spread counts as a job of each. */
@@ -218,7 +219,8 @@ export class EnginePool {
     member.reason = reason;
     // What waits in it fails with closed, and goes to the others. Nobody waits for a device that may hang.
     member.engine.close().catch(() => {});
-    this.#tellFailed({ device: member.info.device, status: "failed", reason });
+    const failed: FailedDevice = { device: member.info.device, status: "failed", reason };
+    for (const listener of this.#failureListeners) listener(failed);
   }
 }
 

@@ -3,10 +3,10 @@
  * again, errors that say what to do, and a token that goes to the hub alone.
  */
 
-import { readFileSync } from "node:fs";
 import { modelInfo, pathsInfo } from "@huggingface/hub";
 import { Agent, type Dispatcher, EnvHttpProxyAgent, type Response, fetch as send } from "undici";
 import { RerankError } from "../errors.js";
+import { packageVersion } from "../files/package-version.js";
 import { nearest } from "../settings/nearest.js";
 import { type Checksum, checksumNamed, type Expected, mismatch } from "./checksum.js";
 import { maximumAnswerBytes, PathsAnswer, parseAnswer, printable, RevisionAnswer, readBounded } from "./hub-answers.js";
@@ -204,9 +204,4 @@ function dispatcher(): Dispatcher {
   return proxied.length > 0 ? new EnvHttpProxyAgent(options) : new Agent(options);
 }
 
-const userAgent = `jina-reranker/${packageVersion()}; node/${process.versions.node}`;
-
-function packageVersion(): string {
-  const manifest: { version?: string } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-  return manifest.version ?? "unknown";
-}
+const userAgent = `jina-reranker/${packageVersion}; node/${process.versions.node}`;

@@ -7,7 +7,7 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
 import { type TSchema, Type } from "typebox";
-import { type ErrorCode, errorTable } from "../errors.js";
+import { type ErrorDescription, errorTable } from "../errors.js";
 import { loadAddon } from "../native/addon.js";
 import { ErrorBody } from "../wire/schemas.js";
 import { TeiErrorBody } from "../wire/tei.js";
@@ -88,8 +88,8 @@ function contentSecurityPolicy({ script, style }: { script: readonly string[]; s
 type Responses = Readonly<Record<number, TSchema>>;
 
 /** Response schemas for rows of the error table: one a status, with what leads to it as its description. */
-function responsesFor(wanted: (code: string, row: (typeof errorTable)[ErrorCode]) => boolean, body: TSchema): Responses {
-  const rows = Object.entries(errorTable).filter(([code, row]) => wanted(code, row));
+function responsesFor(wanted: (code: string, row: ErrorDescription) => boolean, body: TSchema): Responses {
+  const rows = Object.entries<ErrorDescription>(errorTable).filter(([code, row]) => wanted(code, row));
   const statuses = [...new Set(rows.map(([, { status }]) => status))];
   const described = statuses.map((status) => {
     const reasons = rows.filter(([, row]) => row.status === status).map(([code, { when }]) => `\`${code}\`: ${when}`);
@@ -99,8 +99,8 @@ function responsesFor(wanted: (code: string, row: (typeof errorTable)[ErrorCode]
 }
 
 /** What a scoring route may answer with: not what only the start, the library or the log knows, nor errors of the URL. */
-function meetsScoring(_code: string, { when, status }: { readonly when: string; readonly status: number }): boolean {
-  return !/\((?:start|library|log) only\)/.test(when) && status !== 404 && status !== 405;
+function meetsScoring(_code: string, { only, status }: ErrorDescription): boolean {
+  return only === undefined && status !== 404 && status !== 405;
 }
 
 /** What a route that only tells of the model may answer with. */

@@ -4,9 +4,8 @@
  */
 
 import { type Static, Type } from "typebox";
-import { RerankError } from "../errors.js";
+import { kindOf, RerankError } from "../errors.js";
 import type { RankedDocument, ScoreRequest } from "../types.js";
-import { kindOf } from "./validation.js";
 
 const count = "how many results to return; 0, null or absent = all; top_k and top_n mean the same";
 const later = "not in this version: refused, unless it asks for nothing";

@@ -4,8 +4,7 @@
  */
 
 import { type Static, Type } from "typebox";
-import { RerankError } from "../errors.js";
-import { kindOf } from "./validation.js";
+import { kindOf, RerankError } from "../errors.js";
 
 const Part = Type.Object({ type: Type.String(), text: Type.Optional(Type.String()) });
 const Parts = Type.Array(Part);

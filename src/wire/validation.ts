@@ -2,7 +2,7 @@
 
 import type { Static, TSchema } from "typebox";
 import { Compile } from "typebox/compile";
-import { RerankError } from "../errors.js";
+import { kindOf, RerankError } from "../errors.js";
 import { tolerate } from "./tolerance.js";
 
 interface Fault {
@@ -77,14 +77,6 @@ function expectation(schema: unknown): string {
     default:
       return "an object";
   }
-}
-
-/** Numbers and booleans are named, text never: it may be a query or a document. */
-export function kindOf(value: unknown): string {
-  if (value === undefined) return "nothing";
-  if (value === null || typeof value === "number" || typeof value === "boolean") return String(value);
-  if (Array.isArray(value)) return "an array";
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
 function fieldName(instancePath: string): string {

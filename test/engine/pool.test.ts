@@ -169,6 +169,17 @@ describe("a device that fails", () => {
     expect(engines.devices.map(({ status }) => status)).toEqual(["failed", "ok"]);
   });
 
+  test("is told to all who listen, and to nobody who no longer does", async () => {
+    const { pool: engines } = await pool("invalid_score");
+    const told: string[] = [];
+    engines.onFailed(({ device }) => told.push(`first ${device}`));
+    engines.onFailed(({ device }) => told.push(`second ${device}`));
+    const leave = engines.onFailed(() => told.push("left"));
+    leave();
+    await engines.submit({ query, documents }).result;
+    expect(told).toEqual(["first CPU", "second CPU"]);
+  });
+
   test("and is taken out, has what waits in it done by the others", async () => {
     const { pool: engines, expected } = await pool("invalid_score");
     const many = Array.from({ length: 10 }, () => engines.submit({ query, documents }).result);
