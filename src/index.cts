@@ -16,7 +16,7 @@ function whole(): Library | undefined {
   }
 }
 
-async function load(options: esm.LoadOptions): Promise<esm.Reranker> {
+async function load(options: Parameters<typeof esm.Reranker.load>[0]): Promise<esm.Reranker> {
   const later = await import("./index.js");
   Object.assign(module.exports, later);
   return later.Reranker.load(options);

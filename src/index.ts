@@ -2,10 +2,12 @@ export { rank } from "./engine/ranking.js";
 export { type ErrorCode, errorTable, RerankError } from "./errors.js";
 export { Reranker } from "./reranker.js";
 export type {
+  DemoLoadOptions,
   DeviceState,
   EngineInfo,
   EngineStats,
   FailedDevice,
+  HubLoadOptions,
   LoadOptions,
   RankedDocument,
   RerankRequest,

@@ -1,17 +1,18 @@
-/** Which model a command was asked for, and loading it. The demo model is never taken unless it was asked for. */
+/** Which model was asked for, and where its files are. The demo model is never taken unless it was asked for. */
 
 import { basename } from "node:path";
+import type { WeightsInfo } from "../binding.js";
 import { cachedDemoModel } from "./demo/cached-model.js";
-import { RerankError } from "./errors.js";
+import { fromNative, RerankError } from "./errors.js";
 import { fetchModel } from "./model/fetch-model.js";
 import type { ModelReference } from "./model/hub-client.js";
 import { hubEnvironment } from "./model/hub-environment.js";
-import { checkFigures, hasOfficialShape, isOfficial } from "./model/official.js";
+import { hasOfficialShape, isOfficial, requireOfficialShape } from "./model/official.js";
 import type { Transfer } from "./model/transfer.js";
 import { loadAddon } from "./native/addon.js";
-import { Reranker } from "./reranker.js";
-import type { HubModelSettings, ModelSettings } from "./settings/flags.js";
-import type { LoadActivity } from "./types.js";
+import type { NamedModel } from "./settings/load-options.js";
+import { type HubModelSettings, hubAccess } from "./settings/model-choice.js";
+import { readSettings, type Settings } from "./settings/table.js";
 
 export type ModelSource =
   | { readonly kind: "demo" }
@@ -21,7 +22,7 @@ export type ModelSource =
 export const demoNotice =
   "the demo model is lexical and not trained: it counts query words in documents, for trying things out only";
 
-export function modelSource(settings: Pick<ModelSettings, "demo" | "modelPath"> & HubModelSettings): ModelSource {
+export function modelSource(settings: Pick<Settings, "demo" | "modelPath"> & HubModelSettings): ModelSource {
   if (settings.modelPath !== undefined) return { kind: "file", path: settings.modelPath };
   return settings.demo ? { kind: "demo" } : { kind: "hub", reference: modelReference(settings) };
 }
@@ -32,7 +33,15 @@ export function modelReference({ modelId, modelFile, modelRevision, headId }: Hu
 
 /** What a fetch asks of a GGUF whose repository has no score head. */
 export function fitsOfficialHead(modelPath: string): boolean {
-  return hasOfficialShape(loadAddon().binding.inspect(modelPath));
+  return hasOfficialShape(weightsOf(modelPath));
+}
+
+function weightsOf(modelPath: string): WeightsInfo {
+  try {
+    return loadAddon().binding.inspect(modelPath);
+  } catch (error) {
+    throw fromNative(error);
+  }
 }
 
 /** The `model` of answers. */
@@ -41,58 +50,49 @@ export function modelName(source: ModelSource): string {
   return basename(source.kind === "file" ? source.path : source.reference.file).replace(/\.gguf$/i, "");
 }
 
-export interface LoadEvents {
-  /** A fraction from 0 to 1, and of what: the transfer while files are being fetched. */
-  readonly onProgress: (fraction: number, what: Transfer | LoadActivity) => void;
+export interface FileEvents {
+  readonly onTransfer: (transfer: Transfer) => void;
   /** Things to know, each in one line. */
   readonly onNotice: (notice: string) => void;
 }
 
-export async function loadModel(
+/** The files of a model, fetched or written where they are not there yet. */
+export interface NamedFiles {
+  readonly modelPath: string;
+  /** undefined = beside the model. */
+  readonly headPath?: string;
+}
+
+/** `withHead`: false where the caller has a head of its own. */
+export async function modelFiles(
   source: ModelSource,
-  settings: ModelSettings & { readonly maxDocuments?: number | undefined },
-  { onProgress, onNotice }: LoadEvents,
-): Promise<Reranker> {
-  const { headPath, maxDocuments, contextSize, backend, gpuLayers, threads, batchTokens, precision, reproducible } = settings;
-  const { gpus, kvType, maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate } = settings;
-  const options = {
-    ...{ contextSize, backend, gpuLayers, threads, batchTokens, precision, reproducible, kvType, onProgress, onNotice },
-    ...{ maxQueuedPairs, documentCacheMb, scoreCacheMb, deduplicate },
-    ...(maxDocuments !== undefined && { maxDocuments }),
-    ...(gpus !== undefined && { gpus }),
-    ...(headPath !== undefined && { headPath }),
-  };
+  settings: HubModelSettings,
+  { withHead, onTransfer, onNotice }: FileEvents & { readonly withHead: boolean },
+): Promise<NamedFiles> {
   switch (source.kind) {
     case "demo":
-      return Reranker.load({ ...options, ...(await cachedDemoModel()) });
+      return cachedDemoModel();
     case "file":
-      return Reranker.load({ ...options, modelPath: source.path });
+      return { modelPath: source.path };
     case "hub": {
-      const onTransfer = (transfer: Transfer) => onProgress(transfer.bytes / Math.max(1, transfer.totalBytes), transfer);
-      const fetched = await withWaysOn(settings, async () =>
-        fetchModel(await hubEnvironment(settings), source.reference, {
-          withHead: headPath === undefined,
-          fitsOfficialHead,
-          onTransfer,
-          onNotice,
-        }),
+      const { modelPath, headPath } = await withWaysOn(settings, async () =>
+        fetchModel(await hubEnvironment(settings), source.reference, { withHead, fitsOfficialHead, onTransfer, onNotice }),
       );
-      onProgress(0, "loading");
-      const head = fetched.headPath !== undefined && { headPath: fetched.headPath };
-      const reranker = await Reranker.load({ ...options, modelPath: fetched.modelPath, ...head });
-      return isOfficial(source.reference.repository) ? await checked(reranker, fetched.modelPath) : reranker;
+      if (isOfficial(source.reference.repository)) requireOfficialShape(weightsOf(modelPath), modelPath);
+      return { modelPath, ...(headPath !== undefined && { headPath }) };
     }
   }
 }
 
-async function checked(reranker: Reranker, path: string): Promise<Reranker> {
-  try {
-    checkFigures(reranker.info, path);
-    return reranker;
-  } catch (error) {
-    await reranker.close();
-    throw error;
-  }
+/** As `modelFiles`, for what the library's options name: where the hub is and who asks it is in the environment. */
+export async function namedFiles(
+  model: Exclude<NamedModel, { kind: "file" }>,
+  events: FileEvents & { readonly withHead: boolean },
+): Promise<NamedFiles> {
+  if (model.kind === "demo") return cachedDemoModel();
+  const { modelId, modelFile, modelRevision } = model;
+  const settings = { ...readSettings(hubAccess, {}, process.env), modelId, modelFile, modelRevision, headId: undefined };
+  return modelFiles({ kind: "hub", reference: modelReference(settings) }, settings, events);
 }
 
 /** Where the hub cannot be asked, what is missing and what can be done instead. */

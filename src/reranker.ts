@@ -8,15 +8,18 @@ import { enginesOn, loadEngines } from "./engine/load.js";
 import { EnginePool } from "./engine/pool.js";
 import { rank } from "./engine/ranking.js";
 import { fromNative, kindOf, RerankError } from "./errors.js";
+import { namedFiles } from "./load.js";
 import { readScoreHead } from "./model/head.js";
 import { requireModelFile } from "./model/local-file.js";
 import { prepareBackend } from "./native/backends.js";
 import { loadOrSource } from "./precision/load-or-source.js";
 import { choosePrecision } from "./precision/precision.js";
-import { resolveLoadOptions } from "./settings/load-options.js";
+import { namedModel, resolveLoadOptions } from "./settings/load-options.js";
 import type {
+  DemoLoadOptions,
   DeviceState,
   FailedDevice,
+  HubLoadOptions,
   Limits,
   LoadOptions,
   PrecisionChoice,
@@ -34,6 +37,8 @@ export function documentLimit({ maxDocuments, maxQueuedPairs }: Limits, otherwis
   return Math.min(maxDocuments ?? otherwise, maxQueuedPairs);
 }
 
+const warn = (notice: string) => process.emitWarning(notice, "RerankWarning");
+
 export class Reranker implements AsyncDisposable {
   readonly #engines: EnginePool;
   /** Which weights are computed with, and why. */
@@ -48,10 +53,22 @@ export class Reranker implements AsyncDisposable {
   }
 
   /** Loads a model and its score head. Rejects with a RerankError that names the option or the file. */
-  static async load(options: LoadOptions): Promise<Reranker> {
+  static async load(options: LoadOptions | HubLoadOptions | DemoLoadOptions): Promise<Reranker> {
+    const model = namedModel(options);
+    if (model.kind === "file") return Reranker.#loadFiles(model.options);
+    const { onNotice = warn, onProgress, headPath } = model.options;
+    const files = await namedFiles(model, {
+      withHead: headPath === undefined,
+      onTransfer: ({ bytes, totalBytes }) => onProgress?.(bytes / Math.max(1, totalBytes), "fetching"),
+      onNotice,
+    });
+    return Reranker.#loadFiles({ ...files, ...model.options });
+  }
+
+  static async #loadFiles(options: LoadOptions): Promise<Reranker> {
     const { headPath, maxDocuments, precision, gpus, ...resolved } = resolveLoadOptions(options);
     const report = options.onProgress ?? (() => {});
-    const onNotice = options.onNotice ?? ((notice: string) => process.emitWarning(notice, "RerankWarning"));
+    const onNotice = options.onNotice ?? warn;
     // First: a wrong model path would otherwise be reported as a missing head beside it.
     await requireModelFile(resolved.modelPath);
     const engineOptions = { ...resolved, head: await readScoreHead(headPath) };

@@ -7,6 +7,7 @@ import type { Precision } from "./precision/weights.js";
 
 export type { EngineInfo, EngineStats, LoadActivity, Precision, PrecisionChoice };
 
+/** Of a model in files of this machine. */
 export interface LoadOptions {
   /** Path of the GGUF. */
   modelPath: string;
@@ -55,6 +56,24 @@ export interface LoadOptions {
   onProgress?: (fraction: number, activity: LoadActivity) => void;
   /** Called with what there is to know of a load that went well, each in one line; default: process.emitWarning. */
   onNotice?: (notice: string) => void;
+}
+
+/**
+ * Of a model in a repository of the Hugging Face hub: its files are fetched into the hub's cache where they are not there
+ * yet. HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE count as they do for the hub's other clients.
+ */
+export interface HubLoadOptions extends Omit<LoadOptions, "modelPath"> {
+  /** The repository, as owner/name. */
+  model: string;
+  /** The path of the GGUF in it; default "jina-reranker-m0-Q4_K_M.gguf". */
+  file?: string;
+  /** A branch, a tag or a commit; default "main". With a commit that is in the cache nothing is asked. */
+  revision?: string;
+}
+
+/** Of the demo model, which counts words and is not trained: for trying things out. */
+export interface DemoLoadOptions extends Omit<LoadOptions, "modelPath" | "headPath"> {
+  demo: true;
 }
 
 /** What a request may hold at most, and the queue. */

@@ -2,10 +2,11 @@
 
 import { randomUUID } from "node:crypto";
 import { example } from "../demo/example.js";
-import { demoNotice, loadModel, modelName, modelSource } from "../load.js";
+import { demoNotice, modelName, modelSource } from "../load.js";
 import { stopOnSignals } from "../server/listen.js";
 import { type Service, startService } from "../server/service.js";
 import type { ServerSettings } from "../settings/flags.js";
+import { loadModel } from "./load-model.js";
 import { createLogger } from "./logger.js";
 import { serverOptions } from "./server-options.js";
 import { table } from "./table.js";

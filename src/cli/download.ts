@@ -3,7 +3,7 @@
 import { fitsOfficialHead, modelReference, withWaysOn } from "../load.js";
 import { type FetchedModel, fetchModel } from "../model/fetch-model.js";
 import { hubEnvironment } from "../model/hub-environment.js";
-import type { HubModelSettings } from "../settings/flags.js";
+import type { HubModelSettings } from "../settings/model-choice.js";
 import { writeTransfer } from "./load-with-progress.js";
 import { TransferDisplay } from "./transfer-display.js";
 

@@ -5,7 +5,7 @@ import { cachedModel, headName } from "../model/cached-files.js";
 import { fileMismatch } from "../model/checksum.js";
 import { hubEnvironment } from "../model/hub-environment.js";
 import { isOfficial } from "../model/official.js";
-import type { HubModelSettings } from "../settings/flags.js";
+import type { HubModelSettings } from "../settings/model-choice.js";
 
 export interface HubFileState {
   readonly file: string;

@@ -3,13 +3,14 @@
  * model's facts. It tells what is wrong with an installation as well, so it runs without a usable addon.
  */
 
-import { loadModel, type ModelSource, modelName, modelSource } from "../load.js";
+import { type ModelSource, modelName, modelSource } from "../load.js";
 import { type Finding, findAddon } from "../native/addon.js";
 import { type BackendStatus, surveyBackends } from "../native/backends.js";
 import { ownVersion } from "../native/library-folder.js";
 import { platform } from "../native/platform.js";
 import type { ModelSettings } from "../settings/flags.js";
 import { type HubFiles, hubFiles } from "./hub-files.js";
+import { loadModel } from "./load-model.js";
 import { printable, table } from "./table.js";
 
 /** Whether there is something to compute with, and it is what was asked for. */

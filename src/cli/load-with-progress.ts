@@ -1,10 +1,11 @@
 /** Loading a model for a command that ends: fetch and load are shown on stderr. */
 
-import { demoNotice, loadModel, type ModelSource } from "../load.js";
+import { demoNotice, type ModelSource } from "../load.js";
 import { activityNotice } from "../precision/activity.js";
 import type { Reranker } from "../reranker.js";
 import type { ModelSettings } from "../settings/flags.js";
 import type { LoadActivity } from "../types.js";
+import { loadModel } from "./load-model.js";
 import { Progress } from "./progress.js";
 import { TransferDisplay, transferLine } from "./transfer-display.js";
 

@@ -7,8 +7,9 @@
 import { Command, CommanderError, Option } from "commander";
 import { RerankError } from "../errors.js";
 import { packageVersion } from "../files/package-version.js";
-import { addFlags, hubSettings, modelSettings, serverSettings } from "../settings/flags.js";
+import { addFlags, modelSettings, serverSettings } from "../settings/flags.js";
 import { wholeNumber } from "../settings/kinds.js";
+import { hubSettings } from "../settings/model-choice.js";
 import { readSettings, type SettingName } from "../settings/table.js";
 import { parseShard } from "./shard.js";
 

@@ -1,6 +1,6 @@
 /** `serve`: the HTTP service, until a signal ends it. */
 
-import { demoNotice, loadModel, modelName, modelSource } from "../load.js";
+import { demoNotice, modelName, modelSource } from "../load.js";
 import { transferFields } from "../model/transfer.js";
 import { loadAddon } from "../native/addon.js";
 import { activityNotice } from "../precision/activity.js";
@@ -8,6 +8,7 @@ import { reloadOnHangUp, stopOnSignals } from "../server/listen.js";
 import { type Service, startService } from "../server/service.js";
 import type { ServerSettings } from "../settings/flags.js";
 import type { LoadActivity } from "../types.js";
+import { loadModel } from "./load-model.js";
 import { createLogger } from "./logger.js";
 import { serverOptions } from "./server-options.js";
 import { TransferDisplay } from "./transfer-display.js";

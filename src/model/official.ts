@@ -1,6 +1,6 @@
 /** What is known of the published files: nothing else is taken for them, whoever serves it. */
 
-import type { EngineInfo, WeightsInfo } from "../../binding.js";
+import type { WeightsInfo } from "../../binding.js";
 import { RerankError } from "../errors.js";
 import type { Checksum } from "./checksum.js";
 
@@ -58,10 +58,10 @@ export function hasOfficialShape({ layers, embeddingParameters }: Pick<WeightsIn
 }
 
 /** Throws model_invalid when a model of the official repository is not the published architecture. */
-export function checkFigures(info: Pick<EngineInfo, keyof typeof figures>, path: string): void {
-  for (const name of ["layers", "embeddingLength", "vocabularySize"] as const) {
-    if (info[name] === figures[name]) continue;
-    const message = `${path}: ${name} is ${info[name]}, jina-reranker-m0 has ${figures[name]}: this is not the published model`;
-    throw new RerankError("model_invalid", message);
-  }
+export function requireOfficialShape(weights: Pick<WeightsInfo, "layers" | "embeddingParameters">, path: string): void {
+  if (hasOfficialShape(weights)) return;
+  const { layers, embeddingLength, vocabularySize } = figures;
+  const found = `${weights.layers} layers and ${weights.embeddingParameters} numbers in its embeddings`;
+  const published = `jina-reranker-m0 has ${layers} and ${embeddingLength * vocabularySize}`;
+  throw new RerankError("model_invalid", `${path} has ${found}, ${published}: this is not the published model`);
 }

@@ -1,21 +1,8 @@
 /** Flags made from the table of settings, and read through it. */
 
 import { type Command, Option } from "commander";
-import { variablesBeside } from "./model-choice.js";
+import { hubSettings, variablesBeside } from "./model-choice.js";
 import { readSettings, type SettingName, type Settings, settings } from "./table.js";
-
-export const hubSettings = [
-  "modelId",
-  "modelFile",
-  "modelRevision",
-  "headId",
-  "hfEndpoint",
-  "hfToken",
-  "hfHome",
-  "hfHubCache",
-  "hfHubOffline",
-] as const satisfies readonly SettingName[];
-export type HubModelSettings = Pick<Settings, (typeof hubSettings)[number]>;
 
 export const modelSettings = [
   "modelPath",

@@ -3,7 +3,7 @@
 import { dirname, join } from "node:path";
 import type { EngineOptions } from "../../binding.js";
 import { RerankError } from "../errors.js";
-import type { LoadOptions, Precision } from "../types.js";
+import type { DemoLoadOptions, HubLoadOptions, LoadOptions, Precision } from "../types.js";
 import type { GpuName } from "./gpu-names.js";
 import { type Kind, oneOf } from "./kinds.js";
 import { nearest } from "./nearest.js";
@@ -43,6 +43,43 @@ const optionNames = {
   onProgress: true,
   onNotice: true,
 } satisfies Record<keyof LoadOptions, true>;
+
+/** What the options name, and the options that hold for any model. */
+export type NamedModel =
+  | { readonly kind: "file"; readonly options: LoadOptions }
+  | { readonly kind: "demo"; readonly options: Omit<LoadOptions, "modelPath"> }
+  | ({ readonly kind: "hub"; readonly options: Omit<LoadOptions, "modelPath"> } & HubFile);
+
+export interface HubFile {
+  readonly modelId: string;
+  readonly modelFile: string;
+  readonly modelRevision: string;
+}
+
+/** Throws invalid_option when they name two models, or a wrong one; the rest is not looked at. */
+export function namedModel(given: LoadOptions | HubLoadOptions | DemoLoadOptions): NamedModel {
+  if (typeof given !== "object" || given === null) return { kind: "file", options: given };
+  const [first, second] = (["demo", "model", "modelPath"] as const).filter((name) => name in given);
+  if (second !== undefined) {
+    throw new RerankError("invalid_option", `${second}: not with ${first}, which names another model; leave one of them out`);
+  }
+  if ("demo" in given) {
+    const { demo, ...options } = given;
+    if (demo !== true) throw new RerankError("invalid_option", `demo: expected true, got ${describe(demo)}`);
+    if ("headPath" in options)
+      throw new RerankError("invalid_option", "headPath: not with demo, which has a score head of its own");
+    return { kind: "demo", options };
+  }
+  if (!("model" in given)) return { kind: "file", options: given };
+  const { model, file, revision, ...options } = given;
+  return {
+    kind: "hub",
+    modelId: required("model", settings.modelId.kind, model),
+    modelFile: required("file", settings.modelFile.kind, file ?? settings.modelFile.default),
+    modelRevision: required("revision", settings.modelRevision.kind, revision ?? settings.modelRevision.default),
+    options,
+  };
+}
 
 /** Throws invalid_option, naming the option, what was expected and what came. */
 export function resolveLoadOptions(options: LoadOptions): ResolvedOptions {
@@ -91,7 +128,7 @@ function setting<Value>(name: keyof LoadOptions, row: Setting<Value>, value: unk
   return required(name, row.kind, value ?? row.default);
 }
 
-function required<Value>(name: keyof LoadOptions, kind: Kind<Value>, value: unknown): Value {
+function required<Value>(name: keyof LoadOptions | keyof HubLoadOptions, kind: Kind<Value>, value: unknown): Value {
   if (kind.accepts(value)) return value;
   throw new RerankError("invalid_option", `${name}: expected ${kind.allowed}, got ${describe(value)}`);
 }
@@ -108,8 +145,11 @@ function describe(value: unknown): string {
 }
 
 function refuseUnknown(names: readonly string[]): void {
-  const known = Object.keys(optionNames);
-  const unknown = names.find((name) => !known.includes(name));
+  const known = [...Object.keys(optionNames), "model", "file", "revision", "demo"];
+  const unknown = names.find((name) => !Object.hasOwn(optionNames, name));
   if (unknown === undefined) return;
+  if (unknown === "file" || unknown === "revision") {
+    throw new RerankError("invalid_option", `${unknown}: only with model, the repository that it is of`);
+  }
   throw new RerankError("invalid_option", `${unknown}: no such option; the nearest is ${nearest(unknown, known)}`);
 }

@@ -1,7 +1,25 @@
 /** Three ways to name a model exclude each other: the demo, a local file, a repository of the hub. */
 
 import { RerankError } from "../errors.js";
-import { type SettingName, settings } from "./table.js";
+import { type SettingName, type Settings, settings } from "./table.js";
+
+/** Where the hub is, and who asks it. */
+export const hubAccess = [
+  "hfEndpoint",
+  "hfToken",
+  "hfHome",
+  "hfHubCache",
+  "hfHubOffline",
+] as const satisfies readonly SettingName[];
+
+export const hubSettings = [
+  "modelId",
+  "modelFile",
+  "modelRevision",
+  "headId",
+  ...hubAccess,
+] as const satisfies readonly SettingName[];
+export type HubModelSettings = Pick<Settings, (typeof hubSettings)[number]>;
 
 type Variables = Readonly<Record<string, string | undefined>>;
 

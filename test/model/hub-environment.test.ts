@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { getHFHubCachePath } from "@huggingface/hub";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { hubEnvironment } from "../../src/model/hub-environment.js";
-import { checkFigures, pinnedFile } from "../../src/model/official.js";
-import { hubSettings } from "../../src/settings/flags.js";
+import { pinnedFile, requireOfficialShape } from "../../src/model/official.js";
+import { hubSettings } from "../../src/settings/model-choice.js";
 import { readSettings } from "../../src/settings/table.js";
 
 const read = (variables: Record<string, string>) => hubEnvironment(readSettings(hubSettings, {}, variables), variables);
@@ -99,9 +99,11 @@ describe("the published model", () => {
     expect(pinnedFile("someone/copy", "mlp_weights.npz")).toBeUndefined();
   });
 
-  test("has 28 layers of 1536 and 151936 tokens; a loaded one that differs is refused", () => {
-    const figures = { layers: 28, embeddingLength: 1536, vocabularySize: 151_936 };
-    expect(() => checkFigures(figures, "a.gguf")).not.toThrow();
-    expect(() => checkFigures({ ...figures, layers: 27 }, "a.gguf")).toThrow("a.gguf: layers is 27, jina-reranker-m0 has 28");
+  test("has 28 layers, and 151936 tokens of 1536 numbers; one that differs is refused", () => {
+    const shape = { layers: 28, embeddingParameters: 1536 * 151_936 };
+    expect(() => requireOfficialShape(shape, "a.gguf")).not.toThrow();
+    expect(() => requireOfficialShape({ ...shape, layers: 27 }, "a.gguf")).toThrow(
+      /^a\.gguf has 27 layers and 233373696 numbers .*, jina-reranker-m0 has 28 and 233373696/,
+    );
   });
 });
