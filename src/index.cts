@@ -22,4 +22,27 @@ async function load(options: Parameters<typeof esm.Reranker.load>[0]): Promise<e
   return later.Reranker.load(options);
 }
 
-module.exports = whole() ?? { Reranker: { load } };
+// Until then an older Node has less than the type says.
+const library = (whole() ?? { Reranker: { load } }) as Library;
+
+declare namespace library {
+  export type DemoLoadOptions = esm.DemoLoadOptions;
+  export type DeviceState = esm.DeviceState;
+  export type EngineInfo = esm.EngineInfo;
+  export type EngineStats = esm.EngineStats;
+  export type ErrorCode = esm.ErrorCode;
+  export type FailedDevice = esm.FailedDevice;
+  export type HubLoadOptions = esm.HubLoadOptions;
+  export type LoadOptions = esm.LoadOptions;
+  export type RankedDocument = esm.RankedDocument;
+  export type RerankError = esm.RerankError;
+  export type Reranker = esm.Reranker;
+  export type RerankRequest = esm.RerankRequest;
+  export type RerankResponse = esm.RerankResponse;
+  export type ScoreRequest = esm.ScoreRequest;
+  export type ScoreResponse = esm.ScoreResponse;
+  export type Timings = esm.Timings;
+  export type Usage = esm.Usage;
+}
+
+export = library;
