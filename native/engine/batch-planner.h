@@ -10,11 +10,11 @@
 //      that continues it. All other sequences are freed after each decode, so that the cells behind the partial pair's
 //      are the first free ones and its cells stay in order.
 //  P3. Every slice starts at a multiple of the alignment, and only a pair's last slice may need padding.
-//  P4. Jobs are served by work, tokens and their attention: the job that got the least so far goes next. A new one starts level with a job that
-//      got an equal share all along, and has half a batch in advance, before those that had theirs: so a short request
-//      passes the long ones, and ever new short ones do not hold up a long one, which falls behind the level meanwhile. A
-//      partial pair gets work for half a batch while other jobs have pairs that fit, and for a quarter once its job got
-//      more than its share.
+//  P4. Jobs are served by work, tokens and their attention: the job that got the least so far goes next. A new one starts
+//      level with a job that got an equal share all along, and has half a batch in advance, before those that had theirs:
+//      so a short request passes the long ones, and ever new short ones do not hold up a long one, which falls behind the
+//      level meanwhile. A partial pair gets work for half a batch while other jobs have pairs that fit, and for a quarter
+//      once its job got more than its share.
 //  P5. A warm pair starts behind a prefix restored from the document cache, and all prefixes are restored before the
 //      decode. Restored cells would come to lie before or between the partial pair's, so a plan that starts or continues
 //      one takes no other warm pairs; warm pairs of a job that was served no more go first, in a plan that leaves the
