@@ -2,8 +2,7 @@
 
 import type { EngineInfo, EngineStats } from "../binding.js";
 import type { LoadActivity } from "./precision/activity.js";
-import type { PrecisionChoice } from "./precision/precision.js";
-import type { Precision } from "./precision/weights.js";
+import type { Precision, PrecisionChoice } from "./precision/weights.js";
 
 export type { EngineInfo, EngineStats, LoadActivity, Precision, PrecisionChoice };
 

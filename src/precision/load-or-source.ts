@@ -2,7 +2,7 @@
 
 import { fromNative, RerankError } from "../errors.js";
 import { removeRecorded } from "../model/recorded-file.js";
-import type { PrecisionChoice } from "./precision.js";
+import type { PrecisionChoice } from "./weights.js";
 
 /**
  * When the source cannot be loaded either, its error counts, and nothing is known against the converted file. Otherwise that

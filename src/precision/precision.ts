@@ -15,17 +15,7 @@ import { decide } from "./decision.js";
 import { readMeasured, writeMeasured } from "./measured.js";
 import { sourceChecksum } from "./source.js";
 import { timeCandidates, timingDirectory } from "./timing.js";
-import type { Converted, Precision, Timings } from "./weights.js";
-
-export interface PrecisionChoice {
-  readonly precision: Precision;
-  /** The file to load: the source, or what was converted from it. */
-  readonly modelPath: string;
-  /** Why, in one line. */
-  readonly reason: string;
-  /** What was measured of a part of the model; absent where nothing was. */
-  readonly tokensPerSecond?: Timings;
-}
+import type { Converted, Precision, PrecisionChoice, Timings } from "./weights.js";
 
 export interface PrecisionEvents {
   readonly onProgress: (fraction: number, activity: LoadActivity) => void;

@@ -32,13 +32,22 @@ export async function registerPressure(fastify: FastifyInstance, options: Server
   });
 }
 
+/** The measure of the event loop is of the last second: at first that is of loading, which writes the demo model on this thread. */
+const settlingMs = 2000;
+
 /**
- * `requests`: that are being scored. Without any, too much RSS is no reason: what the model and its caches have, refusing does
+ * `readyMs`: since the model was loaded. `requests`: that are being scored. Without any, too much RSS is no reason: what the model and its caches have, refusing does
  * not give back, and a server that refuses for ever is worse than one that scores a request at a time.
  */
-export function refuseUnderPressure({ server }: FastifyRequest, { maxRssBytes = 0 }: ServerOptions, requests: number): void {
+export function refuseUnderPressure(
+  { server }: FastifyRequest,
+  { maxRssBytes = 0 }: ServerOptions,
+  { requests, readyMs }: { readonly requests: number; readonly readyMs: number },
+): void {
   if (!server.isUnderPressure()) return;
   const { eventLoopDelay, heapUsed, rssBytes } = server.memoryUsage();
+  const memoryIsShort = heapUsed > getHeapStatistics().heap_size_limit * heapShare || (maxRssBytes > 0 && rssBytes > maxRssBytes);
+  if (readyMs < settlingMs && !memoryIsShort) return;
   const rssAlone = maxRssBytes > 0 && rssBytes > maxRssBytes && heapUsed <= getHeapStatistics().heap_size_limit * heapShare;
   if (rssAlone && requests === 0) return;
   const megabytes = (bytes: number) => Math.round(bytes / 2 ** 20);

@@ -17,7 +17,7 @@ import type { ServerContext } from "./state.js";
 /** `onRequest` of a scoring route: refuses before the body is read; what came in before the server drained is answered. */
 export function scoringGate(context: ServerContext): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
-    refuseUnderPressure(request, context.options, context.admission.requests);
+    refuseUnderPressure(request, context.options, { requests: context.admission.requests, readyMs: context.readyMs });
     const reranker = context.reranker();
     request.work = { reranker };
     context.admission.requireRoom(reranker, smallestClaim);

@@ -84,6 +84,7 @@ export class ServerContext {
   readonly #onIdle: (() => void)[] = [];
   #state: ServerState = { status: "loading", progress: 0, transfer: undefined, activity: "loading" };
   #inFlight = 0;
+  #readyAt = Number.POSITIVE_INFINITY;
 
   /** Throws invalid_option when there is something wrong with the key file. */
   constructor(options: ServerOptions) {
@@ -112,6 +113,11 @@ export class ServerContext {
     return Math.floor((performance.now() - this.#startedAt) / 1000);
   }
 
+  /** Since the model was loaded; negative before. */
+  get readyMs(): number {
+    return performance.now() - this.#readyAt;
+  }
+
   get inFlight(): number {
     return this.#inFlight;
   }
@@ -127,6 +133,7 @@ export class ServerContext {
   ready(reranker: Reranker): boolean {
     if (this.#state.status !== "loading") return false;
     this.#state = { status: "ready", reranker };
+    this.#readyAt = performance.now();
     return true;
   }
 
