@@ -62,10 +62,10 @@ export class Reranker implements AsyncDisposable {
       onTransfer: ({ bytes, totalBytes }) => onProgress?.(bytes / Math.max(1, totalBytes), "fetching"),
       onNotice,
     });
-    return Reranker.#loadFiles({ ...files, ...model.options });
+    return Reranker.#loadFiles({ ...model.options, ...files, ...(headPath !== undefined && { headPath }) });
   }
 
-  static async #loadFiles(options: LoadOptions): Promise<Reranker> {
+  static async #loadFiles(options: Partial<LoadOptions>): Promise<Reranker> {
     const { headPath, maxDocuments, precision, gpus, ...resolved } = resolveLoadOptions(options);
     const report = options.onProgress ?? (() => {});
     const onNotice = options.onNotice ?? warn;

@@ -95,8 +95,8 @@ Model::Model(const std::string & path, const Placement & placement, const LoadPr
         throw Error(ErrorCode::model_invalid,
                     path + ": llama.cpp could not load it" + (reason.empty() ? "" : ": " + reason));
     }
-    // A head multiplies a cell's key and its value; the heads together are as wide as the embedding. Measured on a CPU, these
-    // multiplications take twice the time of those with the weights.
+    // A head multiplies a cell's key and its value; the heads together are as wide as the embedding. These multiplications take
+    // twice the time of those with the weights: measured with the demo model and AVX2, one document of 500 to 8,000 words.
     const double params_of_a_cell = 2.0 * llama_model_n_layer(model_.get()) * n_embd();
     attention_cells_              = static_cast<double>(file.n_layer_params) / (2 * params_of_a_cell);
     n_gpu_layers_                 = std::min(params.n_gpu_layers, llama_model_n_layer(model_.get()) + 1);

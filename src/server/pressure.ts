@@ -36,8 +36,9 @@ export async function registerPressure(fastify: FastifyInstance, options: Server
 const settlingMs = 2000;
 
 /**
- * `readyMs`: since the model was loaded. `requests`: that are being scored. Without any, too much RSS is no reason: what the model and its caches have, refusing does
- * not give back, and a server that refuses for ever is worse than one that scores a request at a time.
+ * `readyMs`: since the model was loaded. `requests`: that are being scored. Without any, too much RSS is no reason: what the
+ * model and its caches have, refusing does not give back, and a server that refuses for ever is worse than one that scores a
+ * request at a time.
  */
 export function refuseUnderPressure(
   { server }: FastifyRequest,

@@ -22,8 +22,10 @@ export function readinessCheck(context: ServerContext): () => Promise<void> {
     // Something is scored and the engine gets on with it, or the state would be failed.
     if (reranker.stats().pairsQueued > 0) return;
     const now = performance.now();
-    if (!latest || now - latest.at > cacheMs)
-      latest = { at: now, result: unlessLoaded(reranker, tinyScore(reranker, context.health, context.options.requestTimeoutMs)) };
+    if (!latest || now - latest.at > cacheMs) {
+      const score = tinyScore(reranker, context.health, context.options.requestTimeoutMs);
+      latest = { at: now, result: unlessLoaded(reranker, score) };
+    }
     await latest.result;
   };
 }

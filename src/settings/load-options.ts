@@ -45,10 +45,11 @@ const optionNames = {
 } satisfies Record<keyof LoadOptions, true>;
 
 /** What the options name, and the options that hold for any model. */
-export type NamedModel =
-  | { readonly kind: "file"; readonly options: LoadOptions }
-  | { readonly kind: "demo"; readonly options: Omit<LoadOptions, "modelPath"> }
-  | ({ readonly kind: "hub"; readonly options: Omit<LoadOptions, "modelPath"> } & HubFile);
+export type NamedModel = { readonly options: Partial<LoadOptions> } & (
+  | { readonly kind: "file" }
+  | { readonly kind: "demo" }
+  | ({ readonly kind: "hub" } & HubFile)
+);
 
 export interface HubFile {
   readonly modelId: string;
@@ -56,22 +57,31 @@ export interface HubFile {
   readonly modelRevision: string;
 }
 
-/** Throws invalid_option when they name two models, or a wrong one; the rest is not looked at. */
+type AnyOptions = Partial<LoadOptions & HubLoadOptions & DemoLoadOptions>;
+
+/** Throws invalid_option when they name two models, or a wrong one; the rest is not looked at. undefined counts as absent. */
 export function namedModel(given: LoadOptions | HubLoadOptions | DemoLoadOptions): NamedModel {
   if (typeof given !== "object" || given === null) return { kind: "file", options: given };
-  const [first, second] = (["demo", "model", "modelPath"] as const).filter((name) => name in given);
+  const { demo, model, file, revision, ...options }: AnyOptions = given;
+  const { modelPath, headPath } = options;
+  const [first, second] = Object.entries({ demo, model, modelPath }).flatMap(([name, value]) =>
+    value === undefined ? [] : [name],
+  );
   if (second !== undefined) {
     throw new RerankError("invalid_option", `${second}: not with ${first}, which names another model; leave one of them out`);
   }
-  if ("demo" in given) {
-    const { demo, ...options } = given;
+  if (model === undefined && (file ?? revision) !== undefined) {
+    const name = file === undefined ? "revision" : "file";
+    throw new RerankError("invalid_option", `${name}: only with model, the repository that it is of`);
+  }
+  if (demo !== undefined) {
     if (demo !== true) throw new RerankError("invalid_option", `demo: expected true, got ${describe(demo)}`);
-    if ("headPath" in options)
+    if (headPath !== undefined) {
       throw new RerankError("invalid_option", "headPath: not with demo, which has a score head of its own");
+    }
     return { kind: "demo", options };
   }
-  if (!("model" in given)) return { kind: "file", options: given };
-  const { model, file, revision, ...options } = given;
+  if (model === undefined) return { kind: "file", options };
   return {
     kind: "hub",
     modelId: required("model", settings.modelId.kind, model),
@@ -82,7 +92,7 @@ export function namedModel(given: LoadOptions | HubLoadOptions | DemoLoadOptions
 }
 
 /** Throws invalid_option, naming the option, what was expected and what came. */
-export function resolveLoadOptions(options: LoadOptions): ResolvedOptions {
+export function resolveLoadOptions(options: Partial<LoadOptions>): ResolvedOptions {
   if (typeof options !== "object" || options === null) {
     throw new RerankError("invalid_option", `options: expected an object, got ${describe(options)}`);
   }
@@ -148,8 +158,5 @@ function refuseUnknown(names: readonly string[]): void {
   const known = [...Object.keys(optionNames), "model", "file", "revision", "demo"];
   const unknown = names.find((name) => !Object.hasOwn(optionNames, name));
   if (unknown === undefined) return;
-  if (unknown === "file" || unknown === "revision") {
-    throw new RerankError("invalid_option", `${unknown}: only with model, the repository that it is of`);
-  }
   throw new RerankError("invalid_option", `${unknown}: no such option; the nearest is ${nearest(unknown, known)}`);
 }

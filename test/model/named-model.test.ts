@@ -53,6 +53,12 @@ test("a file that the repository does not have is told by those that are there",
   await expect(Reranker.load({ model: "someone/jina-reranker-copy", file: "other.gguf" })).rejects.toMatchObject(error);
 });
 
+test("what is undefined counts as absent", async () => {
+  const options = { ...small, ...(await demoModel()), model: undefined, demo: undefined, file: undefined, revision: undefined };
+  await using reranker: Reranker = await Reflect.apply(Reranker.load, Reranker, [options]);
+  expect((await reranker.rerank(bread)).results[0]?.index).toBe(1);
+});
+
 test("the demo model ranks", async () => {
   await using reranker = await Reranker.load({ ...small, demo: true });
   expect((await reranker.rerank(bread)).results[0]?.index).toBe(1);
