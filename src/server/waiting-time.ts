@@ -20,8 +20,11 @@ export interface Claim {
   readonly long: boolean;
 }
 
-/** Of the engine, that pairs get which no batch takes whole, however many others wait (batch-planner.cpp, kLeastShare). */
-const leastShare = 0.25;
+/**
+ * Of the engine, that pairs get which no batch takes whole, however many others wait: work for a quarter of a batch
+ * (batch-planner.cpp, kLeastShare) beside a batch of others.
+ */
+const leastShare = 1 / (4 + 1);
 
 /** Seconds until a request would be answered; 0 while nothing is known of the engine. */
 export function secondsUntilAnswer({ workQueued, requests, capacity, arriving }: Load, { work, long }: Claim): number {
