@@ -10,6 +10,10 @@ namespace {
 // Of a batch, at least this part goes to a long pair, and no less is worth beginning one with.
 constexpr int32_t kLeastShare = 4;
 
+// Tokens that a long pair gets at once at least, beside others: attention over its many cells, for fewer, leaves threads
+// without work and vectors half empty (attention-kernel.h).
+constexpr int32_t kLeastTokens = 32;
+
 // Batches whose work a long pair gets in one while nothing else waits: who comes meanwhile waits for its end.
 constexpr int32_t kMostAlone = 4;
 
@@ -78,6 +82,7 @@ bool BatchPlanner::remove_job(uint64_t job) {
     jobs_.erase(entry);
     if (partial_ == job) {
         partial_.reset();
+        partial_share_ = 0;
         return true;
     }
     return false;
@@ -119,18 +124,25 @@ bool BatchPlanner::others_waiting(uint64_t job) const {
                        [&](const auto & entry) { return entry.first != job && !entry.second.pairs.empty(); });
 }
 
-// Puts the first slice of a plan into it: of a job's first pair, which does not fit whole or is partial.
-void BatchPlanner::take_share(Plan & plan, Jobs::iterator job) {
-    const WaitingPair & pair = job->second.pairs.front();
-    double              part = kMostAlone;
-    if (others_waiting(job->first)) {
-        part = rank(job->second) > level_ ? 1.0 / kLeastShare : 0.5;
+// Puts the first slice of a plan into it: of a job's first pair, which does not fit whole or is partial. False when its
+// share so far is too small to be worth it; it grows with each plan that leaves it out.
+bool BatchPlanner::take_share(Plan & plan, Jobs::iterator job) {
+    const WaitingPair & pair   = job->second.pairs.front();
+    const bool          alone  = !others_waiting(job->first);
+    const bool          served = rank(job->second) > level_;
+    partial_share_ += limits_.n_batch * (alone ? kMostAlone : served ? 1.0 / kLeastShare : 0.5);
+    const int64_t within   = limits_.token_work.tokens_within(partial_share_, pair.n_done);
+    const auto    share    = static_cast<int32_t>(within / limits_.alignment * limits_.alignment);
+    const int32_t n_left   = pair.n_tokens - pair.n_done;
+    const int32_t n_most   = std::min(n_left, std::max(limits_.alignment, room(plan, pair.n_cached)));
+    const int32_t worth_it = std::min({ kLeastTokens, limits_.n_batch / kLeastShare, n_most });
+    if (!alone && share < worth_it) {
+        return false;
     }
-    const int64_t within = limits_.token_work.tokens_within(limits_.n_batch * part, pair.n_done);
-    const auto    share  = static_cast<int32_t>(within / limits_.alignment * limits_.alignment);
-    const int32_t n_left = pair.n_tokens - pair.n_done;
-    take(plan, job, 0, std::min(n_left, std::max(limits_.alignment, std::min(share, room(plan, pair.n_cached)))));
-    partial_ = plan.slices.front().last ? std::nullopt : std::optional(job->first);
+    take(plan, job, 0, std::min(n_most, std::max(limits_.alignment, share)));
+    partial_share_ = 0;
+    partial_       = plan.slices.front().last ? std::nullopt : std::optional(job->first);
+    return true;
 }
 
 // What decides whose turn it is: the lowest.
@@ -258,10 +270,13 @@ Plan BatchPlanner::next() {
         if (partial_ || !fits_whole(plan, job->second.pairs.front())) {
             // A batch that begins with a partial pair, even one that ends in it, starts no other: that one's cells would lie
             // behind cells about to be freed, and its continuation would be put into those.
-            take_share(plan, job);
-            while (add_whole(plan, false)) {
+            bool taken = take_share(plan, job);
+            while (add_whole(plan, !taken)) {
             }
-            if (partial_) {
+            while (plan.slices.empty()) {
+                taken = take_share(plan, job);  // the others' pairs are long, too
+            }
+            if (taken && partial_) {
                 extend_partial(plan);
             }
         } else {

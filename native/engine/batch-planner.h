@@ -14,7 +14,7 @@
 //      level with a job that got an equal share all along, and has half a batch in advance, before those that had theirs:
 //      so a short request passes the long ones, and ever new short ones do not hold up a long one, which falls behind the
 //      level meanwhile. A partial pair gets work for half a batch while other jobs have pairs that fit, and for a quarter
-//      once its job got more than its share.
+//      once its job got more than its share; where that is less than 32 tokens, it gets them in every few plans.
 //  P5. A warm pair starts behind a prefix restored from the document cache, and all prefixes are restored before the
 //      decode. Restored cells would come to lie before or between the partial pair's, so a plan that starts or continues
 //      one takes no other warm pairs; warm pairs of a job that was served no more go first, in a plan that leaves the
@@ -108,7 +108,7 @@ class BatchPlanner {
     // Tokens that can still be taken, together with n_cached restored cells.
     int32_t        room(const Plan & plan, int32_t n_cached = 0) const;
     void           take(Plan & plan, Jobs::iterator job, size_t position, int32_t n_tokens);
-    void           take_share(Plan & plan, Jobs::iterator job);
+    bool           take_share(Plan & plan, Jobs::iterator job);
     void           serve(Plan & plan, WaitingJob & job, int32_t begin, int32_t end);
     void           extend_partial(Plan & plan);
     bool           fits_whole(const Plan & plan, const WaitingPair & pair) const;
@@ -122,6 +122,7 @@ class BatchPlanner {
     PlannerLimits           limits_;
     Jobs                    jobs_;                  // until removed; ordered by id, which is the order of arrival
     std::optional<uint64_t> partial_;               // the job whose first pair is partial
+    double                  partial_share_    = 0;  // work that a long pair may get in the next plan (P4)
     double                  level_            = 0;  // what a job got that had its share all along (P4)
     int64_t                 n_waiting_tokens_ = 0;
     int32_t                 n_used_cells_     = 0;  // by the plan in the making and the partial pair
