@@ -1,6 +1,6 @@
-// Lanes are query vectors: a softmax is then a plain loop over cells, and no sum runs across lanes. The order of every
-// sum is that of the cells, and each multiplication and addition is compiled in one place, so that a token's bits do not
-// depend on the tokens beside it.
+// Lanes are query vectors, so that the softmax is a loop over cells and no sum runs across lanes. Every sum runs in the order
+// of the cells, and every multiplication and addition is compiled in one place. So a token's bits do not depend on the tokens
+// beside it. The softmax is computed online, with a running max and a running sum, as flash attention does it.
 
 #include "attention-kernel.h"
 
@@ -19,7 +19,7 @@ constexpr int64_t kLanes = kAttentionLanes;
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
 using Ints  = int32_t __attribute__((vector_size(kLanes * sizeof(int32_t))));
 
-// Rows of a tile whose sums stay in registers.
+// Rows of a tile: their sums stay in registers.
 #if defined(__AVX512F__)
 constexpr int64_t kTile = 8;
 #else
@@ -40,13 +40,13 @@ inline Lanes all(float value) {
     return value - Lanes{};
 }
 
-// e^x for x <= 0, within 2 units in the last place; 1 for 0; next to nothing below -87.
+// e^x for x <= 0, within 2 units in the last place; 1 for 0; e^-87 below -87.
 inline Lanes exponential(Lanes x) {
-    constexpr float kRounder = 12582912.0f;  // 1.5 x 2^23: what is added to it is rounded to a whole number
+    constexpr float kRounder = 12582912.0f;  // 1.5 x 2^23: adding it rounds to an integer
     x                        = x < -87.0f ? all(-87.0f) : x;
     const Lanes rounded      = x * 1.44269504f + kRounder;
     const Lanes power        = rounded - kRounder;
-    // ln 2 in two parts, so that the difference keeps its last bits
+    // ln 2 in two parts, the first of so few bits that its product with a whole number is exact
     const Lanes rest         = (x - power * 0.693359375f) + power * 2.12194440e-4f;
     Lanes       sum          = all(1.9875691500e-4f);
     sum                      = sum * rest + 1.3981999507e-3f;
@@ -64,7 +64,7 @@ inline Lanes exponential(Lanes x) {
     return sum;
 }
 
-// One head of a cell, as floats.
+// One head of a KV cell, converted to f32.
 inline void read(const char * from, ggml_type type, int64_t n, float * to) {
     if (type == GGML_TYPE_F32) {
         std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
@@ -84,7 +84,7 @@ inline void read(const char * from, ggml_type type, int64_t n, float * to) {
     ggml_get_type_traits(type)->to_float(from, to, n);
 }
 
-// kTile x kLanes of a product: sums[i] += sum over depth of a[i, depth] * b[depth].
+// A tile of kTile x kLanes of a matrix product: sums[i] += sum over depth of a[i, depth] * b[depth].
 struct Tile {
     Lanes sums[kTile];
 
@@ -98,18 +98,18 @@ struct Tile {
     }
 };
 
-// Where a task's numbers lie in its scratch.
+// The parts of a task's scratch memory.
 struct Work {
-    int64_t n_rows;   // query vectors, a multiple of kLanes
-    float * q;        // [head_size][n_rows]
-    float * out;      // [head_size][n_rows]
-    float * weights;  // [kAttentionCells][n_rows]: scores, then what the softmax makes of them
-    float * k;        // [kAttentionCells][head_size]
-    float * v;        // [kAttentionCells][head_size]
-    float * visible;  // [n_rows]: cells a row sees
-    float * highest;  // [n_rows]: its highest score
-    float * total;    // [n_rows]: the sum of its weights
-    float * shrink;   // [n_rows]: what its sums so far are worth under a new highest score
+    int64_t n_rows;       // query vectors, a multiple of kLanes
+    float * q;            // [head_size][n_rows]
+    float * out;          // [head_size][n_rows]
+    float * weights;      // [kAttentionCells][n_rows]: scores, then their exponentials
+    float * k;            // [kAttentionCells][head_size]
+    float * v;            // [kAttentionCells][head_size]
+    float * visible;      // [n_rows]: how many cells a row sees
+    float * running_max;  // [n_rows]: of its scores
+    float * running_sum;  // [n_rows]: of its weights
+    float * correction;   // [n_rows]: exp(old max - new max), which rescales the sums so far
 
     Work(const AttentionTask & task, float * scratch) :
         n_rows(attention_rows(task.n_tokens, task.n_heads)),
@@ -119,12 +119,12 @@ struct Work {
         k(weights + kAttentionCells * n_rows),
         v(k + kAttentionCells * task.head_size),
         visible(v + kAttentionCells * task.head_size),
-        highest(visible + n_rows),
-        total(highest + n_rows),
-        shrink(total + n_rows) {}
+        running_max(visible + n_rows),
+        running_sum(running_max + n_rows),
+        correction(running_sum + n_rows) {}
 };
 
-void begin(const AttentionTask & task, const Work & work) {
+void load_queries(const AttentionTask & task, const Work & work) {
     for (int64_t row = 0; row < work.n_rows; ++row) {
         const bool    filling = row >= task.n_tokens * task.n_heads;
         const int64_t token   = filling ? task.n_tokens - 1 : row / task.n_heads;
@@ -136,34 +136,35 @@ void begin(const AttentionTask & task, const Work & work) {
             work.q[i * work.n_rows + row]   = filling ? 0.0f : number * task.scale;
             work.out[i * work.n_rows + row] = 0.0f;
         }
-        work.visible[row] = static_cast<float>(task.n_visible[token]);
-        work.highest[row] = -INFINITY;
-        work.total[row]   = 0.0f;
+        work.visible[row]     = static_cast<float>(task.n_visible[token]);
+        work.running_max[row] = -INFINITY;
+        work.running_sum[row] = 0.0f;
     }
 }
 
-// Turns the scores of n_cells cells, the first of which is the first_cell-th that is seen, into weights.
-void soften(const Work & work, int64_t first_cell, int64_t n_cells) {
+// Turns the scores of n_cells cells into weights, and updates the running max and sum. The first of them is cell first_cell of
+// those that are seen.
+void online_softmax(const Work & work, int64_t first_cell, int64_t n_cells) {
     for (int64_t row = 0; row < work.n_rows; row += kLanes) {
         const Lanes visible = load(work.visible + row) - static_cast<float>(first_cell);
-        const Lanes before  = load(work.highest + row);
-        Lanes       highest = before;
+        const Lanes old_max = load(work.running_max + row);
+        Lanes       max     = old_max;
         for (int64_t cell = 0; cell < n_cells; ++cell) {
             const Lanes score = load(work.weights + cell * work.n_rows + row);
-            highest           = (static_cast<float>(cell) < visible) & (score > highest) ? score : highest;
+            max               = (static_cast<float>(cell) < visible) & (score > max) ? score : max;
         }
-        const Lanes shrink = exponential(before - highest);
-        Lanes       total  = load(work.total + row) * shrink;
+        const Lanes correction = exponential(old_max - max);
+        Lanes       sum        = load(work.running_sum + row) * correction;
         for (int64_t cell = 0; cell < n_cells; ++cell) {
             float *     weights = work.weights + cell * work.n_rows + row;
-            const Lanes weight  = exponential(load(weights) - highest);
+            const Lanes weight  = exponential(load(weights) - max);
             const Lanes seen    = static_cast<float>(cell) < visible ? weight : Lanes{};
             store(weights, seen);
-            total += seen;
+            sum += seen;
         }
-        store(work.highest + row, highest);
-        store(work.shrink + row, shrink);
-        store(work.total + row, total);
+        store(work.running_max + row, max);
+        store(work.correction + row, correction);
+        store(work.running_sum + row, sum);
     }
 }
 
@@ -182,11 +183,11 @@ void score_cells(const AttentionTask & task, const Work & work) {
 void sum_values(const AttentionTask & task, const Work & work, int64_t n_cells) {
     for (int64_t number = 0; number < task.head_size; number += kTile) {
         for (int64_t row = 0; row < work.n_rows; row += kLanes) {
-            float *     out    = work.out + number * work.n_rows + row;
-            const Lanes shrink = load(work.shrink + row);
-            Tile        tile   = {};
+            float *     out        = work.out + number * work.n_rows + row;
+            const Lanes correction = load(work.correction + row);
+            Tile        tile       = {};
             for (int64_t i = 0; i < kTile; ++i) {
-                tile.sums[i] = load(out + i * work.n_rows) * shrink;
+                tile.sums[i] = load(out + i * work.n_rows) * correction;
             }
             tile.add(work.v + number, 1, task.head_size, work.weights + row, work.n_rows, n_cells);
             for (int64_t i = 0; i < kTile; ++i) {
@@ -196,12 +197,12 @@ void sum_values(const AttentionTask & task, const Work & work, int64_t n_cells) 
     }
 }
 
-void end(const AttentionTask & task, const Work & work) {
+void store_results(const AttentionTask & task, const Work & work) {
     for (int64_t row = 0; row < task.n_tokens * task.n_heads; ++row) {
         char * to = task.out + static_cast<size_t>(row / task.n_heads) * task.out_token_stride +
                     static_cast<size_t>(row % task.n_heads) * task.out_head_stride;
         for (int64_t i = 0; i < task.head_size; ++i) {
-            const float number = work.out[i * work.n_rows + row] / work.total[row];
+            const float number = work.out[i * work.n_rows + row] / work.running_sum[row];
             std::memcpy(to + static_cast<size_t>(i) * sizeof(float), &number, sizeof(float));
         }
     }
@@ -211,7 +212,7 @@ void end(const AttentionTask & task, const Work & work) {
 
 void KERNEL_NAME(const AttentionTask & task, float * scratch) {
     const Work work(task, scratch);
-    begin(task, work);
+    load_queries(task, work);
     const int64_t n_visible = task.n_visible[task.n_tokens - 1];
     for (int64_t first = 0; first < n_visible; first += kAttentionCells) {
         const int64_t n_cells = n_visible - first < kAttentionCells ? n_visible - first : kAttentionCells;
@@ -223,10 +224,10 @@ void KERNEL_NAME(const AttentionTask & task, float * scratch) {
         std::memset(work.k + n_cells * task.head_size, 0,
                     static_cast<size_t>((kAttentionCells - n_cells) * task.head_size) * sizeof(float));
         score_cells(task, work);
-        soften(work, first, n_cells);
+        online_softmax(work, first, n_cells);
         sum_values(task, work, n_cells);
     }
-    end(task, work);
+    store_results(task, work);
 }
 
 }  // namespace jina_reranker

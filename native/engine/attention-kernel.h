@@ -1,7 +1,8 @@
 #pragma once
 
-// The arithmetic of attention for a few tokens that see the same cells. attention-kernel.cpp is compiled once for each
-// instruction set, so it and this header use nothing of the C++ library that could be shared between those objects.
+// The arithmetic of attention for a few tokens that see the same KV cells. attention-kernel.cpp is compiled once for each
+// instruction set, so it and this header use nothing of the C++ library that the linker could share between those objects.
+// Runs on ggml's threads.
 
 #include "ggml.h"
 
@@ -11,8 +12,8 @@
 namespace jina_reranker {
 
 constexpr int64_t kAttentionLanes  = 16;  // query vectors in one vector of floats
-constexpr int64_t kAttentionTokens = 8;   // tokens taken together at most
-constexpr int64_t kAttentionCells  = 32;  // cells taken together
+constexpr int64_t kAttentionTokens = 8;   // tokens in a task, at most
+constexpr int64_t kAttentionCells  = 32;  // cells in one step of the online softmax
 
 // A head of K and V, and the query heads that share it. Strides are in bytes.
 struct AttentionTask {
@@ -36,12 +37,12 @@ struct AttentionTask {
     float           scale;
 };
 
-// Query vectors of n_tokens tokens, with those that fill up the last vector.
+// Query vectors of n_tokens tokens, rounded up to whole vectors of lanes.
 constexpr int64_t attention_rows(int64_t n_tokens, int64_t n_heads) {
     return (n_tokens * n_heads + kAttentionLanes - 1) / kAttentionLanes * kAttentionLanes;
 }
 
-// Floats that a task works in.
+// Floats of scratch memory that a task needs.
 constexpr int64_t attention_scratch(int64_t n_heads, int64_t head_size) {
     const int64_t n_rows = attention_rows(kAttentionTokens, n_heads);
     return n_rows * (2 * head_size + kAttentionCells + 4) + 2 * kAttentionCells * head_size;
@@ -49,7 +50,7 @@ constexpr int64_t attention_scratch(int64_t n_heads, int64_t head_size) {
 
 using AttentionKernel = void (*)(const AttentionTask & task, float * scratch);
 
-// Defined where the compiler knows vectors of a given size; those of an instruction set on x86-64 only.
+// Defined where the compiler has vector types (GCC, Clang); those of an instruction set on x86-64 only.
 void attention_plain(const AttentionTask & task, float * scratch);
 void attention_avx2(const AttentionTask & task, float * scratch);
 void attention_avx512(const AttentionTask & task, float * scratch);

@@ -1,7 +1,5 @@
 #include "attention.h"
 
-#include "backend.h"
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -42,28 +40,8 @@ ggml_tensor * unrounded(ggml_tensor * tensor) {
 
 }  // namespace
 
-std::vector<AttentionKernel> Attention::kernels() {
-    std::vector<AttentionKernel> kernels;
-#if defined(__GNUC__)
-    kernels.push_back(attention_plain);
-#    if defined(__x86_64__)
-    const auto features = backends_info().cpu_features;
-    const auto has      = [&](const char * feature) {
-        return std::find(features.begin(), features.end(), feature) != features.end();
-    };
-    if (has("AVX2") && has("FMA") && has("F16C")) {
-        kernels.push_back(attention_avx2);
-        if (has("AVX512")) {
-            kernels.push_back(attention_avx512);
-        }
-    }
-#    endif
-#endif
-    return kernels;
-}
-
 Attention::Attention(int32_t n_threads, Turns & turns, AttentionKernel kernel) :
-    kernel_(kernel != nullptr ? kernel : kernels().back()),
+    kernel_(kernel),
     turns_(turns),
     op_(compute, this),
     scratch_(static_cast<size_t>(n_threads)) {}

@@ -18,11 +18,7 @@ namespace jina_reranker {
 
 class Attention {
   public:
-    // Those that this processor and this build can run, the fastest last; none means that there is no Attention here.
-    static std::vector<AttentionKernel> kernels();
-
-    // kernel: null = the fastest.
-    explicit Attention(int32_t n_threads, Turns & turns, AttentionKernel kernel = nullptr);
+    Attention(int32_t n_threads, Turns & turns, AttentionKernel kernel);
 
     Attention(const Attention &)             = delete;
     Attention & operator=(const Attention &) = delete;

@@ -1,8 +1,8 @@
 #include "backend.h"
 
+#include "cpu-features.h"
 #include "dynamic-library.h"
 #include "error.h"
-#include "ggml-cpu.h"
 #include "llama.h"
 
 #include <algorithm>
@@ -17,8 +17,8 @@ namespace jina_reranker {
 namespace {
 
 struct Registry {
-    std::shared_mutex                  backends;  // ggml's own list of them: read shared, registered to alone
-    std::mutex                         mutex;     // of what follows; taken last
+    std::shared_mutex                  backends;  // guards ggml's list: shared to read it, exclusive to register
+    std::mutex                         mutex;     // guards what follows; locked last
     std::vector<BackendLibrary>        libraries;
     std::map<std::string, std::string> failures;  // path -> reason
 };
@@ -56,7 +56,7 @@ std::string backend_of(const std::filesystem::path & path) {
     return name.substr(0, name.find('-'));
 }
 
-// How well a variant suits this machine; 0 = it cannot run here. Variants that do not say so are no variants: 1.
+// How well a variant suits this machine; 0 = it cannot run here. A backend without variants has no score: 1.
 int score_of(const DynamicLibrary & library) {
     const auto score = reinterpret_cast<int (*)()>(library.symbol("ggml_backend_score"));
     return score != nullptr ? score() : 1;
@@ -110,7 +110,7 @@ ggml_backend_reg_t find_backend(const std::string & backend) {
     return registry_of(backend);
 }
 
-// nullptr when it cannot be started, and then `failures` says why. Another thread may have been first.
+// nullptr when it cannot be started, and then `failures` says why. Does nothing if another thread registered it meanwhile.
 ggml_backend_reg_t
 register_backend(const std::string & backend, const std::string & path, std::map<std::string, std::string> & failures) {
     Registry &             state = registry();
@@ -137,7 +137,7 @@ std::vector<ggml_backend_dev_t> devices_of(const std::string & backend) {
     for (size_t i = 0; reg != nullptr && i < ggml_backend_reg_dev_count(reg); ++i) {
         devices.push_back(ggml_backend_reg_dev_get(reg, i));
     }
-    // Before the graphics of the processor, a card of its own.
+    // Discrete GPUs come before integrated ones.
     std::stable_partition(devices.begin(), devices.end(), [](ggml_backend_dev_t device) {
         return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU;
     });
@@ -195,7 +195,7 @@ void load_backends(const std::string & directory) {
         try {
             load_backend(libraries);
         } catch (const Error &) {
-            // Kept among the failures; require_backends tells whether one that is needed is missing.
+            // It is among the failures now; require_backends() throws if a needed one is missing.
         }
     }
 }
@@ -246,7 +246,8 @@ std::vector<ggml_backend_dev_t> usable_devices(Backend backend) {
 
 BackendsInfo backends_info() {
     init_once();
-    BackendsInfo        info;
+    BackendsInfo info;
+    info.cpu_features          = cpu_feature_names();
     const BackendsInUse in_use = use_backends();
     for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
         ggml_backend_dev_t device = ggml_backend_dev_get(i);
@@ -256,15 +257,6 @@ BackendsInfo backends_info() {
         info.devices.push_back({ ggml_backend_dev_name(device), ggml_backend_dev_description(device),
                                  ggml_backend_reg_name(ggml_backend_dev_backend_reg(device)),
                                  ggml_backend_dev_type(device), free, total });
-    }
-    if (ggml_backend_reg_t cpu = ggml_backend_reg_by_name("CPU")) {
-        const auto get_features = reinterpret_cast<ggml_backend_get_features_t>(
-            ggml_backend_reg_get_proc_address(cpu, "ggml_backend_get_features"));
-        if (get_features != nullptr) {
-            for (const ggml_backend_feature * feature = get_features(cpu); feature->name != nullptr; ++feature) {
-                info.cpu_features.emplace_back(feature->name);
-            }
-        }
     }
     Registry &            state = registry();
     const std::lock_guard lock(state.mutex);

@@ -1,7 +1,7 @@
 #pragma once
 
-// The process-wide side of llama.cpp and ggml: one-time initialisation, loadable backends, devices. Everything here may
-// be called from any thread. ggml's list of backends is not made for that: a backend is registered while nobody reads it.
+// The process-wide side of llama.cpp and ggml: one-time initialisation, loadable backends, devices. Any thread may call any
+// function here: ggml's list of backends has no lock, so a lock of ours keeps it from being read while one is registered.
 
 #include "ggml-backend.h"
 #include "log.h"
@@ -14,8 +14,8 @@
 
 namespace jina_reranker {
 
-// While one is held no backend is registered: for calls of llama.cpp and ggml that look backends or devices up themselves.
-// Not to be held when a function below is called.
+// While one of these is held, no backend is registered. To be held around calls of llama.cpp and ggml that look up backends or
+// devices; not when a function below is called, because those lock by themselves.
 using BackendsInUse = std::shared_lock<std::shared_mutex>;
 BackendsInUse use_backends();
 
@@ -43,12 +43,12 @@ struct BackendsInfo {
     std::vector<DeviceInfo>     devices;
     std::vector<BackendLibrary> libraries;
     std::vector<BackendFailure> failures;
-    std::vector<std::string>    cpu_features;
+    std::vector<std::string>    cpu_features;  // as cpu_feature_names() gives them
 };
 
-// Loads one backend from a list of libraries: its variants, of which the one that suits this machine best is taken. A
-// backend that is loaded already is left as it is; to register another one it waits until none is in use. Throws
-// backend_unavailable with the reason for each library.
+// Loads one backend from a list of libraries: its variants, of which the best that this machine can run is taken. Does nothing
+// when that backend is loaded already; otherwise waits until no backend is in use. Throws backend_unavailable with the reason
+// for each library.
 void load_backend(const std::vector<std::string> & libraries);
 
 // Loads every ggml backend in a folder; those that cannot be used are among the failures. Throws backend_unavailable
@@ -58,8 +58,8 @@ void load_backends(const std::string & directory);
 // Throws backend_unavailable unless a CPU backend is loaded.
 void require_backends();
 
-// The devices an engine may run on, those of the fastest backend alone: the same GPU is often a device of several. The
-// CPU's when there is no GPU. Throws backend_unavailable when the backend that was asked for offers none.
+// The devices an engine may run on: those of the fastest GPU backend that has any, since several often offer the same GPU, or
+// the CPU's without a GPU. Throws backend_unavailable when the backend that was asked for offers none.
 std::vector<ggml_backend_dev_t> usable_devices(Backend backend);
 
 BackendsInfo backends_info();

@@ -1,7 +1,9 @@
 #include "decoder.h"
 
 #include "backend.h"
+#include "cpu-features.h"
 #include "error.h"
+#include "kernels.h"
 #include "missing-memory.h"
 
 #include <algorithm>
@@ -85,9 +87,12 @@ Decoder::Decoder(llama_model *             model,
     options_(options),
     padding_token_(padding_token),
     abort_(abort),
-    attention_(options.own_attention ? std::make_unique<Attention>(options.n_threads, turns_) : nullptr),
-    matmul_(options.own_matmul ? std::make_unique<MatMul>(options.n_threads, turns_, MatMul::kernels().back()) :
-                                 nullptr) {
+    attention_(options.own_attention ?
+                   std::make_unique<Attention>(options.n_threads, turns_, attention_kernels(cpu_features()).back()) :
+                   nullptr),
+    matmul_(options.own_matmul ?
+                std::make_unique<MatMul>(options.n_threads, turns_, matmul_kernels(cpu_features()).back()) :
+                nullptr) {
     llama_context_params params = llama_context_default_params();
     params.n_batch              = static_cast<uint32_t>(options.batch_tokens + n_fill(options));
     params.n_ubatch             = params.n_batch;

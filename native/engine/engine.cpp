@@ -1,5 +1,8 @@
 #include "engine.h"
 
+#include "cpu-features.h"
+#include "kernels.h"
+
 #include <algorithm>
 #include <set>
 #include <string>
@@ -26,8 +29,7 @@ int32_t padded(int32_t value, int32_t multiple) {
 }
 
 int32_t cpu_alignment() {
-    const auto features = backends_info().cpu_features;
-    return std::find(features.begin(), features.end(), "AVX512") != features.end() ? kAlignmentAvx512 : kAlignment;
+    return cpu_features().avx512 ? kAlignmentAvx512 : kAlignment;
 }
 
 }  // namespace
@@ -49,7 +51,7 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
                                                                             Reproducible::exact;
     const bool exact   = info_.reproducible == Reproducible::exact;
     const bool own_attention =
-        !on_gpu && options_.flash_attention != FlashAttention::off && !Attention::kernels().empty();
+        !on_gpu && options_.flash_attention != FlashAttention::off && !attention_kernels(cpu_features()).empty();
     if (exact && !own_attention && options_.flash_attention == FlashAttention::on) {
         throw Error(ErrorCode::invalid_argument,
                     "flashAttention: \"on\" cannot be combined with reproducible: \"exact\" here");

@@ -1,47 +1,48 @@
-// As matmul-avx512vnni.cpp, for processors that multiply bytes in pairs: the sum of two products takes 16 bits, and as many
-// of them are added up in 16 bits as cannot exceed these.
+// The product for AVX2, which multiplies pairs of bytes: the sum of two products takes 16 bits. As many of these sums are added
+// up in 16 bits as cannot exceed them. Otherwise as matmul-avx512vnni.cpp, with the same bits as results.
 
 #include "matmul-blocks.h"
 #include "matmul-kernel.h"
+#include "matmul-panel.h"
 
 namespace jina_reranker {
 
 namespace {
 
-constexpr size_t  kTokens = 3;                // taken together: as many sums as there are registers for
+constexpr size_t  kTokens = 3;                // multiplied together: their sums fill the registers
 constexpr size_t  kHalves = 2;                // of a panel's rows: a vector holds eight
 constexpr int64_t kRows   = kMatMulRows / 2;  // in a half
 
-// As matmul-avx512vnni.cpp says of each.
-void spread_row(const BlockQ4K & block, uint8_t * numbers) {
-    for (int64_t part = 0; part < 8; ++part) {
-        const uint8_t * low   = block.low + part / 2 * 32;
-        const int64_t   shift = part % 2 * 4;
+// A block of one row to bytes, in the order of the quants. matmul-avx512vnni.cpp says how each type packs them.
+void unpack_quants(const BlockQ4K & block, uint8_t * quants) {
+    for (int64_t j = 0; j < 8; ++j) {
+        const uint8_t * qs    = block.qs + j / 2 * 32;
+        const int64_t   shift = j % 2 * 4;
         for (int64_t i = 0; i < 32; ++i) {
-            numbers[part * 32 + i] = static_cast<uint8_t>(low[i] >> shift & 15);
+            quants[j * 32 + i] = static_cast<uint8_t>(qs[i] >> shift & 15);
         }
     }
 }
 
-void spread_row(const BlockQ5K & block, uint8_t * numbers) {
-    for (int64_t part = 0; part < 8; ++part) {
-        const uint8_t * low   = block.low + part / 2 * 32;
-        const int64_t   shift = part % 2 * 4;
+void unpack_quants(const BlockQ5K & block, uint8_t * quants) {
+    for (int64_t j = 0; j < 8; ++j) {
+        const uint8_t * qs    = block.qs + j / 2 * 32;
+        const int64_t   shift = j % 2 * 4;
         for (int64_t i = 0; i < 32; ++i) {
-            const int fifth        = block.high[i] >> part & 1;
-            numbers[part * 32 + i] = static_cast<uint8_t>((low[i] >> shift & 15) | fifth << 4);
+            const int fifth_bit = block.qh[i] >> j & 1;
+            quants[j * 32 + i]  = static_cast<uint8_t>((qs[i] >> shift & 15) | fifth_bit << 4);
         }
     }
 }
 
-void spread_row(const BlockQ6K & block, uint8_t * numbers) {
-    for (int64_t part = 0; part < 8; ++part) {
-        const uint8_t * low   = block.low + part / 4 * 64 + part % 2 * 32;
-        const uint8_t * high  = block.high + part / 4 * 32;
-        const int64_t   shift = part % 4 / 2 * 4;
+void unpack_quants(const BlockQ6K & block, uint8_t * quants) {
+    for (int64_t j = 0; j < 8; ++j) {
+        const uint8_t * ql    = block.ql + j / 4 * 64 + j % 2 * 32;
+        const uint8_t * qh    = block.qh + j / 4 * 32;
+        const int64_t   shift = j % 4 / 2 * 4;
         for (int64_t i = 0; i < 32; ++i) {
-            const int64_t upper    = high[i] >> part % 4 * 2 & 3;
-            numbers[part * 32 + i] = static_cast<uint8_t>((low[i] >> shift & 15) | upper << 4);
+            const int64_t upper_bits = qh[i] >> j % 4 * 2 & 3;
+            quants[j * 32 + i]       = static_cast<uint8_t>((ql[i] >> shift & 15) | upper_bits << 4);
         }
     }
 }
@@ -69,44 +70,45 @@ void transpose(__m256i (&rows)[8]) {
 }
 
 template <typename Block>
-void spread(const MatMulTask & task, MatMulPanel * panels) {
-    alignas(32) uint8_t numbers[kRows][kMatMulBlock];
+void unpack(const MatMulTask & task, MatMulPanel * panels) {
+    alignas(32) uint8_t quants[kRows][kMatMulBlock];
     for (int64_t block = 0; block < task.n_blocks; ++block) {
         MatMulPanel & panel = panels[block];
         for (int64_t first = 0; first < kMatMulRows; first += kRows) {
             for (int64_t row = 0; row < kRows; ++row) {
-                const Block & own = block_of<Block>(task, first + row, block);
-                spread_scales(own, first + row, panel);
-                spread_row(own, numbers[row]);
+                const Block & weights = block_of<Block>(task, first + row, block);
+                unpack_scales(weights, first + row, panel);
+                unpack_quants(weights, quants[row]);
             }
             for (int64_t column = 0; column < kMatMulBlock / 4; column += 8) {
                 __m256i rows[8];
                 for (int64_t row = 0; row < kRows; ++row) {
-                    rows[row] = _mm256_load_si256(reinterpret_cast<const __m256i *>(&numbers[row][4 * column]));
+                    rows[row] = _mm256_load_si256(reinterpret_cast<const __m256i *>(&quants[row][4 * column]));
                 }
                 transpose(rows);
                 for (int64_t i = 0; i < 8; ++i) {
-                    _mm256_store_si256(reinterpret_cast<__m256i *>(panel.numbers[column + i][first]), rows[i]);
+                    _mm256_store_si256(reinterpret_cast<__m256i *>(panel.qs[column + i][first]), rows[i]);
                 }
             }
         }
     }
 }
 
-inline __m256i four_of(const MatMulInput & input, int64_t column) {
-    int32_t numbers = 0;
-    std::memcpy(&numbers, input.numbers + 4 * column, sizeof(numbers));
-    return _mm256_set1_epi32(numbers);
+// Four activation quants of a token, in every lane.
+inline __m256i broadcast_quants(const MatMulInput & input, int64_t column) {
+    int32_t quants = 0;
+    std::memcpy(&quants, input.qs + 4 * column, sizeof(quants));
+    return _mm256_set1_epi32(quants);
 }
 
-inline __m256i half_of(const MatMulPanel & panel, int64_t column, int64_t half) {
-    return _mm256_load_si256(reinterpret_cast<const __m256i *>(panel.numbers[column][half * kRows]));
+inline __m256i load_half(const MatMulPanel & panel, int64_t column, int64_t half) {
+    return _mm256_load_si256(reinterpret_cast<const __m256i *>(panel.qs[column][half * kRows]));
 }
 
-// n tokens from the first on. kDepth: columns whose products are added up in 16 bits.
-template <int64_t kParts, int64_t kDepth, size_t n>
+// The tokens from first to first + n - 1. kDepth: columns whose products are added up in 16 bits.
+template <int64_t kSubBlocks, int64_t kDepth, size_t n>
 void multiply_tokens(const MatMulTask & task, const MatMulPanel * panels, int64_t first) {
-    constexpr int64_t   kColumns = kMatMulBlock / 4 / kParts;
+    constexpr int64_t   kColumns = kMatMulBlock / 4 / kSubBlocks;
     const auto          n_blocks = static_cast<size_t>(task.n_blocks);
     const MatMulInput * input    = task.input + first * task.n_blocks;
     const __m256i       ones     = _mm256_set1_epi16(1);
@@ -120,52 +122,52 @@ void multiply_tokens(const MatMulTask & task, const MatMulPanel * panels, int64_
         for (auto & sum : sums) {
             sum[0] = sum[1] = _mm256_setzero_ps();
         }
-        for (int64_t part = 0; part < kParts; ++part) {
-            __m256i products[n][kHalves];
-            for (auto & product : products) {
-                product[0] = product[1] = _mm256_setzero_si256();
+        for (int64_t j = 0; j < kSubBlocks; ++j) {
+            __m256i dots[n][kHalves];
+            for (auto & dot : dots) {
+                dot[0] = dot[1] = _mm256_setzero_si256();
             }
-            for (int64_t begin = part * kColumns; begin < (part + 1) * kColumns; begin += kDepth) {
+            for (int64_t begin = j * kColumns; begin < (j + 1) * kColumns; begin += kDepth) {
                 __m256i pairs[n][kHalves];
                 for (auto & pair : pairs) {
                     pair[0] = pair[1] = _mm256_setzero_si256();
                 }
-#pragma GCC unroll 1  // unrolled, g++ orders the sums anew, and has too few registers for it
+#pragma GCC unroll 1  // unrolled, g++ reorders the sums and spills registers
                 for (int64_t column = begin; column < begin + kDepth; ++column) {
-                    const __m256i lower = half_of(panel, column, 0);
-                    const __m256i upper = half_of(panel, column, 1);
+                    const __m256i lower = load_half(panel, column, 0);
+                    const __m256i upper = load_half(panel, column, 1);
 #pragma GCC unroll 4
                     for (size_t token = 0; token < n; ++token) {
-                        const __m256i four = four_of(input[token * n_blocks + block], column);
-                        pairs[token][0]    = _mm256_add_epi16(pairs[token][0], _mm256_maddubs_epi16(lower, four));
-                        pairs[token][1]    = _mm256_add_epi16(pairs[token][1], _mm256_maddubs_epi16(upper, four));
+                        const __m256i quants = broadcast_quants(input[token * n_blocks + block], column);
+                        pairs[token][0]      = _mm256_add_epi16(pairs[token][0], _mm256_maddubs_epi16(lower, quants));
+                        pairs[token][1]      = _mm256_add_epi16(pairs[token][1], _mm256_maddubs_epi16(upper, quants));
                     }
                 }
 #pragma GCC unroll 4
                 for (size_t token = 0; token < n; ++token) {
                     for (size_t half = 0; half < kHalves; ++half) {
-                        const __m256i four    = _mm256_madd_epi16(pairs[token][half], ones);
-                        products[token][half] = _mm256_add_epi32(products[token][half], four);
+                        const __m256i sums_of_four = _mm256_madd_epi16(pairs[token][half], ones);
+                        dots[token][half]          = _mm256_add_epi32(dots[token][half], sums_of_four);
                     }
                 }
             }
 #pragma GCC unroll 4
             for (size_t token = 0; token < n; ++token) {
-                const __m256 total = _mm256_set1_ps(sum_of<kParts>(input[token * n_blocks + block], part));
+                const __m256 bsum = _mm256_set1_ps(bsum_of<kSubBlocks>(input[token * n_blocks + block], j));
                 for (size_t half = 0; half < kHalves; ++half) {
-                    const auto   row     = static_cast<int64_t>(half) * kRows;
-                    const __m256 scales  = _mm256_load_ps(panel.scales[part] + row);
-                    const __m256 offsets = _mm256_load_ps(panel.offsets[part] + row);
-                    const __m256 product = _mm256_cvtepi32_ps(products[token][half]);
-                    sums[token][half]    = _mm256_fmadd_ps(product, scales, sums[token][half]);
-                    sums[token][half]    = _mm256_fnmadd_ps(offsets, total, sums[token][half]);
+                    const auto   row    = static_cast<int64_t>(half) * kRows;
+                    const __m256 scales = _mm256_load_ps(panel.scales[j] + row);
+                    const __m256 mins   = _mm256_load_ps(panel.mins[j] + row);
+                    const __m256 dot    = _mm256_cvtepi32_ps(dots[token][half]);
+                    sums[token][half]   = _mm256_fmadd_ps(dot, scales, sums[token][half]);
+                    sums[token][half]   = _mm256_fnmadd_ps(mins, bsum, sums[token][half]);
                 }
             }
         }
         for (size_t token = 0; token < n; ++token) {
-            const __m256 scale = _mm256_set1_ps(input[token * n_blocks + block].scale);
-            results[token][0]  = _mm256_fmadd_ps(sums[token][0], scale, results[token][0]);
-            results[token][1]  = _mm256_fmadd_ps(sums[token][1], scale, results[token][1]);
+            const __m256 d    = _mm256_set1_ps(input[token * n_blocks + block].d);
+            results[token][0] = _mm256_fmadd_ps(sums[token][0], d, results[token][0]);
+            results[token][1] = _mm256_fmadd_ps(sums[token][1], d, results[token][1]);
         }
     }
     char * out = task.out + static_cast<size_t>(first) * task.out_stride;
@@ -174,28 +176,28 @@ void multiply_tokens(const MatMulTask & task, const MatMulPanel * panels, int64_
     }
 }
 
-// What is left over after whole groups.
-template <int64_t kParts, int64_t kDepth, size_t n = kTokens - 1>
+// The last tokens, fewer than kTokens.
+template <int64_t kSubBlocks, int64_t kDepth, size_t n = kTokens - 1>
 void multiply_rest(const MatMulTask & task, const MatMulPanel * panels, int64_t first) {
     if (task.n_tokens - first == static_cast<int64_t>(n)) {
-        multiply_tokens<kParts, kDepth, n>(task, panels, first);
+        multiply_tokens<kSubBlocks, kDepth, n>(task, panels, first);
     } else if constexpr (n > 1) {
-        multiply_rest<kParts, kDepth, n - 1>(task, panels, first);
+        multiply_rest<kSubBlocks, kDepth, n - 1>(task, panels, first);
     }
 }
 
-// kLargest: of the weights' numbers, before their scale.
-template <typename Block, int64_t kParts, int64_t kLargest>
+// kMaxQuant: the largest quant of a weight.
+template <typename Block, int64_t kSubBlocks, int64_t kMaxQuant>
 void multiply_type(const MatMulTask & task, MatMulPanel * panels) {
-    constexpr int64_t kMost  = INT16_MAX / (2 * kLargest * 127);
-    constexpr int64_t kDepth = kMost >= 8 ? 8 : kMost >= 4 ? 4 : kMost >= 2 ? 2 : 1;
-    constexpr auto    kStep  = static_cast<int64_t>(kTokens);
-    int64_t           first  = 0;
-    spread<Block>(task, panels);
+    constexpr int64_t kMostColumns = INT16_MAX / (2 * kMaxQuant * 127);
+    constexpr int64_t kDepth       = kMostColumns >= 8 ? 8 : kMostColumns >= 4 ? 4 : kMostColumns >= 2 ? 2 : 1;
+    constexpr auto    kStep        = static_cast<int64_t>(kTokens);
+    int64_t           first        = 0;
+    unpack<Block>(task, panels);
     for (; first + kStep <= task.n_tokens; first += kStep) {
-        multiply_tokens<kParts, kDepth, kTokens>(task, panels, first);
+        multiply_tokens<kSubBlocks, kDepth, kTokens>(task, panels, first);
     }
-    multiply_rest<kParts, kDepth>(task, panels, first);
+    multiply_rest<kSubBlocks, kDepth>(task, panels, first);
 }
 
 void multiply(const MatMulTask & task, MatMulPanel * panels) {

@@ -1,8 +1,8 @@
 #pragma once
 
-// The arithmetic of a product of quantized weights and activations: 8-bit activations, sixteen rows of weights at a time.
-// Each kernel is compiled for an instruction set of its own, so they and this header use nothing of the C++ library that
-// could be shared with other objects.
+// The arithmetic of a product of quantized weights and activations: activations are quantized to 8 bits, sixteen rows of
+// weights are multiplied at a time. Each kernel is compiled for an instruction set of its own, so the kernels and this header
+// use nothing of the C++ library that the linker could share with other objects. Runs on ggml's threads.
 
 #include "ggml.h"
 
@@ -11,25 +11,26 @@
 
 namespace jina_reranker {
 
-constexpr int64_t kMatMulBlock = 256;  // numbers in a block of a row; what its length is a multiple of
-constexpr int64_t kMatMulRows  = 16;   // rows of weights in a panel
-constexpr int64_t kMatMulParts = 16;   // parts of a block with a scale of their own, at most
+constexpr int64_t kMatMulBlock     = 256;  // weights in a block (ggml: QK_K); a row has a multiple of it
+constexpr int64_t kMatMulRows      = 16;   // rows of weights in a panel
+constexpr int64_t kMatMulSubBlocks = 16;   // sub-blocks of a block, each with its own scale, at most
 
-// A block of a token's activations: numbers[i] * scale.
+// A block of a token's activations, as ggml's block_q8_K: activation = d * quant.
 struct MatMulInput {
-    int8_t numbers[kMatMulBlock];
-    float  sums_of_16[kMatMulBlock / 16];  // of numbers
-    float  sums_of_32[kMatMulBlock / 32];
-    float  scale;
+    int8_t qs[kMatMulBlock];
+    float  bsums_16[kMatMulBlock / 16];  // sums of 16 quants
+    float  bsums_32[kMatMulBlock / 32];  // sums of 32 quants
+    float  d;
 };
 
-// A block of sixteen rows, spread out: of row r and part p, numbers * scales[p][r] - offsets[p][r].
+// A block of sixteen rows, unpacked to bytes. The weights of row r in sub-block j are scales[j][r] * quant - mins[j][r].
 struct alignas(64) MatMulPanel {
-    uint8_t numbers[kMatMulBlock / 4][kMatMulRows][4];
-    float   scales[kMatMulParts][kMatMulRows];
-    float   offsets[kMatMulParts][kMatMulRows];
+    uint8_t qs[kMatMulBlock / 4][kMatMulRows][4];  // a column is four quants of each row
+    float   scales[kMatMulSubBlocks][kMatMulRows];
+    float   mins[kMatMulSubBlocks][kMatMulRows];
 };
 
+// Sixteen rows of weights times all tokens. Strides are in bytes.
 struct MatMulTask {
     const char *        weights;  // the first row
     size_t              weights_stride;
@@ -44,14 +45,9 @@ struct MatMulTask {
 
 struct MatMulKernel {
     void (*quantize)(const float * row, int64_t n_blocks, MatMulInput * input);
-    // panels: [n_blocks], to work in
+    // panels: [n_blocks], scratch memory
     void (*multiply)(const MatMulTask & task, MatMulPanel * panels);
 };
-
-// The weights that a kernel knows.
-constexpr bool is_matmul_type(ggml_type type) {
-    return type == GGML_TYPE_Q4_K || type == GGML_TYPE_Q5_K || type == GGML_TYPE_Q6_K;
-}
 
 // Defined on x86-64, except with MSVC.
 MatMulKernel matmul_avx2();

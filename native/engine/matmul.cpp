@@ -1,28 +1,10 @@
 #include "matmul.h"
 
-#include "backend.h"
+#include "kernels.h"
 
 #include <algorithm>
-#include <string>
 
 namespace jina_reranker {
-
-std::vector<MatMulKernel> MatMul::kernels() {
-    std::vector<MatMulKernel> kernels;
-#if defined(__GNUC__) && defined(__x86_64__)
-    const auto features = backends_info().cpu_features;
-    const auto has      = [&](const char * feature) {
-        return std::find(features.begin(), features.end(), feature) != features.end();
-    };
-    if (has("AVX2") && has("FMA") && has("F16C")) {
-        kernels.push_back(matmul_avx2());
-        if (has("AVX512_VNNI")) {
-            kernels.push_back(matmul_avx512vnni());
-        }
-    }
-#endif
-    return kernels;
-}
 
 MatMul::MatMul(int32_t n_threads, Turns & turns, MatMulKernel kernel) :
     kernel_(kernel),

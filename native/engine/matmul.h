@@ -1,6 +1,6 @@
 #pragma once
 
-// Products of quantized weights and activations on the CPU, in place of ggml's: weights are spread out once for all
+// Products of quantized weights and activations on the CPU, in place of ggml's: weights are unpacked once for all
 // tokens of a batch, and a token's result is the same whatever else is in the batch. As in ggml's products with these
 // weights, activations are rounded to 8 bits in blocks of 256.
 //
@@ -20,9 +20,6 @@ namespace jina_reranker {
 
 class MatMul {
   public:
-    // Those that this processor and this build can run, the fastest last; none means that there is no MatMul here.
-    static std::vector<MatMulKernel> kernels();
-
     MatMul(int32_t n_threads, Turns & turns, MatMulKernel kernel);
 
     MatMul(const MatMul &)             = delete;

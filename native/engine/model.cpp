@@ -1,8 +1,9 @@
 #include "model.h"
 
+#include "cpu-features.h"
 #include "error.h"
 #include "gguf-check.h"
-#include "matmul.h"
+#include "kernels.h"
 #include "missing-memory.h"
 
 #include <algorithm>
@@ -47,7 +48,7 @@ ggml_backend_dev_t device_of(const Placement & placement) {
 Model::Model(const std::string & path, const Placement & placement, const LoadProgress & progress) {
     device_             = device_of(placement);
     const GgufInfo file = check_gguf(path);
-    own_matmul_         = !on_gpu() && !MatMul::kernels().empty() &&
+    own_matmul_         = !on_gpu() && !matmul_kernels(cpu_features()).empty() &&
                   std::all_of(file.layer_types.begin(), file.layer_types.end(), is_matmul_type);
 
     ggml_backend_dev_t                gpu     = on_gpu() ? device_ : nullptr;

@@ -6,6 +6,7 @@
 #include "check.h"
 #include "cpu-backend.h"
 #include "ggml-alloc.h"
+#include "kernels.h"
 
 #include <algorithm>
 #include <cstring>
@@ -182,7 +183,7 @@ void equals_a_plain_computation() {
     const std::vector<Sequence> sequences = { sequence(1, 37, 0), sequence(2, 90, 40, 71), sequence(3, 20, 140, 0, 5),
                                               sequence(4, 1, 250) };
     for (const Shape & shape : shapes()) {
-        for (const AttentionKernel kernel : Attention::kernels()) {
+        for (const AttentionKernel kernel : attention_kernels(cpu_features())) {
             const auto got = attend(shape, sequences, 256, kernel, 2);
             size_t     at  = 0;
             for (const Sequence & each : sequences) {
@@ -200,7 +201,7 @@ void equals_a_plain_computation() {
 
 void gives_a_token_the_same_bits_in_any_batch_and_any_cells() {
     for (const Shape & shape : shapes()) {
-        for (const AttentionKernel kernel : Attention::kernels()) {
+        for (const AttentionKernel kernel : attention_kernels(cpu_features())) {
             const auto alone = attend(shape, { sequence(1, 75, 0) }, 256, kernel, 1);
             const auto beside =
                 attend(shape, { sequence(2, 13, 3), sequence(1, 75, 101, 0, 2), sequence(3, 40, 20) }, 256, kernel, 3);
@@ -216,7 +217,7 @@ void gives_a_token_the_same_bits_in_any_batch_and_any_cells() {
 void gives_the_same_bits_with_any_number_of_threads() {
     const std::vector<Sequence> sequences = { sequence(1, 75, 0), sequence(2, 13, 100), sequence(3, 1, 120) };
     for (const Shape & shape : shapes()) {
-        for (const AttentionKernel kernel : Attention::kernels()) {
+        for (const AttentionKernel kernel : attention_kernels(cpu_features())) {
             const auto with_one = attend(shape, sequences, 256, kernel, 1);
             for (int32_t n_threads = 2; n_threads <= 8; ++n_threads) {
                 CHECK(attend(shape, sequences, 256, kernel, n_threads) == with_one);
@@ -228,7 +229,7 @@ void gives_the_same_bits_with_any_number_of_threads() {
 // The other tests would pass without.
 void has_a_kernel_for_every_processor() {
 #if defined(__GNUC__)
-    CHECK(!Attention::kernels().empty());
+    CHECK(!attention_kernels(cpu_features()).empty());
 #endif
 }
 
@@ -238,7 +239,7 @@ void leaves_what_it_does_not_know() {
     ggml_tensor *          q   = ggml_new_tensor_3d(ctx, GGML_TYPE_F32, 64, 4, 2);
     ggml_tensor *          k   = ggml_new_tensor_3d(ctx, GGML_TYPE_F16, 64, 16, 2);
     Turns                  turns;
-    Attention              attention(1, turns);
+    Attention              attention(1, turns, attention_kernels(cpu_features()).back());
     ggml_tensor *          unmasked = ggml_flash_attn_ext(ctx, q, k, k, nullptr, kScale, 0.0f, 0.0f);
     CHECK(!attention.replace(unmasked));
     CHECK_EQUAL(static_cast<int>(unmasked->op), static_cast<int>(GGML_OP_FLASH_ATTN_EXT));

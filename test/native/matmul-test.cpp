@@ -5,6 +5,8 @@
 #include "check.h"
 #include "cpu-backend.h"
 #include "ggml-alloc.h"
+#include "kernels.h"
+#include "matmul-blocks.h"
 #include "matmul.h"
 
 #include <algorithm>
@@ -23,7 +25,7 @@ struct Shape {
     int64_t   n_in;
     int64_t   n_out;
     ggml_type type;
-    bool      largest = false;  // every weight's number, before its scale
+    bool      largest = false;  // every quant of a weight is the largest that there is
 };
 
 std::vector<float> numbers(uint32_t seed, int64_t n) {
@@ -214,35 +216,34 @@ void gives_the_same_bits_with_any_number_of_threads(Shape shape, MatMulKernel ke
     }
 }
 
-// A part of a block that has a scale and an offset of its own, as the file holds them.
-struct PartScale {
+// What a sub-block's quants are multiplied by and lessened by, read from the bytes of the file.
+struct SubBlock {
     float scale;
-    float offset;
+    float min;
 };
 
-PartScale part_scale(ggml_type type, const uint8_t * block, size_t part) {
+SubBlock sub_block(ggml_type type, const uint8_t * block, size_t j) {
     const auto f16 = [&](size_t at) {
         ggml_fp16_t bits = 0;
         std::memcpy(&bits, block + at, sizeof(bits));
         return ggml_fp16_to_fp32(bits);
     };
     if (type == GGML_TYPE_Q6_K) {
-        const float scale = f16(208) * static_cast<float>(static_cast<int8_t>(block[192 + part]));
+        const float scale = f16(208) * static_cast<float>(static_cast<int8_t>(block[192 + j]));
         return { scale, scale * 32.0f };
     }
     const uint8_t * packed = block + 4;
-    const size_t    own    = part % 4;
-    const int       scale  = part < 4 ? packed[own] & 63 : (packed[own + 8] & 15) | (packed[own] >> 6 << 4);
-    const int       offset = part < 4 ? packed[own + 4] & 63 : (packed[own + 8] >> 4) | (packed[own + 4] >> 6 << 4);
-    return { f16(0) * static_cast<float>(scale), f16(2) * static_cast<float>(offset) };
+    const int       scale  = j < 4 ? packed[j] & 63 : (packed[j + 4] & 15) | (packed[j - 4] >> 6 << 4);
+    const int       min    = j < 4 ? packed[j + 4] & 63 : (packed[j + 4] >> 4) | (packed[j] >> 6 << 4);
+    return { f16(0) * static_cast<float>(scale), f16(2) * static_cast<float>(min) };
 }
 
-// The bits that every kernel has to give: whole numbers summed up part by part, the order of what is rounded as written here.
+// The bits that every kernel has to give: integers are summed sub-block by sub-block, and floats are rounded in this order.
 std::vector<float> specified(const Shape & shape, const std::vector<float> & activations) {
     const std::vector<uint8_t> bytes    = weights_of(shape);
     const auto                 n_in     = static_cast<size_t>(shape.n_in);
     const auto                 of_block = static_cast<size_t>(kMatMulBlock);
-    const size_t               of_part  = shape.type == GGML_TYPE_Q6_K ? 16 : 32;
+    const size_t               n_quants = shape.type == GGML_TYPE_Q6_K ? 16 : 32;
     std::vector<float>         row(n_in);
     std::vector<float>         results;
     for (size_t out = 0; out < static_cast<size_t>(shape.n_out); ++out) {
@@ -256,19 +257,19 @@ std::vector<float> specified(const Shape & shape, const std::vector<float> & act
             }
             const float inverse = largest > 1e-30f ? 127.0f / largest : 0.0f;
             float       sum     = 0.0f;
-            for (size_t part = 0; part < of_block / of_part; ++part) {
-                const uint8_t * block      = weights + first / of_block * ggml_type_size(shape.type);
-                const auto [scale, offset] = part_scale(shape.type, block, part);
-                int32_t product            = 0;
-                int32_t total              = 0;
-                for (size_t i = first + part * of_part; i < first + (part + 1) * of_part; ++i) {
-                    const auto input  = static_cast<int32_t>(std::nearbyint(activations[i] * inverse));
-                    const auto number = scale == 0.0f ? 0.0f : std::nearbyint((row[i] + offset) / scale);
-                    product += static_cast<int32_t>(number) * input;
-                    total += input;
+            for (size_t j = 0; j < of_block / n_quants; ++j) {
+                const uint8_t * block   = weights + first / of_block * ggml_type_size(shape.type);
+                const auto [scale, min] = sub_block(shape.type, block, j);
+                int32_t product         = 0;
+                int32_t bsum            = 0;
+                for (size_t i = first + j * n_quants; i < first + (j + 1) * n_quants; ++i) {
+                    const auto input = static_cast<int32_t>(std::nearbyint(activations[i] * inverse));
+                    const auto quant = scale == 0.0f ? 0.0f : std::nearbyint((row[i] + min) / scale);
+                    product += static_cast<int32_t>(quant) * input;
+                    bsum += input;
                 }
                 sum = std::fma(static_cast<float>(product), scale, sum);
-                sum = std::fma(-offset, static_cast<float>(total), sum);
+                sum = std::fma(-min, static_cast<float>(bsum), sum);
             }
             result = std::fma(sum, largest / 127.0f, result);
         }
@@ -289,7 +290,7 @@ void is_the_same_on_every_processor(Shape shape, MatMulKernel kernel) {
 
 std::function<void()> for_every_kernel(void (*test)(Shape shape, MatMulKernel kernel)) {
     return [test] {
-        for (const MatMulKernel kernel : MatMul::kernels()) {
+        for (const MatMulKernel kernel : matmul_kernels(cpu_features())) {
             for (const Shape & shape : shapes()) {
                 test(shape, kernel);
             }
@@ -306,12 +307,21 @@ bool has_instructions() {
 #endif
 }
 
+void has_blocks_of_ggmls_sizes() {
+    for (const auto & [type, n_bytes] :
+         { std::pair{ GGML_TYPE_Q4_K, sizeof(BlockQ4K) }, std::pair{ GGML_TYPE_Q5_K, sizeof(BlockQ5K) },
+           std::pair{ GGML_TYPE_Q6_K, sizeof(BlockQ6K) } }) {
+        CHECK_EQUAL(n_bytes, ggml_type_size(type));
+        CHECK_EQUAL(kMatMulBlock, ggml_blck_size(type));
+    }
+}
+
 void leaves_what_it_does_not_know() {
     const ggml_context_ptr context(ggml_init({ 16 * ggml_tensor_overhead(), nullptr, true }));
     ggml_context *         ctx   = context.get();
     ggml_tensor *          input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 512, 4);
     Turns                  turns;
-    MatMul                 matmul(1, turns, MatMul::kernels().back());
+    MatMul                 matmul(1, turns, matmul_kernels(cpu_features()).back());
     ggml_tensor *          other = ggml_mul_mat(ctx, ggml_new_tensor_2d(ctx, GGML_TYPE_Q8_0, 512, 8), input);
     CHECK(matmul.replace(other));
     CHECK_EQUAL(static_cast<int>(other->op), static_cast<int>(GGML_OP_MUL_MAT));
@@ -327,13 +337,14 @@ int main() {
     load_backends(JINA_RERANKER_LIBRARIES);
     if (!has_instructions()) {
         std::cout << "not tested: there are no products of our own for this processor\n";
-        return MatMul::kernels().empty() ? EXIT_SUCCESS : EXIT_FAILURE;
+        return matmul_kernels(cpu_features()).empty() ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     return check::run({
         { "has a kernel where there are the instructions for it",
           [] {
-              CHECK(!MatMul::kernels().empty());
+              CHECK(!matmul_kernels(cpu_features()).empty());
           } },
+        { "has blocks of ggml's sizes", has_blocks_of_ggmls_sizes },
         { "equals a plain computation", for_every_kernel(equals_a_plain_computation) },
         { "gives a token the same bits in any batch", for_every_kernel(gives_a_token_the_same_bits_in_any_batch) },
         { "passes on what is not finite", for_every_kernel(passes_on_what_is_not_finite) },

@@ -1,0 +1,73 @@
+#include "kernels.h"
+
+namespace jina_reranker {
+
+namespace {
+
+using Needs = bool (*)(const CpuFeatures & features);
+
+template <typename Kernel>
+struct Row {
+    Kernel kernel;
+    Needs  needs;
+};
+
+template <typename Kernel>
+std::vector<Kernel> usable(const std::vector<Row<Kernel>> & table, const CpuFeatures & features) {
+    std::vector<Kernel> kernels;
+    for (const Row<Kernel> & row : table) {
+        if (row.needs(features)) {
+            kernels.push_back(row.kernel);
+        }
+    }
+    return kernels;
+}
+
+#if defined(__GNUC__)
+bool nothing(const CpuFeatures & /*features*/) {
+    return true;
+}
+#endif
+
+#if defined(__GNUC__) && defined(__x86_64__)
+bool avx2(const CpuFeatures & features) {
+    return features.avx2 && features.fma && features.f16c;
+}
+
+bool avx512(const CpuFeatures & features) {
+    return avx2(features) && features.avx512;
+}
+
+bool avx512_vnni(const CpuFeatures & features) {
+    return avx512(features) && features.avx512_vnni;
+}
+#endif
+
+}  // namespace
+
+// Both tables: the faster a kernel, the later.
+
+std::vector<AttentionKernel> attention_kernels(const CpuFeatures & features) {
+    return usable<AttentionKernel>(
+        {
+#if defined(__GNUC__)
+            { attention_plain, nothing },
+#    if defined(__x86_64__)
+                { attention_avx2, avx2 }, { attention_avx512, avx512 },
+#    endif
+#endif
+        },
+        features);
+}
+
+std::vector<MatMulKernel> matmul_kernels(const CpuFeatures & features) {
+    return usable<MatMulKernel>(
+        {
+#if defined(__GNUC__) && defined(__x86_64__)
+            { matmul_avx2(), avx2 }, { matmul_avx512vnni(), avx512_vnni },
+#endif
+        },
+        features);
+}
+
+}  // namespace jina_reranker

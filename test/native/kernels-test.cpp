@@ -1,0 +1,60 @@
+// Which kernels run where: a kernel is offered only to a processor with every instruction that it is compiled for.
+
+#include "check.h"
+#include "kernels.h"
+
+using namespace jina_reranker;
+
+namespace {
+
+#if defined(__GNUC__) && defined(__x86_64__)
+constexpr size_t kAttentionAnywhere = 1;
+constexpr bool   kX86               = true;
+#elif defined(__GNUC__)
+constexpr size_t kAttentionAnywhere = 1;
+constexpr bool   kX86               = false;
+#else
+constexpr size_t kAttentionAnywhere = 0;
+constexpr bool   kX86               = false;
+#endif
+
+struct Expected {
+    std::vector<std::string> features;
+    size_t                   n_attention;  // beyond those that run anywhere
+    size_t                   n_matmul;
+};
+
+void offers_what_the_processor_runs() {
+    const std::vector<Expected> table = {
+        { {}, 0, 0 },
+        { { "NEON", "ARM_FMA", "DOTPROD" }, 0, 0 },
+        { { "SSE3", "AVX" }, 0, 0 },
+        { { "AVX2", "F16C" }, 0, 0 },
+        { { "AVX2", "FMA" }, 0, 0 },
+        { { "AVX2", "FMA", "F16C" }, 1, 1 },
+        { { "AVX2", "FMA", "F16C", "AVX_VNNI" }, 1, 1 },
+        { { "AVX2", "FMA", "F16C", "AVX512" }, 2, 1 },
+        { { "AVX2", "FMA", "F16C", "AVX512_VNNI" }, 1, 1 },
+        { { "AVX2", "FMA", "F16C", "AVX512", "AVX512_VNNI" }, 2, 2 },
+        { { "AVX512", "AVX512_VNNI" }, 0, 0 },
+    };
+    for (const Expected & expected : table) {
+        const CpuFeatures features = cpu_features(expected.features);
+        CHECK_EQUAL(attention_kernels(features).size(), kAttentionAnywhere + (kX86 ? expected.n_attention : 0));
+        CHECK_EQUAL(matmul_kernels(features).size(), kX86 ? expected.n_matmul : 0);
+    }
+}
+
+void knows_none_before_a_cpu_backend_is_loaded() {
+    CHECK(cpu_feature_names().empty());
+    CHECK(matmul_kernels(cpu_features()).empty());
+}
+
+}  // namespace
+
+int main() {
+    return check::run({
+        { "offers what the processor runs", offers_what_the_processor_runs },
+        { "knows no features before a CPU backend is loaded", knows_none_before_a_cpu_backend_is_loaded },
+    });
+}
