@@ -34,7 +34,7 @@ export type NativeErrorCode =
   | "invalid_score"
   /** The job was cancelled. */
   | "cancelled"
-  /** The engine was closed. */
+  /** The engine was closed, or the process or worker is ending: its `exit` event has come. */
   | "closed"
   /** Anything else that went wrong in the engine. */
   | "engine_error";
@@ -222,11 +222,12 @@ export interface PromptTokens {
   droppedTokens: number;
 }
 
+/** A method that is called on anything but an engine throws invalid_argument or, where V8 refuses the call, a TypeError. */
 export class Engine {
   private constructor();
   /**
    * Loads a model. `onProgress` is called with a fraction from 0 to 1 while weights are read.
-   * Rejects with invalid_argument, model_not_found, model_invalid, head_invalid, backend_unavailable, out_of_memory, or
+   * Rejects with invalid_argument, model_not_found, model_invalid, head_invalid, backend_unavailable, out_of_memory, closed, or
    * engine_error where a thread cannot be started or llama.cpp refuses.
    */
   static load(options: EngineOptions, onProgress?: (fraction: number) => void): Promise<Engine>;
@@ -325,7 +326,7 @@ export interface QuantizeOptions {
 }
 /**
  * Rewrites a GGUF with its weights in another precision, into `outputPath` with `.partial` behind it until it is whole.
- * Rejects with invalid_argument (also when the output is the input), model_not_found, model_invalid, out_of_memory or
+ * Rejects with invalid_argument (also when the output is the input), model_not_found, model_invalid, out_of_memory, closed or
  * engine_error, and then leaves no output file.
  */
 export function quantize(inputPath: string, outputPath: string, type: QuantizeType, options?: QuantizeOptions): Promise<void>;

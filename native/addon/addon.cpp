@@ -1,4 +1,5 @@
-// The module's exports: binding.d.ts is their contract.
+// The functions that the module exports, and its initialisation. Each stands under its signature in binding.d.ts, the contract
+// (test/native/binding.test.ts compares them). JavaScript thread.
 
 #include "arguments.h"
 #include "backend.h"
@@ -53,7 +54,7 @@ Napi::Value js_inspect(const Napi::CallbackInfo & info) {
     return to_js(info.Env(), inspect(parse_string(info[0], "path")));
 }
 
-// "file": none.
+// No type for "file": tensors stay as they are.
 std::optional<QuantizeType> parse_quantize_type(const Napi::Value & value) {
     const std::string name = parse_string(value, "type");
     if (name == "file") {
@@ -80,7 +81,7 @@ Napi::Value js_quantize(const Napi::CallbackInfo & info) {
         const auto        type    = parse_quantize_type(info[2]);
         const auto        options = parse_quantize_options(info[3]);
 
-        Environment::of(env).hand_off().run(env, deferred, [=] { quantize(input, output, type, options); });
+        Environment::of(env).run(env, deferred, [=] { quantize(input, output, type, options); });
     });
 }
 

@@ -14,7 +14,7 @@
 namespace jina_reranker {
 
 constexpr size_t kMostTextBytes = size_t{ 256 }
-                                  << 20U;  // many times what a context holds; tokenizing takes ten times that
+                                  << 20U;  // many times what a context holds; tokenizing takes ten times as many
 
 EngineOptions            parse_engine_options(const Napi::Value & value);
 QuantizeOptions          parse_quantize_options(const Napi::Value & value);

@@ -12,9 +12,14 @@ namespace jina_reranker {
 
 namespace {
 
-using EnginePtr = std::shared_ptr<Engine>;
+using EnginePtr    = std::shared_ptr<Engine>;
+using EngineHandle = Napi::External<EnginePtr>;
 
-constexpr float kProgressStep = 0.01f;  // of the whole; finer steps would only cost messages
+// Random numbers. They tell our values from those of other addons, whose pointers would be taken for ours.
+constexpr napi_type_tag kEngineTag       = { 0x1d6c1f3f0e5b4a8dU, 0xb2a97c40e86d1f35U };
+constexpr napi_type_tag kEngineHandleTag = { 0x8f0b6ad4c3e94217U, 0x9ce5d8127ab3460eU };
+
+constexpr float kProgressStep = 0.01f;  // of the whole: a finer step would only cost messages
 
 struct Loading {
     EngineOptions           options;
@@ -23,6 +28,10 @@ struct Loading {
     std::optional<Error>    error;
     Napi::FunctionReference on_progress;
 };
+
+Error not_an_engine() {
+    return { ErrorCode::invalid_argument, "an engine is made with Engine.load(options)" };
+}
 
 }  // namespace
 
@@ -42,12 +51,23 @@ Napi::Function EngineWrap::define(Napi::Env env) {
     return constructor;
 }
 
-EngineWrap::EngineWrap(const Napi::CallbackInfo & info) : Napi::ObjectWrap<EngineWrap>(info) {
-    if (info.Length() != 1 || !info[0].IsExternal()) {
-        throw to_js_error(info.Env(),
-                          Error(ErrorCode::invalid_argument, "an engine is made with Engine.load(options)"));
+EngineWrap * EngineWrap::Unwrap(Napi::Object object) {
+    if (!object.CheckTypeTag(&kEngineTag)) {
+        throw to_js_error(object.Env(), not_an_engine());
     }
-    engine_ = *info[0].As<Napi::External<EnginePtr>>().Data();
+    return Napi::ObjectWrap<EngineWrap>::Unwrap(object);
+}
+
+Napi::Value EngineWrap::OnCalledAsFunction(const Napi::CallbackInfo & info) {
+    throw to_js_error(info.Env(), not_an_engine());
+}
+
+EngineWrap::EngineWrap(const Napi::CallbackInfo & info) : Napi::ObjectWrap<EngineWrap>(info) {
+    if (!info[0].IsExternal() || !info[0].As<EngineHandle>().CheckTypeTag(&kEngineHandleTag)) {
+        throw to_js_error(info.Env(), not_an_engine());
+    }
+    engine_ = *info[0].As<EngineHandle>().Data();
+    info.This().As<Napi::Object>().TypeTag(&kEngineTag);
 }
 
 Napi::Value EngineWrap::load(const Napi::CallbackInfo & info) {
@@ -55,17 +75,18 @@ Napi::Value EngineWrap::load(const Napi::CallbackInfo & info) {
 }
 
 void EngineWrap::start_loading(const Napi::CallbackInfo & info, const Napi::Promise::Deferred & deferred) {
-    HandOff &  hand_off = Environment::of(info.Env()).hand_off();
-    const auto loading  = std::make_shared<Loading>();
-    loading->options    = parse_engine_options(info[0]);
-    loading->head       = parse_head(info[0].As<Napi::Object>().Get("head"));
+    Environment & environment = Environment::of(info.Env());
+    HandOff &     hand_off    = environment.hand_off();
+    const auto    loading     = std::make_shared<Loading>();
+    loading->options          = parse_engine_options(info[0]);
+    loading->head             = parse_head(info[0].As<Napi::Object>().Get("head"));
     if (info[1].IsFunction()) {
         loading->on_progress = Napi::Persistent(info[1].As<Napi::Function>());
     } else if (!info[1].IsUndefined()) {
         throw Error(ErrorCode::invalid_argument, "onProgress: expected a function or undefined");
     }
 
-    const auto work = [loading, &hand_off] {
+    const auto work = [loading, &environment, &hand_off] {
         float last_reported = -1.0f;
         try {
             loading->engine = std::make_shared<Engine>(loading->options, loading->head, [&](float fraction) {
@@ -78,23 +99,24 @@ void EngineWrap::start_loading(const Napi::CallbackInfo & info, const Napi::Prom
                 }
                 return !hand_off.closing();
             });
+            if (!environment.add_engine(loading->engine)) {
+                loading->engine.reset();  // L3
+            }
         } catch (...) {
             loading->error = current_error();
         }
-        if (hand_off.closing()) {
-            loading->engine.reset();  // L3: nobody will stop it later
-        }
     };
-    hand_off.run(info.Env(), work, [loading, deferred](Napi::Env current) {
+    environment.run(info.Env(), work, [loading, deferred, &environment](Napi::Env current) {
         loading->on_progress.Reset();
-        if (loading->error) {
-            deferred.Reject(to_js_error(current, *loading->error).Value());
-            return;
-        }
-        Environment & environment = Environment::of(current);
-        environment.add_engine(loading->engine);
-        EnginePtr engine = std::move(loading->engine);
-        deferred.Resolve(environment.engine_constructor().New({ Napi::External<EnginePtr>::New(current, &engine) }));
+        settle(current, deferred, [&] {
+            if (loading->error) {
+                throw Error(*loading->error);
+            }
+            EnginePtr          engine = std::move(loading->engine);
+            const EngineHandle handle = EngineHandle::New(current, &engine);
+            handle.TypeTag(&kEngineHandleTag);
+            return environment.engine_constructor().New({ handle });
+        });
     });
 }
 
@@ -111,15 +133,16 @@ Napi::Value EngineWrap::submit(const Napi::CallbackInfo & info) {
         const auto shared = std::make_shared<JobOutcome>(std::move(outcome));
         hand_off.post([this, deferred, shared, &hand_off](Napi::Env current) {
             hand_off.end(current);
-            if (shared->result) {
-                deferred.Resolve(to_js(current, *shared->result));
-            } else {
-                deferred.Reject(to_js_error(current, *shared->error).Value());
-            }
+            settle(current, deferred, [&] {
+                if (shared->error) {
+                    throw Error(*shared->error);
+                }
+                return to_js(current, *shared->result);
+            });
             Unref();
         });
     });
-    // The outcome is posted to this thread, so it cannot come before these: the process and the engine stay.
+    // The outcome is a message to this thread, so it cannot come before these: they keep the process (L2) and this object.
     hand_off.begin(env);
     Ref();
 
@@ -150,9 +173,14 @@ Napi::Value EngineWrap::stats(const Napi::CallbackInfo & info) {
 }
 
 Napi::Value EngineWrap::close(const Napi::CallbackInfo & info) {
-    const Napi::Env env = info.Env();
+    const Napi::Env env         = info.Env();
+    Environment &   environment = Environment::of(env);
     return promise(env, [&](const Napi::Promise::Deferred & deferred) {
-        Environment::of(env).hand_off().run(env, deferred, [engine = engine_] { engine->close(); });
+        if (environment.hand_off().closing()) {  // the engine was stopped (L3), and no thread starts any more
+            deferred.Resolve(env.Undefined());
+            return;
+        }
+        environment.run(env, deferred, [engine = engine_] { engine->close(); });
     });
 }
 

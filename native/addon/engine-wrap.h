@@ -1,6 +1,7 @@
 #pragma once
 
-// The `Engine` class of binding.d.ts. JavaScript thread only; results arrive through the environment's HandOff.
+// The `Engine` class of binding.d.ts: each of its objects holds one engine of native/engine. Results come through the
+// environment's HandOff. JavaScript thread; the lifetime rules L1 to L5 are in hand-off.h.
 
 #include "engine.h"
 #include "guard.h"
@@ -15,7 +16,12 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
   public:
     static Napi::Function define(Napi::Env env);
 
+    // Takes the handle that start_loading() makes; throws invalid_argument for anything else.
     explicit EngineWrap(const Napi::CallbackInfo & info);
+
+    // ObjectWrap calls these two by name: `this` of a method call, and `Engine()` without new. Both throw invalid_argument.
+    static EngineWrap * Unwrap(Napi::Object object);
+    static Napi::Value  OnCalledAsFunction(const Napi::CallbackInfo & info);
 
   private:
     template <Napi::Value (EngineWrap::*method)(const Napi::CallbackInfo &)>

@@ -1,7 +1,7 @@
 #pragma once
 
-// Turns exceptions into JavaScript errors with a code at the border: everything that JavaScript calls, and everything that a
-// native thread has called on the JavaScript thread, runs in guard() or promise(). JavaScript thread only.
+// Turns exceptions into JavaScript errors with a code, at the border: whatever JavaScript calls, and every message of a native
+// thread that settles a promise, runs inside a function of this file. JavaScript thread, but for current_error().
 
 #include "error.h"
 #include "results.h"
@@ -31,7 +31,7 @@ inline Error current_error() {
     }
 }
 
-// Runs a function; what it throws becomes a NativeError. What JavaScript threw inside it stays what it is.
+// Calls a function; what it throws becomes a NativeError. What JavaScript code inside it threw is passed on as it is.
 template <typename F>
 auto guard(Napi::Env env, F && function) {
     try {
@@ -43,10 +43,21 @@ auto guard(Napi::Env env, F && function) {
     }
 }
 
-// The same of a function of the module, as one that can be exported.
+// The same for a function of the module, in the shape that can be exported.
 template <Napi::Value (*function)(const Napi::CallbackInfo &)>
 Napi::Value guarded(const Napi::CallbackInfo & info) {
     return guard(info.Env(), [&] { return function(info); });
+}
+
+// Rejects a promise with the exception in flight; for use inside a catch block.
+inline void reject(Napi::Env env, const Napi::Promise::Deferred & deferred) {
+    try {
+        throw;
+    } catch (const Napi::Error & error) {
+        deferred.Reject(error.Value());
+    } catch (...) {
+        deferred.Reject(to_js_error(env, current_error()).Value());
+    }
 }
 
 // The promise that start(deferred) settles, now or later; what it throws rejects it.
@@ -55,12 +66,20 @@ Napi::Value promise(Napi::Env env, F && start) {
     const auto deferred = Napi::Promise::Deferred::New(env);
     try {
         start(deferred);
-    } catch (const Napi::Error & error) {
-        deferred.Reject(error.Value());
     } catch (...) {
-        deferred.Reject(to_js_error(env, current_error()).Value());
+        reject(env, deferred);
     }
     return deferred.Promise();
+}
+
+// Resolves a promise with what result() returns; what it throws rejects it.
+template <typename F>
+void settle(Napi::Env env, const Napi::Promise::Deferred & deferred, F && result) {
+    try {
+        deferred.Resolve(result());
+    } catch (...) {
+        reject(env, deferred);
+    }
 }
 
 }  // namespace jina_reranker

@@ -2,9 +2,6 @@
 
 #include "guard.h"
 
-#include <memory>
-#include <optional>
-#include <system_error>
 #include <utility>
 
 namespace jina_reranker {
@@ -36,6 +33,7 @@ void HandOff::post(Message message) {
     }
 }
 
+// Node calls it without an environment to get rid of messages that it will not run.
 void HandOff::call(Napi::Env env, Napi::Function /*callback*/, HandOff * /*self*/, Message * message) {
     const std::unique_ptr<Message> owned(message);
     if (static_cast<napi_env>(env) == nullptr) {
@@ -52,45 +50,6 @@ void HandOff::call(Napi::Env env, Napi::Function /*callback*/, HandOff * /*self*
     }
 }
 
-void HandOff::run(Napi::Env env, std::function<void()> work, Message done) {
-    const uint64_t id     = ++last_thread_;
-    const auto     thread = threads_.emplace(id, std::thread()).first;
-    try {
-        thread->second = std::thread([this, id, work = std::move(work), done = std::move(done)]() mutable {
-            work();
-            post([this, id, done = std::move(done)](Napi::Env current) {
-                const auto ended = threads_.find(id);
-                ended->second.join();
-                threads_.erase(ended);
-                end(current);
-                done(current);
-            });
-        });
-    } catch (const std::system_error & error) {
-        threads_.erase(thread);
-        throw Error(ErrorCode::engine_error, std::string("no thread could be started: ") + error.what());
-    }
-    begin(env);  // `done` comes to this thread, so not before
-}
-
-void HandOff::run(Napi::Env env, const Napi::Promise::Deferred & deferred, std::function<void()> work) {
-    const auto error   = std::make_shared<std::optional<Error>>();
-    const auto careful = [work = std::move(work), error] {
-        try {
-            work();
-        } catch (...) {
-            *error = current_error();
-        }
-    };
-    run(env, careful, [deferred, error](Napi::Env current) {
-        if (*error) {
-            deferred.Reject(to_js_error(current, **error).Value());
-        } else {
-            deferred.Resolve(current.Undefined());
-        }
-    });
-}
-
 bool HandOff::closing() const {
     const std::lock_guard lock(mutex_);
     return closing_;
@@ -102,10 +61,6 @@ void HandOff::start_closing() {
 }
 
 void HandOff::close() {
-    for (auto & [id, thread] : threads_) {
-        thread.join();
-    }
-    threads_.clear();
     dropped_.clear();
     if (!released_) {
         released_ = true;

@@ -1,25 +1,26 @@
 #pragma once
 
-// How native threads reach JavaScript: one typed thread-safe function per environment, and the threads of one-off work.
-// Lifetime rules; other files refer to them by number:
-//  L1. post() may be called from any thread at any time. Once the environment goes away, messages are dropped unrun.
+// How native threads reach JavaScript: the thread-safe function of an environment, and the count of work that keeps the process
+// alive. The Environment owns it and everything else that rules L3 and L4 speak of.
+//
+// Lifetime rules; the addon's files refer to them by number:
+//  L1. post() may be called on any thread, at any time. Once the environment is closing, messages are dropped without running.
 //  L2. The process stays alive while work is in flight: begin() and end(), on the JavaScript thread, keep the function
-//      referenced from the first to the last.
-//  L3. The clean-up hook runs before Node frees the function, because it was added later (hooks run last in, first out):
-//      first engines stop and threads are joined, then the function is released. No native thread outlives this.
-//      process.exit() runs no clean-up hooks and goes straight to destroying what the libraries hold, which a thread in
-//      a decode would still use: the same is done on the `exit` event, which comes first.
-//  L4. JavaScript values are made and released on the JavaScript thread only. A message may own some: one that was dropped
-//      is kept until close() destroys it there.
+//      referenced from the first piece of work to the last.
+//  L3. No native thread outlives the environment. Environment::close() stops every engine and joins every thread, then
+//      releases the function. What would start a thread later is refused.
+//  L4. The environment closes before Node frees the function and before the libraries' static objects are destroyed. A clean-up
+//      hook does it, which was added after the function's own and so runs before it (last in, first out). process.exit() runs
+//      no hooks: there a listener of the process's `exit` event does it.
+//  L5. JavaScript values are made and released on the JavaScript thread alone. A message may own some: one that is dropped is
+//      kept until close() destroys it there.
 
 #include <napi.h>
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 namespace jina_reranker {
@@ -30,24 +31,19 @@ class HandOff {
 
     explicit HandOff(Napi::Env env);
 
+    // JavaScript thread (L2).
     void begin(Napi::Env env);
     void end(Napi::Env env);
 
+    // Any thread: runs the message on the JavaScript thread, after those posted before it (L1).
     void post(Message message);
 
-    // Runs work, which must not throw, on a thread of its own; `done` follows on the JavaScript thread after the thread was
-    // joined. Throws engine_error when no thread can be started.
-    void run(Napi::Env env, std::function<void()> work, Message done);
-
-    // The same, with what it throws rejecting the promise, which resolves to undefined otherwise.
-    void run(Napi::Env env, const Napi::Promise::Deferred & deferred, std::function<void()> work);
-
-    // True once the environment is going away: long work should give up.
+    // Any thread: true once the environment is closing.
     bool closing() const;
 
-    // Marks the environment as going away (L1).
+    // JavaScript thread: drops what is posted from now on (L1).
     void start_closing();
-    // Joins threads and releases the function (L3). May run twice.
+    // JavaScript thread, after the last native thread was joined: releases the function. Idempotent.
     void close();
 
   private:
@@ -56,13 +52,11 @@ class HandOff {
     using Function = Napi::TypedThreadSafeFunction<HandOff, Message, call>;
 
     Function                              function_;
-    mutable std::mutex                    mutex_;
-    bool                                  released_    = false;
-    bool                                  closing_     = false;
-    uint64_t                              n_in_flight_ = 0;
-    uint64_t                              last_thread_ = 0;
-    std::map<uint64_t, std::thread>       threads_;
+    mutable std::mutex                    mutex_;  // of closing_ and dropped_
+    bool                                  closing_ = false;
     std::vector<std::unique_ptr<Message>> dropped_;
+    bool                                  released_    = false;
+    uint64_t                              n_in_flight_ = 0;
 };
 
 }  // namespace jina_reranker

@@ -4,7 +4,7 @@
  * callback would end.
  */
 
-import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -297,5 +297,26 @@ describe("quantize", () => {
       `import { rmSync } from "node:fs"; ${listed()} console.log(files()); rmSync(folder + "/other.gguf");`,
     );
     expect(left).toBe("other.gguf");
+  });
+});
+
+describe("after the process's `exit` event", () => {
+  it("nothing starts a thread any more, and a closed engine stays closed", async () => {
+    const before = new Set(await readdir(directory));
+    const ended = await runNative(
+      small,
+      `const engine = await native.Engine.load(options);
+      const output = ${JSON.stringify(join(directory, "late.gguf"))};
+      const report = (name) => (error) => console.log(name, error?.code);
+      process.on("exit", () => {
+        native.quantize(options.modelPath, output, "f16").catch(report("quantize"));
+        native.Engine.load(options).catch(report("load"));
+        engine.close().then(report("close"));
+        try { engine.submit({ query: "q", documents: ["a"] }); } catch (error) { report("submit")(error); }
+        process._tickCallback(); // runs what the promises have to say: nothing does so after this event
+      });`,
+    );
+    expect(ended).toEqual({ code: 0, signal: null, output: "submit closed\nquantize closed\nload closed\nclose undefined\n" });
+    expect(new Set(await readdir(directory))).toEqual(before);
   });
 });
