@@ -18,25 +18,30 @@ namespace jina_reranker {
 
 namespace {
 
+// loadBackends(directory: string): void
 Napi::Value js_load_backends(const Napi::CallbackInfo & info) {
     load_backends(parse_string(info[0], "directory"));
     return info.Env().Undefined();
 }
 
+// loadBackend(libraries: readonly string[]): void
 Napi::Value js_load_backend(const Napi::CallbackInfo & info) {
     load_backend(parse_strings(info[0], "libraries"));
     return info.Env().Undefined();
 }
 
+// whyNotLoadable(library: string): string | undefined
 Napi::Value js_why_not_loadable(const Napi::CallbackInfo & info) {
     const DynamicLibrary library(parse_string(info[0], "library"));
     return library.is_open() ? info.Env().Undefined() : Napi::String::New(info.Env(), library.reason());
 }
 
+// backends(): Backends
 Napi::Value js_backends(const Napi::CallbackInfo & info) {
     return to_js(info.Env(), backends_info());
 }
 
+// version(): Version
 Napi::Value js_version(const Napi::CallbackInfo & info) {
     Napi::Object version = Napi::Object::New(info.Env());
     version.Set("addon", JINA_RERANKER_VERSION);
@@ -45,11 +50,13 @@ Napi::Value js_version(const Napi::CallbackInfo & info) {
     return version;
 }
 
+// setLogSink(sink: ((level: LogLevel, line: string) => void) | undefined): void
 Napi::Value js_set_log_sink(const Napi::CallbackInfo & info) {
     Environment::of(info.Env()).set_log_sink(info[0]);
     return info.Env().Undefined();
 }
 
+// inspect(path: string): WeightsInfo
 Napi::Value js_inspect(const Napi::CallbackInfo & info) {
     return to_js(info.Env(), inspect(parse_string(info[0], "path")));
 }
@@ -73,6 +80,7 @@ std::optional<QuantizeType> parse_quantize_type(const Napi::Value & value) {
                     name + "\"");
 }
 
+// quantize(inputPath: string, outputPath: string, type: QuantizeType, options?: QuantizeOptions): Promise<void>
 Napi::Value js_quantize(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
     return promise(env, [&](const Napi::Promise::Deferred & deferred) {

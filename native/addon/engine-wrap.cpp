@@ -62,6 +62,7 @@ Napi::Value EngineWrap::OnCalledAsFunction(const Napi::CallbackInfo & info) {
     throw to_js_error(info.Env(), not_an_engine());
 }
 
+// private constructor()
 EngineWrap::EngineWrap(const Napi::CallbackInfo & info) : Napi::ObjectWrap<EngineWrap>(info) {
     if (!info[0].IsExternal() || !info[0].As<EngineHandle>().CheckTypeTag(&kEngineHandleTag)) {
         throw to_js_error(info.Env(), not_an_engine());
@@ -70,6 +71,7 @@ EngineWrap::EngineWrap(const Napi::CallbackInfo & info) : Napi::ObjectWrap<Engin
     info.This().As<Napi::Object>().TypeTag(&kEngineTag);
 }
 
+// static load(options: EngineOptions, onProgress?: (fraction: number) => void): Promise<Engine>
 Napi::Value EngineWrap::load(const Napi::CallbackInfo & info) {
     return promise(info.Env(), [&](const Napi::Promise::Deferred & deferred) { start_loading(info, deferred); });
 }
@@ -120,10 +122,12 @@ void EngineWrap::start_loading(const Napi::CallbackInfo & info, const Napi::Prom
     });
 }
 
+// readonly info: EngineInfo
 Napi::Value EngineWrap::info(const Napi::CallbackInfo & info) {
     return to_js(info.Env(), engine_->info());
 }
 
+// submit(request: ScoreRequest): ScoreJob
 Napi::Value EngineWrap::submit(const Napi::CallbackInfo & info) {
     const Napi::Env env      = info.Env();
     HandOff &       hand_off = Environment::of(env).hand_off();
@@ -150,6 +154,7 @@ Napi::Value EngineWrap::submit(const Napi::CallbackInfo & info) {
     job.Set("result", deferred.Promise());
     job.Set("cancel", Napi::Function::New(
                           env,
+                          // cancel(): boolean
                           [engine = std::weak_ptr<Engine>(engine_), id](const Napi::CallbackInfo & call) {
                               return guard(call.Env(), [&]() -> Napi::Value {
                                   const EnginePtr living = engine.lock();
@@ -160,18 +165,22 @@ Napi::Value EngineWrap::submit(const Napi::CallbackInfo & info) {
     return job;
 }
 
+// tokenizePair(query: string, document: string): PromptTokens
 Napi::Value EngineWrap::tokenize_pair(const Napi::CallbackInfo & info) {
     return to_js(info.Env(), engine_->tokenize_pair(parse_text(info[0], "query"), parse_text(info[1], "document")));
 }
 
+// tokenize(text: string): Int32Array
 Napi::Value EngineWrap::tokenize(const Napi::CallbackInfo & info) {
     return to_js(info.Env(), engine_->tokenize(parse_text(info[0], "text")));
 }
 
+// stats(): EngineStats
 Napi::Value EngineWrap::stats(const Napi::CallbackInfo & info) {
     return to_js(info.Env(), engine_->stats());
 }
 
+// close(): Promise<void>
 Napi::Value EngineWrap::close(const Napi::CallbackInfo & info) {
     const Napi::Env env         = info.Env();
     Environment &   environment = Environment::of(env);

@@ -1,6 +1,6 @@
 /** binding.d.ts is the native contract: what it declares is what the addon exports, method by method. */
 
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { readScoreHead } from "../../src/model/head.js";
@@ -46,6 +46,32 @@ describe("binding.d.ts", () => {
       ...Object.getOwnPropertyNames(native.Engine).filter((name) => !ofEveryFunction.has(name)),
     ];
     expect([...new Set(actual)].sort()).toEqual(members("export class Engine"));
+  });
+
+  it("stands above what implements it in native/addon, signature by signature", async () => {
+    const declared = [
+      ...[...declarations.matchAll(/^export function (.+);$/gm)].map((match) => match[1] as string),
+      ...["export class Engine", "export interface ScoreJob"].flatMap((type) =>
+        [...bodyOf(type).matchAll(/^ {2}(\S.*);$/gm)].map((match) => match[1] as string),
+      ),
+    ].filter((signature) => signature !== "readonly result: Promise<ScoreResult>"); // a value, which nothing implements
+    const folder = join(import.meta.dirname, "../../native/addon");
+    const sources = await Promise.all((await readdir(folder)).map((file) => readFile(join(folder, file), "utf8")));
+    const commented = sources.flatMap((source) => [
+      ...source.matchAll(/^ *\/\/ ((?:(?:private|static) )?\w+\(.*\)(?:: .+)?|readonly \w+: .+)\n(.*)/gm),
+    ]);
+    expect(commented.map(([, signature]) => signature).sort()).toEqual(declared.sort());
+    // A constructor and a lambda have no name of their own.
+    const implementedBy = new Map([
+      ["constructor", "EngineWrap::EngineWrap("],
+      ["cancel", "[engine = "],
+    ]);
+    for (const [, signature, implementation] of commented) {
+      const name = (signature as string).match(/(\w+)[(:]/)?.[1] as string;
+      const own = implementedBy.get(name);
+      const inSnakeCase = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      expect(implementation, signature).toContain(own ?? `${inSnakeCase}(const Napi::CallbackInfo`);
+    }
   });
 
   it("declares the fields of what the addon returns", async () => {
