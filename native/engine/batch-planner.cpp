@@ -7,14 +7,14 @@ namespace jina_reranker {
 
 namespace {
 
-// Of a batch, at least this part goes to a long pair, and no less is worth beginning one with.
+// A long pair gets the work of 1 / kLeastShare of a batch, or more, and is begun with no less.
 constexpr int32_t kLeastShare = 4;
 
-// Tokens that a long pair gets at once at least, beside others: attention over its many cells, for fewer, leaves threads
+// Beside others, a long pair gets at least so many tokens at once. Attention of fewer over its many cells leaves threads
 // without work and vectors half empty (attention-kernel.h).
 constexpr int32_t kLeastTokens = 32;
 
-// Batches whose work a long pair gets in one while nothing else waits: who comes meanwhile waits for its end.
+// While nothing else waits, a long pair gets the work of so many batches in one, for whose end a new request waits.
 constexpr int32_t kMostAlone = 4;
 
 }  // namespace
@@ -145,13 +145,13 @@ bool BatchPlanner::take_share(Plan & plan, Jobs::iterator job) {
     return true;
 }
 
-// What decides whose turn it is: the lowest.
+// The job with the lowest rank is served next.
 double BatchPlanner::rank(const WaitingJob & job) const {
     const double advance = limits_.n_batch / 2.0;
     return job.served - job.start < advance ? job.served - advance : job.served;
 }
 
-// Warm pairs of a job that got less than the partial pair's wait.
+// Whether warm pairs wait whose job was served no more than the partial pair's.
 bool BatchPlanner::warm_ones_first() const {
     const double served = rank(jobs_.at(*partial_));
     return std::any_of(jobs_.begin(), jobs_.end(), [&](const auto & entry) {
@@ -207,7 +207,7 @@ BatchPlanner::Jobs::iterator BatchPlanner::least_served() {
 
 // Fills what is left of the batch with the beginning of a pair that does not fit whole (P2: it goes first).
 void BatchPlanner::start_partial(Plan & plan) {
-    // A sliver costs a batch's overhead later and saves nothing now.
+    // A smaller slice would cost another batch later and save nothing now.
     const int32_t worth_it = std::min(limits_.n_batch, std::max(limits_.alignment, limits_.n_batch / kLeastShare));
     // Behind restored cells, which are about to be freed, a partial pair's cells would not stay in order (P5).
     const bool    has_restored =

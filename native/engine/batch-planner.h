@@ -10,11 +10,11 @@
 //      that continues it. All other sequences are freed after each decode, so that the cells behind the partial pair's
 //      are the first free ones and its cells stay in order.
 //  P3. Every slice starts at a multiple of the alignment, and only a pair's last slice may need padding.
-//  P4. Jobs are served by work, tokens and their attention: the job that got the least so far goes next. A new one starts
-//      level with a job that got an equal share all along, and has half a batch in advance, before those that had theirs:
-//      so a short request passes the long ones, and ever new short ones do not hold up a long one, which falls behind the
-//      level meanwhile. A partial pair gets work for half a batch while other jobs have pairs that fit, and for a quarter
-//      once its job got more than its share; where that is less than 32 tokens, it gets them in every few plans.
+//  P4. Jobs are served by work, which counts tokens and their attention: the job with the lowest rank goes next. The level is
+//      what a job got that had an equal share from the start. A new job starts at the level, and ranks half a batch lower
+//      until it got that much: so a short request passes the long ones. A long one falls behind the level meanwhile, so ever
+//      new short ones do not hold it up. A partial pair gets work for half a batch while other jobs have pairs that fit, and
+//      for a quarter once its job is above the level; where that is less than 32 tokens, it gets them in every few plans.
 //  P5. A warm pair starts behind a prefix restored from the document cache, and all prefixes are restored before the
 //      decode. Restored cells would come to lie before or between the partial pair's, so a plan that starts or continues
 //      one takes no other warm pairs; warm pairs of a job that was served no more go first, in a plan that leaves the
@@ -65,14 +65,14 @@ class BatchPlanner {
     explicit BatchPlanner(PlannerLimits limits);
 
     // n_tokens: tokens the pair has, at least 1. n_cached: of those, how many at its start will be restored instead of
-    // computed; fewer than n_tokens, a multiple of the alignment. n_restored: cells that takes for a moment, when what is
-    // kept of the document is longer than what can be used. Unknown jobs are added (P4).
+    // computed; fewer than n_tokens, a multiple of the alignment. n_restored: cells that the restoring takes for a moment: what
+    // is kept of the document may be longer than what can be used. Unknown jobs are added (P4).
     // cost: what each token of the job counts in P4, at least 1; a job of cost 2 gets half of what one of cost 1 gets.
     void add_pair(
         uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached = 0, int32_t n_restored = 0, int32_t cost = 1);
 
-    // A waiting pair's start was computed for another meanwhile: as if it had been added with these. False, and nothing
-    // changes, when no token of the pair waits untouched.
+    // Gives a waiting pair a cached prefix that became available after add_pair(). False, and nothing changes, once some of the
+    // pair was planned, or when n_cached is none that add_pair() would take.
     bool warm(uint64_t job, uint32_t pair, int32_t n_cached, int32_t n_restored);
 
     // Forgets a job, done or not. True when the partial pair was among its pairs: its KV cells are to be freed.
@@ -125,7 +125,7 @@ class BatchPlanner {
     double                  partial_share_    = 0;  // work that a long pair may get in the next plan (P4)
     double                  level_            = 0;  // what a job got that had its share all along (P4)
     int64_t                 n_waiting_tokens_ = 0;
-    int32_t                 n_used_cells_     = 0;  // by the plan in the making and the partial pair
+    int32_t                 n_used_cells_     = 0;  // by the plan that next() makes and the partial pair
     int32_t                 n_used_sequences_ = 0;  // likewise
 };
 

@@ -1,7 +1,6 @@
 #include "cores.h"
 
 #include <algorithm>
-
 #include <fstream>
 #include <map>
 #include <optional>
@@ -40,11 +39,11 @@ std::string processor_folder(const std::string & root, int32_t processor) {
     return root + "/sys/devices/system/cpu/cpu" + std::to_string(processor) + "/";
 }
 
-// The control groups that count for the CPU, of one version.
+// A mounted hierarchy of control groups that can limit the CPU, and the process's group in it.
 struct Hierarchy {
     bool        v2;
     std::string mount_point;
-    std::string mounted;  // the group that is mounted there
+    std::string mounted;  // the group that the mount point shows
     std::string path;     // the process's group
 };
 
@@ -52,7 +51,7 @@ bool lists(const std::string & comma_separated, const std::string & word) {
     return ("," + comma_separated + ",").find("," + word + ",") != std::string::npos;
 }
 
-// The group by the id of its hierarchy: version 2 has no controllers in its line, "0::/path".
+// The group of this process. A line of /proc/self/cgroup is "id:controllers:/path"; that of version 2 has no controllers.
 std::optional<std::string> group_of_process(const std::string & root, bool v2) {
     std::ifstream file(root + "/proc/self/cgroup");
     std::string   line;
@@ -97,7 +96,7 @@ std::vector<Hierarchy> hierarchies(const std::string & root) {
     return found;
 }
 
-// Of one group, in cores.
+// The quota of one group, in cores.
 std::optional<double> quota_of(const std::string & folder, bool v2) {
     double quota  = 0;
     double period = 0;
@@ -112,8 +111,8 @@ std::optional<double> quota_of(const std::string & folder, bool v2) {
     return read && quota > 0 && period > 0 ? std::optional(quota / period) : std::nullopt;
 }
 
-// The process's group below the mount point. What is mounted in a container is often its own group, of which the process
-// sees the host's path.
+// The process's group as a path below the mount point. A container often mounts its own group, while its processes still see
+// the host's path of it: then the group is the mount point itself.
 std::string path_below(const Hierarchy & hierarchy) {
     const std::string & mounted = hierarchy.mounted;
     const std::string & path    = hierarchy.path;

@@ -1,7 +1,7 @@
 #pragma once
 
-// A shared library opened while the process runs, closed with the object. Opening is how one finds out why a library
-// cannot be used: the platform's loader names what is missing.
+// Owns a shared library that is opened while the process runs and closed with the object. When it cannot be opened, reason()
+// says why: the platform's loader names what is missing.
 
 #include <memory>
 #include <string>

@@ -22,7 +22,7 @@ std::string key_of(const std::string & name) {
     return std::string(kArchitecture) + "." + name;
 }
 
-// The lengths that shapes are made of.
+// The lengths that the tensors' shapes are made of.
 struct Lengths {
     uint32_t n_embd    = 0;
     uint32_t n_embd_kv = 0;
@@ -80,7 +80,7 @@ std::string text_of(float value) {
     return text.str();
 }
 
-// In a range that leaves numbers numbers; ggml asserts on a negative epsilon.
+// Refuses values that would make NaN or infinities; ggml asserts on a negative epsilon.
 void check_float(const GgufFile & file, const std::string & name, float lowest, float highest) {
     if (const float value = file.f32(name); !(value >= lowest && value <= highest)) {
         file.fail("key " + name + " is " + text_of(value) + ", expected " + text_of(lowest) + " to " +
@@ -94,7 +94,7 @@ void check_optional_float(const GgufFile & file, const std::string & name, float
     }
 }
 
-// Each half of a head's pairs turns by one of the positions; the kernel divides by their sum.
+// The sections say how many pairs of a head's dimensions each component of the position turns. The kernel divides by their sum.
 void check_rope(const GgufFile & file, uint32_t n_head_dim) {
     const std::string name = key_of("rope.dimension_sections");
     const int64_t     id   = file.list(name, GGUF_TYPE_INT32);
@@ -156,7 +156,7 @@ Lengths check_hyperparameters(const GgufFile & file) {
     return lengths;
 }
 
-// llama.cpp asserts that no two tokens are alike; one that is empty it calls [EMPTY_N].
+// llama.cpp asserts that no two tokens are the same. It names an empty token [EMPTY_N].
 void check_tokens(const GgufFile & file, int64_t tokens, size_t n_tokens) {
     std::unordered_set<std::string> known;
     for (size_t i = 0; i < n_tokens; ++i) {

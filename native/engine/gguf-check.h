@@ -10,7 +10,7 @@
 
 namespace jina_reranker {
 
-// What a file that is sound is made of.
+// What a sound file is made of.
 struct GgufInfo {
     std::set<ggml_type> layer_types;         // of the matrices that the layers multiply by
     int64_t             n_layer_params = 0;  // numbers in them

@@ -50,7 +50,7 @@ void JobQueue::recount(Job & job, Load more, Load less) {
     job.waiting          = { before.n_tokens + more.n_tokens - std::min(before.n_tokens + more.n_tokens, less.n_tokens),
                              std::max(0.0, before.work + more.work - less.work) };
     stats_.tokens_queued = stats_.tokens_queued - before.n_tokens + job.waiting.n_tokens;
-    // Sums of rounded numbers: nothing waits when no token does.
+    // Sums of rounded numbers drift: where no token waits, the work is 0.
     stats_.work_queued =
         stats_.tokens_queued == 0 ? 0 : std::max(0.0, stats_.work_queued - before.work + job.waiting.work);
 }
@@ -152,7 +152,7 @@ void JobQueue::close() {
     {
         const std::lock_guard lock(mutex_);
         closed_ = true;
-        // At once, so that settling a job does not look for its own among those of all others.
+        // First, because settle() searches these for each job: with many jobs that would take quadratic time.
         untokenized_.clear();
         ready_.clear();
         n_ready_tokens_ = 0;

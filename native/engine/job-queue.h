@@ -3,12 +3,12 @@
 // The jobs in the engine, from submit to the answer. Bounded in pairs. Three kinds of threads meet here: callers push
 // and cancel, tokenizer threads take documents and give prompts back, the engine thread takes prompts and gives
 // scores back. Rules:
-//  Q1. A job is settled exactly once, by whichever thread takes it out of the queue under the lock; its callback runs
-//      after the lock was left.
+//  Q1. A job is settled exactly once, by the thread that takes it out of the queue under the lock. Its callback runs after
+//      the lock was released.
 //  Q2. Every pair pushed is counted once as scored or as dropped.
-//  Q3. Unless told otherwise, documents of one request with the same text are computed once; the others get its score.
-//  Q4. A settled job's strings and results are not touched by any thread but the one that settled it; a tokenizer at
-//      work on it holds the job alive and its prompt is thrown away.
+//  Q3. If so configured, documents of one request with the same text are computed once; the others get its score.
+//  Q4. Once a job is settled, only the thread that settled it changes it. A tokenizer at work on it may still read its
+//      strings, which its pointer keeps alive; its prompt is thrown away.
 
 #include "error.h"
 #include "prompt.h"
@@ -32,13 +32,13 @@ namespace jina_reranker {
 
 using Clock = std::chrono::steady_clock;
 
-// Exactly one of the two is set.
 // Tokens, and what they cost to compute.
 struct Load {
     uint64_t n_tokens = 0;
     double   work     = 0;
 };
 
+// Exactly one of the two is set.
 struct JobOutcome {
     std::optional<ScoreResult> result;
     std::optional<Error>       error;
@@ -55,7 +55,7 @@ struct Job {
     size_t       n_scored    = 0;  // pairs
     Load         waiting;          // not yet computed, estimated where not yet counted
 
-    std::atomic<bool> settled{ false };  // a tokenizer at work on it gives up
+    std::atomic<bool> settled{ false };  // tells a tokenizer at work on it to give up
 
     std::vector<uint32_t> distinct;  // indices of documents, each the first of its text; only these are computed
     std::vector<uint32_t> first_of;  // [document]: index of the first with the same text
@@ -70,7 +70,8 @@ struct QueueLimits {
     size_t                    max_pairs    = 2000;
     bool                      deduplicate  = true;
     int32_t                   context_size = 8192;  // tokens a pair has at most
-    // How long the engine thread waits with an idle device for more prompts to fill a batch with: some 20 short ones.
+    // How long the engine thread waits for more prompts before it computes a batch that is not full. Some 20 short ones are
+    // tokenized in that time.
     std::chrono::milliseconds patience{ 5 };
     TokenWork                 token_work = TokenWork();
 };
@@ -120,15 +121,14 @@ class JobQueue {
     // The prompt of a document taken before; with a logit, the pair is scored and goes to no batch.
     void give_prompt(const Document & document, Prompt prompt, std::optional<float> logit, double tokenize_ms);
 
-    // Engine thread: waits until a job went away or some tokens are there; then until there are enough, the tokenizers have
-    // nothing left to add, or patience is over: a long document at a tokenizer keeps no device idle.
-    // have_tokens: tokens the caller already holds; enough_tokens: a full batch.
+    // Engine thread: waits until there are tokens or a job was settled. Then it waits, for `patience` at most, until there are
+    // enough tokens or no tokenizer is at work: a long document at a tokenizer does not keep the device idle.
     Work take_work(int64_t have_tokens, int64_t enough_tokens);
     // Marks the start of the first batch of these jobs.
     void begin_batch(const std::vector<uint64_t> & jobs);
     // Scores of one batch; settles jobs that are complete.
     void give_scores(const std::vector<Score> & scores);
-    // A pair's tokens from begin to end were computed, those before came from the document cache or were done before.
+    // A pair's tokens from begin to end were computed; with `restored`, those before came from the document cache.
     void add_tokens(uint64_t job, int32_t begin, int32_t end, bool restored);
 
     // Settles a job with an error; nothing when it is gone.
@@ -145,9 +145,9 @@ class JobQueue {
     static void finish(std::vector<Settled> && settled);
     // Notes a score; adds the job to `settled` when that was the last one, or when it is no number.
     void        score(std::map<uint64_t, JobPtr>::iterator entry, const Score & score, std::vector<Settled> & settled);
-    // Adds what was counted to what waits, and takes away what was counted before or is done.
+    // Updates the load that waits, the job's and the total: adds `more`, subtracts `less`.
     void        recount(Job & job, Load more, Load less);
-    // Of a pair's tokens from begin to end.
+    // The load of a pair's tokens from begin to end.
     Load        load_of(int64_t begin, int64_t end) const;
     Load        estimate(const ScoreRequest & request, size_t document) const;
     bool        tokenizing() const { return !untokenized_.empty() || n_at_tokenizer_ > 0; }

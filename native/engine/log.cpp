@@ -10,8 +10,8 @@ namespace jina_reranker {
 
 namespace {
 
-constexpr size_t kMostErrorBytes = 2000;  // of what take_errors gives
-constexpr size_t kMostLineBytes  = 8000;  // a longer line is passed on in pieces
+constexpr size_t kMostErrorBytes = 2000;  // no further error line is kept after so many
+constexpr size_t kMostLineBytes  = 8000;  // a longer line goes to the sinks in pieces
 
 struct Sink {
     LogSink                 call;
@@ -31,7 +31,7 @@ Sinks & sinks() {
     return instance;
 }
 
-thread_local const Sink *   running_sink = nullptr;  // the one that this thread is in
+thread_local const Sink *   running_sink = nullptr;  // the sink that this thread is inside of
 thread_local std::string    errors;
 thread_local std::string    unfinished_line;
 thread_local ggml_log_level unfinished_level = GGML_LOG_LEVEL_NONE;
@@ -126,7 +126,7 @@ void take_text(ggml_log_level level, std::string_view text) {
 
 }  // namespace
 
-// llama.cpp logs in pieces, of which the first has the line's level; a line is passed on when its newline has come.
+// llama.cpp logs lines in pieces, of which the first has the level. A line goes to the sinks once its newline has come.
 void take_log_text(ggml_log_level level, const char * text, void * /*user_data*/) {
     try {
         take_text(level, text);

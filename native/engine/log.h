@@ -15,9 +15,9 @@ enum class LogLevel { debug, info, warn, error };
 
 using LogSink = std::function<void(LogLevel, const std::string & line)>;
 
-// A registered sink gets every line until the returned token is destroyed, which waits for the calls that are running
-// (but for one that destroys it). Called on whatever thread logs, on several at once. What it throws is dropped, and so is
-// what it logs: llama.cpp lies between the sink and whoever could catch the one, and the other would not end.
+// A sink gets every line, on the thread that logs it, several threads at once, until the registration is destroyed. The
+// destructor waits for calls that are running, but for one that it is called from. What a sink throws is dropped, because
+// llama.cpp's C functions lie between it and any catch; what it logs is dropped, because that would never end.
 class LogRegistration {
   public:
     virtual ~LogRegistration() = default;
@@ -28,11 +28,11 @@ std::unique_ptr<LogRegistration> add_log_sink(LogSink sink);
 // Sends one of the engine's own lines to the sinks.
 void log_line(LogLevel level, const std::string & line);
 
-// The error lines that llama.cpp or ggml logged on this thread since the call before, the first one, which is the cause,
-// in front; empty when none. Of many the first few: each caller on the way up adds one that says less.
+// The error lines that llama.cpp or ggml logged on this thread since the last call, joined by "; "; empty when none. Only the
+// first few are kept: the first names the cause, and each caller on the way up adds one that says less.
 std::string take_errors();
 
-// What llama_log_set is given.
+// The callback for llama_log_set.
 void take_log_text(ggml_log_level level, const char * text, void * user_data);
 
 }  // namespace jina_reranker

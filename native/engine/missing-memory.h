@@ -1,6 +1,6 @@
 #pragma once
 
-// Whether a failure was one of memory. llama.cpp, ggml and drivers say so in their error lines alone.
+// Tells from error lines whether memory was missing: llama.cpp, ggml and drivers report it in no other way. Pure.
 
 #include <algorithm>
 #include <cctype>

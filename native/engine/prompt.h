@@ -1,10 +1,10 @@
 #pragma once
 
-// A query and a document as the model reads them. The prompt is tokenized as one text, with special-token text as
-// ordinary text (parts tokenized apart would merge differently, and a document could inject the score token), and the
-// score token is appended. One that does not fit loses the end of its document (or its start, where that is asked for),
-// never of its query. A long document is tokenized piece by piece (text-pieces), no further than its tokens can be kept.
-// Stateless: used from any thread.
+// Makes of a query and a document the tokens that the model reads. The prompt is tokenized as one text, because parts tokenized
+// apart would merge differently, and special tokens in it are ordinary text, because a document could inject the score token,
+// which is appended. A prompt that does not fit loses the end of its document (the start, where that is asked for), never a
+// part of its query. A long document is tokenized piece by piece (text-pieces.h), no further than its tokens can be kept.
+// Stateless; any thread.
 
 #include "llama.h"
 #include "types.h"
@@ -44,7 +44,7 @@ class Prompter {
     std::vector<llama_token> tokenize(std::string_view text) const;
 
   private:
-    // A prompt in pieces: the heading goes with the document's first, the query with its last. No text is copied.
+    // A prompt in pieces: the document's first piece gets the heading before it, its last the query behind it. Copies no text.
     struct Pieces {
         std::string_view    document;
         std::vector<size_t> ends;  // in the document

@@ -50,13 +50,13 @@ std::vector<int32_t> layers_to_drop(int32_t n_layer, int32_t n_kept) {
     return layers;
 }
 
-// A file that is being written; what is there of it goes with this object, unless it was moved before. Paths are UTF-8,
-// which Windows takes for its own code page without being told.
+// A file that is being written. The destructor removes it, unless it was renamed before. Paths are UTF-8; u8path() tells
+// Windows, which would read them in its own code page.
 class UnfinishedFile {
   public:
     explicit UnfinishedFile(const std::string & path) : path_(std::filesystem::u8path(path)) {
         errno = 0;
-        // Where it cannot be written llama.cpp says nothing of the cause.
+        // llama.cpp does not say why it cannot write a file.
         if (!std::ofstream(path_, std::ios::binary | std::ios::trunc)) {
             throw Error(ErrorCode::engine_error, path + ": cannot be written: " + std::strerror(errno));
         }

@@ -1,6 +1,7 @@
 #pragma once
 
-// What a GGUF holds, and the same with its weights in another precision. Blocks for as long as it takes; any thread.
+// Reads what the tensors of a GGUF are, and rewrites it with its weights in another precision. Blocks until that is done; any
+// thread.
 
 #include "ggml.h"
 

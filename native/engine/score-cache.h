@@ -1,7 +1,7 @@
 #pragma once
 
-// Logits of recently scored pairs, found by their tokens, which are all a score depends on. The least recently used go
-// when the bytes run out. Used from any thread.
+// Logits of recently scored pairs, found by all tokens of a pair: a score depends on nothing else. The least recently used ones
+// leave when the bytes run out. Any thread.
 
 #include "llama.h"
 
@@ -20,7 +20,7 @@ class ScoreCache {
     explicit ScoreCache(size_t max_bytes) : max_bytes_(max_bytes) {}
 
     std::optional<float> find(const std::vector<llama_token> & tokens);
-    // A logit that is not finite is not kept: it is an error, and the next try may do better.
+    // Does not keep a logit that is not finite: that is an error, and another try may succeed.
     void                 insert(std::vector<llama_token> tokens, float logit);
 
   private:

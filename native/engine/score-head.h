@@ -14,8 +14,8 @@ namespace jina_reranker {
 class ScoreHead {
   public:
     // Throws head_invalid when the weights do not fit n_embd or are not finite, backend_unavailable when the device cannot
-    // compute it, out_of_memory when it does not fit the device, with the most rows that a decode has.
-    // thread_pool: on a CPU, the threads to compute with; they must stay. nullptr = threads for every graph.
+    // compute the head, out_of_memory when the device has no room for it with as many rows as a decode may have.
+    // thread_pool: on a CPU, the threads to compute with, which must outlive this object; nullptr = threads for every graph.
     ScoreHead(const HeadWeights & weights,
               int32_t             n_embd,
               ggml_backend_dev_t  device,

@@ -1,6 +1,7 @@
 #pragma once
 
-// Where threads that all run right now wait for each other for less than a sleep would take, as ggml's do between nodes.
+// A barrier for threads that run at the same time and wait for each other so shortly that they spin: to sleep and wake up
+// would take longer. ggml's threads wait like this between nodes.
 
 #include <atomic>
 #include <cstdint>

@@ -118,7 +118,8 @@ Function cpu_function(const char * name) {
     return cpu == nullptr ? nullptr : reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(cpu, name));
 }
 
-// ggml ends the process where a thread cannot be started, so that the system gives so many is found out before.
+// ggml ends the process when it cannot start a thread. So this starts as many first, and throws engine_error when the system
+// refuses one.
 void require_threads(int32_t n_threads) {
     std::promise<void>             ended;
     const std::shared_future<void> end = ended.get_future().share();

@@ -1,6 +1,6 @@
 #pragma once
 
-// How many CPU threads to compute with, and the threads themselves.
+// How many CPU threads to compute with, and the threads themselves. One engine owns a ThreadPool.
 
 #include "ggml-cpu.h"
 

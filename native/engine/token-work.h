@@ -11,17 +11,17 @@ namespace jina_reranker {
 
 class TokenWork {
   public:
-    // attention_cells: KV cells that a token attends to at the cost of everything else that is computed for it, above 0.
+    // attention_cells, above 0: to attend to so many KV cells costs as much as everything else that is computed for a token.
     explicit TokenWork(double attention_cells = std::numeric_limits<double>::infinity()) :
         attention_cells_(attention_cells) {}
 
-    // Of a pair's tokens from begin to end.
+    // The work of a pair's tokens from begin to end.
     double of(int64_t begin, int64_t end) const {
         const auto n_tokens = static_cast<double>(end - begin);
         return n_tokens + n_tokens * static_cast<double>(begin + end) / 2 / attention_cells_;
     }
 
-    // The most tokens behind begin whose work is no more than that.
+    // The most tokens from begin on whose work is not more than `work`.
     int64_t tokens_within(double work, int64_t begin) const {
         if (std::isinf(attention_cells_)) {
             return static_cast<int64_t>(work);

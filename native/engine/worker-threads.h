@@ -1,7 +1,7 @@
 #pragma once
 
-// The threads of one owner, started all or not at all: where the system gives no more, those that run already are told to
-// end and are joined, because a thread that is still joinable when it is destroyed ends the process.
+// The threads of one owner, all started or none. When the system refuses one, those that run are told to stop and are joined,
+// because destroying a thread that can still be joined ends the process.
 
 #include "error.h"
 

@@ -19,7 +19,7 @@ bool has_fake_device(const BackendsInfo & info) {
                        [](const DeviceInfo & device) { return device.name == "FAKE0"; });
 }
 
-// Each reader waits by what orders nothing, so that ThreadSanitizer sees whether the functions themselves do.
+// Readers wait with relaxed loads, which order no memory: ThreadSanitizer then sees whether the functions themselves do.
 void orders_reading_behind_registering() {
     CHECK(!has_fake_device(backends_info()));
     std::atomic<bool>                        registered{ false };

@@ -13,7 +13,7 @@ using namespace jina_reranker;
 
 namespace {
 
-// A root with files, removed with this.
+// A root folder with files; the destructor removes it.
 class Machine {
   public:
     Machine() :
@@ -93,7 +93,7 @@ void takes_a_quota_of_version_1() {
     CHECK_EQUAL(quota_cores(machine.root()), 3);
 }
 
-// Docker mounts the container's group as the root, of which the process sees the host's path.
+// Docker mounts the container's group as the root, while the process sees the host's path of it.
 void takes_a_containers_own_group() {
     Machine machine;
     machine.mounts("700 699 0:29 /docker/abc /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu").group("3:cpu:/docker/abc");

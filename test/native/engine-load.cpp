@@ -1,7 +1,7 @@
 // The whole engine under a mixed load from several threads: short and long pairs, repeated documents, cancelled jobs, a
-// full queue, statistics read in between, and a close in the middle of it. Every job ends exactly once, and a pair that
-// is asked for again and again always gets the same bits: half of the time it is computed, in ever other batches and
-// behind its document's state, half of the time the score cache may answer.
+// full queue, statistics read in between, and a close in the middle of it. Every job ends exactly once. A pair that is asked
+// for again and again always gets the same bits: without a score cache, where it is computed in other batches each time and
+// behind its document's state, and with one, half of the time each.
 //
 //     engine-load LIBRARIES MODEL.gguf N_EMBD SECONDS
 
@@ -31,7 +31,7 @@ struct Counts {
 
 constexpr std::chrono::duration<double> kLongest{ 120 };
 
-// One request at a time, and one more left running now and then.
+// Submits requests without waiting for their answers, and cancels some.
 void client(
     Engine & engine, Counts & counts, uint32_t seed, float expected, bool cached, const std::atomic<bool> & stop) {
     std::mt19937 random(seed);

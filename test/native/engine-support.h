@@ -1,6 +1,6 @@
 #pragma once
 
-// What programs that load a whole engine share: a random head, and a request that waits for its answer.
+// What the test programs that load a whole engine share: a random head, and a request that waits for its answer.
 
 #include "engine.h"
 
@@ -46,7 +46,7 @@ submit(Engine & engine, std::string query, std::vector<std::string> documents, C
     return promise->get_future();
 }
 
-// An answer that does not come within ten minutes is a failure, and no hang: sanitizers on a busy machine take their time.
+// Without an answer for ten minutes the test fails instead of hanging. Sanitizers are slow on a busy machine.
 inline JobOutcome answer(std::future<JobOutcome> future) {
     if (future.wait_for(std::chrono::minutes(10)) != std::future_status::ready) {
         return { std::nullopt, Error(ErrorCode::engine_error, "no answer within ten minutes") };

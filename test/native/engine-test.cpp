@@ -17,7 +17,7 @@
 
 namespace jina_reranker {
 
-// Reaches what only a test may touch.
+// Reaches private state, which only a test may touch.
 struct EngineProbe {
     static void fail_batches(Engine & engine, bool fail) { engine.abort_.store(fail); }
 };
@@ -58,7 +58,7 @@ bool is_scored(const JobOutcome & outcome) {
     return outcome.result.has_value();
 }
 
-// Short ones and some longer than a batch.
+// Short documents, and some longer than a batch.
 std::vector<std::string> documents() {
     std::mt19937             random(5);
     std::vector<std::string> result;
@@ -68,8 +68,8 @@ std::vector<std::string> documents() {
     return result;
 }
 
-// Alone, together, in pieces, from the document cache: with flash attention off ggml's own attention takes the place of
-// ours, and exactness rests on alignment and throw-away tokens.
+// Alone, together, in pieces, and from the document cache. With flash attention off ggml's attention is computed instead of ours:
+// there the same bits rest on alignment and throw-away tokens.
 void gives_the_same_bits_with_aligned_batches() {
     const auto without_kernels = [](EngineOptions & options) {
         options.flash_attention = FlashAttention::off;
@@ -150,7 +150,7 @@ void frees_its_caches_at_close() {
     tested->close();
 }
 
-// close() waits for the running batch, here for an answer that is not taken; whoever tokenizes meanwhile is told at once.
+// close() waits for the running batch, here for a callback that blocks. Tokenizing meanwhile throws at once and does not wait.
 void refuses_to_tokenize_while_it_closes() {
     const auto         tested = engine();
     std::promise<void> let_go;
@@ -198,7 +198,7 @@ void warms_pairs_that_wait() {
     CHECK_EQUAL(tested->stats().cache_entries, 1U);
 }
 
-// Of a document that takes long to be read nobody else notices anything, nor does one who closes.
+// A document that takes long to tokenize delays neither other requests nor close().
 void is_not_held_up_by_a_giant_document() {
     const auto        tested = engine();
     const std::string giant(size_t{ 31 } << 20U, 'a');

@@ -16,7 +16,7 @@ using gguf_model::File;
 
 namespace {
 
-// A file in the temporary folder that is removed with this.
+// A file in the temporary folder; the destructor removes it.
 class Written {
   public:
     explicit Written(const std::string & bytes) :
@@ -187,7 +187,7 @@ void refuses_tensors_of_another_shape_type_or_name() {
     in_tensor("truncated or damaged", "blk.0.attn_q.bias",
               [](gguf_model::Tensor & tensor) { tensor.name = "blk.0.attn_k.bias"; });
     in_tensor("truncated or damaged", "blk.0.attn_q.bias", [](gguf_model::Tensor & tensor) { tensor.offset = 0; });
-    // Its number of elements overflows to 0, by which ggml takes it for an empty one.
+    // Its number of elements overflows to 0, so ggml takes it for an empty tensor.
     in_tensor("expected 256 × 256", "blk.0.attn_q.weight", reshape({ 1LL << 40, 1LL << 40 }));
     refused_with("has no tensor blk.1.ffn_up.weight", [](File & file) {
         file.tensors.erase(file.tensors.begin() + (&file.tensor("blk.1.ffn_up.weight") - file.tensors.data()));

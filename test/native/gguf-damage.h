@@ -133,7 +133,7 @@ inline std::string random_payload(Random & random, int32_t type) {
             return out;
         }
         default: {
-            // By gguf_type; of those that are none, 4.
+            // Bytes of a value by its gguf_type; 4 for a number that is no type.
             static const std::vector<size_t> sizes = { 1, 1, 2, 2, 4, 4, 4, 1, 8, 4, 8, 8, 8 };
             const auto                       index = static_cast<size_t>(type);
             return gguf_model::bytes_of(lie(random)).substr(0, index < sizes.size() ? sizes[index] : 4);
@@ -167,7 +167,7 @@ inline void spoil_entry(Random & random, gguf_model::File & file) {
             file.entries.push_back(entry);
             break;
         default:
-            // Within an array: its length, its type, or the bytes of its values.
+            // In an array: its length, its type, or the bytes of its values.
             if (entry.payload.size() >= 8) {
                 const size_t      at    = random() % 3 == 0 ? 4 : random() % (entry.payload.size() - 7);
                 const std::string bytes = gguf_model::bytes_of(lie(random));

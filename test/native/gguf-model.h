@@ -112,7 +112,7 @@ struct File {
     std::string bytes() const;
 };
 
-// Of a tensor's data; of a shape or type that makes no sense none, and never more than a megabyte.
+// Bytes of a tensor's data: none for a shape or type that makes no sense, and a megabyte at most.
 inline uint64_t data_bytes(const Tensor & tensor) {
     constexpr uint64_t kLimit = 1U << 20U;
     uint64_t           n      = 1;
@@ -155,7 +155,7 @@ inline std::string File::bytes() const {
     return out + data;
 }
 
-// GPT-2's letter for a byte.
+// The letter that GPT-2's vocabulary has for a byte.
 inline std::string letter_of(int byte) {
     const auto printable = [](int b) {
         return (b > 32 && b < 127) || (b > 160 && b != 173 && b < 256);

@@ -1,4 +1,4 @@
-// The queue's rules Q1 to Q3, with real threads.
+// The queue's rules Q1 to Q4, with real threads.
 
 #include "check.h"
 #include "job-queue.h"
@@ -13,7 +13,7 @@ namespace {
 
 constexpr int32_t kContextSize = 64;
 
-// Of distinct documents.
+// A request with n distinct documents.
 ScoreRequest request(size_t n_documents) {
     ScoreRequest result;
     result.query = "query";
@@ -213,7 +213,7 @@ void counts_the_tokens_that_wait() {
 
 constexpr std::chrono::hours kForever{ 1 };
 
-// What take_work gives another thread, and whether it has given it.
+// An engine thread in take_work(): whether it still waits, and the work it got.
 class Engine {
   public:
     Engine(JobQueue & queue, int64_t have, int64_t enough) :
@@ -244,7 +244,7 @@ void gives_an_idle_device_what_is_ready() {
     queue.give_prompt(*queue.take_document(), prompt(5), std::nullopt, 0);
     const auto work = engine.work();
     CHECK(work && work->pairs.size() == 1);
-    // What the caller has already is as good.
+    // Tokens that the caller holds already count like those in the queue.
     Engine     again(queue, 7, 100);
     const auto none = again.work();
     CHECK(none && none->pairs.empty() && !none->closed);
@@ -284,7 +284,7 @@ void wakes_the_engine_when_a_job_goes_away() {
     CHECK(last && last->closed && last->pairs.empty());
 }
 
-// Minutes where settling one job looks through all others.
+// Takes minutes if settling one job searches all others.
 void closes_with_very_many_jobs() {
     constexpr size_t kJobs = 300'000;
     JobQueue         queue({ kJobs, true, kContextSize });

@@ -100,7 +100,7 @@ void lets_a_sink_log_and_remove_itself() {
     CHECK_EQUAL(n_calls, 1);
 }
 
-// As a sink that waits for a thread which logs as well.
+// A sink may wait for another thread that logs: it must not deadlock.
 void does_not_make_a_thread_wait_for_anothers_sink() {
     std::mutex              mutex;
     std::condition_variable wakes;

@@ -169,7 +169,7 @@ void survives_awkward_texts() {
     }
 }
 
-// By llama.cpp in one call.
+// A text's tokens from one call of llama.cpp.
 std::vector<llama_token> tokens_in_one_call(const std::string & text) {
     std::vector<llama_token> tokens(text.size() + 1);
     const int32_t            n =
@@ -179,7 +179,7 @@ std::vector<llama_token> tokens_in_one_call(const std::string & text) {
     return tokens;
 }
 
-// About n_bytes of one kind of text, or of all mixed.
+// A text of about n_bytes, of one kind or of all mixed.
 std::string random_text(std::mt19937 & random, uint32_t kind, size_t n_bytes) {
     static const std::vector<std::vector<std::string>> kinds = {
         { "the", "River", "stones", "l'eau", "don't", "WE'RE", " ", " ", " ", ", ", ".", "\n", "\n\n", "4", "2024",
@@ -215,7 +215,7 @@ void tokenizes_in_pieces_as_in_one_call() {
     CHECK(n_pieces > size_t{ 80 } * 3);
 }
 
-// What the cut leaves of a document, and how many tokens it drops: from the tokens of the whole in one call.
+// Compares what the cut leaves, and how many tokens it drops, with the tokens of the whole document from one call.
 void cuts_a_long_document_where_the_whole_would_be_cut() {
     std::mt19937      random(2);
     const std::string query   = "what jumps?";
@@ -286,8 +286,8 @@ void cuts_to_as_many_tokens_of_a_document_as_are_allowed() {
     }
 }
 
-// 31 MB, which took half a minute and up to 3 GB, of text and of what has no place to cut: what is asked between the pieces
-// counts them, and so the work.
+// 31 MB of text, and of what has no place to cut; tokenized whole they took half a minute and up to 3 GB. The callback is asked
+// before each piece, so its calls measure the work.
 void reads_no_more_of_a_giant_document_than_it_can_keep() {
     const size_t n_bytes = size_t{ 31 } << 20U;
     for (const std::string & part :

@@ -1,4 +1,4 @@
-// The cache of recent scores.
+// The cache of recent scores: what is found, what leaves when bytes run out.
 
 #include "check.h"
 #include "score-cache.h"

@@ -81,7 +81,7 @@ void refuses_weights_that_do_not_fit() {
     head    = random_head();
     head.b2 = std::numeric_limits<float>::infinity();
     CHECK_ERROR(ScoreHead(head, kEmbd, cpu(), 1), ErrorCode::head_invalid);
-    // Each is a number, what is added to every logit is none.
+    // Both are finite; their difference, which is added to every logit, is not.
     head            = random_head();
     head.b2         = std::numeric_limits<float>::max();
     head.logit_bias = -std::numeric_limits<float>::max();

@@ -22,7 +22,7 @@ void runs_every_work() {
     CHECK_EQUAL(n.load(), 3);
 }
 
-// The process would end in std::terminate if the first thread were left to its destructor.
+// std::terminate would end the process if the first thread were destroyed without being joined.
 void leaves_nothing_running_when_one_cannot_be_started() {
     std::atomic<bool> stopped{ false };
     std::atomic<int>  n_ended{ 0 };
