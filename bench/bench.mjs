@@ -1,4 +1,4 @@
-/** One trial's surroundings: its model and texts, and the drivers' processes it has started, which end with it. */
+/** What a trial runs with: its model, its texts, and the drivers' processes, which end with it. */
 
 import { Corpus } from "./corpus.mjs";
 import { DriverProcess } from "./driver-process.mjs";
@@ -16,11 +16,11 @@ export class Bench {
   options;
   /** @readonly @type {(line: string) => void} */
   log;
-  /** What each driver said of itself. @type {Record<string, Facts>} */
+  /** The facts that each driver reported about itself. @type {Record<string, Facts>} */
   facts = {};
-  /** Drivers that could not run, and why. @type {Record<string, string>} */
+  /** Driver -> reason why it could not run. @type {Record<string, string>} */
   left = {};
-  /** Where those that listen do. @type {Map<string, string>} */
+  /** Driver -> address, for drivers that are servers. @type {Map<string, string>} */
   urls = new Map();
   /** @type {ModelUnderTest} */
   #model;
@@ -54,7 +54,7 @@ export class Bench {
   }
 
   /**
-   * The names of those that are asked for and can run here.
+   * The names of the requested drivers that can run on this machine.
    *
    * @param {readonly string[]} names
    */
@@ -71,7 +71,7 @@ export class Bench {
 
   /**
    * @param {DriverProcess} driver
-   * @returns {DriverProcess} The same, which ends with the trial at the latest.
+   * @returns {DriverProcess} The same driver, which now ends with the trial.
    */
   keep(driver) {
     this.#processes.add(driver);
@@ -79,7 +79,7 @@ export class Bench {
   }
 
   /**
-   * Starts drivers and lets each compute something, so that what only a first request costs is not measured.
+   * Starts drivers and lets each compute a request, so that the extra time of a first request is not measured.
    *
    * @param {readonly string[]} names
    * @returns {Promise<Map<string, DriverProcess>>} In the order of `names`, without those that cannot run.
@@ -97,7 +97,7 @@ export class Bench {
         if (url !== undefined) this.urls.set(name, url);
         open.set(name, driver);
       } catch (error) {
-        // A rival that cannot run this model is a result too; of ours it is a failure.
+        // A rival that cannot run this model is a result. Our own driver must run it.
         if (["library", "http"].includes(entry.module)) throw error;
         this.left[name] = error instanceof Error ? error.message : String(error);
         this.log(`${name} does not run: ${this.left[name]}`);
@@ -112,7 +112,7 @@ export class Bench {
     this.#processes.clear();
   }
 
-  /** For a trial that failed. */
+  /** Call it when a trial failed. */
   kill() {
     for (const driver of this.#processes) driver.kill();
   }

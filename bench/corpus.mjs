@@ -1,6 +1,6 @@
 /**
- * Requests of exact lengths, never the same twice: texts drawn from a list of words, each one token, by a seed that moves
- * on with every request. Holds an engine of its own on the model that is measured, for its tokenizer alone.
+ * Makes requests of exact lengths, never the same twice. A seeded generator draws texts from a list of words that are one token
+ * each. It loads the measured model in an engine of its own, for the tokenizer only.
  */
 
 import { readScoreHead } from "../dist/model/head.js";
@@ -17,7 +17,7 @@ const words = (
   "kind head service friend father power hour game line end member law car city community name president team minute idea"
 ).split(" ");
 
-/** Tokens of a query, as people write them. */
+/** Tokens of a typical query. */
 const queryLength = 12;
 
 export class Corpus {
@@ -40,7 +40,9 @@ export class Corpus {
     this.#state = seed | 0;
     this.head = head;
     this.#words = words.filter((word) => engine.tokenize(`${word} ${word}`).length === 2);
-    if (this.#words.length < 32) throw new Error(`only ${this.#words.length} words are one token of this model's vocabulary`);
+    if (this.#words.length < 32) {
+      throw new Error(`expected 32 words that are one token of the vocabulary, got ${this.#words.length}`);
+    }
   }
 
   /**
@@ -85,12 +87,12 @@ export class Corpus {
     const chosen = Array.from({ length: tokens }, () => this.#words[Math.floor(this.#random() * this.#words.length)] ?? "");
     const text = chosen.join(" ");
     const { length } = this.#engine.tokenize(text);
-    if (length !== tokens) throw new Error(`a text of ${length} tokens where ${tokens} were wanted`);
+    if (length !== tokens) throw new Error(`expected a text of ${tokens} tokens, got ${length}`);
     return text;
   }
 
   /**
-   * Documents of these many tokens, under a query.
+   * A request with documents of these lengths in tokens.
    *
    * @param {readonly number[]} lengths
    * @returns {BenchRequest}
@@ -103,7 +105,7 @@ export class Corpus {
   }
 
   /**
-   * A new query over the same documents.
+   * The same documents with a new query.
    *
    * @param {BenchRequest} request
    * @returns {BenchRequest}
@@ -127,7 +129,7 @@ export class Corpus {
 }
 
 /**
- * Tokens of all prompts of a request.
+ * The number of tokens in all prompts of a request.
  *
  * @param {BenchRequest} request
  */

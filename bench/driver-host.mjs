@@ -1,6 +1,6 @@
 /**
- * A driver's process: opens one driver and does what the harness asks over the process's channel. All clocks run here,
- * so that carrying a request between processes is not measured.
+ * The process of a driver: opens the driver and does what the harness asks over the process's channel. It measures all times
+ * here, so that they do not include the transfer between processes.
  */
 
 import { readFileSync } from "node:fs";
@@ -84,7 +84,7 @@ const actions = {
         if (!stop.signal.aborted) throw error;
       }
     });
-    // The large ones are to be in the midst of their work: twice what a small one takes is some batches.
+    // Wait until the large requests are being computed: twice the time of a small one is several batches.
     await new Promise((resolve) => setTimeout(resolve, 2000 * Math.max(...alone)));
     const beside = await actions.latencies(smallBeside);
     /** @type {BesideSample} */
@@ -116,5 +116,5 @@ process.on("message", async (/** @type {{ name: keyof Actions, argument: never }
     send({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }
 });
-// The harness went away.
+// The harness ended.
 process.on("disconnect", () => process.exit(1));

@@ -1,4 +1,4 @@
-/** The harness's end of a driver's process: one question at a time, one answer each. */
+/** The harness's side of a driver's process. It sends one question at a time and waits for its answer. */
 
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -51,7 +51,7 @@ export class DriverProcess {
     return message.value;
   }
 
-  /** Closes what is open and ends the process. */
+  /** Closes the driver and ends the process. */
   async end() {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const exited = once(this.#child, "exit");
@@ -63,7 +63,7 @@ export class DriverProcess {
     }
   }
 
-  /** For one whose harness failed: whatever it is doing, it ends, and the server it started with it. */
+  /** Ends the process at once, together with a server that it started. Call it when a trial failed. */
   kill() {
     if (this.#child.connected) this.#child.disconnect();
   }

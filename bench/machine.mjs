@@ -1,4 +1,4 @@
-/** The machine a run is made on, and what is measured there, as the results record them. */
+/** Facts about the machine and the version that is measured, for the results. */
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -10,7 +10,7 @@ import { native } from "../dist/native/index.js";
 
 /** @import { Results } from "./types.js" */
 
-/** Physical cores, which is what our engine takes by default; the rivals are given as many. */
+/** Physical cores: our engine's default number of threads. The rivals get the same number. */
 export function cpuThreads() {
   try {
     const text = readFileSync("/proc/cpuinfo", "utf8");
@@ -29,7 +29,7 @@ export function cpuThreads() {
 const graphics = () => native.backends().devices.find(({ type }) => type === "gpu" || type === "igpu");
 const processor = () => cpus()[0]?.model.trim() ?? process.arch;
 
-/** The name of what computes. */
+/** The name of the device that computes. */
 export const deviceName = (/** @type {boolean} */ onCard) => (onCard ? graphics()?.description : undefined) ?? processor();
 
 /** @returns {Results["machine"]} */
@@ -46,7 +46,7 @@ export function machine() {
   };
 }
 
-/** Short hash of the commit, with "+" when files differ from it; outside of a repository what COMMIT says. */
+/** Short hash of the commit, with "+" if files differ from it. Outside a repository, the variable COMMIT. */
 export function commit() {
   const git = (/** @type {string[]} */ ...args) =>
     execFileSync("git", args, { cwd: dirname(fileURLToPath(import.meta.url)), encoding: "utf8", stdio: "pipe" }).trim();

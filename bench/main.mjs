@@ -1,5 +1,5 @@
 /**
- * The benchmark harness's command line: runs a plan's trials, writes what they measured after each, and the report.
+ * The benchmark harness's command line: runs the trials of a plan, writes the results after each, and writes the report.
  *
  *     npm run bench -- [--quick] [--trials ten,long] [--drivers exact,fast] [--resume] [--only-table] [--threads N]
  */
@@ -89,7 +89,7 @@ async function measure(trial, bench) {
     case "startup":
       return startup.run(trial, bench);
     case "overhead":
-      // autocannon is needed for this alone, which a machine without a network does without.
+      // Imported here, because only this needs autocannon, which the archive for GPU machines lacks.
       return (await import("./kinds/overhead.mjs")).run(trial, bench);
   }
 }
@@ -174,7 +174,7 @@ async function writeReport(results, model, { folder, page, title }) {
   writeFileSync(page, report(results, model, drawn, title));
 }
 
-/** What README shows of the claims; the rest is in RESULTS.md. */
+/** The claims that README shows; RESULTS.md has all. */
 const readmeClaims = [
   "cold, 10 × 128 tokens, PRECISION=file, over llama-server's embedding route",
   "warm over our own cold, 10 × 128 tokens, 12-token query",
@@ -184,7 +184,7 @@ const readmeClaims = [
 ];
 
 /**
- * Some of the claims again, where a reader of the project meets them.
+ * Writes these claims into README.
  *
  * @param {Results} results
  * @param {string} model
@@ -208,11 +208,11 @@ async function main() {
   const plan = plans[name];
   const claimed = plan[0]?.model ?? "full";
   const asked = names("--trials", flags.trials, [...new Set(plan.map(({ trial }) => trial.name))]);
-  // What is kept in the repository is the full run's; the others are for looking at.
+  // Only the full run's results are kept in the repository.
   const folder = flags.out ?? (name === "full" ? join(here, "results") : join(here, "build", name, "results"));
   const page = join(folder, "..", "RESULTS.md");
   mkdirSync(folder, { recursive: true });
-  // Cards are compared: the results of one do not take the place of another's.
+  // Each card has a file of its own, so that cards can be compared.
   const where = name.startsWith("gpu")
     ? `-${fileName(deviceName(wholeNumber("--n-gpu-layers", flags["n-gpu-layers"]) > 0))}`
     : "";

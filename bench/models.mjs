@@ -1,4 +1,4 @@
-/** The random models that benchmarks run, written on first use into models/ (ignored by git). */
+/** The random models of the benchmarks. They are written at first use into models/, which git ignores. */
 
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -31,7 +31,7 @@ const quantizedShapes = {
 const shapes = { ...quantizedShapes, "small-f16": quantizedShapes.small };
 
 /**
- * Paths of a model in Q4_K_M, where its name does not say otherwise, and its head.
+ * Paths of a model and its head. The model is in Q4_K_M unless its name says otherwise.
  *
  * @param {ModelName} name
  * @param {(line: string) => void} log
@@ -43,7 +43,7 @@ export async function ensureModel(name, log) {
   const headPath = join(directory, "mlp_weights.npz");
   if (existsSync(modelPath)) return { modelPath, headPath };
   log(`writing the random model "${name}"`);
-  // Under its name only when it is whole.
+  // Renamed when it is complete.
   const part = `${directory}.part`;
   rmSync(part, { recursive: true, force: true });
   mkdirSync(part, { recursive: true });
@@ -59,8 +59,8 @@ export async function ensureModel(name, log) {
 }
 
 /**
- * Floating-point operations of the layers for one token: two for every weight of every matrix. The embedding table is
- * looked up, and attention over other tokens, a few percent at these lengths, is left out.
+ * Floating-point operations of the layers for one token: two for each weight of each matrix. The embedding table only costs a
+ * look-up. Attention over other tokens, a few percent at these lengths, is not counted.
  *
  * @param {ModelName} name
  */

@@ -1,4 +1,4 @@
-/** The plots of a report, drawn by ECharts as SVG without a browser. */
+/** Draws a report's plots as SVG with ECharts, without a browser. */
 
 import * as echarts from "echarts";
 import { driverNamed } from "./drivers/index.mjs";
@@ -32,7 +32,7 @@ function draw(file, title, height, option) {
 const label = (/** @type {string} */ driver) => driverNamed(driver).label;
 
 /**
- * A bar for each driver, the fastest on top, and a line at the machine's limit where it was measured.
+ * A bar for each driver, the fastest on top, and a line at the machine's limit if it was measured.
  *
  * @param {string} file
  * @param {string} title
@@ -72,7 +72,7 @@ function coldBars(file, title, result, flopPerToken) {
 }
 
 /**
- * Seconds of a first query and of the next ones, on a logarithmic axis.
+ * Seconds of the first query and of the next ones, on a logarithmic axis.
  *
  * @param {string} file
  * @param {string} title
@@ -107,7 +107,7 @@ function warmBars(file, title, results) {
 }
 
 /**
- * Tokens a second over the tokens of a request.
+ * Tokens a second, by the number of tokens in a request.
  *
  * @param {string} file
  * @param {string} title

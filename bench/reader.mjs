@@ -1,8 +1,8 @@
-/** What a claim is read from, one run's results of one model, and how its figure is written. */
+/** Reads the results of one run and one model for the claims, and formats their figures. */
 
 /** @import { DocumentsSample, Facts, Results, TrialResult } from "./types.js" */
 
-/** Thrown where a row cannot be read; the message goes into the table. */
+/** Thrown when a claim cannot be read from the results; its message goes into the table. */
 export class NotMeasured extends Error {}
 
 export class Reader {
@@ -40,7 +40,7 @@ export class Reader {
   }
 
   /**
-   * One driver on one set of a trial.
+   * The results of one driver on one set of a trial.
    *
    * @param {string} trial
    * @param {string} driver
@@ -56,7 +56,7 @@ export class Reader {
   }
 
   /**
-   * What a driver said of itself.
+   * The facts that a driver reported about itself.
    *
    * @param {string} trial
    * @param {string} driver
@@ -87,7 +87,7 @@ export class Reader {
   }
 
   /**
-   * The faster of those that ran.
+   * The faster one of the drivers that ran.
    *
    * @param {string} trial
    * @param {readonly string[]} drivers

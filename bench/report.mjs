@@ -1,4 +1,4 @@
-/** Results as a page: the claims first, then what every trial measured. Generated, never edited. */
+/** Writes the results as a page: first the claims, then the measurements of each trial. */
 
 import { driverNamed } from "./drivers/index.mjs";
 import { readRows } from "./rows.mjs";
@@ -25,7 +25,7 @@ function table(header, rows) {
 }
 
 /**
- * The claims as a table: all of them, or those named.
+ * The claims as a table: all, or the named ones.
  *
  * @param {Results} results
  * @param {string} model
@@ -39,7 +39,7 @@ export function claimsTable(results, model, names) {
 }
 
 /**
- * What was measured where, in a sentence.
+ * A sentence that says what was measured and on which machine.
  *
  * @param {Results} results
  * @param {string} model

@@ -1,6 +1,6 @@
 /**
- * What a run is held to: a row for each claim, with the trials it is read from. A row whose trial was not run, or whose
- * drivers did not compute the same, says so instead of a figure.
+ * The claims, one row each, with the trials that they are read from. A row says so instead of a figure if its trial was not run
+ * or if its drivers did not compute the same scores.
  */
 
 import { gpuClaims } from "./gpu/claims.mjs";
@@ -162,7 +162,7 @@ function fastAndExact({ fast, exact }, asked) {
 }
 
 /**
- * The claims of a run on a card are others than those of a run on processors.
+ * The rows of a run. Runs on a GPU have other claims than runs on a CPU.
  *
  * @param {Results} results
  * @param {string} model The model whose trials are read.

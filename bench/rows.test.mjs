@@ -1,4 +1,4 @@
-/** Claims are read from results: run by `node --test bench`, which test/packaging/bench.test.ts starts. */
+/** Tests of reading claims from results. test/packaging/bench.test.ts runs them with `node --test bench`. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -85,17 +85,17 @@ test("the share of the limit is the model's arithmetic over the measured product
   assert.equal(share.met, true);
 });
 
-test("both modes must keep their part of a claim", () => {
+test("a claim about both modes is met only if both meet their part", () => {
   assert.equal(row(results(complete), "warm over our own cold").met, true);
   assert.equal(row(results({ ...complete, exact: sample(20, 5) }), "warm over our own cold").met, false);
 });
 
-test("a trial that was not run is neither met nor missed", () => {
+test("a claim whose trial was not run is neither met nor missed", () => {
   const missing = row(results(complete), "64 clients");
   assert.deepEqual([missing.measured, missing.met], ["not run", undefined]);
 });
 
-test("a rival that scored something else is not compared", () => {
+test("a rival with different scores is not compared", () => {
   const wrong = { ...sample(1), agrees: false, difference: 0.7 };
   const cold = row(results({ ...complete, "llama-server": wrong }), "cold, 10 × 128");
   assert.deepEqual([cold.measured, cold.met], ["llama-server scored differently, by 0.700", undefined]);
@@ -121,7 +121,7 @@ function cardResults(ten, hundred) {
 
 const ownWeights = { ...sample(0.2), difference: null };
 
-test("a run on a card has claims of its own", () => {
+test("a run on a GPU has claims of its own", () => {
   const given = cardResults(
     { auto: sample(0.012), "llama-server-32": sample(0.03), transformers: ownWeights },
     { auto: sample(0.08), "llama-server-32": sample(0.06), transformers: ownWeights },
@@ -143,7 +143,7 @@ test("a run on a card has claims of its own", () => {
   );
 });
 
-test("medians and differences are what they are called", () => {
+test("median and root mean square are computed as defined", () => {
   assert.equal(median([3, 1, 2]), 2);
   assert.equal(median([4, 1, 2, 3]), 2.5);
   assert.throws(() => median([]), /no median of nothing/);
@@ -151,7 +151,7 @@ test("medians and differences are what they are called", () => {
   assert.ok(Number.isNaN(rootMeanSquare([1, Number.NaN], [1, 1])));
 });
 
-test("trials name drivers of the map, and each model's trials have names of their own", () => {
+test("trials name existing drivers, and the names of a model's trials are unique", () => {
   const known = drivers.map(({ name }) => name);
   for (const plan of Object.values(plans)) {
     const keys = plan.map(({ model, trial }) => `${model}/${trial.name}`);

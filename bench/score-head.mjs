@@ -1,4 +1,4 @@
-/** The score head in JavaScript, for the rivals that answer with hidden states: logit = relu(h · w1 + b1) · w2 + b2 − bias. */
+/** The score head for rivals that return hidden states: logit = relu(h · w1 + b1) · w2 + b2 − bias. */
 
 /** @import { ScoreHead } from "../binding.js" */
 
@@ -9,7 +9,7 @@
  */
 export function logit({ w1, b1, w2, b2, logitBias }, hidden) {
   const width = b1.length;
-  if (hidden.length !== width) throw new Error(`a hidden state of ${hidden.length} numbers, the head takes ${width}`);
+  if (hidden.length !== width) throw new Error(`expected a hidden state of ${width} numbers, got ${hidden.length}`);
   const units = Float64Array.from(b1);
   for (let input = 0; input < width; input++) {
     const value = hidden[input] ?? Number.NaN;

@@ -1,15 +1,14 @@
 /**
- * A soak of the service on the demo model, in a process of its own: what its promises about load are worth after
- * half an hour of strangers.
+ * A soak test of the service with the demo model, in a process of its own: half an hour of mixed load.
  *
  *     npm run setup && node bench/soak.mjs [--minutes 30] [--clients 50] [--seed 1]
  *
- * Each client sends its next request as soon as the last is over, 50 ms after a refusal, in a dialect drawn each time:
- * 5 documents of 30 words, one time in eight one document of 60,000 words, one time in 400 one of 31 MB, and one time in 40
- * it hangs up within half a second. Every 30 seconds a burst of 40 × 90 documents fills the queue. Texts are never the same
- * twice. Every 10 seconds the service collects garbage (--expose-gc and a signal, no code of the product) and its RSS is
- * read from /proc: the slope is the straight line through the samples after the first quarter. The caches are small, so
- * that they are full by then. Prints one JSON object; ends with 1 when a request was lost or the queue did not empty.
+ * Each client sends its next request when the last one is over, or 50 ms after a refusal, in a random dialect: 5 documents of 30
+ * words; one time in 8 one document of 60,000 words; one time in 400 one of 31 MB. One time in 40 it disconnects within half a
+ * second. Every 30 seconds a burst of 40 × 90 documents fills the queue. No text occurs twice. Every 10 seconds the service
+ * collects garbage (--expose-gc and a signal, no code of the product), and its RSS is read from /proc. The slope is that of a
+ * straight line through the samples after the first quarter; the caches are small, so they are full by then. Prints one JSON
+ * object. Exits with 1 if a request was lost or the queue did not empty.
  */
 
 import { spawn } from "node:child_process";
@@ -39,12 +38,12 @@ const { values: options } = parseArgs({
 const minutes = Number(options.minutes);
 const clients = Number(options.clients);
 if (!(minutes > 0) || !Number.isInteger(clients) || clients < 1) {
-  process.stderr.write("soak: --minutes wants a number above 0, --clients a whole number of at least 1\n");
+  process.stderr.write("soak: --minutes: expected a number above 0; --clients: expected a whole number of at least 1\n");
   process.exit(2);
 }
 
 let state = Number(options.seed) >>> 0;
-/** 0 to 1, from a small linear congruential generator. */
+/** A random number from 0 to 1 (linear congruential generator). */
 function random() {
   state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
   return state / 2 ** 32;
@@ -56,7 +55,7 @@ const words = (
   "search engine rank document query learn machine model data token score weather river mountain book paper light water music " +
   "garden train city history language neural network deep index vector number science space time house coffee"
 ).split(" ");
-/** 33 MB of words, of which every text is a piece. */
+/** 33 MB of words. Each text is a piece of it. */
 const library = Buffer.from(Array.from({ length: 5_400_000 }, () => words[below(words.length)]).join(" "));
 
 /** @param {number} bytes */
@@ -66,7 +65,7 @@ function piece(bytes) {
 }
 
 const bytesPerWord = 6;
-/** How each dialect says the same. @type {readonly [path: string, body: (query: string, documents: string[]) => object][]} */
+/** Route and body of each dialect. @type {readonly [path: string, body: (query: string, documents: string[]) => object][]} */
 const dialects = [
   ["/rerank", (query, documents) => ({ query, documents, return_documents: false })],
   ["/v1/rerank", (query, documents) => ({ model: "m", query, documents })],
@@ -172,7 +171,7 @@ async function sample() {
     await sleep(1000);
     if (second % 10 !== 9) continue;
     server.kill("SIGUSR2");
-    // Two full turns: the signal waits for JavaScript, the allocator gives back a moment later.
+    // The signal's handler runs when JavaScript is free, and the allocator returns memory a moment later.
     await sleep(500);
     const [, kibibytes] = readFileSync(`/proc/${server.pid}/status`, "utf8").match(/^VmRSS:\s+(\d+) kB$/m) ?? [];
     samples.push({ minute: (performance.now() - startedAt) / 60_000, mebibytes: Number(kibibytes) / 1024 });

@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: sets up what is missing (the project, the harness's own dependencies, llama-server), checks the types,
- * and runs the harness with the flags it was given.
+ * `npm run bench`: sets up what is missing (the project, the harness's own dependencies, llama-server), checks the types, and
+ * runs the harness with the given flags.
  */
 
 import { spawnSync } from "node:child_process";
@@ -17,18 +17,17 @@ const root = join(here, "..");
  * @param {string} [cwd]
  */
 function run(command, args, cwd = root) {
-  // What is set up is told on stderr: stdout is the table's.
+  // Progress goes to stderr, because stdout is for the table.
   const { status } = spawnSync(command, args, { cwd, stdio: ["ignore", 2, "inherit"] });
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** The lock file that the installed packages came from is kept beside them. */
+/** A copy of the lock file that the installed packages came from lies beside them. */
 function installDependencies() {
   const lock = readFileSync(join(here, "package-lock.json"), "utf8");
   const stamp = join(here, "node_modules", ".installed-lock.json");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
-  // Not `npm ci`: the lock file cannot name node-llama-cpp's packages for platforms that the registry it was written from
-  // does not have, and `ci` asks for every one of them.
+  // Not `npm ci`: it wants every package in the lock file, and the lock file lacks node-llama-cpp's packages for some platforms.
   run("npm", ["install", "--no-save", "--no-audit", "--no-fund"], here);
   writeFileSync(stamp, lock);
 }

@@ -1,4 +1,4 @@
-/** What repeated measurements come to. */
+/** Statistics of repeated measurements. */
 
 /** @import { Statistics } from "./types.js" */
 
@@ -33,14 +33,14 @@ export function standardDeviation(values) {
 }
 
 /**
- * Root mean square of what lies between them; NaN where there is one.
+ * Root mean square of the differences; NaN if a value is NaN.
  *
  * @param {readonly number[]} left
  * @param {readonly number[]} right As many.
  * @returns {number}
  */
 export function rootMeanSquare(left, right) {
-  if (left.length !== right.length) throw new Error(`${left.length} scores against ${right.length}`);
+  if (left.length !== right.length) throw new Error(`expected as many scores, got ${left.length} and ${right.length}`);
   const squares = left.map((value, index) => (value - (right[index] ?? Number.NaN)) ** 2);
   return Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / squares.length);
 }

@@ -1,6 +1,6 @@
 /**
- * The data table of trials: which documents, which drivers, how often. A plan is the list for one purpose: `full` measures
- * what RESULTS.md begins with on the model's own shape, `quick` the same on the small one, `gpu` what a card is asked.
+ * The table of trials: which documents, which drivers, how often. A plan is a list of trials: `full` measures the claims on the
+ * real model's shape, `quick` the same on a small model, `gpu` measures a GPU.
  */
 
 /** @import { DocumentSet, Trial } from "./types.js" */
@@ -15,9 +15,10 @@ function equal(documents, tokens) {
 }
 
 /**
- * How far the logits of drivers that do the same work may lie apart, of the logits' standard deviation. Q4_K_M weights are
- * multiplied with vectors rounded to 8 bits, which random layers amplify: half of it on the full size. Other prompts would be
- * off by 1.4 of it. That all drivers do the same to a few percent is what the trial `check` shows, on F16 weights.
+ * The largest accepted difference between the logits of drivers that do the same work, as a part of the logits' standard
+ * deviation. Q4_K_M weights are multiplied with vectors rounded to 8 bits, and random layers amplify the rounding: on the full
+ * size the difference is half a standard deviation. With different prompts it would be 1.4. The trial `check` shows on F16
+ * weights that all drivers agree to a few percent.
  */
 const quantized = 0.9;
 const unquantized = 0.05;
@@ -27,7 +28,7 @@ const mixed = { name: "16 to 1,024", lengths: [512, 16, 1024, 64, 256, 32, 768, 
 const allLengths = [32, 128, 512, 2048];
 
 /**
- * What every plan on a CPU measures; `rounds` are for the slow model.
+ * The trials of every plan on a CPU. `rounds` are chosen for the slow model.
  *
  * @type {readonly Trial[]}
  */
@@ -60,7 +61,7 @@ const common = [
     tolerance: quantized,
     drivers: ["exact", "fast", "llama-server-10"],
     sets: [equal(100, 64)],
-    // The server computes everything each time: once more is a second sample of the same.
+    // The server computes everything each time, so a repetition is a second sample.
     warm: { default: 2, "llama-server-10": 1 },
     rounds: 1,
   },
@@ -150,14 +151,14 @@ const grid = {
   rounds: 1,
 };
 
-/** What a card is asked, by the name of the trial. */
+/** The documents of the GPU's trials, by the name of the trial. */
 export const gpuSets = {
   "gpu-128": [equal(10, 128), equal(100, 128)],
   "gpu-512": [equal(10, 512), equal(100, 512)],
 };
 
 /**
- * A trial for each length, because a trial is what a run that was cut off repeats.
+ * A trial for each length: a run that was cut off repeats whole trials only.
  *
  * @param {keyof typeof gpuSets} name
  * @param {number} rounds

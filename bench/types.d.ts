@@ -1,25 +1,25 @@
-/** The shapes the harness passes around: what a driver is, what a trial asks of it, and what is written down. */
+/** The harness's types: drivers, trials and results. */
 
 import type { LoadOptions } from "../dist/index.js";
 
-/** A query and its documents, as text and as the token ids of every pair's prompt. */
+/** A query and its documents, as text and as the token ids of each pair's prompt. */
 export interface BenchRequest {
   readonly query: string;
   readonly documents: readonly string[];
-  /** In document order, score token included: what our engine makes of each pair. */
+  /** The token ids of our engine for each pair, in document order, with the score token. */
   readonly pairs: readonly Int32Array[];
 }
 
-/** What a driver answers, in document order. Hidden states are scored after the clock has stopped. */
+/** A driver's answer, in document order. Hidden states are scored after the time was taken. */
 export type Answer = {
-  /** Where the driver has counted itself; otherwise it is timed from outside. */
+  /** Set by drivers that measure their time themselves; the others are timed from outside. */
   readonly seconds?: number;
 } & (
   | { readonly kind: "logits"; readonly logits: ArrayLike<number> }
   | { readonly kind: "hidden"; readonly hidden: readonly ArrayLike<number>[] }
 );
 
-/** The model's shape, as far as a driver that makes its own weights needs it. */
+/** The model's shape, for drivers that make weights of their own. */
 export interface Shape {
   readonly layers: number;
   readonly embeddingLength: number;
@@ -29,12 +29,12 @@ export interface Shape {
   readonly vocabularySize: number;
 }
 
-/** How a driver is to run; each takes what it knows. */
+/** Settings of a driver. Each driver uses those that it supports. */
 export interface DriverSettings {
   readonly modelPath: string;
   readonly headPath: string;
   readonly shape: Shape;
-  /** 0 = the physical cores. */
+  /** 0 = as many as physical cores. */
   readonly threads: number;
   /** 0 = CPU. */
   readonly gpuLayers: number;
@@ -42,58 +42,58 @@ export interface DriverSettings {
   readonly reproducible?: "auto" | "exact" | "fast";
   readonly precision?: NonNullable<LoadOptions["precision"]>;
   readonly documentCacheMb?: number;
-  /** llama-server's: prompts it keeps and computes side by side; default its own. */
+  /** For llama-server: the number of prompts that it keeps and computes side by side; default: its own. */
   readonly slots?: number;
-  /** Tokens in one decode; default the driver's own. */
+  /** Tokens in one decode; default: the driver's own. */
   readonly batchTokens?: number;
 }
 
-/** What a driver says of itself once it has loaded. */
+/** Facts that a driver reports about itself after loading. */
 export type Facts = Readonly<Record<string, string | number | boolean>>;
 
 export interface OpenDriver {
   score(request: BenchRequest, signal?: AbortSignal): Promise<Answer>;
-  /** The process that computes. */
+  /** Id of the process that computes. */
   readonly pid: number;
   readonly facts: Facts;
-  /** Where it listens, if it does. */
+  /** Address of a driver that is a server. */
   readonly url?: string;
   close(): Promise<void>;
 }
 
 /** A module of drivers/. */
 export interface DriverModule {
-  /** Why it cannot run on this machine; undefined when it can. */
+  /** Why it cannot run on this machine; undefined = it can. */
   unavailable(): Promise<string | undefined>;
   open(settings: DriverSettings): Promise<OpenDriver>;
 }
 
-/** One row of the map of drivers. */
+/** A row of the table of drivers. */
 export interface DriverEntry {
   readonly name: string;
-  /** How the report calls it. */
+  /** Its name in the report. */
   readonly label: string;
   readonly module: "library" | "http" | "llama-server" | "node-llama-cpp" | "transformers";
   readonly settings: Partial<DriverSettings>;
-  /** It has weights of its own: its scores are not compared. */
+  /** True: it has weights of its own, so its scores are not compared. */
   readonly ownWeights?: true;
 }
 
-/** What the harness asks a driver's process to do, and what comes back. */
+/** The requests of the harness to a driver's process, and their answers. */
 export interface Actions {
   open(settings: DriverSettings): { facts: Facts; url: string | undefined };
   score(request: BenchRequest): { seconds: number; logits: Float64Array };
-  /** One after the other. */
+  /** Scores the requests one after the other. */
   latencies(requests: readonly BenchRequest[]): number[];
-  /** So many clients, each sending its next request when the last was answered. */
+  /** Runs `clients` clients; each sends its next request when the last one was answered. */
   clients(work: { clients: number; requests: readonly BenchRequest[] }): { seconds: number; latencies: number[] };
-  /** Small requests alone, then others like them while the large ones run; those are given up at the end. */
+  /** Scores small requests alone, then similar ones while large requests run. The large ones are aborted at the end. */
   beside(work: {
     small: readonly BenchRequest[];
     smallBeside: readonly BenchRequest[];
     large: readonly BenchRequest[];
   }): BesideSample;
-  /** Bytes: the most memory the computing process has held. */
+  /** Peak memory of the computing process, in bytes. */
   peak(nothing: null): number;
   close(nothing: null): null;
 }
@@ -101,7 +101,7 @@ export interface Actions {
 export interface BesideSample {
   alone: number[];
   beside: number[];
-  /** Large requests that were answered before the last small one: then nothing was running beside it. */
+  /** Number of large requests that were answered before the last small one. If all were, nothing ran beside it. */
   largeFinished: number;
 }
 
@@ -112,7 +112,7 @@ export interface Statistics {
   samples: number[];
 }
 
-/** Documents of one measurement: the tokens of each. */
+/** The documents of one measurement, by their lengths in tokens. */
 export interface DocumentSet {
   readonly name: string;
   readonly lengths: readonly number[];
@@ -121,7 +121,7 @@ export interface DocumentSet {
 interface TrialBase {
   readonly name: string;
   readonly what: string;
-  /** Names of the map of drivers. */
+  /** Names of drivers. */
   readonly drivers: readonly string[];
   readonly rounds: number;
 }
@@ -130,11 +130,11 @@ export type Trial =
   | (TrialBase & {
       readonly kind: "documents";
       readonly sets: readonly DocumentSet[];
-      /** New queries over the same documents, after the cold one: of every driver but those that are named. */
+      /** Number of new queries over the same documents after the cold one: `default`, or the number of a named driver. */
       readonly warm: { readonly default: number; readonly [driver: string]: number };
-      /** See DocumentsResult, of the standard deviation of the logits. */
+      /** See DocumentsResult; as a part of the logits' standard deviation. */
       readonly tolerance: number;
-      /** Whether the machine's matrix product is measured in every round. */
+      /** Whether the speed of a large matrix product is measured in each round. */
       readonly limit?: boolean;
     })
   | (TrialBase & {
@@ -148,13 +148,13 @@ export type Trial =
 
 export type TrialOf<Kind extends Trial["kind"]> = Extract<Trial, { kind: Kind }>;
 
-/** What was measured of one driver on one set. */
+/** Measurements of one driver on one set. */
 export interface DocumentsSample {
-  /** Seconds of a request over documents never seen. */
+  /** Seconds of a request with new documents. */
   cold: Statistics;
-  /** Seconds of the requests with new queries over the same documents; absent when none were sent. */
+  /** Seconds of requests with a new query over the same documents; absent = none were sent. */
   warm?: Statistics;
-  /** Root mean square to the reference's logits of the same requests; null for a driver with weights of its own. */
+  /** Root mean square of the differences to the reference's logits; null for a driver with weights of its own. */
   difference: number | null;
   agrees: boolean;
 }
@@ -162,12 +162,12 @@ export interface DocumentsSample {
 export interface DocumentsResult {
   kind: "documents";
   reference: string;
-  /** How large that may be for a driver to have done the same work. */
+  /** The largest difference for which a driver counts as having done the same work. */
   tolerance: number;
   sets: {
     name: string;
     documents: number;
-    /** Of all pairs of one request: the prompt, query and score token included. */
+    /** Tokens of all pairs of a request, with query, template and score token. */
     tokens: number;
     drivers: Record<string, DocumentsSample>;
   }[];
@@ -201,16 +201,16 @@ export interface OverheadResult {
 
 export type TrialResult = DocumentsResult | ClientsResult | BesideResult | StartupResult | OverheadResult;
 
-/** One trial as it is written down. */
+/** The record of a trial. */
 export interface Measured {
   what: string;
   model: string;
   date: string;
   commit: string;
-  /** The same for all trials of one run. */
+  /** Identifies the run; equal for all its trials. */
   run: string;
   seconds: number;
-  /** Drivers that could not run, and why. */
+  /** Driver -> reason why it could not run. */
   left: Record<string, string>;
   facts: Record<string, Facts>;
   result: TrialResult;
@@ -221,7 +221,7 @@ export interface ModelFacts {
   sha256: string;
   fileBytes: number;
   description: string;
-  /** Operations of the layers for one token; attention over other tokens not counted. */
+  /** Floating-point operations of the layers for one token, without attention over other tokens. */
   flopPerToken: number;
 }
 

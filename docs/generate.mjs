@@ -1,6 +1,6 @@
 /**
- * The tables that pages take from the code: settings in docs/settings.md, errors in docs/http.md. Reads the built code, so
- * `npm run build` comes first.
+ * Writes the table of settings into docs/settings.md and the table of errors into docs/http.md, from the built code. Run
+ * `npm run build` first.
  *
  *     node docs/generate.mjs                 writes both
  *     node docs/generate.mjs --print PAGE    prints a page as it would be written
@@ -44,7 +44,7 @@ const generated = {
   "http.md": { name: "errors", make: errorsTable },
 };
 
-/** The page with its table made anew. */
+/** The page's text with a new table. */
 async function pageAnew(page) {
   if (!Object.hasOwn(generated, page)) throw new Error(`${page}: expected one of ${Object.keys(generated).join(", ")}`);
   const { name, make } = generated[page];

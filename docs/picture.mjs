@@ -1,5 +1,5 @@
 /**
- * README's picture: the playground of a running demo service, after its example was ranked. Needs chromium on PATH.
+ * Makes README's picture: the playground of a running demo service with its example ranked. Needs chromium on PATH.
  *
  *     npm run demo
  *     node docs/picture.mjs [URL]      default: http://localhost:8081/
@@ -11,7 +11,7 @@ import { chromium } from "playwright-core";
 
 const [url = "http://localhost:8081/"] = process.argv.slice(2);
 const executablePath = execFileSync("sh", ["-c", "command -v chromium"], { encoding: "utf8" }).trim();
-// A container's root user has no sandbox.
+// Chromium's sandbox does not start as root.
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 try {
   const page = await browser.newPage({ viewport: { width: 1200, height: 720 }, colorScheme: "light" });

@@ -1,9 +1,9 @@
 /**
- * How far a native build is and how long it has to go, told from the lines of make (percent) or ninja (steps). The time left
- * follows from the rate so far: files take about the same time each, and nobody knows beforehand how busy a machine is.
+ * Shows the progress of a native build and the time left, from the output of make (percent) or ninja (steps). The time left comes
+ * from the speed so far: files take about the same time each, and how busy the machine is shows only during the build.
  */
 
-/** The part that is done, 0 to 1; undefined = the line tells nothing of it. */
+/** The part that is done, 0 to 1; undefined = the line does not say. */
 export function fractionDone(line) {
   const percent = line.match(/^\[\s*(\d+)%\]/);
   if (percent) return Number(percent[1]) / 100;
@@ -11,7 +11,7 @@ export function fractionDone(line) {
   return steps && Number(steps[2]) > 0 ? Number(steps[1]) / Number(steps[2]) : undefined;
 }
 
-/** What is left in words; "" before there is a rate to go by. */
+/** The time left in words; "" while the speed is unknown. */
 export function timeLeft(fraction, elapsedMs) {
   if (fraction < 0.02 || fraction >= 1) return "";
   const seconds = (elapsedMs / 1000) * (1 / fraction - 1);
@@ -21,8 +21,8 @@ export function timeLeft(fraction, elapsedMs) {
 }
 
 /**
- * On a terminal one line that moves, elsewhere a line every half minute. `now` counts milliseconds; the clock starts with
- * the first line that tells a part.
+ * Rewrites one line on a terminal, and writes a line every half minute elsewhere. `now` returns milliseconds. Time is measured
+ * from the first line that says how much is done.
  */
 export function progressReporter({ terminal, write, now = () => performance.now() }) {
   const interval = terminal ? 200 : 30_000;
@@ -37,7 +37,7 @@ export function progressReporter({ terminal, write, now = () => performance.now(
       first ??= { at, fraction };
       if (at - shown < interval) return;
       shown = at;
-      // What a build does not have to do again is passed over at once.
+      // Steps that need not run again are skipped at once, so they say nothing about the speed.
       const left = timeLeft((fraction - first.fraction) / (1 - first.fraction || 1), at - first.at);
       const told = `  [${String(Math.floor(fraction * 100)).padStart(3)}%]${left === "" ? "" : ` ${left}`}`;
       write(terminal ? `\r${told.padEnd(width)}` : `${told}\n`);

@@ -1,10 +1,10 @@
 /**
- * The native build, from nothing: brings llama.cpp, configures and builds everything with cmake-js into build/, the
- * addon and all that is loaded with it into build/Release. Does nothing when its inputs are what they were last time.
+ * The complete native build: fetches llama.cpp, then configures and builds everything with cmake-js into build/; the addon and
+ * the libraries that it loads go to build/Release. Does nothing when its inputs did not change.
  *
- *     node native/build.mjs [-DNAME=VALUE …]      definitions go to CMake, for example -DGGML_VULKAN=ON
+ *     node native/build.mjs [-DNAME=VALUE …]      passes definitions to CMake, for example -DGGML_VULKAN=ON
  *
- * Needs nothing from npm but cmake-js and the Node-API headers. LLAMA_CPP_DIR builds another llama.cpp checkout.
+ * Of the npm packages it needs only cmake-js and the Node-API headers. LLAMA_CPP_DIR names another llama.cpp checkout to build.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -28,7 +28,7 @@ function output(command, args) {
   return status === 0 ? stdout : undefined;
 }
 
-/** Throws one line that names every tool that is missing or too old, and how to get it. */
+/** Throws an error of one line that names each tool that is missing or too old, and how to install it. */
 function requireTools() {
   const missing = [];
   const cmake = output("cmake", ["--version"])?.match(/(\d+)\.(\d+)(\.\d+)?/);
@@ -57,7 +57,7 @@ function cmakeJs() {
 
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
-/** Everything the result depends on, contents and options. */
+/** A hash of all files and options that the result depends on. */
 function inputsHash(definitions) {
   const sources = ["native", "test/native", "bench/native"]
     .flatMap((folder) => filesBelow(root, folder))
@@ -75,7 +75,7 @@ function inputsHash(definitions) {
   });
 }
 
-/** A value of the CMake cache of an earlier configuration. */
+/** Reads a value from the CMake cache of an earlier configuration. */
 function cached(buildDirectory, name) {
   const path = join(buildDirectory, "CMakeCache.txt");
   if (!existsSync(path)) return undefined;
@@ -85,14 +85,16 @@ function cached(buildDirectory, name) {
 function configureArguments(buildDirectory, definitions) {
   const home = cached(buildDirectory, "CMAKE_HOME_DIRECTORY");
   if (home !== undefined && resolve(home) !== root) {
-    throw new Error(`${buildDirectory} was configured for ${home}, this is ${root}: remove it and start again`);
+    throw new Error(
+      `${buildDirectory} was configured for ${home}, but this is ${root}: remove ${buildDirectory} and start again`,
+    );
   }
-  // Another generator in a configured folder is refused by CMake: stay with the one it has.
+  // CMake refuses to change the generator of a configured folder, so keep the one that it has.
   const generator = cached(buildDirectory, "CMAKE_GENERATOR");
   const extra = [
     `-DLLAMA_CPP_DIR=${llamaDirectory()}`,
-    // cmake-js adds -DBUILDING_NODE_EXTENSION to every C++ file. Node-API does not need it, and llama.cpp, which does not
-    // know of Node, would be compiled again after a plain `cmake -S . -B build`.
+    // This drops -DBUILDING_NODE_EXTENSION, which cmake-js adds to every C++ file. Node-API does not need it, and with it
+    // llama.cpp would be compiled again after a plain `cmake -S . -B build`.
     `-DCMAKE_CXX_FLAGS=${process.env.CXXFLAGS ?? ""}`,
   ];
   if (output("ccache", ["--version"]) !== undefined) {
@@ -102,7 +104,7 @@ function configureArguments(buildDirectory, definitions) {
   return [...(generator ? ["--generator", generator] : []), "--", ...extra, ...definitions];
 }
 
-/** Runs one cmake-js command with its output in build.log. Rejects with the end of it. */
+/** Runs a cmake-js command with its output in build.log. Rejects with the end of that output. */
 async function run(args, stream, logPath, log) {
   const child = spawn(process.execPath, [cmakeJs(), ...args], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
   const terminal = process.stderr.isTTY === true;
@@ -125,14 +127,14 @@ async function run(args, stream, logPath, log) {
   const code = await new Promise((done, fail) => child.on("error", fail).on("close", done));
   progress.end();
   if (code === 0) return;
-  // With several jobs the compiler's error may lie far above the end.
+  // With several jobs, the compiler's error can be far above the end of the output.
   const tail = kept.slice(-tailLines);
   const first = kept.find((line) => /\berror\b[: ]/i.test(line));
   const lines = first && !tail.includes(first) ? [first, "  …", ...tail] : tail;
   throw new Error(`${lines.join("\n")}\nThe native build failed; the whole output is in ${logPath}`);
 }
 
-/** A build for other machines has every variant of the CPU backend, or is of a GPU backend alone. */
+/** Whether the build is for other machines: with every variant of the CPU backend, or only a GPU backend. */
 function runsElsewhere(library, definitions) {
   return (
     library !== undefined || definitions.some((definition) => /^-DJINA_RERANKER_ALL_VARIANTS=(ON|1|TRUE)$/i.test(definition))
@@ -140,8 +142,8 @@ function runsElsewhere(library, definitions) {
 }
 
 /**
- * Idempotent. Returns the folder of the built libraries. `directory` is where it builds; `library` names the one that is
- * wanted, and then nothing else is built but what it needs.
+ * Idempotent. Returns the folder of the built libraries. It builds in `directory`. With `library` it builds only that library and
+ * what it needs.
  */
 export async function buildNative({
   directory = join(root, "build"),
@@ -155,7 +157,7 @@ export async function buildNative({
   const stampPath = join(libraries, ".stamp.json");
   const logPath = join(directory, "build.log");
   const hash = inputsHash(definitions);
-  // Another checkout may change at any time: then the build tool decides what is to be done.
+  // Another checkout may change at any time, so the build tool decides what to build.
   const current = !process.env.LLAMA_CPP_DIR && existsSync(result) && readStamp(stampPath)?.inputs === hash;
   if (!current || !existsSync(join(llamaDirectory(), "include", "llama.h"))) requireTools();
   materialise(log);

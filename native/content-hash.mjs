@@ -1,12 +1,12 @@
 /**
- * A hash over what files contain, for deciding whether a step has to run again. Names and contents count, times do not:
- * a fresh clone, a copy and a restored cache all look alike.
+ * A hash of files, which decides whether a step must run again. Names and contents count, times do not: a fresh clone, a copy and
+ * a restored cache have the same hash.
  */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 
-/** Every file below `path` (or `path` itself), relative to `root`, sorted; the same on every platform. */
+/** All files below `path`, or `path` itself if it is a file: relative to `root`, sorted, the same on every platform. */
 export function filesBelow(root, path) {
   const full = join(root, path);
   if (!existsSync(full)) return [];
@@ -21,7 +21,7 @@ export function filesBelow(root, path) {
     .sort();
 }
 
-/** sha256 over files (paths relative to `root`) and over `options`, anything JSON can hold. */
+/** sha256 of files (paths relative to `root`) and of `options`, any JSON value. */
 export function contentHash(root, files, options) {
   const hash = createHash("sha256").update(JSON.stringify(options));
   for (const file of files) {
@@ -31,7 +31,7 @@ export function contentHash(root, files, options) {
   return hash.digest("hex");
 }
 
-/** What an earlier run noted in a stamp file; undefined when there is none or it cannot be read. */
+/** The content of an earlier run's stamp file; undefined = it is missing or cannot be read. */
 export function readStamp(path) {
   try {
     return JSON.parse(readFileSync(path, "utf8"));

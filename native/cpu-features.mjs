@@ -1,11 +1,11 @@
 /**
- * What this machine's processor can do, as definitions for a build of ggml that runs on this machine alone. A build that
- * goes elsewhere has every variant of the CPU backend instead and chooses when it is loaded. GGML_NATIVE would do this too,
- * but not together with backends as plug-ins.
+ * The features of this machine's processor, as definitions for a build of ggml that runs on this machine only. A build for other
+ * machines has every variant of the CPU backend and chooses one when it is loaded. ggml's own option GGML_NATIVE does not work
+ * together with backends as plug-ins.
  */
 import { readFileSync } from "node:fs";
 
-/** ggml's option, and the flags of the kernel's list that it needs. */
+/** ggml's options, and the flags in the kernel's list that each needs. */
 const options = {
   GGML_SSE42: ["sse4_2"],
   GGML_AVX: ["avx"],
@@ -20,7 +20,7 @@ const options = {
   GGML_AVX512_BF16: ["avx512_bf16"],
 };
 
-/** None where the processor is not an x86 one or does not tell: ggml's defaults hold, which are AVX2's. */
+/** Empty when the processor is not x86 or its flags are unknown. Then ggml's defaults apply, which need AVX2. */
 export function cpuDefinitions() {
   if (process.platform !== "linux" || process.arch !== "x64") return [];
   let flags;

@@ -1,5 +1,6 @@
 /**
- * The layout of our C++: clang-format, at the version npm pins, over native/, test/native/ and bench/native/. Checks, or rewrites with --write.
+ * Checks the layout of our C++ in native/, test/native/ and bench/native/ with clang-format, in the version that package.json
+ * pins. Rewrites it with --write.
  *
  *     node native/format.mjs [--write]
  */
@@ -12,10 +13,10 @@ import { filesBelow } from "./content-hash.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 
-/** Where our C++ lies. */
+/** The folders with our C++. */
 export const cppFolders = ["native", "test/native", "bench/native"];
 
-/** The binary inside the npm package; undefined where the package has none for this machine. */
+/** The binary in the npm package; undefined = it has none for this machine. */
 function clangFormat() {
   const folder = join(dirname(createRequire(import.meta.url).resolve("clang-format/package.json")), "bin");
   const names = {
@@ -23,12 +24,12 @@ function clangFormat() {
     "darwin-x64": "darwin_x64/clang-format",
     "win32-x64": "win32/clang-format.exe",
   };
-  // Apple's Rosetta runs the x64 binary.
+  // On Apple silicon, Rosetta runs the x64 binary.
   const name = names[`${process.platform}-${process.platform === "darwin" ? "x64" : process.arch}`];
   return name && existsSync(join(folder, name)) ? join(folder, name) : undefined;
 }
 
-/** "passed", "failed" or "not run". */
+/** Returns "passed", "failed" or "not run". */
 export function format({ write = false, log = (line) => process.stderr.write(`${line}\n`) } = {}) {
   const binary = clangFormat();
   if (!binary) {
@@ -41,7 +42,7 @@ export function format({ write = false, log = (line) => process.stderr.write(`${
   const { status, stderr, error } = spawnSync(binary, ["--style=file", ...mode, ...files], { cwd: root, encoding: "utf8" });
   if (status === 0) return "passed";
   log(`${stderr ?? ""}${error?.message ?? ""}`.trim());
-  if (!write) log("clang-format: layout differs; npm run format rewrites it");
+  if (!write) log("clang-format: the layout differs; run npm run format");
   return "failed";
 }
 

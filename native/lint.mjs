@@ -1,5 +1,5 @@
 /**
- * clang-tidy over our own C++ (never llama.cpp's), as .clang-tidy says, with the flags of build/compile_commands.json.
+ * Runs clang-tidy over our C++, not llama.cpp's, with the rules of .clang-tidy and the flags of build/compile_commands.json.
  *
  *     node native/lint.mjs [FILE…]
  */
@@ -14,12 +14,12 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const databaseDirectory = join(root, "build", "lint");
 const ours = cppFolders.map((folder) => join(root, folder, "/"));
 
-/** Our files that the build compiles, absolute; their commands go to build/lint. */
+/** Absolute paths of our files that the build compiles. Writes their compile commands to build/lint. */
 function compiledFiles() {
   const commands = new Map();
   for (const command of JSON.parse(readFileSync(join(root, "build", "compile_commands.json"), "utf8"))) {
     const file = resolve(command.directory, command.file);
-    // The sanitizer build compiles the same files again, and clang-tidy would check every command of a file.
+    // The sanitizer build compiles the same files again. clang-tidy would check a file once for each command.
     if (ours.some((folder) => file.startsWith(folder)) && !commands.has(file)) commands.set(file, command);
   }
   mkdirSync(databaseDirectory, { recursive: true });
@@ -34,7 +34,7 @@ function check(file) {
     child.stdout.setEncoding("utf8").on("data", (chunk) => {
       out += chunk;
     });
-    // Standard error holds only a count of suppressed warnings, unless clang-tidy could not do its work.
+    // Standard error holds only a count of suppressed warnings, unless clang-tidy failed.
     let err = "";
     child.stderr.setEncoding("utf8").on("data", (chunk) => {
       err += chunk;
@@ -43,20 +43,20 @@ function check(file) {
   });
 }
 
-/** "passed", "failed" or "not run". */
+/** Returns "passed", "failed" or "not run". */
 export async function lint({ only = [], log = (line) => process.stderr.write(`${line}\n`) } = {}) {
   if (spawnSync("clang-tidy", ["--version"]).status !== 0) {
     log("C++ lint was not run: clang-tidy is not on PATH (Debian: apt-get install clang-tidy)");
     return process.env.CI ? "failed" : "not run";
   }
   if (!existsSync(join(root, "build", "compile_commands.json"))) {
-    log("C++ lint needs build/compile_commands.json: node native/build.mjs writes it");
+    log("C++ lint was not run: build/compile_commands.json is missing; run node native/build.mjs");
     return "failed";
   }
   const wanted = only.map((file) => resolve(file));
   const files = compiledFiles().filter((file) => wanted.length === 0 || wanted.includes(file));
   if (files.length === 0) {
-    log("clang-tidy: no such file is compiled by the build");
+    log("clang-tidy: the build compiles no such file");
     return "failed";
   }
   const waiting = [...files];

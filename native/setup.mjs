@@ -1,6 +1,6 @@
 /**
- * From a fresh clone to something that runs: npm dependencies, the native build, the TypeScript build. A step whose
- * result is there already is skipped, so a second run takes a fraction of a second.
+ * Sets up a fresh clone: npm dependencies, native build, TypeScript build. Skips each step whose result is there already, so a
+ * second run takes a fraction of a second.
  *
  *     node native/setup.mjs
  */
@@ -16,22 +16,22 @@ const log = (line) => process.stderr.write(`${line}\n`);
 function requireNode() {
   const [major, minor] = process.versions.node.split(".").map(Number);
   if (major < 20 || (major === 20 && minor < 17)) {
-    throw new Error(`Node ${process.versions.node} is too old: 20.17 or newer is needed`);
+    throw new Error(`Node ${process.versions.node} is too old: expected 20.17 or newer`);
   }
 }
 
-/** Runs a step quietly; its output is shown when it fails. */
+/** Runs a step without output; shows its output when it fails. */
 function run(what, command, args) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 28 });
   if (status === 0) return;
-  // npm follows a lock file that does not fit with all of its usage.
+  // When the lock file does not fit, npm prints its whole usage. Drop that.
   const said = `${stdout ?? ""}${stderr ?? ""}`.replace(/npm error\s+npm error Clean install a project[\s\S]*/, "");
   throw new Error(`${said}${what} failed${error ? `: ${error.message}` : ""}`);
 }
 
 const readJson = (name) => JSON.parse(readFileSync(join(root, name), "utf8"));
 
-/** Whether node_modules holds what package-lock.json names; npm notes what it installed in node_modules/.package-lock.json. */
+/** Whether node_modules matches package-lock.json. npm records what it installed in node_modules/.package-lock.json. */
 function dependenciesMatch() {
   if (!existsSync(join(root, "node_modules", ".package-lock.json"))) return false;
   const wanted = readJson("package-lock.json").packages;
@@ -43,7 +43,7 @@ function dependenciesMatch() {
   return Object.entries(wanted).every(([path, entry]) => {
     if (path === "") return true;
     const present = installed[path];
-    // Packages for other platforms are optional and left out.
+    // Optional packages for other platforms are not installed.
     if (!present) return entry.optional === true;
     return present.version === entry.version && present.integrity === entry.integrity;
   });
@@ -52,7 +52,7 @@ function dependenciesMatch() {
 function setUpDependencies() {
   if (dependenciesMatch()) return;
   log("dependencies: npm ci");
-  // Under `npm run` the npm that runs is the one to use.
+  // Under `npm run` use the npm that is running.
   const npm = process.env.npm_execpath;
   const [command, ...prefix] = npm?.endsWith(".js") ? [process.execPath, npm] : ["npm"];
   run("npm ci", command, [...prefix, "ci", "--no-audit", "--no-fund"]);
@@ -65,7 +65,7 @@ function setUpTypeScript() {
   const inputs = contentHash(root, files, { typescript, esbuild, preact });
   if (readStamp(stampPath)?.inputs === inputs) return;
   log("TypeScript build: dist/");
-  // Whole, because what a removed source had left would stay importable.
+  // Remove all of it: otherwise the output of a removed source would stay importable.
   rmSync(join(root, "dist"), { recursive: true, force: true });
   run("The TypeScript build", process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json"]);
   run("The playground's build", process.execPath, [join(root, "src/server/playground/bundle.mjs")]);
@@ -75,7 +75,7 @@ function setUpTypeScript() {
 try {
   requireNode();
   setUpDependencies();
-  // Imported only now: an older Node should meet the line above, not a missing export.
+  // Imported after the check of Node's version: an older Node would fail with a missing export instead.
   const { buildNative } = await import("./build.mjs");
   await buildNative({ log });
   setUpTypeScript();

@@ -1,6 +1,6 @@
 /**
- * The library for `require`. From Node 20.19 and 22.12 on it is the ES module itself. An older Node cannot load one
- * without waiting: there `Reranker.load`, which waits anyway, is what one gets first, and all the rest once it was called.
+ * The library for `require`. From Node 20.19 and 22.12 on it is the ES module itself. An older Node cannot require an ES module:
+ * there it exports only `Reranker.load`, which is asynchronous, and everything else after the first call of that.
  */
 
 import type * as esm from "./index.js" with { "resolution-mode": "import" };
@@ -22,7 +22,7 @@ async function load(options: Parameters<typeof esm.Reranker.load>[0]): Promise<e
   return later.Reranker.load(options);
 }
 
-// Until then an older Node has less than the type says.
+// On an older Node the type promises more than there is before the first load.
 const library = (whole() ?? { Reranker: { load } }) as Library;
 
 declare namespace library {

@@ -1,8 +1,8 @@
 /**
- * Brings the pinned llama.cpp to vendor/llama.cpp. The published package has what is built of it beside this file, as an
- * archive. Elsewhere the npm package named in llama.cpp.json carries it as a git bundle; the tarball's sha512 is checked
- * before anything in it is used, and npm, git and tar are needed for that. Does nothing when the pinned commit is there already.
- * LLAMA_CPP_DIR names another checkout to use instead.
+ * Puts the pinned llama.cpp into vendor/llama.cpp; does nothing when it is there already. In the published package the sources
+ * come from an archive beside this file. Elsewhere they come from the npm package that llama.cpp.json names, which contains a git
+ * bundle: this needs npm, git and tar, and checks the tarball's sha512 before it uses anything in it. LLAMA_CPP_DIR names another
+ * checkout to use instead.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -16,7 +16,7 @@ const pin = JSON.parse(readFileSync(join(here, "llama.cpp.json"), "utf8"));
 const target = join(here, "llama.cpp");
 const archive = join(here, "llama.cpp.tar.br");
 
-/** The folder CMake builds llama.cpp from. */
+/** The folder of llama.cpp that CMake builds. */
 export function llamaDirectory() {
   return process.env.LLAMA_CPP_DIR ? resolve(process.env.LLAMA_CPP_DIR) : target;
 }
@@ -25,7 +25,7 @@ function run(command, args, cwd = here) {
   return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
 }
 
-/** Whether bringing llama.cpp takes git: not where its sources came with the package. */
+/** Whether git is needed to get llama.cpp. It is not when the sources came with the package. */
 export function needsGit() {
   return !process.env.LLAMA_CPP_DIR && !existsSync(archive);
 }
@@ -44,18 +44,18 @@ function unpackArchive() {
 const block = 512;
 
 /**
- * Writes the files of a tar archive below a folder. An archive comes from outside: each name is resolved and must lie in the
- * folder, and there is nothing in it but files and folders, so nothing can be written through a link.
+ * Writes the files of a tar archive into a folder. An archive comes from outside, so each name must lie inside the folder, and
+ * only files and folders are allowed: nothing can be written through a link.
  */
 export function unpack(bytes, folder) {
   for (let at = 0; at + block <= bytes.length; ) {
     const header = bytes.subarray(at, at + block);
-    // Zeros end an archive.
+    // A block of zeros ends the archive.
     if (header.every((byte) => byte === 0)) return;
     const text = (start, length) => header.toString("utf8", start, start + length).replace(/\0.*$/s, "");
     const [size, sum, type] = [Number.parseInt(text(124, 12), 8), Number.parseInt(text(148, 8), 8), text(156, 1)];
     const name = text(257, 5) === "ustar" && text(345, 155) !== "" ? `${text(345, 155)}/${text(0, 100)}` : text(0, 100);
-    // The checksum is that of a header with spaces in its own place.
+    // The header's checksum is computed with spaces in the place of the checksum itself.
     const actual = header.reduce((total, byte, index) => total + (index >= 148 && index < 156 ? 0x20 : byte), 0);
     if (sum !== actual || !(size >= 0)) throw new Error(`llama.cpp.tar.br: damaged at byte ${at} of the archive`);
     const path = resolve(folder, name);
@@ -93,17 +93,17 @@ export function verifyIntegrity(file, integrity) {
   }
 }
 
-/** Idempotent. Returns the folder. */
+/** Idempotent. Returns the folder of llama.cpp. */
 export function materialise(log = (line) => process.stderr.write(`${line}\n`)) {
   if (process.env.LLAMA_CPP_DIR) {
     const directory = llamaDirectory();
     if (!existsSync(join(directory, "include", "llama.h"))) {
-      throw new Error(`LLAMA_CPP_DIR is ${directory}, which has no include/llama.h: name a llama.cpp checkout`);
+      throw new Error(`LLAMA_CPP_DIR: expected a llama.cpp checkout, got ${directory}, which has no include/llama.h`);
     }
     log(`llama.cpp: using LLAMA_CPP_DIR=${directory}`);
     return directory;
   }
-  // An installed package carries the sources without git; a checkout that is not the pinned commit is replaced.
+  // Sources without git came with an installed package and stay. A checkout of another commit is replaced.
   if (presentCommit() === pin.commit) return target;
   if (!existsSync(join(target, ".git")) && existsSync(join(target, "include", "llama.h"))) return target;
   if (existsSync(archive)) {

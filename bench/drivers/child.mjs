@@ -1,4 +1,4 @@
-/** A server in a process of its own: started, waited for until it listens, ended. */
+/** Starts a server in a process of its own, waits for its output, and ends it. */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -41,7 +41,7 @@ export async function startChild(command, args, environment = {}) {
     });
   }
   const closed = once(child, "close");
-  // A driver's process that ends takes its server along.
+  // The server must end together with the driver's process.
   process.on("exit", () => child.kill("SIGKILL"));
   return {
     pid,

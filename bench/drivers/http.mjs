@@ -1,4 +1,4 @@
-/** Our HTTP service: `serve` in a process of its own, asked over one keep-alive pool. */
+/** Our HTTP service: `serve` in a process of its own, with requests over one pool of keep-alive connections. */
 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -31,13 +31,13 @@ export async function open(settings) {
     ...(settings.batchTokens !== undefined && { "--batch-tokens": settings.batchTokens }),
     "--host": "127.0.0.1",
     "--port": 0,
-    // Measured is how long an answer takes, not how long a client would wait for it.
+    // No time-out: slow answers are to be measured, not given up.
     "--request-timeout-ms": 3_600_000,
     "--max-queued-pairs": 100_000,
   };
   const args = Object.entries(flags).flatMap(([flag, value]) => [flag, String(value)]);
   const server = await startChild(process.execPath, [main, "serve", ...args]);
-  // The line that says "ready" comes after the port is open and the model is loaded.
+  // The line with "ready" comes when the port is open and the model is loaded.
   const [, port = ""] = await server.line(/"port":(\d+).*"msg":"ready"/);
   const url = `http://127.0.0.1:${port}`;
   const pool = new Pool(url, { headersTimeout: 0, bodyTimeout: 0 });

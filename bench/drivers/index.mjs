@@ -1,4 +1,4 @@
-/** The map of drivers: every way of getting scores that is measured, by the name it has on the command line. */
+/** The table of drivers: each way of computing scores that is measured, with its name on the command line. */
 
 /** @import { DriverEntry, DriverModule } from "../types.js" */
 
@@ -76,12 +76,12 @@ export const drivers = [
  */
 export function driverNamed(name) {
   const entry = drivers.find((candidate) => candidate.name === name);
-  if (!entry) throw new Error(`no driver ${name}; there are ${drivers.map((candidate) => candidate.name).join(", ")}`);
+  if (!entry) throw new Error(`${name}: expected one of the drivers ${drivers.map((candidate) => candidate.name).join(", ")}`);
   return entry;
 }
 
 /**
- * Loaded only when asked for: a rival that is not installed must not keep the others from running.
+ * Loads a driver's module only when it is needed: a rival that is not installed must not stop the others.
  *
  * @param {DriverEntry} entry
  * @returns {Promise<DriverModule>}

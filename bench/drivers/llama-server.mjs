@@ -1,7 +1,7 @@
 /**
- * llama.cpp's own HTTP server, built from the vendored sources: its embedding route with pooling "last", given the token
- * ids our engine makes, so that the prompt is ours to the last token. Vectors are asked for as they are, in base64, which
- * is the least work for both sides.
+ * llama.cpp's own HTTP server, built from the vendored sources: its embedding route with pooling "last". Requests have the token
+ * ids of our engine, so both compute the same prompt. Vectors are requested without normalisation and in base64, which is the
+ * least work for both sides.
  */
 
 import { createServer } from "node:net";
@@ -33,7 +33,7 @@ function freePort() {
 /** @param {string} base64 */
 function floats(base64) {
   const bytes = Buffer.from(base64, "base64");
-  // A copy, because a pooled Buffer need not start where floats may.
+  // Copied, because a pooled Buffer may not be aligned for floats.
   return new Float32Array(new Uint8Array(bytes).buffer);
 }
 
@@ -49,13 +49,13 @@ export async function open({ modelPath, threads, gpuLayers, contextSize, slots, 
   const args = ["--model", modelPath, "--embeddings", "--pooling", "last", "--embd-normalize", "-1"];
   args.push("--threads", count, "--threads-batch", count, "--n-gpu-layers", String(gpuLayers));
   args.push("--host", "127.0.0.1", "--port", String(port));
-  // A slot has its share of the context; with its own choice of slots the server shares one buffer.
+  // With a given number of slots each has its share of the context. With the default number they share one buffer.
   args.push(...(slots === undefined ? ["--ctx-size", "32768"] : ["--parallel", String(slots)]));
   if (slots !== undefined) args.push("--ctx-size", String(slots * Math.min(contextSize, 2304)));
   if (batchTokens !== undefined) args.push("--batch-size", String(batchTokens), "--ubatch-size", String(batchTokens));
   const server = await startChild(path, args);
   await server.line(/model loaded/);
-  // Where it cannot use the GPU it says so and computes on the CPU.
+  // If it cannot use the GPU, it says so and computes on the CPU.
   if (gpuLayers > 0 && server.said(/no usable GPU found/)) {
     await server.stop();
     throw new Error("llama-server found no usable GPU");

@@ -1,6 +1,6 @@
 /**
- * The npm package node-llama-cpp with its own prebuilt llama.cpp: an embedding context, given the token ids our engine
- * makes. It takes one text at a time and starts each from nothing.
+ * The npm package node-llama-cpp with its own prebuilt llama.cpp: an embedding context, with the token ids of our engine. It
+ * computes one text at a time and reuses nothing.
  */
 
 import { cpuThreads } from "../machine.mjs";

@@ -1,6 +1,6 @@
 /**
- * transformers over torch in bf16, where python3 has both: the same shape with random weights of its own, so its time can
- * be compared and its scores cannot. It counts its seconds itself, without the pipe to it.
+ * transformers on torch in bf16, if python3 has both. It has the same shape with random weights of its own, so its times can be
+ * compared, but not its scores. It measures its time itself, so that the time does not include the pipe.
  */
 
 import { spawn, spawnSync } from "node:child_process";

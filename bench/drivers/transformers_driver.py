@@ -1,4 +1,4 @@
-"""One line of JSON in, one out: first the model's shape, then requests as token ids. See transformers.mjs."""
+"""Reads lines of JSON, first the model's shape, then requests as token ids, and answers each. See transformers.mjs."""
 
 import json
 import sys
@@ -32,7 +32,7 @@ with torch.device(device):
 facts = {"torch": torch.__version__, "transformers": transformers.__version__, "device": device}
 if device == "cuda":
     facts["name"] = torch.cuda.get_device_name()
-    # The card's own rate for a product that fills it.
+    # The card's speed for a matrix product that is large enough to fill it.
     left, right = (torch.randn(8192, 8192, device=device) for _ in range(2))
     for _ in range(3):
         left @ right
@@ -47,7 +47,7 @@ print(json.dumps(facts), flush=True)
 
 
 def score(pairs):
-    """Pairs of one length go without a mask, which is the faster path; others are padded on the right."""
+    """Pairs of equal length need no mask, which is faster. Others are padded on the right."""
     longest = max(len(pair) for pair in pairs)
     ids = torch.tensor([pair + [0] * (longest - len(pair)) for pair in pairs], device=device)
     lengths = torch.tensor([len(pair) for pair in pairs], device=device)
@@ -63,6 +63,6 @@ with torch.inference_mode():
     for line in sys.stdin:
         pairs = json.loads(line)["pairs"]
         start = time.perf_counter()
-        # Reading the result waits for the device.
+        # Reading the result waits until the device is done.
         logits = score(pairs)
         print(json.dumps({"seconds": time.perf_counter() - start, "logits": logits}), flush=True)

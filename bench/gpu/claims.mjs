@@ -1,4 +1,4 @@
-/** What a run on a card is held to, with the service's default, PRECISION=auto, on documents that were never seen. */
+/** The claims about a GPU: cold documents, with the service's default PRECISION=auto. */
 
 import { NotMeasured, percent, times } from "../reader.mjs";
 import { gpuSets } from "../trials.mjs";

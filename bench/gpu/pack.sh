@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Packs what run.sh needs on a machine without a network into bench/build/gpu/jina-reranker-gpu.tar.xz: the project's
-# sources and compiled TypeScript, the parts of llama.cpp that are built, the npm packages that are loaded, and a Node.
-# Needs the project set up (npm run setup) and the harness's packages installed (which npm run bench does).
+# Packs everything that run.sh needs on a machine without a network into bench/build/gpu/jina-reranker-gpu.tar.xz: sources and
+# compiled TypeScript of the project, the parts of llama.cpp that are built, npm packages, and Node. Run npm run setup first, and
+# npm run bench once, which installs the harness's packages.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -16,13 +16,13 @@ done
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 
-# Copies what is listed on stdin, with links followed: in a checkout vendor/llama.cpp may be one.
+# Copies the paths listed on stdin and follows links: vendor/llama.cpp may be one.
 copy() { tar --create --dereference --files-from=- | tar --extract --directory "$stage"; }
 
 {
   git ls-files --cached --others --exclude-standard native vendor bench/*.mjs bench/*.json bench/drivers bench/kinds bench/native bench/rivals bench/gpu
   printf '%s\n' CMakeLists.txt CMakePresets.json binding.d.ts package.json dist
-  # The parts of llama.cpp that the library and its server are built from, and the vocabulary the generator reads.
+  # The parts of llama.cpp that the library and its server are built from, and the vocabulary for the model generator.
   for part in CMakeLists.txt LICENSE cmake common ggml include licenses models/ggml-vocab-qwen2.gguf scripts/ui-assets.cmake src tools vendor; do
     echo "vendor/llama.cpp/$part"
   done

@@ -1,7 +1,7 @@
 /**
- * The device's scores against the CPU's exact ones, on small random models: every logit within a limit, and the same
- * ranking wherever two documents lie further apart than the scores may be off. Without a GPU the CPU's fast mode, which
- * batches as a GPU does, stands in for it. Ends with 1 when one of them is not so.
+ * Compares the device's scores with the CPU's exact ones on small random models: each logit must be within a limit, and two
+ * documents must have the same order if their logits differ by more than the limit allows for. Without a GPU it uses the CPU's
+ * fast mode, which batches like a GPU. Exits with 1 when a comparison fails.
  *
  *     node bench/gpu/parity.mjs [--n-gpu-layers 999] [--threads N] [--out parity.json]
  */
@@ -14,7 +14,7 @@ import { writeRandomModel } from "../../dist/demo/random-model.js";
 import { Reranker } from "../../dist/index.js";
 import { Corpus } from "../corpus.mjs";
 
-/** In logits. */
+/** The largest difference of two logits that is accepted. */
 const limit = 2e-2;
 const lengths = [1, 7, 16, 33, 64, 100, 128, 200, 257, 512, 700, 1024];
 const queries = 3;
@@ -31,7 +31,7 @@ const threads = Number(flags.threads);
 const folder = join(process.env.BENCH_MODELS ?? tmpdir(), "parity");
 
 /**
- * Pairs of documents whose order differs although they lie further apart than the limit allows for.
+ * The number of document pairs whose order differs although their logits differ by more than the limit allows for.
  *
  * @param {Float32Array} expected
  * @param {Float32Array} found
@@ -79,7 +79,7 @@ for (const type of /** @type {const} */ (["f32", "f16"])) {
   let difference = 0;
   let misordered = 0;
   let sameOrder = 0;
-  // Not `await using`, which this file's Node need not know: nothing compiles it.
+  // No `await using`: nothing compiles this file, and its Node may not know that syntax.
   try {
     for (const { query, documents } of requests) {
       const { logits: expected } = await reference.score({ query, documents });
@@ -92,7 +92,7 @@ for (const type of /** @type {const} */ (["f32", "f16"])) {
     await device.close();
     await reference.close();
   }
-  // Not larger, so that NaN does not pass.
+  // Written with <=, so that NaN fails.
   const passed = difference <= limit && misordered === 0;
   rows.push({ type, device: device.info.device, documents: lengths.length, queries, difference, misordered, sameOrder, passed });
 }

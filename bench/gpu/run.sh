@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# What a GPU gives, on a machine without a network: unpack the archive of pack.sh anywhere (tar -xf, or python3 -m tarfile -e
-# where xz is missing) and run this in it.
+# Measures a GPU on a machine without a network: unpack the archive of pack.sh anywhere (with tar -xf, or with python3 -m tarfile
+# -e if xz is missing) and run this in it.
 #
 #     bench/gpu/run.sh [--cpu] [--small] [--threads N] [--limit SECONDS] [--out FOLDER] [-DNAME=VALUE…] [build] [parity] [bench]
 #
-# build: the CUDA backend, our own and llama-server's libraries from the carried sources, and the random model.
-# parity: the device's scores against the CPU's, on small models. bench: the table; cold and warm, 10 and 100 documents of 128
-# and 512 tokens. Naming stages runs only those. What was completed is not repeated, so the same command goes on where a run
-# was cut off. --limit ends it in time for what there is to be copied to --out. --cpu: no CUDA, everything else the same.
-# --small: the small model and a short table. Definitions go to CMake: -DCUDAToolkit_ROOT=/opt/cuda for a toolkit elsewhere.
+# Stages, all by default. build: the CUDA backend, our libraries and llama-server's from the packed sources, and the random
+# model. parity: compares the device's scores with the CPU's, on small models. bench: the table, cold and warm, with 10 and 100
+# documents of 128 and 512 tokens. Finished work is not repeated, so the same command continues a run that was cut off.
+# --limit ends the run in time to copy the results to --out. --cpu does the same without CUDA. --small uses the small model and a
+# short table. Definitions go to CMake, such as -DCUDAToolkit_ROOT=/opt/cuda.
 set -euo pipefail
 here=bench/gpu/run.sh
 cd "$(dirname "$0")/../.."
@@ -32,7 +32,7 @@ while [ $# -gt 0 ]; do
 done
 [ ${#stages[@]} -gt 0 ] || stages=(build parity bench)
 
-# Kept from call to call, where --out may be emptied.
+# Kept between calls, because --out may be emptied.
 work=$PWD/bench/build/gpu/$device-$size
 mkdir -p "$work/results"
 publish() { [ -z "$out" ] || { mkdir -p "$out" && cp -r "$work/results/." "$out"; }; }
@@ -40,7 +40,7 @@ publish() { [ -z "$out" ] || { mkdir -p "$out" && cp -r "$work/results/." "$out"
 if [ "$limit" != 0 ]; then
   status=0
   timeout --kill-after=10 "$limit" "$here" "${passed_on[@]}" || status=$?
-  # 137: it did not end when it was told to.
+  # 137: it did not end at SIGTERM and was killed.
   case $status in 124 | 137) echo "== not done after $limit s: the same command goes on from here" ;; esac
   publish
   exit "$status"
@@ -48,7 +48,7 @@ fi
 
 if [ -x node/bin/node ]; then export PATH="$PWD/node/bin:$PATH"; fi
 if [ -f commit ]; then COMMIT=$(cat commit) && export COMMIT; fi
-# Everything that is written lies in this folder.
+# All output goes into this folder.
 export BENCH_MODELS=${BENCH_MODELS:-$PWD/models} XDG_CACHE_HOME=$PWD/bench/build/gpu/cache
 command -v make >/dev/null || export CMAKE_GENERATOR=Ninja
 layers=$([ "$device" = cuda ] && echo 999 || echo 0)
@@ -58,13 +58,13 @@ done
 
 cuda_definitions() {
   command -v nvcc >/dev/null || { echo "nvcc is not on PATH: a CUDA toolkit with cuBLAS is needed" >&2; return 1; }
-  # The machine's own architecture alone builds in a fraction of the time.
+  # Building for this machine's architecture only takes a fraction of the time.
   local capability
   capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -1 | tr -d .) || true
   echo "-DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=$([ -n "$capability" ] && echo "$capability-real" || echo native)"
 }
 
-# A toolkit's cuBLAS need not be where the system looks for libraries.
+# The toolkit's cuBLAS may be outside the system's library path.
 find_cublas() {
   local library=build/Release/libggml-cuda.so
   if [ -e "$library" ] && ldd "$library" | grep -q 'libcublas.*not found'; then
@@ -84,7 +84,7 @@ build() {
   local cuda= model rival
   if [ "$device" = cuda ]; then cuda=$(cuda_definitions); fi
   trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
-  # Without CUDA first: the model is written and llama-server is built while nvcc works.
+  # Without CUDA first: the model is written and llama-server is built while nvcc compiles.
   [ -e build/Release/jina_reranker.node ] || node native/build.mjs -DJINA_RERANKER_TESTS=OFF
   write_model &
   model=$!
@@ -94,7 +94,7 @@ build() {
   node native/build.mjs -DJINA_RERANKER_TESTS=OFF $cuda "${definitions[@]}"
   find_cublas
   wait "$model"
-  # Once more, because only now is there a backend to share with it. Without it the others are measured all the same.
+  # Once more, because the CUDA backend that it shares exists only now. The others are measured even if this fails.
   { wait "$rival" && node bench/rivals/llama-server.mjs; } || echo "llama-server could not be built" >&2
   node --input-type=module -e '
     const { native } = await import(`${process.cwd()}/dist/native/index.js`);
@@ -118,12 +118,12 @@ for stage in "${stages[@]}"; do
     echo "== $stage: done before"
     continue
   fi
-  # A device whose scores are off is measured all the same; one that could not be built is not.
+  # A device with wrong scores is measured too. A backend that could not be built is not.
   if [ "$failed" = build ]; then continue; fi
   echo "== $stage"
   started=$SECONDS
   find_cublas
-  # Not in a condition, in which a stage would go on after a failure.
+  # Not inside a condition: there, the shell ignores set -e, and the stage would continue after a failure.
   set +e
   (set -e && "$stage")
   status=$?

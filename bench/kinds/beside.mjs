@@ -1,4 +1,4 @@
-/** A small request beside large ones: how long it takes alone, and how long while they are being computed. */
+/** Measures a small request alone, and while large requests are being computed. */
 
 import { tokenCount } from "../corpus.mjs";
 import { statistics } from "../statistics.mjs";

@@ -1,4 +1,4 @@
-/** Many clients at once: each sends its next request when the last was answered. */
+/** Measures many clients at once. Each sends its next request when the last one was answered. */
 
 import { tokenCount } from "../corpus.mjs";
 import { statistics } from "../statistics.mjs";

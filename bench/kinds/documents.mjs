@@ -1,6 +1,6 @@
 /**
- * Documents that were never seen, then new queries over them. Every round draws new documents and asks every driver the
- * same, in an order that moves on, and holds the logits of all of them against one of ours.
+ * Measures new documents, then new queries over the same documents. Each round draws new documents, sends the same requests to
+ * all drivers in a rotated order, and compares their logits with those of one of our drivers.
  */
 
 import { tokenCount } from "../corpus.mjs";
@@ -60,7 +60,7 @@ export async function run(trial, bench) {
       expectedLogits.push(...expected.flatMap((each) => [...each]));
       for (const [name, scored] of logits) {
         const samples = set.drivers.get(name);
-        // Requests that the reference was not asked have nothing to be compared with.
+        // Only requests that the reference got too can be compared.
         for (const [index, found] of scored.slice(0, expected.length).entries()) {
           samples?.found.push(...found);
           samples?.expected.push(...(expected[index] ?? []));
@@ -110,7 +110,7 @@ function summarise(driver, { cold, warm, found, expected }, tolerance) {
     cold: statistics(cold),
     ...(warm.length > 0 && { warm: statistics(warm) }),
     difference,
-    // Also false for NaN.
+    // Written with <=, so that NaN is false.
     agrees: difference === null || difference <= tolerance,
   };
 }

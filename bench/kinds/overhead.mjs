@@ -1,6 +1,6 @@
 /**
- * What HTTP adds: the same requests to the service, with autocannon as its one client, and to the library, in turns. The
- * documents are known to the cache of both, so that little but the way there and back remains.
+ * Measures the time that HTTP adds: the same requests to the service, with one client, autocannon, and to the library, in turns.
+ * Both have the documents in their caches, so the computation takes little time.
  */
 
 import autocannon from "autocannon";
@@ -41,7 +41,7 @@ export async function run(trial, bench) {
 }
 
 /**
- * Seconds of each request. autocannon's own histogram counts whole milliseconds, its events do not.
+ * Seconds of each request. They come from autocannon's events, because its histogram has whole milliseconds only.
  *
  * @param {string} url
  * @param {readonly BenchRequest[]} requests

@@ -1,4 +1,4 @@
-/** From starting a process to its first score. The file has been read before: what is timed is the program, not the disk. */
+/** Measures the time from a process's start to its first score. The file was read before, so the disk is not measured. */
 
 import { DriverProcess } from "../driver-process.mjs";
 import { driverNamed } from "../drivers/index.mjs";

@@ -1,5 +1,5 @@
-// The machine's limit: how many floating-point operations a second ggml reaches in one large matrix product, with the
-// backend libraries and the number of threads the engine runs with. Prints the best time of a few of each type as JSON.
+// Measures the machine's limit: the floating-point operations a second of ggml in one large matrix product, with the backend
+// libraries and the number of threads of the engine. Prints the best of several times for each type as JSON.
 //
 //     matmul-peak LIBRARIES N_THREADS N_REPEATS [gpu]
 
@@ -19,7 +19,7 @@
 
 namespace {
 
-// The widest layer of jina-reranker-m0 times a full batch.
+// The product of the widest layer of jina-reranker-m0 and a full batch.
 constexpr int64_t n_inputs  = 1536;
 constexpr int64_t n_outputs = 8960;
 
@@ -43,7 +43,7 @@ void set_weights(ggml_tensor * weights, const std::vector<float> & values) {
     ggml_backend_tensor_set(weights, converted.data(), 0, converted.size());
 }
 
-// Operations a second of the fastest of n_repeats products.
+// Operations a second of the fastest product of n_repeats.
 double best_rate(ggml_backend_t backend, ggml_type type, int64_t n_columns, int n_repeats) {
     constexpr size_t              n_tensors = 8;
     const ggml_init_params        params{ ggml_tensor_overhead() * n_tensors + ggml_graph_overhead(), nullptr, true };
@@ -61,7 +61,7 @@ double best_rate(ggml_backend_t backend, ggml_type type, int64_t n_columns, int 
     ggml_backend_tensor_set(columns, random_numbers(n_inputs * n_columns).data(), 0, ggml_nbytes(columns));
 
     double best = 0;
-    // The first one also wakes threads and fills buffers.
+    // The first product also wakes threads and fills buffers, so it is not timed.
     for (int repeat = 0; repeat <= n_repeats; ++repeat) {
         const auto start = std::chrono::steady_clock::now();
         if (ggml_backend_graph_compute(backend, graph) != GGML_STATUS_SUCCESS) {
@@ -79,7 +79,7 @@ double best_rate(ggml_backend_t backend, ggml_type type, int64_t n_columns, int 
 
 void set_threads(ggml_backend_t backend, int n_threads) {
     ggml_backend_reg_t registry = ggml_backend_dev_backend_reg(ggml_backend_get_device(backend));
-    // By name, because the backend is a plug-in.
+    // Looked up by name, because the backend is a plug-in.
     auto *             set      = reinterpret_cast<ggml_backend_set_n_threads_t>(
         ggml_backend_reg_get_proc_address(registry, "ggml_backend_set_n_threads"));
     if (set != nullptr) {

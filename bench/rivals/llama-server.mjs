@@ -1,6 +1,6 @@
 /**
- * Builds llama.cpp's own server from the vendored sources into bench/build/: upstream's defaults, except that the
- * instruction sets are those our own build has, so that neither is compiled for more than the other.
+ * Builds llama.cpp's own server from the vendored sources into bench/build/, with upstream's defaults. Only the instruction sets
+ * are those of our build, so that neither has an advantage.
  *
  *     node bench/rivals/llama-server.mjs
  */
@@ -14,7 +14,7 @@ import { cpuDefinitions } from "../../native/cpu-features.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** Folders our addon's libraries can be in. */
+/** Folders where our addon's libraries can be. */
 function ourLibraries() {
   const root = join(here, "../..");
   const folders = [join(root, "build/Release"), join(root, "prebuilds", `${process.platform}-${process.arch}`)];
@@ -25,14 +25,14 @@ const allVariants = () => ourLibraries().some((name) => /^libggml-cpu-.+\.so$/.t
 
 const buildDirectory = () => join(here, "../build", allVariants() ? "llama-server-all-variants" : "llama-server");
 
-/** What it is configured with. */
+/** Its CMake definitions. */
 const options = () => [
   "-DCMAKE_BUILD_TYPE=Release",
   "-DBUILD_SHARED_LIBS=ON",
   "-DGGML_BACKEND_DL=ON",
   "-DGGML_NATIVE=OFF",
   ...(allVariants() ? ["-DGGML_CPU_ALL_VARIANTS=ON"] : ["-DGGML_CPU_ALL_VARIANTS=OFF", ...cpuDefinitions()]),
-  // Names without versions, as ours are, so that the CUDA backend of our build is one for it too.
+  // Library names without versions, like ours, so that it can load the CUDA backend of our build.
   "-DCMAKE_PLATFORM_NO_VERSIONED_SONAME=ON",
   "-DLLAMA_BUILD_TESTS=OFF",
   "-DLLAMA_BUILD_EXAMPLES=OFF",
@@ -44,7 +44,7 @@ const options = () => [
   "-DLLAMA_OPENSSL=OFF",
 ];
 
-/** Written when a build is whole: what it was configured with. */
+/** Holds the definitions of a complete build. */
 const stampPath = () => join(buildDirectory(), "configured-with.txt");
 
 /** @returns {string | undefined} Undefined when it is not built, or with other options. LLAMA_SERVER names another one. */
@@ -65,7 +65,7 @@ function cmake(args) {
 }
 
 /**
- * Does nothing when it is there.
+ * Does nothing if it is built already.
  *
  * @param {(line: string) => void} [log]
  * @returns {string} Its path.
@@ -79,7 +79,7 @@ export function buildLlamaServer(log = (line) => process.stderr.write(`${line}\n
   const directory = buildDirectory();
   log(`building llama-server in ${directory}, about 8 minutes on 2 cores, once`);
   mkdirSync(directory, { recursive: true });
-  // A checkout that was moved leaves a cache CMake refuses.
+  // CMake refuses the cache of a checkout that was moved.
   rmSync(join(directory, "CMakeCache.txt"), { force: true });
   rmSync(stampPath(), { force: true });
   const ccache = spawnSync("ccache", ["--version"]).status === 0;
@@ -91,7 +91,7 @@ export function buildLlamaServer(log = (line) => process.stderr.write(`${line}\n
     ...options(),
     ...(ccache ? ["-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] : []),
   ]);
-  // The backends are plug-ins, which no target depends on: everything that is configured is what makes them.
+  // The backends are plug-ins, and no target depends on them. So build all targets.
   const targets = ["llama-server", "ggml", ...cpuTargets(directory)];
   cmake(["--build", directory, "--parallel", String(availableParallelism()), "--target", ...targets]);
   writeFileSync(stampPath(), options().join("\n"));
@@ -102,7 +102,7 @@ export function buildLlamaServer(log = (line) => process.stderr.write(`${line}\n
 }
 
 /**
- * The CUDA backend takes many minutes to compile: the server gets the one of our build, which is of the same sources.
+ * Gives the server the CUDA backend of our build, which has the same sources: compiling it takes many minutes.
  *
  * @param {string} folder
  */
@@ -112,7 +112,7 @@ function shareCuda(folder) {
 }
 
 /**
- * The CPU backend's targets: one, or one for each set of instructions.
+ * The CPU backend's targets: one, or one for each instruction set.
  *
  * @param {string} directory
  */

@@ -1,6 +1,6 @@
 /**
- * Builds the libraries of one package: those with the addon through prebuildify, a GPU backend as the one library it is.
- * They are left, stripped, in build/packages/<target>/prebuilds/<platform>.
+ * Builds the libraries of packages, stripped, into build/packages/<target>/prebuilds/<platform>. Packages with the addon are
+ * built through prebuildify; a GPU backend is one library.
  *
  *     node native/prebuild/build.mjs [TARGET…]        default: every target that can be built here
  */
@@ -38,7 +38,7 @@ function buildAddon(target) {
     tagLibc: target.libc !== undefined,
     strip: true,
     stripBin: buildOf(target).strip,
-    // Windows starts no script by its first line.
+    // Windows ignores a script's #! line.
     nodeGyp: process.platform === "win32" ? `"${process.execPath}" "${shim}"` : shim,
   };
   return new Promise((done, fail) => prebuildify(options, (error) => (error ? fail(error) : done())));
@@ -60,13 +60,13 @@ async function buildBackend(target, log) {
   if (!windows && spawnSync("strip", ["--strip-unneeded", copy]).status !== 0) throw new Error(`${copy} could not be stripped`);
 }
 
-/** Debian's own shader compiler is used only where it is new enough, which its own newest release alone is. */
+/** Debian's own shader compiler is new enough only in its newest release. Elsewhere a newer one is fetched. */
 function toolsFor(target, log) {
   if (target.backend !== "vulkan" || process.platform !== "linux" || process.env.VULKAN_SDK) return [];
   return vulkanTools({ log });
 }
 
-/** Returns the folder of the libraries. */
+/** Builds a target. Returns the folder of its libraries. */
 export async function buildTarget(target, log = (line) => process.stderr.write(`${line}\n`)) {
   requireCompiler(target);
   log(`${target.name}: building`);

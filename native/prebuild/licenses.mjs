@@ -1,6 +1,6 @@
 /**
- * The licences of what a package or an image holds besides its npm dependencies, which bring their own: ours, llama.cpp's
- * with what it carries of others, and Preact's, which is bundled into the playground.
+ * Writes the licences for a package or an image: ours, llama.cpp's and those of code inside it, and Preact's, which is bundled
+ * into the playground. npm dependencies bring their own.
  *
  *     node native/prebuild/licenses.mjs FOLDER
  */
@@ -16,7 +16,7 @@ const notCompiled = /ggml-(sycl|openvino|cann|hexagon|opencl|webgpu|virtgpu|zdnn
 const sources = new Set([".c", ".cpp", ".cu", ".cuh", ".h", ".hpp", ".comp", ".glsl", ".m", ".metal"]);
 const comments = /\/\*[\s\S]*?\*\/|(?:^[ \t]*\/\/.*\n?)+/gm;
 
-/** The comments with a copyright of others in the sources, each once. */
+/** The comments in the sources with other authors' copyrights, each once. */
 function notices(directory) {
   const found = new Map();
   for (const folder of compiled) {
@@ -33,7 +33,7 @@ function notices(directory) {
   return [...found].map(([text, paths]) => `${paths.sort().join("\n")}\n\n${text}\n`).sort();
 }
 
-/** Writes a file for each into a folder, which is made. */
+/** Creates the folder and writes one file for each licence. */
 export function writeLicenses(folder) {
   const llama = llamaDirectory();
   mkdirSync(folder, { recursive: true });

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * What prebuildify starts in node-gyp's place (PREBUILD_NODE_GYP): builds a target of targets.json with cmake-js, and
- * leaves its libraries where node-gyp would have, in build/Release of the folder it runs in. The target's name comes in
- * JINA_RERANKER_TARGET; node-gyp's own arguments say nothing that CMake needs.
+ * prebuildify starts this instead of node-gyp (PREBUILD_NODE_GYP). It builds a target of targets.json with cmake-js and leaves
+ * the libraries where node-gyp would: in build/Release of the working directory. JINA_RERANKER_TARGET names the target. The
+ * arguments for node-gyp are ignored.
  */
 import { copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";

@@ -1,5 +1,5 @@
 /**
- * The packages as they are published: each is laid out in build/packages, packed with npm, and held to its size.
+ * Makes the packages that are published: lays each out in build/packages, packs it with npm and checks its size.
  *
  *     node native/prebuild/pack.mjs [--destination FOLDER] [TARGET…]
  *         the main package, and targets that native/prebuild/build.mjs has built (default: all of them)
@@ -35,7 +35,7 @@ function npmPack(directory, destination) {
 
 function requireLimit(name, bytes, limit) {
   if (bytes <= limit) return;
-  throw new Error(`${name} has ${(bytes / megabyte).toFixed(1)} MB, ${limit / megabyte} MB are allowed`);
+  throw new Error(`${name}: expected at most ${limit / megabyte} MB, got ${(bytes / megabyte).toFixed(1)} MB`);
 }
 
 function writeJson(path, value) {
@@ -44,7 +44,7 @@ function writeJson(path, value) {
 
 const sha256 = (path) => createHash("sha256").update(readFileSync(path)).digest("hex");
 
-/** `libraries` is a folder of built libraries; of an addon's package everything but GPU backends goes in. */
+/** `libraries` is a folder of built libraries. A package with the addon gets all of them except GPU backends. */
 export function packTarget(target, { libraries = librariesOf(target), staging = stagingOf(target), destination }) {
   const folder = join(staging, "prebuilds", platformOf(target));
   if (resolve(libraries) !== resolve(folder)) {
@@ -70,7 +70,7 @@ export function packTarget(target, { libraries = librariesOf(target), staging = 
   return { name: packageName(target), ...packed };
 }
 
-/** The package without built files; what it has of llama.cpp comes on top of its limit. */
+/** The main package, without built files. Its sources of llama.cpp do not count towards its size limit. */
 export function packMain({ staging = join(root, "build", "packages", "main"), destination, log }) {
   rmSync(staging, { recursive: true, force: true });
   mkdirSync(staging, { recursive: true });
@@ -102,7 +102,7 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
     mkdirSync(destination, { recursive: true });
     const targets =
       positionals.length > 0 ? positionals.map(targetNamed) : targetsHere().filter((target) => existsSync(librariesOf(target)));
-    // Libraries from elsewhere do not take the place of what was built for publishing.
+    // With --libraries the layout goes to another folder, so that it does not replace libraries built for publishing.
     const from = values.libraries && { libraries: resolve(values.libraries) };
     const packed = targets.map((target) =>
       packTarget(target, { destination, ...(from && { ...from, staging: join(destination, target.name) }) }),

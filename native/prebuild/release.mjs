@@ -1,11 +1,11 @@
 /**
- * A release, as far as this machine goes: builds the packages that it can, runs every check, runs those of the scores
- * once more on the libraries as they are packed, packs, and prints what the other machines of the table must do.
+ * This machine's part of a release: builds the packages that it can build, runs every check, runs the tests of scores again on
+ * the packed libraries, packs, and prints what the other machines must do.
  *
  *     node native/prebuild/release.mjs [--skip-checks]
  *
- * Publishes nothing: `npm publish` each tarball, the main package last. --skip-checks leaves out the checks, which npm test
- * does as well; those of the scores are never left out.
+ * It publishes nothing: run `npm publish` for each tarball, the main package last. --skip-checks leaves out the checks that `npm
+ * test` makes, but never the tests of scores.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -18,7 +18,7 @@ import { buildCommand, packageName, platformOf, runsHere, targets, targetsHere }
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const log = (line) => process.stderr.write(`${line}\n`);
 
-/** CMake wraps the message of an error between two fixed lines. */
+/** Extracts CMake's error message, which stands between two fixed lines. */
 function reasonOf(error) {
   const [, said] = error.message.match(/CMake Error[^\n]*\n([\s\S]*?)(?:\nCall Stack|\n\n)/) ?? [];
   return (said ?? error.message.split("\n")[0]).replace(/\s+/g, " ").trim();
@@ -52,7 +52,7 @@ try {
 
   log("\n== the other machines");
   for (const target of targetsHere().filter((other) => !runsHere(other) && !notBuilt.has(other.name))) {
-    log(`${packageName(target)}: was built and packed here, and wants a try on ${platformOf(target)}`);
+    log(`${packageName(target)}: was built and packed here; try it on ${platformOf(target)}`);
   }
   for (const target of targets.filter((other) => notBuilt.has(other.name) || !existsSync(librariesOf(other)))) {
     const reason = notBuilt.get(target.name);

@@ -1,6 +1,6 @@
 /**
- * What of llama.cpp goes into the published package: an archive of the sources that a build needs, and the vocabulary that
- * the demo model is made with. Brotli, because Node can read it wherever the package is installed.
+ * The files of llama.cpp for the published package: an archive of the sources that a build needs, and the vocabulary that the
+ * demo model is made from. Both are compressed with Brotli, which every Node can read.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -14,10 +14,10 @@ const pin = JSON.parse(readFileSync(join(root, "vendor", "llama.cpp.json"), "utf
 const parts = ["CMakeLists.txt", "cmake", "src", "include", "ggml", "LICENSE", "licenses", "vendor"];
 const vocabulary = join("models", "ggml-vocab-qwen2.gguf");
 
-/** Quality 11 would take minutes for a tenth less. */
+/** Quality 11 would take minutes and save a tenth. */
 const quality = 9;
 
-/** Made once for a pinned commit. */
+/** Compressed once for each pinned commit. */
 function packed(name, log, content) {
   const path = join(root, "build", "packages", "sources", `${pin.commit.slice(0, 12)}-${name}`);
   if (!existsSync(path)) {
@@ -43,7 +43,7 @@ export function llamaSources(log) {
   const directory = llamaDirectory();
   return {
     archive: packed("llama.cpp.tar.br", log, () =>
-      // The same bytes whoever packs them, and whenever.
+      // Fixed owner, order and time, so that the bytes are always the same.
       execFileSync(
         "tar",
         ["--create", "--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "-C", directory, ...parts],

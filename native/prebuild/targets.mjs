@@ -1,5 +1,6 @@
 /**
- * The table of packages with built libraries, and what follows from it: manifests, build commands, the matrix for CI.
+ * The packages with built libraries, from the table targets.json, and what is made from it: manifests, build commands, CI's
+ * matrix.
  *
  *     node native/prebuild/targets.mjs manifests | commands | matrix
  */
@@ -27,7 +28,7 @@ const machine = `${process.platform}-${process.arch}`;
 
 export const runsHere = (target) => platformOf(target) === machine;
 
-/** What a compiler for another platform is told; undefined where there is none for this target. */
+/** Options of a cross-compiler for this target; undefined = this machine has none. */
 function crossOf({ cross }) {
   if (cross?.on !== machine || spawnSync(`${cross.compilers}-g++`, ["--version"]).status !== 0) return undefined;
   return {
@@ -41,19 +42,19 @@ function crossOf({ cross }) {
   };
 }
 
-/** How a target is built on this machine; undefined where it cannot be. */
+/** How a target is built on this machine; undefined = it cannot be. */
 export function buildOf(target) {
   const { definitions, strip } = runsHere(target) ? { definitions: [], strip: "strip" } : (crossOf(target) ?? {});
   return definitions && { definitions: [...target.definitions, "-DJINA_RERANKER_TESTS=OFF", ...definitions], strip };
 }
 
-/** Those that can be built here: of this machine's platform, the one with the addon first, then of others. */
+/** The targets that can be built here: first those of this platform, the addon's before the others, then other platforms'. */
 export function targetsHere() {
   const possible = targets.filter(buildOf);
   return [...possible.filter(runsHere), ...possible.filter((target) => !runsHere(target))];
 }
 
-/** `libraries`: file name -> sha256, which the loader compares before it opens one. */
+/** `libraries`: file name -> sha256, which the loader compares before it opens a library. */
 export function manifestOf(target, libraries) {
   const { os, cpu, libc, description } = target;
   return {
@@ -71,7 +72,7 @@ export function manifestOf(target, libraries) {
   };
 }
 
-/** What is published as jina-reranker: nothing runs when it is installed, and npm picks the packages that fit the machine. */
+/** The manifest of jina-reranker: no script runs at installation, and npm picks the optional packages that fit the machine. */
 export function mainManifest() {
   const { private: _, scripts, devDependencies, overrides, ...manifest } = main;
   return {
@@ -81,7 +82,7 @@ export function mainManifest() {
   };
 }
 
-/** As GitHub's `strategy.matrix` takes it. */
+/** In the form of GitHub's `strategy.matrix`. */
 export function matrix() {
   return { include: targets.map((target) => ({ target: target.name, "runs-on": target.runner, build: buildCommand(target) })) };
 }

@@ -1,7 +1,7 @@
 /**
- * Brings a shader compiler and Vulkan headers that are new enough for llama.cpp to a Debian whose own are not. The
- * packages come from a newer Debian through apt, are unpacked into build/vulkan-tools, and nothing is installed: glslc
- * runs with the C library it was built for, which lies beside it.
+ * Fetches a shader compiler and Vulkan headers that are new enough for llama.cpp, for a Debian whose own are too old. The
+ * packages come from a newer Debian through apt and are unpacked into build/vulkan-tools, not installed. glslc runs with its own
+ * C library, which is unpacked beside it.
  *
  *     node native/prebuild/vulkan-tools.mjs          prints the definitions that native/build.mjs needs
  */
@@ -16,7 +16,7 @@ const packages = ["glslc", "libshaderc1", "libc6", "libstdc++6", "libgcc-s1", "l
 const multiarch = { x64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" }[process.arch];
 const interpreter = { x64: "ld-linux-x86-64.so.2", arm64: "ld-linux-aarch64.so.1" }[process.arch];
 
-/** Where this machine's own Debian comes from: the newer one is in the same place. */
+/** The archive of this machine's Debian, which has the newer release too. */
 function mirror() {
   const lines = execFileSync("apt-get", ["indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)", "Created-By: Packages"], {
     encoding: "utf8",
@@ -40,7 +40,7 @@ function fetchPackages(work) {
     "Dir::Etc::sourceparts=/dev/null",
     `Dir::State::lists=${join(work, "lists")}`,
     `Dir::Cache=${join(work, "cache")}`,
-    // The folder need not be readable to apt's own user.
+    // apt must not switch to its own user, which may not be able to read the folder.
     "APT::Sandbox::User=root",
   ].flatMap((option) => ["-o", option]);
   const apt = (...args) =>

@@ -99,7 +99,7 @@ function lineAnswerer(reranker: Reranker, model: string, run: BulkRun): (line: N
       if ("error" in checked) throw checked.error;
       const job = readNative(checked.value);
       const response = await rerankAll(reranker, job, () => {}).catch((error: unknown) => {
-        throw inTheirWords(error, { names: usualNames, inPieces: job.options.inPieces });
+        throw inTheirWords(error, { names: usualNames, inChunks: job.options.inChunks });
       });
       const answer = writeNative(job, response, model);
       return { kind: "answered", text: JSON.stringify({ ...(numbered && { line: line.number }), ...answer }) };

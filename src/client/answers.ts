@@ -1,11 +1,11 @@
-/** The service's answers, checked and in the client's words. What does not fit the contract is an error, never a guess. */
+/** Reads the service's answers into the client's types. An answer of another shape is an error. */
 
 import { redirectedTo } from "./address.js";
 import { RerankClientError, redirected } from "./error.js";
 import { member, parseJson } from "./json.js";
 import type { Health, RankedDocument, RerankAnswer, ServerTimings } from "./types.js";
 
-/** An answer whose body has arrived. */
+/** An answer with its complete body. */
 export interface Received {
   readonly response: Response;
   readonly body: string;
@@ -41,7 +41,7 @@ function readResult(response: Response, result: unknown, documents: readonly str
   const score = member(result, "relevance_score");
   const document = typeof index === "number" ? documents[index] : undefined;
   if (typeof index !== "number" || typeof score !== "number" || document === undefined) {
-    throw unexpected(response, "a result that belongs to no document of the request");
+    throw unexpected(response, "a result for none of the request's documents");
   }
   return { index, score, document, truncated: member(result, "truncated") === true };
 }
@@ -57,7 +57,7 @@ function readTimings(header: string | null): ServerTimings | undefined {
   return { queueMs, tokenizeMs, computeMs, totalMs };
 }
 
-/** Undefined when the body is not that of /health. */
+/** Undefined when the body is not an answer of /health. */
 export function readHealth(body: string): Health | undefined {
   const health = parseJson(body);
   const status = member(health, "status");

@@ -1,4 +1,4 @@
-/** A client of the HTTP service over fetch, for Node 20 and browsers alike: nothing of Node is imported here. */
+/** A client of the HTTP service over fetch, for Node and browsers. It imports nothing from Node. */
 
 import { baseAddress } from "./address.js";
 import { type Received, readHealth, readRerankAnswer } from "./answers.js";
@@ -7,15 +7,15 @@ import { retrying, type Wait, waitForTimer } from "./retry.js";
 import type { Health, RerankAnswer, RerankRequest } from "./types.js";
 
 export interface RerankClientOptions {
-  /** Where the service is, with a path if it has one there: `http://localhost:8081`, `https://example.org/rerank-service`. */
+  /** The service's address, with its path if it has one: `http://localhost:8081`, `https://example.org/rerank-service`. */
   baseUrl: string | URL;
   /** Sent as `Authorization: Bearer …`. */
   apiKey?: string | undefined;
-  /** Tries after the first one, when the service is full (429), starting or stopping (503), or out of reach; default 3. */
+  /** Retries when the service is full (429), starting or stopping (503), or out of reach; default 3. */
   retries?: number;
-  /** Default: the global one. */
+  /** Default: the global fetch. */
   fetch?: typeof globalThis.fetch;
-  /** How the time between two tries passes; default: a timer. Rejects when the signal aborts. */
+  /** Waits between two tries; default: a timer. It has to reject when the signal aborts. */
   wait?: Wait;
 }
 
@@ -32,18 +32,18 @@ export class RerankClient {
     }
     this.#baseUrl = baseAddress(baseUrl);
     this.#headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
-    // Browsers insist that fetch is called on their global object.
+    // Browsers require that fetch is called on the global object.
     this.#fetch = fetch ?? ((input, init) => globalThis.fetch(input, init));
     this.#retries = retries;
     this.#wait = wait;
   }
 
   /**
-   * Ranks the documents. Rejects with a RerankClientError, or with the signal's reason when that aborts; for a time limit
-   * over all tries together pass `AbortSignal.timeout(…)`.
+   * Ranks the documents. Rejects with a RerankClientError, or with the signal's reason when it aborts. For a time limit over all
+   * tries together pass `AbortSignal.timeout(…)`.
    */
   async rerank({ query, documents, topK, signal }: RerankRequest): Promise<RerankAnswer> {
-    // The caller has the documents already: their way back is saved.
+    // The caller has the documents, so the service need not send them back.
     const body = JSON.stringify({ query, documents, return_documents: false, ...(topK !== undefined && { top_k: topK }) });
     const headers = { ...this.#headers, "content-type": "application/json" };
     const received = await retrying({ retries: this.#retries, wait: this.#wait, signal }, async () => {
@@ -54,7 +54,7 @@ export class RerankClient {
     return readRerankAnswer(received, documents);
   }
 
-  /** How the service is now, also when it cannot rank yet; asked once. Rejects when no service answers. */
+  /** The service's state now. A service that cannot rank yet is an answer too. No retries: rejects when no service answers. */
   async health({ signal }: { signal?: AbortSignal } = {}): Promise<Health> {
     const { response, body } = await this.#send("/health", { headers: this.#headers, signal: signal ?? null });
     const health = readHealth(body);

@@ -1,12 +1,12 @@
-/** What the client rejects with, and how an answer that is no success becomes one. */
+/** The client's error, and how it is made from an answer that is no success. */
 
 import type { ErrorCode } from "../errors.js";
 import { redirectedTo } from "./address.js";
 import { member, parseJson } from "./json.js";
 
 /**
- * The server's code; or `network_error`: no answer came, or half of one; or `unexpected_answer`: what came is not the
- * service's, so something else listens there. Codes of newer servers are passed on as they are.
+ * The server's code, or `network_error`: no complete answer came, or `unexpected_answer`: the answer is not the service's, so
+ * something else listens there. Codes that this version does not know are passed on.
  */
 export type ClientErrorCode = ErrorCode | "network_error" | "unexpected_answer" | (string & Record<never, never>);
 
@@ -22,9 +22,9 @@ export class RerankClientError extends Error {
   readonly code: ClientErrorCode;
   /** HTTP status; undefined when no answer came. */
   readonly status: number | undefined;
-  /** What `Retry-After` asked for. */
+  /** Seconds from `Retry-After`; undefined when it was absent. */
   readonly retryAfterSeconds: number | undefined;
-  /** `X-Request-Id`, which the server's log has too. */
+  /** `X-Request-Id`; the server's log has it too. */
   readonly requestId: string | undefined;
 
   constructor(code: ClientErrorCode, message: string, details: ClientErrorDetails = {}) {
@@ -46,18 +46,18 @@ export function failureOf(response: Response, body: string): RerankClientError {
     requestId: response.headers.get("x-request-id") ?? undefined,
   };
   const place = redirectedTo(response);
-  // What answers a redirected POST is asked with GET: its words would lead astray.
+  // fetch repeats a redirected POST as GET. "Method not allowed" would then hide the redirect, which is the cause.
   if (place !== undefined && (typeof code !== "string" || code === "method_not_allowed")) return redirected(place, details);
   if (typeof code === "string" && typeof message === "string") return new RerankClientError(code, message, details);
-  return new RerankClientError("unexpected_answer", `status ${response.status}, and no message in the service's shape`, details);
+  return new RerankClientError("unexpected_answer", `status ${response.status} without an error of the service's shape`, details);
 }
 
 export function redirected(place: string, details: ClientErrorDetails): RerankClientError {
-  const message = `the request was redirected to ${place}, and not answered there; set baseUrl to where the service itself is`;
+  const message = `the request was redirected to ${place}, and not answered there; set baseUrl to the service's own address`;
   return new RerankClientError("unexpected_answer", message, details);
 }
 
-/** Seconds, or a date: then until it comes on the server's own clock, where that can be read. */
+/** Reads seconds or a date. A date is compared with the server's own clock where its header `Date` can be read. */
 function retryAfterSeconds(headers: Headers): number | undefined {
   const value = headers.get("retry-after")?.trim();
   if (value === undefined) return undefined;

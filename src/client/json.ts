@@ -1,6 +1,6 @@
-/** Reading JSON that came over the network without trusting its shape. */
+/** Reads JSON from the network without trusting its shape. */
 
-/** Undefined when the text is not JSON, which JSON itself cannot say. */
+/** Undefined when the text is not JSON; no JSON text stands for undefined. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -9,7 +9,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Undefined when there is no such member, or nothing that could have one. */
+/** Undefined when the value is no object or has no such member. */
 export function member(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null && Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;
 }

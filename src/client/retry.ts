@@ -1,18 +1,18 @@
-/** Which failures are worth another try, and how long to wait before it. */
+/** Which failures are retried, and how long to wait before it. */
 
 import { RerankClientError } from "./error.js";
 
 export type Wait = (milliseconds: number, signal: AbortSignal | undefined) => Promise<void>;
 
-/** Before the second try; doubles from try to try, up to `longestBackoffMs`. */
+/** Wait before the second try. Each later wait is twice as long, up to `longestBackoffMs`. */
 const firstBackoffMs = 250;
 const longestBackoffMs = 10_000;
-/** A server that asks for more patience than this gets none: the error says how much it asked for. */
+/** A longer Retry-After is not waited for; the error reports it. */
 const longestRetryAfterSeconds = 60;
 
 /**
- * Ranking changes nothing on the server, so a try whose fate is unknown may be repeated. 429 and 503 are the service's own
- * requests to come back; 502 is a proxy that lost its server. 504 is left alone: the same work would take as long again.
+ * Ranking changes nothing on the server, so a request may be repeated even if its outcome is unknown. With 429 and 503 the
+ * service asks to come back later; 502 is a proxy that lost its server. 504 is not retried: the same work takes as long again.
  */
 const passingStatuses: readonly (number | undefined)[] = [429, 502, 503];
 
@@ -31,11 +31,11 @@ export async function retrying<Value>(
   }
 }
 
-/** Milliseconds; undefined when another try is not worth it. */
+/** Milliseconds to wait before the next try; undefined = no retry. */
 function delayAfter({ code, status, retryAfterSeconds }: RerankClientError, failures: number): number | undefined {
   if (code !== "network_error" && !passingStatuses.includes(status)) return undefined;
   const backoff = Math.min(firstBackoffMs * 2 ** failures, longestBackoffMs);
-  // Clients that were refused together must not come back together.
+  // Random, so that clients that were refused together do not come back together.
   if (retryAfterSeconds === undefined) return backoff * (0.5 + Math.random() / 2);
   if (retryAfterSeconds > longestRetryAfterSeconds) return undefined;
   return retryAfterSeconds * 1000 + Math.random() * firstBackoffMs;

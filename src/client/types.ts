@@ -1,11 +1,11 @@
-/** The client's shapes: the library's, as far as HTTP carries them. */
+/** The client's types: those of the library, with the fields that HTTP carries. */
 
 import type { RankedDocument as LibraryDocument, RerankRequest, Timings, Usage } from "../types.js";
 
 export type { RerankRequest };
 
 export interface RankedDocument extends Pick<LibraryDocument, "index" | "score" | "document"> {
-  /** Whether the document's end was cut to fit the model's context. */
+  /** Whether the document was cut to fit the model's context. */
   truncated: boolean;
 }
 
@@ -18,9 +18,9 @@ export interface RerankAnswer {
   /** The model that answered. */
   model: string;
   usage: Usage;
-  /** Absent where the header cannot be read: in a browser, on another origin that does not expose it. */
+  /** Absent where a browser hides the header: on another origin that does not expose it. */
   timings?: ServerTimings;
-  /** `X-Request-Id`, which the server's log has too; absent as `timings` is. */
+  /** `X-Request-Id`; the server's log has it too. Absent in the same cases as `timings`. */
   requestId?: string;
 }
 
@@ -31,6 +31,6 @@ export type Health =
       reason: string;
       model: string;
       uptimeSeconds: number;
-      /** While loading: how much is done, 0 to 1. */
+      /** While loading: the part that is done, 0 to 1. */
       progress?: number;
     };

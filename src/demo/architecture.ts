@@ -17,7 +17,7 @@ export interface Architecture {
 export function architectureMetadata(architecture: Architecture): Map<string, MetadataValue> {
   const { embeddingLength, headLength } = architecture;
   const key = (name: string) => `qwen2vl.${name}`;
-  // Pairs of a head's numbers turned by time, height and width, in the published model's proportion: 16, 24, 24.
+  // Multimodal RoPE rotates a head's dimension pairs by time, height or width. The published model has 16, 24 and 24 pairs.
   const byTime = Math.floor(headLength / 8);
   const byHeight = Math.floor((headLength / 2 - byTime) / 2);
   return new Map<string, MetadataValue>([
@@ -36,7 +36,7 @@ export function architectureMetadata(architecture: Architecture): Map<string, Me
   ]);
 }
 
-/** Every tensor's name and shape (contiguous dimension first), in file order. */
+/** Name and shape (contiguous dimension first) of each tensor, in file order. */
 export function tensorShapes(architecture: Architecture, vocabularySize: number): { name: string; shape: number[] }[] {
   const { embeddingLength: width, feedForwardLength: wide } = architecture;
   const kvWidth = architecture.kvHeads * architecture.headLength;

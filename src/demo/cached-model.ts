@@ -1,4 +1,4 @@
-/** The demo model in the cache folder, written on first use and again when its generator changed or a file is damaged. */
+/** The demo model in the cache folder. It is written at first use, and again when its generator changed or a file is damaged. */
 
 import { createHash } from "node:crypto";
 import { readdir, readFile, rm } from "node:fs/promises";
@@ -24,7 +24,7 @@ export async function cachedDemoModel(root = cacheDirectory()): Promise<ModelFil
   return files;
 }
 
-/** Of the generator's own code, so that a changed generator is never answered with an older model. */
+/** A hash of the generator's own code. It is part of the folder's name, so a changed generator never finds an older model. */
 export async function generatorHash(): Promise<string> {
   const hash = createHash("sha256");
   for (const name of (await readdir(import.meta.dirname)).sort()) {

@@ -1,4 +1,4 @@
-/** README's first request: what `demo` sends and what the playground opens with. */
+/** The request in README. The command `demo` sends it, and the playground opens with it. */
 export const example = {
   query: "What is machine learning?",
   documents: [

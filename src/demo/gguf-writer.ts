@@ -1,6 +1,6 @@
 /**
- * Writes GGUF version 3, tensor by tensor, so that a model of gigabytes never sits in memory. The format: magic, version,
- * counts, key-value pairs, tensor infos, then the data, each tensor aligned to 32 bytes; all little-endian.
+ * Writes GGUF version 3 block by block, so that a model of gigabytes is never in memory as a whole. The format: magic, version,
+ * counts, key-value pairs, tensor infos, then the data, each tensor aligned to 32 bytes. All numbers are little-endian.
  */
 
 import { type FileHandle, open } from "node:fs/promises";
@@ -20,7 +20,7 @@ export interface Tensor {
   /** ggml's order: the contiguous dimension first, so [columns, rows]. */
   shape: readonly number[];
   type: TensorType;
-  /** Fills a block of consecutive values, from element `offset` on. Called in order. */
+  /** Fills a block with the values from element `offset` on. Called for ascending offsets. */
   fill(block: Float32Array, offset: number): void;
 }
 
@@ -176,7 +176,10 @@ class Encoder {
   }
 }
 
-/** What a float32's sign and exponent decide of its float16, and by how much the fraction is shifted to make the rest. */
+/**
+ * Tables for float32 to float16, by the 9 bits of sign and exponent: the bits of the float16, and how far the fraction is shifted
+ * right before it is added to them.
+ */
 const halfBase = new Uint16Array(512);
 const halfShift = new Uint8Array(512);
 for (let index = 0; index < 256; index++) {
@@ -187,16 +190,16 @@ for (let index = 0; index < 256; index++) {
   halfShift[index | 0x100] = shift;
 }
 
-/** A shift of 24 drops the whole fraction. */
+/** `exponent` without its bias. A shift of 24 drops the whole fraction. */
 function halfParts(exponent: number): [base: number, shift: number] {
   if (exponent < -25) return [0, 24];
-  if (exponent === -25) return [1, 24]; // half of the smallest subnormal, or more
+  if (exponent === -25) return [1, 24]; // at least half of the smallest subnormal: rounds up to it
   if (exponent < -14) return [0x0400 >> (-exponent - 14), -exponent - 1];
   if (exponent <= 15) return [(exponent + 15) << 10, 13];
   return [0x7c00, 24];
 }
 
-/** Float16 rounded to nearest, halves away from zero; values beyond its range become infinities. */
+/** Rounds to the nearest float16, ties away from zero. Values beyond its range become infinities. */
 export function toHalf(values: Float32Array): Uint16Array {
   const halves = new Uint16Array(values.length);
   const integers = new Uint32Array(values.buffer, values.byteOffset, values.length);

@@ -1,12 +1,12 @@
 /**
- * The demo model: jina-reranker-m0's architecture, prompt and head with weights wired by hand instead of trained. It is a
- * transformer that does what a keyword ranker does: the share of the query's words that occur in the document, rarer
- * words weighing more, case, plural, -ing and -ed folded. For demos and tests; it understands nothing.
+ * The demo model: jina-reranker-m0's architecture, prompt and head, with weights that are constructed instead of trained. The
+ * transformer computes what a keyword ranker computes: the share of the query's words that occur in the document. Rare words
+ * count more; case, plural, -ing and -ed do not matter. It is for demos and tests and understands nothing.
  *
- * Layer 1: every token behind the marker (`Query`) learns that it belongs to the query. Layer 2: a token attends to those
- * with its own code, and more to those before the marker; the share of these is its match, close to 1 for a word that
- * occurs in the document, be it once or often, else 0. Layer 3: the score token averages the matches of the query's tokens,
- * weighted by how rare they are. The head reads that average: logit = 7 × match − 3.
+ * Layer 1 marks every token after the marker (`Query`) as the query's. In layer 2 a token attends to the tokens with its own
+ * code, those of the document first; the document's share of that attention is the token's match: near 1 for a word that occurs
+ * in the document, once or often, else near 0. In layer 3 the score token averages the matches of the query's tokens, weighted
+ * by rarity. The head turns that average into the logit: 7 × average − 3.
  */
 
 import { type Architecture, architectureMetadata, tensorShapes } from "./architecture.js";
@@ -23,14 +23,14 @@ const architecture: Architecture = {
   headLength: 128,
   kvHeads: 1,
   feedForwardLength: 32,
-  // So slow that RoPE turns only the first dozen dimension pairs of a head; the rest can carry content.
+  // With this base RoPE rotates only the first twelve dimension pairs of a head noticeably. The others can carry content.
   ropeBase: 1e30,
   fileType: "f32",
 };
 const width = architecture.embeddingLength;
 const head = architecture.headLength;
 
-/** Dimensions of the residual stream: a token's code, then one meaning each. */
+/** Dimensions of the residual stream: the first hold a token's code, then each has one meaning. */
 const codeLength = 104;
 const one = 104;
 const rarity = 105;
@@ -38,23 +38,25 @@ const marker = 106;
 const after = 107;
 const match = 108;
 const aggregate = 109;
-/** With the code's squared norm of codeLength it makes a token's root mean square 1, so that the norms change nothing. */
+/**
+ * Value of the dimension `one`. Together with a code of ±1 it makes a token's root mean square 1, so the norms change nothing.
+ */
 const constant = Math.sqrt(width - codeLength);
 
-/** Head dimensions that RoPE leaves in place: a pair is (i, i + 64). */
+/** Head dimensions that RoPE does not rotate noticeably; it rotates pairs (i, i + 64). */
 const free = [...Array.from({ length: 52 }, (_, index) => 12 + index), ...Array.from({ length: 52 }, (_, index) => 76 + index)];
 
-/** One more, which RoPE turns by less than a quarter of a radian in 32,768 tokens. */
+/** Another dimension, which RoPE rotates by less than a quarter of a radian over 32,768 tokens. */
 const steady = 11;
-/** By how much a token attends more to the document's tokens than to the query's, itself among them. */
+/** Added to the attention logit of the document's tokens over the query's, the token itself among these. */
 const documentsFirst = 4;
 
 export interface LexicalModelOptions {
-  /** A GGUF with Qwen2's tokenizer; default: the one llama.cpp carries. */
+  /** A GGUF with Qwen2's tokenizer; default: the one in llama.cpp's sources. */
   vocabularyPath?: string;
 }
 
-/** Writes `lexical-demo.gguf` and `mlp_weights.npz`; whole or not at all. */
+/** Writes `lexical-demo.gguf` and `mlp_weights.npz` into the folder. */
 export async function writeLexicalModel(directory: string, options: LexicalModelOptions = {}): Promise<ModelFiles> {
   const source = await readSource(options.vocabularyPath);
   const vocabulary = wordVocabulary(source);
@@ -67,7 +69,7 @@ export async function writeLexicalModel(directory: string, options: LexicalModel
     return {
       name,
       shape,
-      // Codes are ±1, and so exact in either.
+      // Codes are ±1, which float16 holds exactly.
       type: name === "token_embd.weight" ? ("f16" as const) : ("f32" as const),
       fill(block: Float32Array, offset: number) {
         if (values) block.set(values.subarray(offset, offset + block.length));
@@ -89,12 +91,12 @@ export async function writeLexicalModel(directory: string, options: LexicalModel
   return writeModelFiles(directory, "lexical-demo", { metadata, tensors, head: npz });
 }
 
-/** Row-major [tokens][width]: the same ±1 code for tokens of one stem, a constant, how rare it is, and the marker. */
+/** Row-major [tokens][width]: a random ±1 code that tokens of one stem share, the constant, the rarity, and the marker. */
 function embeddings(vocabulary: WordVocabulary, source: VocabularySource): Float32Array {
   const values = new Float32Array(vocabulary.tokens.length * width);
   const codes = new Map<string, Float32Array>();
   const random = signs(1);
-  // BPE's tokens are ordered by how common they are; a word is as common as its most common form.
+  // BPE's token ids follow frequency. A stem is as frequent as its most frequent form.
   const stems = source.tokens.slice(0, commonTokens).map((token) => stemOf(token, vocabulary.commonWords));
   const places = new Map(stems.map((key, place): [string, number] => [key, place]).reverse());
   for (const [id, token] of vocabulary.tokens.entries()) {
@@ -113,7 +115,7 @@ function embeddings(vocabulary: WordVocabulary, source: VocabularySource): Float
   return values;
 }
 
-/** Two tokens are the same word when their stems are equal. */
+/** Tokens with equal stems count as the same word. */
 function stemOf(token: string, known: ReadonlySet<string>): string {
   const folded = foldToken(token);
   return isPartOfCharacter(folded) ? folded : stem(tokenText(folded), known);
@@ -121,15 +123,15 @@ function stemOf(token: string, known: ReadonlySet<string>): string {
 
 /** A stand-in for inverse document frequency. */
 function rarityOf(key: string, place: number): number {
-  // The prompt's own headings, and what is no word.
+  // The prompt's own headings and non-words must not count.
   if (key === "query" || key === "document" || !isWord(key) || endings.has(key)) return 1e-4;
   return stopWords.has(key) ? 0.02 : Math.log(2 + place / 100);
 }
 
-/** The tensors that are not zero (or one, for norms), by name. */
+/** The tensors that are not all zero (all one, for norms), by name. */
 function wireLayers(): Map<string, Float32Array> {
   const weights = new Map<string, Float32Array>();
-  const root = Math.sqrt(head); // undoes the attention's 1/sqrt(head length)
+  const root = Math.sqrt(head); // cancels attention's 1/sqrt(head length)
   const content = free[0] as number;
   const matrix = (layer: number, name: string, rows: number, entries: readonly (readonly [number, number, number])[]) => {
     const values = new Float32Array(rows * width);
@@ -162,7 +164,7 @@ function wireLayers(): Map<string, Float32Array> {
   return weights;
 }
 
-/** An endless row of random −1 and 1 (xorshift32). */
+/** Returns −1 or 1 at each call, pseudo-random (xorshift32). */
 function signs(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,4 +1,4 @@
-/** A model on disk: a GGUF and `mlp_weights.npz` beside it, each whole or not there at all. */
+/** Writes a model to disk: a GGUF and `mlp_weights.npz` beside it, each complete or absent. */
 
 import { join } from "node:path";
 import { produceAtomically, writeAtomically } from "../files/write-atomically.js";
@@ -12,13 +12,13 @@ export interface ModelFiles {
 export interface ModelContents {
   metadata: ReadonlyMap<string, MetadataValue>;
   tensors: readonly Tensor[];
-  /** The score head as an .npz. */
+  /** The score head, encoded as .npz. */
   head: Uint8Array;
 }
 
 /**
- * Writes `<name>.gguf` and `mlp_weights.npz` into the folder, which is made if need be, the GGUF last: who sees it finds its
- * head. Where the GGUF cannot be written, neither is there.
+ * Writes `<name>.gguf` and `mlp_weights.npz` into the folder and creates it if needed. The GGUF appears last, so whoever sees it
+ * finds its head. If the GGUF cannot be written, no head is written either.
  */
 export async function writeModelFiles(directory: string, name: string, contents: ModelContents): Promise<ModelFiles> {
   const modelPath = join(directory, `${name}.gguf`);

@@ -1,4 +1,4 @@
-/** Writes arrays of f32 as numpy's .npz, deflated like the published head. */
+/** Encodes arrays of f32 as numpy's .npz, deflated like the published head. */
 
 import { zipSync } from "fflate";
 
@@ -9,7 +9,7 @@ export interface FloatArray {
 
 export function encodeNpz(arrays: Readonly<Record<string, FloatArray>>): Uint8Array {
   const entries = Object.entries(arrays).map(([name, array]) => [`${name}.npy`, encodeNpy(array)]);
-  // A fixed date makes the file a function of its contents; zip stores local time, so it is fixed in local time.
+  // A fixed date makes equal arrays give equal files. zip stores local time, so the date is in local time.
   return zipSync(Object.fromEntries(entries), { level: 6, mtime: new Date(1980, 0, 2) });
 }
 

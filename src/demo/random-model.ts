@@ -1,6 +1,6 @@
 /**
- * Models of jina-reranker-m0's architecture with random weights, for tests and benchmarks: the arithmetic is the real
- * model's, the scores mean nothing. A seed gives the same file every time.
+ * Models of jina-reranker-m0's architecture with random weights, for tests and benchmarks. The arithmetic is the real model's;
+ * the scores mean nothing. The same seed gives the same file.
  */
 
 import { type Architecture, architectureMetadata, tensorShapes } from "./architecture.js";
@@ -10,16 +10,19 @@ import { encodeNpz } from "./npz-writer.js";
 import { fullVocabulary, tokenizerMetadata, truncatedVocabulary } from "./vocabulary.js";
 
 export interface RandomModelOptions extends Omit<Architecture, "name" | "ropeBase" | "fileType"> {
-  /** Where the files go: `<name>.gguf` (default random.gguf) and `mlp_weights.npz`. */
+  /** Folder for `<name>.gguf` (default random.gguf) and `mlp_weights.npz`. */
   directory: string;
   name?: string;
-  /** Tokens of Qwen2's vocabulary (special tokens come on top), or "full": the published model's 151,936 rows. */
+  /**
+   * How many of Qwen2's tokens (special tokens are added), or "full": the published model's 151,936 rows. "full-unswapped" leaves
+   * the score token at its original id.
+   */
   vocabularySize: number | "full" | "full-unswapped";
   type: "f32" | "f16";
   seed: number;
 }
 
-/** Normal-looking numbers, drawn once and read from changing offsets: gigabytes of them in seconds. */
+/** Nearly normal numbers. A table of them is drawn once and read from random offsets, which gives gigabytes in seconds. */
 class Noise {
   readonly #table = new Float32Array(1 << 20);
   #state: number;
@@ -27,7 +30,7 @@ class Noise {
   constructor(seed: number) {
     this.#state = (Math.imul(seed, 2654435761) + 1) >>> 0 || 1;
     for (let index = 0; index < this.#table.length; index++) {
-      // The sum of four uniforms, scaled to variance 1.
+      // A sum of four uniform numbers, scaled to variance 1.
       this.#table[index] = (this.#uniform() + this.#uniform() + this.#uniform() + this.#uniform() - 2) * Math.sqrt(3);
     }
   }
@@ -42,7 +45,7 @@ class Noise {
 
   fill(block: Float32Array, scale: number, mean: number): void {
     const mask = this.#table.length - 1;
-    // Short runs from random places, so that no two rows of a matrix are the same numbers shifted by a constant.
+    // Runs of 64 from random offsets: otherwise rows of a matrix would be shifted copies of each other.
     for (let begin = 0; begin < block.length; begin += 64) {
       const from = Math.floor(this.#uniform() * this.#table.length);
       const end = Math.min(begin + 64, block.length);
@@ -59,7 +62,7 @@ class Noise {
   }
 }
 
-/** Standard deviation and mean of a tensor's values, such that hidden states neither vanish nor explode. */
+/** Standard deviation and mean of a tensor's values. With these, hidden states neither vanish nor explode. */
 function distribution(name: string, columns: number): [number, number] {
   if (name.endsWith("norm.weight")) return [0.1, 1];
   if (name.endsWith(".bias")) return [0.1, 0];

@@ -1,4 +1,4 @@
-/** Qwen2's byte-level BPE vocabulary, read from the file that llama.cpp carries for its own tests, or cut after K tokens. */
+/** Qwen2's byte-level BPE vocabulary, complete or cut after K tokens. Read from a file that llama.cpp has for its own tests. */
 
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -12,7 +12,7 @@ export const vendoredVocabulary = join(packageDirectory, "vendor", "llama.cpp", 
 /** The same file in the published package, which has no checkout of llama.cpp. */
 const packedVocabulary = join(dirname(fileURLToPath(import.meta.url)), "qwen2-vocabulary.gguf.br");
 
-/** The score token first: its id is what the generators ask for. */
+/** The score token, <|box_end|>, and the tokens that the metadata names. */
 export const specialTokens = ["<|box_end|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"] as const;
 const normalType = 1;
 const controlType = 3;
@@ -31,7 +31,7 @@ export interface VocabularySource {
   readonly merges: readonly string[];
 }
 
-/** Merges are in rank order, so the first K tokens and the merges among them are a tokenizer of their own. */
+/** Merges are in rank order, so the first K tokens and the merges among them form a tokenizer. */
 export async function truncatedVocabulary(count: number, path = vendoredVocabulary): Promise<Vocabulary> {
   const source = await readSource(path);
   const normal = source.tokens.slice(0, count);
@@ -44,9 +44,9 @@ export async function truncatedVocabulary(count: number, path = vendoredVocabula
 }
 
 /**
- * All rows of the published model, with the score token at id 100 as there, or `unswapped`: at its original id, as a plain
- * conversion leaves it. The source is Qwen2's, not Qwen2-VL's: the
- * special tokens that came later are placeholders in it, and stay unused.
+ * All rows of the published model, with the score token at id 100 as in its GGUF; `unswapped` leaves it at its original id, as a
+ * plain conversion does. The source is Qwen2's vocabulary, which has placeholders for Qwen2-VL's special tokens. They stay
+ * unused.
  */
 export async function fullVocabulary(unswapped = false, path = vendoredVocabulary): Promise<Vocabulary> {
   const rows = 151936;
@@ -60,7 +60,7 @@ export async function fullVocabulary(unswapped = false, path = vendoredVocabular
   return vocabulary(tokens, [...source.merges]);
 }
 
-/** The tokens, and the special ones behind them. */
+/** A tokenizer of these tokens, followed by the special ones. */
 export function tokenizerOf(normal: readonly string[], merges: string[]): Vocabulary {
   return vocabulary([...normal, ...specialTokens], merges);
 }
@@ -89,7 +89,7 @@ export function splitMerge(merge: string): [string, string] {
   return [merge.slice(0, space), merge.slice(space + 1)];
 }
 
-/** The tokenizer's part of a GGUF's metadata. */
+/** The metadata of a GGUF that describe its tokenizer. */
 export function tokenizerMetadata(vocabulary: Vocabulary): Map<string, MetadataValue> {
   return new Map<string, MetadataValue>([
     ["tokenizer.ggml.model", { type: "string", value: "gpt2" }],
@@ -104,7 +104,7 @@ export function tokenizerMetadata(vocabulary: Vocabulary): Map<string, MetadataV
   ]);
 }
 
-/** Reads the two string lists out of a GGUF's metadata, which is all that file holds. */
+/** Reads tokens and merges from the metadata of a GGUF. The file holds nothing else, so a search for the keys is enough. */
 export async function readSource(path = vendoredVocabulary): Promise<VocabularySource> {
   const packed = path === vendoredVocabulary && !existsSync(path) && existsSync(packedVocabulary);
   const bytes = packed ? brotliDecompressSync(await readFile(packedVocabulary)) : await readFile(path);

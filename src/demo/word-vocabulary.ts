@@ -1,19 +1,19 @@
 /**
- * The demo model's vocabulary: Qwen2's, so arranged that a word becomes the same pieces with and without a space before
- * it, and in lower, title and upper case, and that a common word is one piece.
+ * The demo model's vocabulary. It is Qwen2's, rearranged: a word is cut into the same pieces with and without a space before it,
+ * and in lower, title and upper case; a common word is one piece.
  *
- * Four things do that. Merges lose their space ("Ġri ver" becomes "ri ver"), and spaces join whole words by merges behind
- * all others. A merge comes in three cases with neighbouring ranks, so that BPE cuts "Kernel" and "KERNEL" where it cuts
- * "kernel". The endings -ed and -ing are merged first and, like -s, with nothing before them, so that "rivers" is cut into
- * "river" and "s". A common word that is still in pieces gets merges of its own, behind Qwen2's.
+ * Four rules do that. (1) Merges lose their space: "Ġri ver" becomes "ri ver". Spaces join whole words by the last merges.
+ * (2) Each merge comes in three cases with neighbouring ranks, so BPE cuts "Kernel" and "KERNEL" where it cuts "kernel".
+ * (3) The endings -ed and -ing are merged first. They and -s are never merged with what comes before, so "rivers" is cut into
+ * "river" and "s". (4) A common word that is still in pieces gets merges of its own after Qwen2's.
  */
 
 import { splitMerge, tokenizerOf, type Vocabulary, type VocabularySource } from "./vocabulary.js";
 import { foldToken, stem, tokenOf, tokenText, trunks } from "./words.js";
 
-/** BPE's tokens are ordered by how common they are: words among the first so many are one piece. */
+/** BPE's token ids follow frequency. Words among the first so many tokens become one piece. */
 export const commonTokens = 40_000;
-/** Pieces of other words are kept from the first so many: those with a letter beyond ASCII, and the rest. */
+/** Other pieces are kept from the first so many tokens: pieces with a letter beyond ASCII, and ASCII ones. */
 const foreignTokens = 24_000;
 const asciiTokens = 6_000;
 
@@ -22,7 +22,7 @@ const space = "Ġ";
 type Merge = readonly [left: string, right: string];
 
 export interface WordVocabulary extends Vocabulary {
-  /** In lower case, inflected ones among them. */
+  /** In lower case, with inflected forms. */
   readonly commonWords: ReadonlySet<string>;
 }
 
@@ -35,7 +35,7 @@ export function wordVocabulary(source: VocabularySource): WordVocabulary {
     ...lowerCaseMerges(source, [...whole, ...whole.flatMap(trunks)]).flatMap(inThreeCases),
     ...[...whole, ...marks].map((word): Merge => [space, word]),
   ];
-  // Cases that do not differ, as of Chinese, leave one merge.
+  // In scripts without case, such as Chinese, the three merges are one.
   const unique = new Map(merges.map((merge) => [merge.join(" "), merge]));
   const tokens = new Set([...source.tokens.slice(0, 256), ...[...unique.values()].map(([left, right]) => left + right)]);
   return { ...tokenizerOf([...tokens], [...unique.keys()]), commonWords };
@@ -48,13 +48,13 @@ const endingMerges: readonly Merge[] = [
 ];
 const endsInflected = /^[a-z]+(?:s|ed|ing)$/;
 
-/** Whether what stands before the ending has the word's stem, so that the word need not be one piece. */
+/** Whether the word without its ending has the same stem. Then the word need not be one piece. */
 function isCutAtEnding(word: string, known: ReadonlySet<string>): boolean {
   const [, before = ""] = /^(..+)(?:s|ed|ing)$/.exec(word) ?? [];
   return stem(word, known) !== word && stem(before, known) === stem(word, known);
 }
 
-/** Qwen2's merges without spaces and capitals, by rank: the most common ones and what the common words are made by. */
+/** Qwen2's merges without spaces and capitals, by rank: the frequent ones, and those that build the common words. */
 function lowerCaseMerges(source: VocabularySource, words: readonly string[]): Merge[] {
   const place = new Map(source.tokens.map((token, index) => [token, index]));
   const all = new Map(endingMerges.map((merge) => [merge.join(" "), { merge, kept: true }]));
@@ -73,13 +73,13 @@ function lowerCaseMerges(source: VocabularySource, words: readonly string[]): Me
   return [...kept, ...missingMerges(kept, words)];
 }
 
-/** What joins the words that these merges leave in pieces. */
+/** The merges that join the words which `merges` leave in pieces. */
 function missingMerges(merges: readonly Merge[], words: Iterable<string>): Merge[] {
   const ranks = new Map(merges.map((merge, index) => [merge.join(" "), index]));
   const missing: Merge[] = [];
   for (const word of words) {
     for (let pieces = cut(word, ranks); pieces.length > 1; ) {
-      // An s within a word goes with what follows, so that no piece takes the s of a plural.
+      // An s inside a word joins the piece after it, so that no piece ends with s and takes the s of a plural.
       const at = Math.max(
         0,
         pieces.findIndex((piece, index) => piece.endsWith("s") && index + 1 < pieces.length),
@@ -95,7 +95,7 @@ function missingMerges(merges: readonly Merge[], words: Iterable<string>): Merge
   return missing;
 }
 
-/** BPE: of all neighbours those with the lowest rank are merged first, the leftmost of equals. */
+/** Byte-pair encoding: merges the neighbours with the lowest rank first; of equal ranks the leftmost. */
 export function cut(word: string, ranks: ReadonlyMap<string, number>, onMerge: (merge: string) => void = () => {}): string[] {
   const pieces = [...word];
   for (;;) {
@@ -112,7 +112,7 @@ export function cut(word: string, ranks: ReadonlyMap<string, number>, onMerge: (
   }
 }
 
-/** "(coffee" and "coffee" must not be different words. */
+/** Such merges would make "(coffee" and "coffee" different words. */
 function joinsLettersWithOthers(merge: Merge): boolean {
   const texts = merge.map(tokenText);
   if (texts.some((text) => text.includes("\ufffd"))) return false;
@@ -120,7 +120,7 @@ function joinsLettersWithOthers(merge: Merge): boolean {
   return left !== right || (!left && /\p{L}/u.test(texts.join("")));
 }
 
-/** Title case first: of equal neighbours in a word the leftmost is merged first, and that is where a title's capital is. */
+/** Title case first: BPE merges the leftmost of equal neighbours first, and the capital of a title is at the left. */
 function inThreeCases([left, right]: Merge): Merge[] {
   return [
     [inCase(left, title), right],
@@ -132,7 +132,7 @@ function inThreeCases([left, right]: Merge): Merge[] {
 const upper = (text: string) => text.toUpperCase();
 const title = ([first = "", ...rest]: string) => first.toUpperCase() + rest.join("");
 
-/** Letters whose other case is several letters, such as ß, stay as they are. */
+/** Leaves a letter as it is when its other case is several letters, such as ß. */
 function inCase(token: string, change: (text: string) => string): string {
   const text = tokenText(token);
   if (text.includes("\ufffd")) return token;

@@ -1,6 +1,6 @@
-/** What the demo model knows of words: the text behind a token, its stem, and which words carry no meaning. */
+/** The demo model's view of words: the text of a token, the stem of a word, and the stop words. */
 
-/** GPT-2's alphabet: every byte as one printable character. */
+/** GPT-2's byte alphabet: each byte is written as one printable character. */
 const byteOf = new Map<string, number>();
 const characterOf: string[] = [];
 {
@@ -26,12 +26,12 @@ export function tokenOf(text: string): string {
   return Array.from(Buffer.from(text), (byte) => characterOf[byte]).join("");
 }
 
-/** Whether the token begins or ends within a character, so that it has no text. */
+/** Whether the token begins or ends inside a UTF-8 character and so has no text. */
 export function isPartOfCharacter(token: string): boolean {
   return tokenText(token).includes("\ufffd");
 }
 
-/** Without the space before it and in lower case. */
+/** The token without a leading space and in lower case. */
 export function foldToken(token: string): string {
   const text = tokenText(token);
   if (text.includes("\ufffd")) return token;
@@ -43,8 +43,8 @@ export function foldToken(token: string): string {
 const shortestStem = 3;
 
 /**
- * The word without its inflections: plural, -ing, -ed. What is left must be a word that is known, so "sing" and "bus" stay,
- * and where two are known the spelling decides: "hoping" is of "hope", "hopping" of "hop".
+ * The word without plural, -ing and -ed. The rest must be a known word, so "sing" and "bus" stay. When two rests are known the
+ * spelling decides: "hoping" comes from "hope", "hopping" from "hop".
  */
 export function stem(word: string, known: ReadonlySet<string>): string {
   if (stopWords.has(word)) return word;
@@ -52,13 +52,13 @@ export function stem(word: string, known: ReadonlySet<string>): string {
   return base === undefined ? word : stem(base, known);
 }
 
-/** What a word becomes before -ed and -ing, where that is another word: "danc" of "dance", "shopp" of "shop". */
+/** The form of a word before -ed and -ing where it differs from the word: "danc" for "dance", "shopp" for "shop". */
 export function trunks(word: string): string[] {
   if (/..[^aeiouy]e$/.test(word)) return [word.slice(0, -1)];
   return /^[^aeiou]*[aeiou][^aeiouwxys]$/.test(word) ? [word + word.at(-1)] : [];
 }
 
-/** What the word, or what stands before its ending, may be an inflection of, the likeliest first. */
+/** The words that this word may be an inflection of, the likeliest first. */
 function bases(word: string, known: ReadonlySet<string>): string[] {
   if (!known.has(word) && trunks(`${word}e`).includes(word) && known.has(`${word}e`)) return [`${word}e`];
   if (!known.has(word) && trunks(word.slice(0, -1)).includes(word)) return [word.slice(0, -1)];
@@ -76,7 +76,7 @@ function bases(word: string, known: ReadonlySet<string>): string[] {
   return noun.endsWith("e") ? [noun, noun.slice(0, -1)] : [noun];
 }
 
-/** "study" of "studied", "die" of "dying". */
+/** "study" for "studi(ed)", "die" for "dy(ing)". */
 function otherVowel(verb: string): string[] {
   if (verb.endsWith("i")) return [`${verb.slice(0, -1)}y`];
   return verb.endsWith("y") ? [`${verb.slice(0, -1)}ie`] : [];
@@ -86,7 +86,7 @@ export function isWord(text: string): boolean {
   return /^[\p{L}\p{N}]+$/u.test(text);
 }
 
-/** Pieces that are no words of their own. */
+/** Pieces that are not words by themselves. */
 export const endings: ReadonlySet<string> = new Set(["s", "es", "ed", "ing"]);
 
 export const stopWords: ReadonlySet<string> = new Set(

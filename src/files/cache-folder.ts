@@ -1,4 +1,4 @@
-/** The cache folder: what the program makes or fetches once and finds again. */
+/** The cache folder, for what the program makes once and finds again: the demo model, converted weights, measured times. */
 
 import { access, mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -7,7 +7,7 @@ import { RerankError } from "../errors.js";
 import { diskFailure } from "./disk-failure.js";
 import { produceAtomically, sweepUnfinished } from "./write-atomically.js";
 
-/** XDG_CACHE_HOME, else ~/.cache; LOCALAPPDATA on Windows. Not created here. */
+/** `jina-reranker` in XDG_CACHE_HOME (on Windows LOCALAPPDATA), else in ~/.cache. Not created here. */
 export function cacheDirectory(
   environment: Readonly<Record<string, string | undefined>> = process.env,
   platform: NodeJS.Platform = process.platform,
@@ -21,19 +21,22 @@ function cacheVariable(platform: NodeJS.Platform): "LOCALAPPDATA" | "XDG_CACHE_H
   return platform === "win32" ? "LOCALAPPDATA" : "XDG_CACHE_HOME";
 }
 
-/** Throws cache_not_writable, naming the variable that makes one needless, where this user has none, as in many containers. */
+/**
+ * The user's home folder. Many users of containers have none: then it throws cache_not_writable and names the variable to set
+ * instead.
+ */
 export function homeFolder(variable: string, home: () => string = homedir): string {
   try {
     return home();
   } catch (error) {
-    const message = `this user has no home folder for caches, and HOME is not set; set ${variable} to a folder that can be written to`;
+    const message = `this user has no home folder for caches, and HOME is not set; set ${variable} to a folder that this user may write to`;
     throw new RerankError("cache_not_writable", message, { cause: error });
   }
 }
 
 /**
- * The folder `name` in `root`, made by `make` if it is absent, with what runs that were killed have left in `root` removed. It
- * appears whole or not at all, so two processes may ask at once, and one that is killed leaves nothing that looks finished.
+ * Returns the folder `name` in `root`; `make` fills it if it is absent. The folder appears complete or not at all, so two
+ * processes may call this at once, and a killed one leaves nothing that looks finished. Also removes old remains of killed runs.
  */
 export async function cachedDirectory(
   root: string,
@@ -49,7 +52,7 @@ export async function cachedDirectory(
       await make(unfinished);
     });
   } catch (error) {
-    // Another process was faster: its folder is as good.
+    // Another process made the same folder first.
     if (!(await exists(directory))) throw diskFailure(error, directory, cacheVariable(process.platform));
   }
   return directory;

@@ -1,13 +1,13 @@
-/** What the operating system says when a file cannot be had, as an error that says what to do. */
+/** Turns an operating system's error about a file into one that says what to do. */
 
 import { RerankError } from "../errors.js";
 
-/** The code of an error of Node, such as ENOSPC. */
+/** The code of a Node error, such as ENOSPC. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
-/** What the disk refused, as one error that names the place; `variables` choose another. */
+/** `path` is the file that failed; `variables` name the settings that choose another folder. */
 export function diskFailure(error: unknown, path: string, variables = "HF_HUB_CACHE or HF_HOME"): Error {
   const code = codeOf(error);
   const reason = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,4 @@
-/** One process at a time does a thing, also across machines that share a disk; a lock whose holder died is taken over. */
+/** A lock between processes, also of machines that share a disk. The lock of a dead process is taken over. */
 
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -11,10 +11,10 @@ export interface LockOptions {
   readonly onWaiting: () => void;
 }
 
-/** A holder touches its lock; one untouched for this long is nobody's. */
+/** A holder touches its lock regularly. A lock that was not touched for this long has no holder. */
 const staleMs = 6000;
 
-/** Runs `action` with the lock; its signal aborts when the lock was lost, as after the machine slept. */
+/** Runs `action` while holding the lock. The signal aborts when the lock is lost, for example because the machine slept. */
 export async function withLock<Value>(
   path: string,
   { signal, onWaiting }: LockOptions,

@@ -1,8 +1,8 @@
-/** The version of this package, as its manifest has it. */
+/** The version in this package's manifest. */
 
 import { readFileSync } from "node:fs";
 
-/** The same from src/ and from dist/. */
+/** The relative path is the same from src/ and from dist/. */
 const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
 
 const version = typeof manifest === "object" && manifest !== null && "version" in manifest ? manifest.version : undefined;

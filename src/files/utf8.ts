@@ -1,4 +1,4 @@
-/** Text that people hand over as bytes: UTF-8, with or without a byte order mark. Anything else is named, never guessed at. */
+/** Decodes text from users: UTF-8, with or without a byte order mark. Other encodings are refused, never guessed. */
 
 import { isUtf8 } from "node:buffer";
 import { RerankError } from "../errors.js";
@@ -7,7 +7,7 @@ const utf16Advice = "write it as UTF-8 (PowerShell: Out-File -Encoding utf8; els
 const advice = "write it as UTF-8 (from Latin-1: iconv -f LATIN1 -t UTF-8)";
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Throws invalid_request, naming the place if it is given, when the bytes are not UTF-8, or hold NUL as UTF-16 does. */
+/** Throws invalid_request when the bytes are not UTF-8, or contain NUL, a sign of UTF-16. `where` begins the message. */
 export function decodeUtf8(bytes: Uint8Array, where?: string): string {
   const problem = wrongEncoding(bytes);
   const prefix = where === undefined ? "" : `${where}: `;
@@ -15,7 +15,7 @@ export function decodeUtf8(bytes: Uint8Array, where?: string): string {
   return decoder.decode(bytes);
 }
 
-/** The same for a whole file: without its byte order mark, and naming the first line that is wrong. */
+/** Decodes a whole file and drops its byte order mark. The error names the first line that is wrong. */
 export function decodeUtf8File(bytes: Buffer, name: string): string {
   refuseUtf16(bytes, name);
   const text = withoutMark(bytes);
@@ -40,5 +40,5 @@ export function withoutMark(bytes: Buffer): Buffer {
 
 function wrongEncoding(bytes: Uint8Array): string | undefined {
   if (bytes.includes(0)) return `NUL characters, as UTF-16 has them; ${utf16Advice}`;
-  return isUtf8(bytes) ? undefined : `bytes that are not; ${advice}`;
+  return isUtf8(bytes) ? undefined : `bytes that are not UTF-8; ${advice}`;
 }

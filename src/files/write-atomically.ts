@@ -1,7 +1,7 @@
 /**
- * Files and folders that the program writes for itself appear whole or not at all, also when the machine stops in between:
- * written under a random name in the same folder, flushed to the disk, renamed. The name is not the process's id, which in
- * containers that share a disk is the same in all of them.
+ * Files and folders that the program writes for itself appear complete or not at all, even if the machine stops meanwhile: they
+ * are written under a random name in the same folder, flushed to the disk, then renamed. A process id would not do as the name:
+ * containers that share a disk often have the same ids.
  */
 
 import { randomUUID } from "node:crypto";
@@ -9,24 +9,24 @@ import { lstat, mkdir, open, readdir, rename, rm, stat, writeFile } from "node:f
 import { basename, dirname, join } from "node:path";
 
 const uuid = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}";
-/** Native code adds an ending of its own. Then the names that 0.1.0 left. */
+/** Native code adds `.partial`. The other patterns are names that version 0.1.0 left. */
 const unfinishedPattern = new RegExp(
   `\\.${uuid}\\.unfinished(\\.partial)?$` + `|^probe-${uuid}$|^\\.demo-[0-9a-f]+\\.${uuid}$|-(f16|bf16|q8_0)\\.gguf\\.partial$`,
 );
-/** Whoever writes touches what it writes far more often. */
+/** A file that was not touched for an hour has no writer: writers touch their files far more often. */
 const abandonedMs = 3_600_000;
 
-/** Where a file or folder is written before it is whole; each call names another one. */
+/** A temporary path for a file or folder that is being written. Each call returns another one. */
 export function unfinishedPath(path: string): string {
   return `${path}.${randomUUID()}.unfinished`;
 }
 
-/** Replaces what is at `path`. Creates the folder. A failure leaves what was there, and nothing beside it. */
+/** Replaces the file at `path` and creates its folder. On failure the old file stays, and nothing is left beside it. */
 export async function writeAtomically(path: string, content: string | Uint8Array): Promise<void> {
   await produceAtomically(path, (unfinished) => writeFile(unfinished, content));
 }
 
-/** The same for a file or a folder that something else writes: `produce` gets the path to write to. A folder replaces none. */
+/** The same for a file or folder that `produce` writes to the path it gets. A folder does not replace an existing one. */
 export async function produceAtomically<Value>(path: string, produce: (unfinished: string) => Promise<Value>): Promise<Value> {
   const directory = dirname(path);
   await mkdir(directory, { recursive: true });
@@ -38,18 +38,18 @@ export async function produceAtomically<Value>(path: string, produce: (unfinishe
     await flushFolder(directory);
     return value;
   } catch (error) {
-    // What went wrong first is what is told.
+    // The first error is the one to report, not one of this clean-up.
     await rm(unfinished, { recursive: true, force: true }).catch(() => {});
     throw error;
   }
 }
 
-/** Removes what runs that were killed have left in a folder, once it was not touched for an hour. */
+/** Removes temporary files and folders of killed runs that were not touched for an hour. */
 export async function sweepUnfinished(directory: string, untouchedMs = abandonedMs): Promise<void> {
   await sweep(directory, untouchedMs, () => true);
 }
 
-/** The same for one path of which nobody else is writing, as under its lock: nothing unfinished of it is anybody's. */
+/** Removes the temporary files of one path at once. Call it with the path's lock held, so that no writer is left. */
 export async function sweepUnfinishedOf(path: string): Promise<void> {
   await sweep(dirname(path), 0, (name) => name.startsWith(`${basename(path)}.`));
 }
@@ -60,15 +60,15 @@ async function sweep(directory: string, untouchedMs: number, isMeant: (name: str
     const path = join(directory, name);
     const entry = await stat(path).catch(() => undefined);
     if (!entry || Date.now() - entry.mtimeMs < untouchedMs) continue;
-    // Only tidying: a cache that may be read and not written serves as well.
+    // This only saves space: a read-only cache works too.
     await rm(path, { recursive: true, force: true }).catch(() => {});
   }
 }
 
-/** Windows flushes only what is open for writing; elsewhere a file need not be this user's. */
+/** Windows flushes only files that are open for writing. Elsewhere a file that may only be read can be flushed too. */
 const flushable = process.platform === "win32" ? "r+" : "r";
 
-/** To the disk; of a folder all that is in it, of a link nothing. */
+/** Flushes a file, or a folder with everything in it, to the disk. Skips links. */
 async function flush(path: string): Promise<void> {
   const entry = await lstat(path);
   if (entry.isSymbolicLink()) return;
@@ -84,7 +84,7 @@ async function flush(path: string): Promise<void> {
   }
 }
 
-/** A folder's entries, where the system can: the files themselves are on the disk. */
+/** Flushes a folder's list of entries. Failures are ignored: not every system can do it, and the files themselves are on disk. */
 async function flushFolder(path: string): Promise<void> {
   const handle = await open(path, "r").catch(() => undefined);
   try {

@@ -1,4 +1,4 @@
-/** A model's files as the hub's cache has them, without asking the hub. */
+/** Finds a model's files in the hub's cache. Never asks the hub. */
 
 import { stat } from "node:fs/promises";
 import { posix } from "node:path";
@@ -10,34 +10,34 @@ import { officialRepository, pinnedFile } from "./official.js";
 export const headName = "mlp_weights.npz";
 
 export interface CachedFile {
-  /** In the repository. */
+  /** Path inside the repository. */
   readonly name: string;
   readonly path: string;
-  /** The published checksum, else the one the cache names it by; undefined = neither is there. */
+  /** The pinned checksum, else the one in the name of the cache's blob; undefined = neither is known. */
   readonly expected: Expected | undefined;
 }
 
 export interface CachedModel {
   readonly commit: string;
   readonly model: CachedFile;
-  /** undefined = it was not asked for. */
+  /** undefined = the caller did not ask for it. */
   readonly head: CachedFile | undefined;
-  /** Whether the head is the official one for want of its own. */
+  /** True when the repository has no score head and the official one takes its place. */
   readonly borrowed: boolean;
 }
 
-/** Where the score head may be in the model's own repository: beside the GGUF, or at the top. None when another one is named. */
+/** Paths of a score head in the model's own repository: beside the GGUF, or at the top. Empty when HEAD_ID names another one. */
 export function headCandidates({ file, repository, headRepository }: ModelReference): readonly string[] {
   if (headRepository !== undefined && headRepository !== repository) return [];
   return [...new Set([posix.join(posix.dirname(file), headName), headName])];
 }
 
-/** Where it is taken from when it is not there. */
+/** Where the score head comes from when the model's own repository has none: HEAD_ID, else the official repository. */
 export function otherHead({ headRepository }: ModelReference): RepositoryReference {
   return { repository: headRepository ?? officialRepository, revision: "main" };
 }
 
-/** undefined = not all of it is there. */
+/** undefined = at least one file is missing. */
 export async function cachedModel(
   cacheDirectory: string,
   reference: ModelReference,

@@ -1,11 +1,11 @@
-/** Checksums as the hub names content by them, and files held against them. */
+/** The checksums that the hub names content by, and the comparison of files with them. */
 
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { RerankError } from "../errors.js";
 
-/** Large files: sha256 of the content. Small ones are kept in git and named as git does: sha1 of a header and the content. */
+/** Large files (LFS) have the sha256 of their content. Small ones are git blobs: sha1 of git's header and the content. */
 export interface Checksum {
   readonly algorithm: "sha256" | "git-sha1";
   readonly hex: string;
@@ -16,19 +16,19 @@ export interface Expected {
   readonly checksum: Checksum;
 }
 
-/** A hash that the content alone has to be fed to. */
+/** Starts a hash and feeds it git's header where it needs one. The caller feeds it the content. */
 export function startHash({ size, checksum }: Expected): Hash {
   return checksum.algorithm === "sha256" ? createHash("sha256") : createHash("sha1").update(`blob ${size}\0`);
 }
 
-/** The checksum a name stands for; undefined = none. */
+/** Reads the name of a blob as its checksum; undefined = it is none. */
 export function checksumNamed(name: string): Checksum | undefined {
   if (/^[0-9a-f]{64}$/.test(name)) return { algorithm: "sha256", hex: name };
   if (/^[0-9a-f]{40}$/.test(name)) return { algorithm: "git-sha1", hex: name };
   return undefined;
 }
 
-/** What came, and what was expected, in one line; `what` says which file. */
+/** The error for a file with the wrong checksum or size, in one line; `what` says which file. */
 export function mismatch(what: string, expected: Expected, actual: { size: number; hex: string }): RerankError {
   const { algorithm, hex } = expected.checksum;
   const message =
@@ -38,7 +38,7 @@ export function mismatch(what: string, expected: Expected, actual: { size: numbe
   return new RerankError("checksum_mismatch", message);
 }
 
-/** Reads the file to its end; `onBytes` is told how many bytes were read since the last call. */
+/** Hashes a whole file. `onBytes` gets the number of bytes read since its last call. */
 export async function hashFile(path: string, expected: Expected, onBytes: (bytes: number) => void): Promise<Hash> {
   const hash = startHash(expected);
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
@@ -48,14 +48,14 @@ export async function hashFile(path: string, expected: Expected, onBytes: (bytes
   return hash;
 }
 
-/** undefined = it is what was expected; otherwise the error that says both sums. */
+/** undefined = size and checksum are as expected; otherwise an error with both checksums. */
 export async function fileMismatch(
   path: string,
   expected: Expected,
   onBytes: (bytes: number) => void = () => {},
 ): Promise<RerankError | undefined> {
   const { size } = await stat(path);
-  // The hash of a git blob begins with its size, and the sum in the report is that of the file as it is.
+  // A git blob's header holds its size. The error reports the checksum of the file as it is, so its real size counts.
   const hex = (await hashFile(path, { ...expected, size }, onBytes)).digest("hex");
   return size === expected.size && hex === expected.checksum.hex ? undefined : mismatch(path, expected, { size, hex });
 }

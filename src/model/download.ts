@@ -1,6 +1,6 @@
 /**
- * One file, streamed to `<blob>.partial`, which becomes `<blob>` only when its size and checksum are right. What is there of an
- * earlier, cut fetch is gone on from, also by another process later.
+ * Downloads one file to `<blob>.partial` and renames it to `<blob>` when its size and checksum are right. A partial file that an
+ * earlier download left, also another process's, is continued.
  */
 
 import type { Hash } from "node:crypto";
@@ -18,9 +18,9 @@ import { notTheHub } from "./hub-failures.js";
 import { Passing, retrying } from "./retry.js";
 
 export interface DownloadEvents {
-  /** Bytes of the file that are on disk. */
+  /** Called with the number of the file's bytes on disk. */
   readonly onBytes: (bytes: number) => void;
-  /** Aborts when the lock is lost. */
+  /** Aborts when this process loses the lock. */
   readonly lost: AbortSignal;
 }
 
@@ -37,7 +37,7 @@ export async function download(client: HubClient, file: RemoteFile, blobPath: st
     try {
       const whole = () => retrying(client.persistence, (progressed) => receive(client, file, sink, progressed));
       await whole();
-      // What an earlier process left may have been damaged since: then it is all fetched once more.
+      // An earlier process's part may be damaged. Then the whole file is fetched once more.
       if (sink.resumed && !sink.isRight()) {
         await sink.restart();
         await whole();
@@ -63,7 +63,7 @@ async function checkRoom(partial: string, { path, size }: RemoteFile): Promise<v
   throw new RerankError("disk_full", message);
 }
 
-/** From where the sink is to the file's end, or as far as it gets. */
+/** Fetches what the sink lacks. Throws Passing when the connection ends first; the sink keeps what came. */
 async function receive(client: HubClient, file: RemoteFile, sink: Sink, progressed: () => void): Promise<void> {
   if (sink.bytes === file.size) return;
   const response = await client.content(file.url, sink.bytes);
@@ -78,11 +78,11 @@ async function receive(client: HubClient, file: RemoteFile, sink: Sink, progress
     if (await sink.write(chunk)) progressed();
   }
   if (sink.bytes === file.size) return;
-  const message = `${host} ended ${file.path} after ${sink.bytes} of ${file.size} bytes, and the connection with it`;
+  const message = `${host} closed the connection after ${sink.bytes} of the ${file.size} bytes of ${file.path}`;
   throw new Passing(new RerankError("hub_unreachable", message));
 }
 
-/** The body; an exception while reading it is the network's, one while writing it is not. */
+/** Yields the body. Exceptions of reading it become network failures; those of writing, in the caller's loop, do not. */
 async function* contentOf(response: Response, client: HubClient, url: string): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of response.body ?? []) yield chunk;
@@ -91,17 +91,17 @@ async function* contentOf(response: Response, client: HubClient, url: string): A
   }
 }
 
-/** What is here already is given up only for what may be the file. */
+/** Checks the answer's headers and first chunk. A partial file is emptied only after that. */
 async function begin(response: Response, chunk: Uint8Array, file: RemoteFile, sink: Sink): Promise<void> {
   const { host } = new URL(response.url || file.url);
-  // A server that knows no ranges sends all of it.
+  // A server without range requests answers 200 and sends the whole file.
   const fromStart = response.status !== 206;
   if (fromStart && isWebPage(chunk)) throw notTheHub(host, `a web page (HTML) in place of ${file.path}`);
   checkLength(response, file, fromStart ? 0 : sink.bytes);
   if (fromStart && sink.bytes > 0) await sink.restart();
 }
 
-/** What the server says it sends must be the file from `start` to its end. */
+/** Throws checksum_mismatch when the announced length or range is not the file from `start` to its end. */
 function checkLength(response: Response, { path, size, url }: RemoteFile, start: number): void {
   const header = response.headers.get(response.status === 206 ? "content-range" : "content-length");
   if (header === null) return;
@@ -111,19 +111,19 @@ function checkLength(response: Response, { path, size, url }: RemoteFile, start:
   throw new RerankError("checksum_mismatch", message.replace("bytes bytes", "bytes"));
 }
 
-/** Less does not count as progress: a byte a try would be asked for without end. */
+/** Bytes that a try must add to count as progress. If one byte counted, a server that sends one a try would be asked for ever. */
 const progressBytes = 65_536;
 
-/** The partial file and the checksum of what is in it. */
+/** The partial file and the hash of its content. */
 class Sink {
   readonly #handle: FileHandle;
   readonly #file: RemoteFile;
   readonly #events: DownloadEvents;
   #hash: Hash;
   #bytes: number;
-  /** Where it last counted as having got further: a server that begins anew every time gets nowhere until it is well past this. */
+  /** Size at which progress was last counted. It stays when the file restarts, so a server that always restarts makes none. */
   #reached: number;
-  /** Whether a part of it is an earlier process's. */
+  /** True when the file began with an earlier process's bytes. */
   #resumed = false;
 
   private constructor(handle: FileHandle, file: RemoteFile, events: DownloadEvents, hash: Hash, bytes: number) {
@@ -135,11 +135,11 @@ class Sink {
     this.#reached = bytes;
   }
 
-  /** Goes on from what is in the file, if that can be a part of it. A link is never followed: what it leads to is not ours. */
+  /** Continues a file that is not too long. Replaces a symbolic link: its target is not ours to write. */
   static async open(path: string, file: RemoteFile, events: DownloadEvents): Promise<Sink> {
     const present = await lstat(path).catch(() => undefined);
     if (present?.isSymbolicLink()) await rm(path);
-    // Windows has no such flag.
+    // Windows has no O_NOFOLLOW.
     const handle = await openToContinue(path, constants.O_NOFOLLOW ?? 0);
     try {
       const { size: bytes } = await handle.stat();
@@ -173,7 +173,7 @@ class Sink {
     return this.#bytes === this.#file.size && this.#hash.copy().digest("hex") === this.#file.checksum.hex;
   }
 
-  /** Whether the file is further than it ever was, by more than a drop. */
+  /** Appends a chunk. True when the file grew by progressBytes since progress was last counted. */
   async write(chunk: Uint8Array): Promise<boolean> {
     this.#events.lost.throwIfAborted();
     this.#hash.update(chunk);
@@ -192,7 +192,7 @@ class Sink {
     this.#resumed = false;
   }
 
-  /** Once all is there: on the disk, and right. Throws checksum_mismatch. */
+  /** Flushes the complete file to the disk and throws checksum_mismatch when it is wrong. */
   async check(): Promise<void> {
     await this.#handle.datasync();
     if (this.isRight()) return;

@@ -1,6 +1,6 @@
 /**
- * From MODEL_ID, MODEL_FILE and MODEL_REVISION to a GGUF and its score head on this disk: found in the hub's cache, or fetched
- * into it. What it returns was verified.
+ * Turns MODEL_ID, MODEL_FILE and MODEL_REVISION into the paths of a GGUF and its score head: found in the hub's cache, or fetched
+ * into it. Every file whose checksum is known was compared with it.
  */
 
 import { stat } from "node:fs/promises";
@@ -19,7 +19,7 @@ import { remember, unverified } from "./verified.js";
 
 export interface FetchedModel {
   readonly modelPath: string;
-  /** undefined = it was not asked for. */
+  /** undefined = the caller did not ask for it. */
   readonly headPath: string | undefined;
   readonly commit: string;
 }
@@ -27,12 +27,12 @@ export interface FetchedModel {
 export interface FetchOptions {
   readonly patience?: Patience;
   readonly signal?: AbortSignal;
-  /** False when the score head is somewhere else. */
+  /** False when the caller has the score head from elsewhere. */
   readonly withHead: boolean;
-  /** Whether this GGUF has the official model's shape, so that its head may be taken where the repository has none. */
+  /** Whether this GGUF has the official model's shape. Only then may the official head stand in for a missing one. */
   readonly fitsOfficialHead: (modelPath: string) => boolean | Promise<boolean>;
   readonly onTransfer: (transfer: Transfer) => void;
-  /** Things to know, each in one line: the licence, what is tried again, that a wrong file was removed. */
+  /** Called with one line each: the licence, a retry and its cause, the removal of a wrong file. */
   readonly onNotice: (notice: string) => void;
 }
 
@@ -46,7 +46,7 @@ export async function fetchModel(
     if (found) return found;
     throw notCached(environment, reference);
   }
-  // A commit never changes: with its files here there is nothing to ask. Wrong ones are fetched again below.
+  // A commit never changes, so the hub need not be asked for files that are here. Wrong ones are fetched again below.
   if (commitPattern.test(reference.revision)) {
     const found = await fromCache(environment, reference, options).catch(() => undefined);
     if (found) return found;
@@ -60,7 +60,7 @@ export async function fetchModel(
   try {
     wanted = await ask(client, otherClient, reference, options.withHead);
   } catch (error) {
-    // What is in the cache was verified against what the hub said then; a hub that is away now is no reason not to start.
+    // The cached files were checked when they came. A hub that is down now must not stop the start.
     const away = error instanceof RerankError && (error.code === "hub_unreachable" || error.code === "hub_unavailable");
     const found = away ? await fromCache(environment, reference, options) : undefined;
     if (!found) throw error;
@@ -74,13 +74,13 @@ export async function fetchModel(
   );
   const say = once((repository: string) => options.onNotice(licenceNotice(repository, environment.endpoint)));
   const ready: string[] = [];
-  // The score head first: what is wrong with the repository shows before a gigabyte came.
+  // The small score head comes first: a repository that lacks something fails before a gigabyte is fetched.
   for (const { client, commit, file } of files) {
     const { repository, revision } = client.reference;
     const cache = new HubCache(environment.cacheDirectory, repository);
     ready.unshift(await settle(file, { cache, client, meter, commit, ...options }, () => say(repository)));
     meter.finish(file.size);
-    // Needed offline only, and a cache with all the files may be one that is not ours to write to.
+    // Starts that cannot ask the hub read this record. A complete cache may be read-only: that is no failure.
     await cache.setCommit(revision, commit).catch(() => {});
   }
   const [modelPath = "", headPath] = ready;
@@ -96,13 +96,13 @@ interface WantedFile {
 
 interface Wanted {
   readonly model: WantedFile;
-  /** undefined = it is somewhere else. */
+  /** undefined = the caller did not ask for it. */
   readonly head: WantedFile | undefined;
-  /** Whether the head is the official one for want of its own. */
+  /** True when the repository has no score head and the official one takes its place. */
   readonly borrowed: boolean;
 }
 
-/** What is to be fetched, from where, as the hub tells it. */
+/** Asks the hub for the size, checksum and address of each wanted file. */
 async function ask(client: HubClient, other: HubClient, reference: ModelReference, withHead: boolean): Promise<Wanted> {
   const revision = await client.revision();
   const { commit } = revision;
@@ -122,7 +122,7 @@ async function askForHead(client: HubClient, { repository, headRepository }: Mod
     return { client, commit: revision.commit, file };
   } catch (error) {
     if (headRepository !== undefined || !(error instanceof RerankError)) throw error;
-    const message = `${repository} has no ${headName}, and the official one could not be had: ${error.message}. HEAD_ID names another repository that has it, HEAD_PATH a file`;
+    const message = `${repository} has no ${headName}, and the official one could not be fetched: ${error.message}. Set HEAD_ID to a repository that has one, or HEAD_PATH to a file`;
     throw new RerankError(error.code, message, { cause: error });
   }
 }
@@ -131,11 +131,11 @@ async function askForHead(client: HubClient, { repository, headRepository }: Mod
 async function requireFit(modelPath: string, { repository, file }: ModelReference, options: FetchOptions): Promise<void> {
   if (await options.fitsOfficialHead(modelPath)) {
     options.onNotice(
-      `${repository} has no ${headName}; that of ${officialRepository} is used, as ${file} has the shape of jina-reranker-m0`,
+      `${repository} has no ${headName}; using that of ${officialRepository}, because ${file} has the shape of jina-reranker-m0`,
     );
     return;
   }
-  const message = `${repository} has no ${headName}, and the official one does not belong to ${file}, which has not the shape of jina-reranker-m0. Set HEAD_ID to the repository that has its score head, or HEAD_PATH to the file`;
+  const message = `${repository} has no ${headName}, and the official one does not fit ${file}, which does not have the shape of jina-reranker-m0. Set HEAD_ID to the repository that has its score head, or HEAD_PATH to the file`;
   throw new RerankError("hub_not_found", message);
 }
 
@@ -146,7 +146,7 @@ interface Fetching extends FetchOptions {
   readonly commit: string;
 }
 
-/** The path of the file in the snapshot: as it is, linked to a blob that is there, or fetched. */
+/** The file's path in the snapshot. Uses the file when it is right, else links its blob, else fetches it. */
 async function settle(file: RemoteFile, fetching: Fetching, onFetch: () => void): Promise<string> {
   const { cache, client, meter, commit, onNotice } = fetching;
   const path = cache.snapshotPath(commit, file.path);
@@ -180,17 +180,17 @@ async function settle(file: RemoteFile, fetching: Fetching, onFetch: () => void)
   }
 }
 
-/** Why the file is not taken; undefined = it is right. */
+/** Why the file cannot be used; undefined = it is right. */
 async function wrong(path: string, file: RemoteFile, { meter }: Fetching): Promise<RerankError | "missing" | undefined> {
   if (!(await isFile(path))) return "missing";
   return unverified(path, file, counted(meter, file.path));
 }
 
-/** Only with the lock: what is there now is not what another process has just put there. */
+/** Call it with the lock held. Otherwise it could remove a file that another process has just fetched. */
 async function removeWrong(path: string, file: RemoteFile, fetching: Fetching): Promise<void> {
   const error = await wrong(path, file, fetching);
   if (error === undefined || error === "missing") return;
-  fetching.onNotice(`${error.message}; removed, it is fetched again`);
+  fetching.onNotice(`${error.message}; the file is removed and fetched again`);
   await fetching.cache.remove(path);
 }
 
@@ -202,7 +202,10 @@ function counted(meter: TransferMeter, name: string): (bytes: number) => void {
   };
 }
 
-/** What the cache has, verified as far as can be known without the hub; undefined = not all of it. Removes nothing. */
+/**
+ * The model from the cache, compared with the checksums that are pinned or that its blobs are named by. Removes nothing.
+ * undefined = at least one file is missing. Throws checksum_mismatch.
+ */
 async function fromCache(
   { cacheDirectory }: HubEnvironment,
   reference: ModelReference,
@@ -230,7 +233,7 @@ function notCached(
 ): RerankError {
   const from = headRepository === undefined ? "" : ` (its head from ${headRepository})`;
   const what = `${file} and ${headName} of ${repository}${from} at ${revision} are not both in the cache ${cacheDirectory}`;
-  return new RerankError("not_cached", `${what}, and HF_HUB_OFFLINE forbids to ask the hub`);
+  return new RerankError("not_cached", `${what}, and HF_HUB_OFFLINE forbids asking the hub`);
 }
 
 /** Calls `action` once for each value. */

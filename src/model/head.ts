@@ -1,4 +1,4 @@
-/** The score head as it is published: `mlp_weights.npz` with W1, b1, W2, b2 and logit_bias. */
+/** Reads the score head from the published form: `mlp_weights.npz` with W1, b1, W2, b2 and logit_bias. */
 
 import { readFile, stat } from "node:fs/promises";
 import type { ScoreHead } from "../../binding.js";
@@ -10,8 +10,8 @@ const names = ["W1", "b1", "W2", "b2", "logit_bias"] as const;
 type Name = (typeof names)[number];
 
 /**
- * Throws model_not_found when the file does not exist, head_invalid for everything else that is wrong with it, naming the
- * file and the array. The width is W1's: whether it fits the model is the engine's to say.
+ * Throws model_not_found when the file does not exist, and head_invalid, with the file and the array, for everything else. Takes
+ * the width from W1; the engine checks that it fits the model.
  */
 export async function readScoreHead(path: string): Promise<ScoreHead> {
   const arrays = parse(path, await read(path));
@@ -19,7 +19,7 @@ export async function readScoreHead(path: string): Promise<ScoreHead> {
     throw new RerankError("head_invalid", `${path}: ${what}`);
   };
   const get = (name: Name): NpyArray => {
-    const listed = [...arrays.keys()].join(", ") || "none of them";
+    const listed = [...arrays.keys()].join(", ") || "none";
     return arrays.get(name) ?? fail(`has no array ${name}; expected ${names.join(", ")}, got ${listed}`);
   };
   const check = (name: Name, ...expected: readonly (readonly number[])[]): Float32Array => {
@@ -51,15 +51,15 @@ async function read(path: string): Promise<Uint8Array> {
     const found = await stat(path);
     if (found.isDirectory()) throw new Error(await folderInstead(path, ".npz"));
     const { size } = found;
-    // Someone named the GGUF: gigabytes are not read to find that out.
-    if (size > maximumBytes) throw new Error(`${size} bytes, at most ${maximumBytes} are read: is it the score head?`);
+    // The path may name the GGUF by mistake. Its gigabytes are not read to find that out.
+    if (size > maximumBytes) throw new Error(`${size} bytes, expected at most ${maximumBytes}: is it the score head?`);
     const bytes = await readFile(path);
     const mistaken = mistakenFor(bytes);
     if (mistaken !== undefined) throw new Error(mistaken);
     return bytes;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") {
-      const where = "the score head is looked for beside the GGUF, or where headPath says";
+      const where = "expected the score head beside the GGUF; HEAD_PATH or headPath names another place";
       throw new RerankError("model_not_found", `${path}: no such file (${where})`, { cause: error });
     }
     throw invalid(path, error);

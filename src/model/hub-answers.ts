@@ -1,11 +1,11 @@
-/** What the hub may answer. Nothing of an answer is used before its size, its form and its names were checked here. */
+/** The shapes of the hub's answers. Nothing uses an answer before its size, shape and names were checked here. */
 
 import { type Static, type TSchema, Type } from "typebox";
 import { Value } from "typebox/value";
 import type { Response } from "undici";
 
 const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-/** Names become paths in the cache and parts of messages: a repository's longest path is far below this. */
+/** Names become paths in the cache and parts of messages. The longest path of a repository is far shorter. */
 const Name = Type.String({ minLength: 1, maxLength: 1024 });
 const GitHash = Type.String({ pattern: "^[0-9a-f]{40}$" });
 const Sha256 = Type.String({ pattern: "^[0-9a-f]{64}$" });
@@ -28,13 +28,13 @@ export const PathsAnswer = Type.Array(
   { maxItems: 100 },
 );
 
-/** A listing of a hundred thousand files is smaller. */
+/** Enough for a listing of a hundred thousand files. */
 export const maximumAnswerBytes = 16 * 2 ** 20;
 
-/** An answer that is not the hub's. */
+/** What came is no answer of a hub. */
 export class WrongAnswer extends Error {}
 
-/** Throws WrongAnswer that names the field and what was expected; what came is the hub's text and not repeated at length. */
+/** Throws a WrongAnswer that names the field and what was expected. It does not repeat what came, which may be anything. */
 export function parseAnswer<Schema extends TSchema>(schema: Schema, text: string): Static<Schema> {
   if (isWebPage(text)) throw new WrongAnswer("a web page (HTML) where JSON was expected");
   let value: unknown;
@@ -46,10 +46,10 @@ export function parseAnswer<Schema extends TSchema>(schema: Schema, text: string
   if (Value.Check(schema, value)) return value;
   const [error] = Value.Errors(schema, value);
   const field = error?.instancePath.slice(1).replaceAll("/", ".") || "the answer";
-  throw new WrongAnswer(`JSON of another form: ${printable(field, 100)} ${error?.message ?? "is wrong"}`);
+  throw new WrongAnswer(`JSON of another shape: ${printable(field, 100)} ${error?.message ?? "is wrong"}`);
 }
 
-/** Throws WrongAnswer when more comes, or when it takes longer than `ms` though bytes keep coming. */
+/** Throws WrongAnswer when more than `maximumBytes` come, or when it takes longer than `ms`, even if bytes keep coming. */
 export async function readBounded(response: Response, maximumBytes: number, ms: number): Promise<string> {
   const end = performance.now() + ms;
   const chunks: Uint8Array[] = [];
@@ -63,7 +63,7 @@ export async function readBounded(response: Response, maximumBytes: number, ms: 
   return Buffer.concat(chunks).toString("utf8");
 }
 
-/** Login pages, portals and error pages come with status 200 where a file was asked for. */
+/** Login pages, captive portals and error pages come with status 200 in place of a file. */
 export function isWebPage(beginning: string | Uint8Array): boolean {
   const text = typeof beginning === "string" ? beginning : Buffer.from(beginning.subarray(0, 512)).toString("latin1");
   return /^(\u00ef\u00bb\u00bf|\ufeff)?\s*(<\?xml[^>]*>\s*)?(<!--[\s\S]*?-->\s*)?<(!doctype\s+html|html|head|body)\b/i.test(
@@ -71,7 +71,7 @@ export function isWebPage(beginning: string | Uint8Array): boolean {
   );
 }
 
-/** A stranger's words in one line of ours, without what would steer a terminal. */
+/** Foreign text as one line of at most `length` characters, without control characters, which could steer a terminal. */
 export function printable(text: string, length = 200): string {
   return text
     .slice(0, 4 * length)

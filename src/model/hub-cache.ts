@@ -1,6 +1,7 @@
 /**
- * The hub's cache layout, shared with every other client of it: `models--org--name/` with `blobs/<checksum>`, `refs/<revision>`
- * (a commit) and `snapshots/<commit>/<path>`, a link to a blob. What the hub or a variable calls a file never leads out of it.
+ * One repository's folder in the cache that all clients of the hub share: `models--org--name/` with `blobs/<checksum>`,
+ * `refs/<revision>` (the text of a commit) and `snapshots/<commit>/<path>` (a link to a blob). No name, whether it comes from the
+ * hub or from a variable, leads out of this folder.
  */
 
 import { link as hardLink, mkdir, readdir, readFile, realpath, rename, rm, stat, symlink } from "node:fs/promises";
@@ -26,7 +27,7 @@ export class HubCache {
     return inside(join(this.#root, "blobs"), checksum.hex);
   }
 
-  /** Beside other clients' locks, under a name of our own: theirs are of another kind. */
+  /** In the folder of other clients' locks, under a name of our own: their locks work differently. */
   lockPath(checksum: Checksum): string {
     return inside(join(dirname(this.#root), ".locks", this.#folder), `${checksum.hex}.jina-reranker`);
   }
@@ -35,7 +36,7 @@ export class HubCache {
     return inside(inside(join(this.#root, "snapshots"), commit), path);
   }
 
-  /** The commit a revision was when it was last asked for. */
+  /** The commit that the revision named when the hub was last asked; undefined = not recorded. */
   async commitOf(revision: string): Promise<string | undefined> {
     if (commitPattern.test(revision)) return revision;
     const text = await readFile(this.#refPath(revision), "utf8").catch(() => "");
@@ -48,7 +49,9 @@ export class HubCache {
     await writeAtomically(this.#refPath(revision), commit);
   }
 
-  /** Snapshots that may be meant by `revision`, best first. Some clients keep no refs: then main may be any, the newest first. */
+  /**
+   * The commits that `revision` may name, best first. Some clients write no refs: then main may be any snapshot, newest first.
+   */
   async snapshots(revision: string): Promise<readonly string[]> {
     const commit = await this.commitOf(revision);
     if (commit !== undefined) return [commit];
@@ -64,8 +67,8 @@ export class HubCache {
   }
 
   /**
-   * Makes the blob appear in the snapshot, in one step. On Windows symbolic links need a privilege, and FAT has no links at all:
-   * there the blob is moved, as a copy of a gigabyte would need its room twice.
+   * Makes the blob appear in the snapshot in one step: as a symbolic link, else a hard link, else by moving it. Windows allows
+   * symbolic links only with a privilege, and FAT has no links. A copy would take a gigabyte twice.
    */
   async link(checksum: Checksum, commit: string, path: string): Promise<string> {
     const target = this.snapshotPath(commit, path);
@@ -83,13 +86,13 @@ export class HubCache {
     return target;
   }
 
-  /** The checksum that the cache itself gives a file: the name of its blob. */
+  /** The checksum in the name of the file's blob; undefined = the file is not linked to a blob. */
   async recordedChecksum(path: string): Promise<Checksum | undefined> {
     const blob = await realpath(path);
     return basename(dirname(blob)) === "blobs" ? checksumNamed(basename(blob)) : undefined;
   }
 
-  /** Removes a file of a snapshot and the blob it stands for. A link that leads out of the cache goes, what it leads to stays. */
+  /** Removes a file of a snapshot and its blob. Of a link that leads out of the cache, removes the link and keeps its target. */
   async remove(path: string): Promise<void> {
     const target = await realpath(path);
     const blobs = join(this.#root, "blobs");
@@ -103,7 +106,7 @@ export class HubCache {
     return inside(join(this.#root, "refs"), revision);
   }
 
-  /** Throws when a folder of the cache is a link to somewhere else: nothing is written or removed there. */
+  /** Throws when the folder is a link that leads out of the cache: nothing may be written or removed there. */
   async #requireOwn(folder: string): Promise<void> {
     const real = await realpath(folder);
     if (pathInside(await realpath(this.#root), real) !== undefined) return;

@@ -1,6 +1,6 @@
 /**
- * The hub's API. What is asked and how answers are read is the official client's; this adds what it has not: proxies, tries
- * again, errors that say what to do, and a token that goes to the hub alone.
+ * The hub's API for one repository. The official client, @huggingface/hub, makes the requests and reads the answers. This adds
+ * what it lacks: proxies, retries, errors that say what to do, and a token that is sent to the hub only.
  */
 
 import { modelInfo, pathsInfo } from "@huggingface/hub";
@@ -23,9 +23,9 @@ export interface RepositoryReference {
 }
 
 export interface ModelReference extends RepositoryReference {
-  /** The GGUF's path in it. */
+  /** Path of the GGUF inside the repository. */
   readonly file: string;
-  /** Where the score head is taken from; undefined = the same, or the official one where it has none. */
+  /** HEAD_ID; undefined = the head of the same repository, or the official one when that has none. */
   readonly headRepository: string | undefined;
 }
 
@@ -45,9 +45,9 @@ interface Sent {
   readonly body?: string;
 }
 
-/** Milliseconds without a byte after which a connection counts as broken. */
+/** A connection counts as broken after this many milliseconds without a byte. */
 const silenceMs = 30_000;
-/** Of a repository's files in a message. */
+/** An error message lists at most this many of a repository's files. */
 const maximumListed = 40;
 
 export class HubClient implements AsyncDisposable {
@@ -57,7 +57,7 @@ export class HubClient implements AsyncDisposable {
   readonly reference: RepositoryReference;
   readonly #dispatcher: Dispatcher;
 
-  /** `asking` is the patience with the API, that of `persistence` is for content. */
+  /** `asking` limits the retries of API requests, `persistence.patience` those of downloads. */
   constructor(environment: HubEnvironment, reference: RepositoryReference, persistence: Persistence, asking: Patience) {
     this.#environment = environment;
     this.reference = reference;
@@ -66,7 +66,7 @@ export class HubClient implements AsyncDisposable {
     this.#dispatcher = dispatcher();
   }
 
-  /** What the revision is now. A mirror may list no paths. */
+  /** The commit that the revision names now, and the repository's files. A mirror may list none. */
   async revision(): Promise<Revision> {
     const { repository, revision } = this.reference;
     const { sha, filePaths } = await modelInfo({
@@ -79,8 +79,8 @@ export class HubClient implements AsyncDisposable {
   }
 
   /**
-   * In the order of `paths`; undefined = the repository has none there. Throws checksum_mismatch when the hub's checksum is not the
-   * published file's.
+   * Size, checksum and address of each path, in the order of `paths`; undefined = the repository has no such file. Throws
+   * checksum_mismatch when the hub announces another checksum than the pinned one.
    */
   async find({ commit }: Revision, paths: readonly string[]): Promise<readonly (RemoteFile | undefined)[]> {
     const { repository } = this.reference;
@@ -109,7 +109,7 @@ export class HubClient implements AsyncDisposable {
     });
   }
 
-  /** The file from `start` on. Throws Passing when it may work later: who reads the body goes on from where it broke. */
+  /** Requests the file from byte `start` on. Throws Passing for failures that a retry may mend. */
   async content(url: string, start: number): Promise<Response> {
     const range: Sent["headers"] = start > 0 ? [["range", `bytes=${start}-`]] : [];
     return this.#once(url, { method: "GET", headers: [["accept-encoding", "identity"], ...range] });
@@ -120,12 +120,12 @@ export class HubClient implements AsyncDisposable {
   }
 
   /**
-   * Where the official client asks, and with what; it sees only answers of `schema`. The token is not given to it: it takes only
-   * those that begin with hf_.
+   * Options for the official client: the address, and a fetch that retries and passes on only answers of `schema`. The token is
+   * added in #once, because the official client accepts only tokens that begin with hf_.
    */
   #asked(schema: typeof RevisionAnswer | typeof PathsAnswer) {
     const fetch: typeof globalThis.fetch = async (input, { method = "GET", headers, body } = {}) => {
-      // All that the official client sends.
+      // The official client sends nothing else.
       const request = { method, headers: [...new Headers(headers)], ...(typeof body === "string" && { body }) };
       const persistence = { ...this.persistence, patience: this.#asking };
       const text = await retrying(persistence, () => this.#answer(String(input), request, schema));
@@ -134,7 +134,7 @@ export class HubClient implements AsyncDisposable {
     return { hubUrl: this.#environment.endpoint, fetch };
   }
 
-  /** One answer of the API, whole and of the form it must have. */
+  /** One request to the API. Returns the complete answer, whose shape was checked. */
   async #answer(url: string, request: Sent, schema: typeof RevisionAnswer | typeof PathsAnswer): Promise<string> {
     const { answerMs } = this.#asking;
     const response = await this.#once(url, request, AbortSignal.timeout(answerMs));
@@ -151,7 +151,7 @@ export class HubClient implements AsyncDisposable {
     const { endpoint, authorization } = this.#environment;
     const headers = new Headers(init.headers);
     headers.set("user-agent", userAgent);
-    // Redirects to another host lose it: that is fetch's rule, and a test's.
+    // fetch drops this header when it follows a redirect to another host. A test holds that.
     const sent = new URL(url).origin === new URL(endpoint).origin ? authorization : undefined;
     if (sent !== undefined) headers.set("authorization", sent);
     const signals = [this.persistence.signal, limit].filter((signal) => signal !== undefined);
@@ -172,13 +172,13 @@ export class HubClient implements AsyncDisposable {
     throw notTheHub(new URL(this.#environment.endpoint).host, `no checksum for ${path}`);
   }
 
-  /** What an exception of a request, or of reading its body, means. */
+  /** Turns an exception of a request, or of reading its body, into the error to throw. */
   failure(error: unknown, url: string): unknown {
     const { signal } = this.persistence;
     return signal?.aborted ? signal.reason : error instanceof Passing ? error : networkFailure(error, url);
   }
 
-  /** The error that a file is not there: what is there instead, and which name was probably meant. */
+  /** The error for a file that the repository lacks: lists files with the same ending and guesses which one was meant. */
   missing(path: string, { paths: known }: Revision): RerankError {
     const ending = path.slice(path.lastIndexOf("."));
     const similar = known
@@ -198,7 +198,7 @@ function dispatcher(): Dispatcher {
   for (const name of proxied) {
     const value = process.env[name] ?? "";
     if (/^https?:\/\//i.test(value) && URL.canParse(value)) continue;
-    // Not repeated: it may hold a password.
+    // The message does not repeat the value: it may hold a password.
     throw new RerankError("invalid_option", `${name}: expected the http or https address of a proxy, got something else`);
   }
   return proxied.length > 0 ? new EnvHttpProxyAgent(options) : new Agent(options);

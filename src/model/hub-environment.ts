@@ -1,4 +1,4 @@
-/** Where the hub is, who asks it and where its cache is, read as every client of the hub reads them. */
+/** The hub's address, the credentials for it and its cache folder, read from the variables that every client of the hub reads. */
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,13 +10,13 @@ import type { Settings } from "../settings/table.js";
 export type HubSettings = Pick<Settings, "hfEndpoint" | "hfToken" | "hfHome" | "hfHubCache" | "hfHubOffline">;
 
 export interface HubEnvironment {
-  /** Without a slash at the end, and without a user and a password: it is named in messages. */
+  /** Without a slash at its end. Without user and password, because messages name it. */
   readonly endpoint: string;
-  /** The header that says who asks; undefined = nobody in particular. */
+  /** Value of the `authorization` header; undefined = requests are anonymous. */
   readonly authorization: string | undefined;
   /** The folder of `models--…`; not created here. */
   readonly cacheDirectory: string;
-  /** Nothing is asked, what is in the cache is used. */
+  /** True: the hub is never asked, only the cache is used. */
   readonly offline: boolean;
 }
 
@@ -29,7 +29,7 @@ export async function hubEnvironment(
   );
   const tokenPath = expand(environment.HF_TOKEN_PATH || join(home, "token"));
   const token = settings.hfToken ?? environment.HUGGING_FACE_HUB_TOKEN ?? (await readFile(tokenPath, "utf8").catch(() => ""));
-  // As a header it would be refused with a message that repeats it.
+  // Checked here, because fetch refuses such a header with a message that repeats the token.
   if (!/^[\x21-\x7e]*$/.test(token.trim())) {
     throw new RerankError(
       "invalid_option",
@@ -45,7 +45,9 @@ export async function hubEnvironment(
   };
 }
 
-/** `https://user:password@mirror` is asked with Basic, as it is meant for that mirror alone; a token is for any. */
+/**
+ * `https://user:password@mirror` becomes Basic authentication. It comes before the token, because it is meant for that mirror.
+ */
 function withoutCredentials(address: string): { endpoint: string; credentials: string | undefined } {
   const url = new URL(address);
   const { username, password } = url;

@@ -1,10 +1,10 @@
-/** Files that people name by hand: what a file is that cannot be the one that was meant, and what to do about it. */
+/** Checks of files that a user names: what the file is when it is no model or score head, and what to do. */
 
 import { open, readdir, stat } from "node:fs/promises";
 import { RerankError } from "../errors.js";
 import { isWebPage, printable } from "./hub-answers.js";
 
-/** Throws model_not_found or model_invalid for what is no GGUF at a glance; the engine checks the rest. */
+/** Throws model_not_found or model_invalid for a folder, a Git LFS pointer or a web page. The engine checks the rest. */
 export async function requireModelFile(path: string): Promise<void> {
   try {
     const found = await stat(path);
@@ -18,17 +18,17 @@ export async function requireModelFile(path: string): Promise<void> {
   }
 }
 
-/** In words that follow a path; names up to five files that may have been meant. */
+/** The end of a message about a folder that was named in place of a file. Lists up to five files in it. */
 export async function folderInstead(path: string, ending: string): Promise<string> {
   const names = (await readdir(path).catch(() => [])).filter((name) => name.toLowerCase().endsWith(ending)).sort();
   const listed = names
     .slice(0, 5)
     .map((name) => printable(name))
     .join(", ");
-  return `a folder, where the path of ${ending === ".gguf" ? "a" : "an"} ${ending} file was expected; ${names.length > 0 ? `in it are ${listed}` : `there is no ${ending} file in it`}`;
+  return `expected ${ending === ".gguf" ? "a" : "an"} ${ending} file, got a folder; ${names.length > 0 ? `in it are ${listed}` : `there is no ${ending} file in it`}`;
 }
 
-/** What a file that begins like this is instead of a model or a score head, and what to do; undefined = it may be one. */
+/** Recognises a file by its first bytes as a Git LFS pointer or a web page, and says what to do; undefined = neither. */
 export function mistakenFor(beginning: Uint8Array): string | undefined {
   if (Buffer.from(beginning.subarray(0, 64)).toString("latin1").startsWith("version https://git-lfs.github.com/spec/")) {
     return "a Git LFS pointer, not the file itself; run `git lfs pull` in its repository, or fetch it with `jina-reranker download`";

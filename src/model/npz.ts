@@ -1,24 +1,24 @@
-/** Reads numpy's .npz: a zip (stored or deflated) of .npy arrays. Little-endian floats in C order are enough here. */
+/** Reads numpy's .npz: a zip (stored or deflated) of .npy arrays. Supports little-endian f2, f4 and f8 in C order. */
 
 import { type UnzipFileInfo, unzipSync } from "fflate";
 
 export interface NpyArray {
   shape: number[];
-  /** C order. f8 is rounded to f32. */
+  /** In C order; f8 is rounded to f32. */
   values: Float32Array;
 }
 
-/** 4,096 hidden units squared are 16 Mi elements; the rest is room for models to come. */
+/** A head 4,096 wide has 16 Mi elements in W1. The limit is four times that. */
 const maximumElements = 64 * 1024 * 1024;
-/** Of all wanted arrays together, unpacked: f8 and their headers. */
+/** The most that all wanted arrays may take unpacked: maximumElements in f8, and the headers. */
 export const maximumBytes = maximumElements * 8 + 64 * 1024;
-/** The most that deflate makes of a byte: 258 bytes of two bits. */
+/** Deflate's best ratio: two bits stand for 258 bytes. */
 const deflateRatio = 1032;
-/** A damaged directory can claim 2^32 entries, and fflate would visit them all. */
+/** A damaged zip directory can claim 2^32 entries, and fflate would visit each. */
 const maximumEntries = 1024;
 const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // \x93NUMPY
 
-/** Throws an Error that says what is wrong. Entries other than the wanted arrays are not unpacked. */
+/** Reads the arrays of these names; other entries are not unpacked. Throws an Error that says what is wrong. */
 export function readNpz(bytes: Uint8Array, names: readonly string[]): Map<string, NpyArray> {
   const wanted = new Set(names.map((name) => `${name}.npy`));
   checkEntries(bytes, wanted);
@@ -34,7 +34,7 @@ export function readNpz(bytes: Uint8Array, names: readonly string[]): Map<string
   return arrays;
 }
 
-/** What the zip's directory claims is checked before anything is allocated: fflate unpacks into exactly the claimed size. */
+/** Checks the sizes that the zip's directory claims, before unpacking: fflate allocates the claimed size. */
 function checkEntries(bytes: Uint8Array, wanted: ReadonlySet<string>): void {
   const found = new Set<string>();
   let entries = 0;
@@ -42,10 +42,10 @@ function checkEntries(bytes: Uint8Array, wanted: ReadonlySet<string>): void {
   unzip(bytes, ({ name, size, originalSize }) => {
     if (++entries > maximumEntries) throw new Error(`more than ${maximumEntries} entries`);
     if (!wanted.has(name)) return false;
-    if (found.has(name)) throw new Error(`${name} is there twice`);
+    if (found.has(name)) throw new Error(`${name} occurs twice`);
     found.add(name);
     total += originalSize;
-    if (total > maximumBytes) throw new Error(`its arrays claim ${total} bytes, at most ${maximumBytes} are read`);
+    if (total > maximumBytes) throw new Error(`its arrays claim ${total} bytes, expected at most ${maximumBytes}`);
     if (originalSize > size * deflateRatio || size > bytes.length) {
       throw new Error(`${name} claims ${originalSize} bytes, which ${Math.min(size, bytes.length)} compressed ones cannot hold`);
     }
@@ -66,14 +66,15 @@ function reason(error: unknown): string {
 }
 
 function readNpy(bytes: Uint8Array): NpyArray {
-  if (bytes.length < 12 || magic.some((byte, index) => bytes[index] !== byte))
-    throw new Error("not a .npy: its magic is missing");
+  if (bytes.length < 12 || magic.some((byte, index) => bytes[index] !== byte)) {
+    throw new Error("not a .npy: it does not begin with \\x93NUMPY");
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const version = view.getUint8(6);
   if (version < 1 || version > 3) throw new Error(`.npy version ${version}, expected 1 to 3`);
   const headerOffset = version === 1 ? 10 : 12;
   const dataOffset = headerOffset + (version === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
-  if (dataOffset > bytes.length) throw new Error(`a header up to byte ${dataOffset}, of ${bytes.length} there are`);
+  if (dataOffset > bytes.length) throw new Error(`its header ends at byte ${dataOffset}, but it has ${bytes.length} bytes`);
   const header = new TextDecoder().decode(bytes.subarray(headerOffset, dataOffset));
 
   const dtype = field(header, /'descr'\s*:\s*'([^']+)'/, "descr");
@@ -84,7 +85,7 @@ function readNpy(bytes: Uint8Array): NpyArray {
   }
   const shape = parseShape(field(header, /'shape'\s*:\s*\(([\d\s,]*)\)/, "shape"));
   const count = shape.reduce((product, length) => product * length, 1);
-  if (!(count <= maximumElements)) throw new Error(`${shape.join(" × ")} elements, at most ${maximumElements} are read`);
+  if (!(count <= maximumElements)) throw new Error(`${shape.join(" × ")} elements, expected at most ${maximumElements}`);
   const expected = count * reader.bytes;
   const actual = bytes.length - dataOffset;
   if (actual !== expected) {
@@ -95,7 +96,7 @@ function readNpy(bytes: Uint8Array): NpyArray {
   return { shape, values };
 }
 
-/** The inside of a Python tuple: "" is a scalar, "3," one dimension. */
+/** `tuple` is the inside of a Python tuple: "" is a scalar, "3," one dimension. */
 function parseShape(tuple: string): number[] {
   return tuple
     .split(",")
@@ -106,7 +107,7 @@ function parseShape(tuple: string): number[] {
 
 function field(header: string, pattern: RegExp, name: string): string {
   const value = header.match(pattern)?.[1];
-  if (value === undefined) throw new Error(`its header has no readable ${name}`);
+  if (value === undefined) throw new Error(`its header has no valid ${name}`);
   return value;
 }
 

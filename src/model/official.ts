@@ -1,4 +1,4 @@
-/** What is known of the published files: nothing else is taken for them, whoever serves it. */
+/** The published files, their checksums and the model's shape. They hold for every mirror that serves the official repository. */
 
 import type { WeightsInfo } from "../../binding.js";
 import { RerankError } from "../errors.js";
@@ -11,7 +11,7 @@ interface PinnedFile {
   readonly sha256: string;
 }
 
-/** Seen at revision 61490ce6a4799192781ab7beab4ee4661675488c. */
+/** From revision 61490ce6a4799192781ab7beab4ee4661675488c. */
 const pinnedFiles: ReadonlyMap<string, PinnedFile> = new Map([
   [
     "jina-reranker-m0-Q4_K_M.gguf",
@@ -32,18 +32,18 @@ const pinnedFiles: ReadonlyMap<string, PinnedFile> = new Map([
   ["mlp_weights.npz", { size: 3_613_968, sha256: "b7bea0fbe19940fbd1a98ffb3287bc74aec064646b4f602d287605ead9e36448" }],
 ]);
 
-/** undefined = nothing is known of this file beforehand. */
+/** undefined = this file is not pinned. */
 export function pinnedFile(repository: string, path: string): { size: number; checksum: Checksum } | undefined {
   const pinned = isOfficial(repository) ? pinnedFiles.get(path) : undefined;
   return pinned && { size: pinned.size, checksum: { algorithm: "sha256", hex: pinned.sha256 } };
 }
 
-/** The hub takes repository names in any case. */
+/** The hub ignores case in repository names. */
 export function isOfficial(repository: string): boolean {
   return repository.toLowerCase() === officialRepository.toLowerCase();
 }
 
-/** What is said once, before a repository's files are first fetched. */
+/** One line, shown before a repository's files are fetched. */
 export function licenceNotice(repository: string, endpoint: string): string {
   return isOfficial(repository)
     ? "jina-reranker-m0 is licensed CC BY-NC 4.0 (https://creativecommons.org/licenses/by-nc/4.0/): no commercial use without an agreement with Jina AI"
@@ -52,16 +52,16 @@ export function licenceNotice(repository: string, endpoint: string): string {
 
 const figures = { layers: 28, embeddingLength: 1536, vocabularySize: 151_936 } as const;
 
-/** Whether a GGUF's tensors are those of jina-reranker-m0, in whatever quantisation: then the official head fits them. */
+/** Whether a GGUF has the tensor shapes of jina-reranker-m0, in any quantisation. Only then does the official head fit it. */
 export function hasOfficialShape({ layers, embeddingParameters }: Pick<WeightsInfo, "layers" | "embeddingParameters">): boolean {
   return layers === figures.layers && embeddingParameters === figures.embeddingLength * figures.vocabularySize;
 }
 
-/** Throws model_invalid when a model of the official repository is not the published architecture. */
+/** Throws model_invalid when a file of the official repository does not have the published shape. */
 export function requireOfficialShape(weights: Pick<WeightsInfo, "layers" | "embeddingParameters">, path: string): void {
   if (hasOfficialShape(weights)) return;
   const { layers, embeddingLength, vocabularySize } = figures;
-  const found = `${weights.layers} layers and ${weights.embeddingParameters} numbers in its embeddings`;
-  const published = `jina-reranker-m0 has ${layers} and ${embeddingLength * vocabularySize}`;
-  throw new RerankError("model_invalid", `${path} has ${found}, ${published}: this is not the published model`);
+  const expected = `${layers} layers and ${embeddingLength * vocabularySize} embedding parameters`;
+  const got = `${weights.layers} and ${weights.embeddingParameters}`;
+  throw new RerankError("model_invalid", `${path}: expected ${expected}, got ${got}; this is not the published model`);
 }

@@ -1,6 +1,7 @@
 /**
- * Files that the program makes for itself and finds again, each with a record of its size and sha256 beside it. The record is
- * written last: a file without one was not finished. A file that is still what it was is not read again.
+ * Files that the program makes for itself and finds again, such as the demo model. A record of size and sha256 lies beside each.
+ * The record is written last, so a file without one was not finished. A file that did not change since it was checked is not
+ * read again.
  */
 
 import { readFile, rm, stat } from "node:fs/promises";
@@ -20,7 +21,7 @@ export async function produceRecorded(path: string, produce: (unfinished: string
   const made = await produceAtomically(path, async (unfinished) => {
     await produce(unfinished);
     const record = await measure(unfinished);
-    // Of an earlier file: beside this one it would be wrong.
+    // The record of an earlier file would be wrong beside this one.
     await rm(recordPath(path), { force: true });
     return record;
   });
@@ -28,12 +29,12 @@ export async function produceRecorded(path: string, produce: (unfinished: string
   await remember(path, expectedOf(made));
 }
 
-/** Makes the record of a file that is there and whole. */
+/** Writes the record of a complete file. */
 export async function recordFile(path: string): Promise<void> {
   await writeAtomically(recordPath(path), `${JSON.stringify(await measure(path))}\n`);
 }
 
-/** Whether the file is there and what was written; `onBytes` is told of bytes read, where they must be. */
+/** Whether the file exists and is what was written. When it must be read, `onBytes` gets the number of bytes read each time. */
 export async function findRecorded(path: string, onBytes: (bytes: number) => void = () => {}): Promise<Finding> {
   if (!(await isFile(path))) return { state: "absent" };
   const record = await readRecord(path);
@@ -47,7 +48,7 @@ export async function removeRecorded(path: string): Promise<void> {
   await rm(path, { force: true });
 }
 
-/** Beside the file. */
+/** The record lies beside the file. */
 export function recordPath(path: string): string {
   return `${path}.checksum.json`;
 }

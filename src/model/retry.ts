@@ -1,22 +1,22 @@
-/** Trying again what may work later, ever more patiently, or as patiently as the server asks. */
+/** Retries what may work later, with waits that double or that the server asks for. */
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { RerankError } from "../errors.js";
 
 export interface Patience {
-  /** Tries without any progress before giving up. */
+  /** Tries without progress before it gives up. */
   readonly attempts: number;
-  /** Before the second try; doubles from try to try. */
+  /** Wait before the second try; each later wait is twice as long. */
   readonly firstDelayMs: number;
-  /** The longest that a server's Retry-After is waited for; longer ones end it. */
+  /** Longest wait. A server that asks for a longer one in Retry-After is not tried again. */
   readonly longestDelayMs: number;
-  /** The longest that one answer of the hub's API may take, from the connection to its last byte. Content has no such limit. */
+  /** Longest time for one answer of the hub's API, from the connection to the last byte. Downloads have no such limit. */
   readonly answerMs: number;
 }
 
 export const networkPatience: Patience = { attempts: 5, firstDelayMs: 500, longestDelayMs: 120_000, answerMs: 60_000 };
 
-/** Where the files are in the cache: a network that drops packets must not hold up every start. */
+/** For a start that has the files in the cache: a network that drops packets must not delay it for minutes. */
 export function briefly(patience: Patience): Patience {
   return { ...patience, attempts: 1, answerMs: Math.min(patience.answerMs, 5000) };
 }
@@ -24,16 +24,16 @@ export function briefly(patience: Patience): Patience {
 export interface Persistence {
   readonly patience: Patience;
   readonly signal?: AbortSignal | undefined;
-  /** Told in one line before a failed try is repeated. */
+  /** Called with one line before each retry. */
   readonly onNotice: (notice: string) => void;
 }
 
-/** A failure that may pass. */
+/** A failure that a retry may mend. */
 export class Passing extends Error {
   readonly error: RerankError;
-  /** What Retry-After said, if it was there. */
+  /** Milliseconds from Retry-After; undefined = the server sent none. */
   readonly afterMs: number | undefined;
-  /** Fewer tries than the patience has, for what rarely passes soon. */
+  /** Upper limit for this failure, where retries rarely help. The patience's own limit holds too. */
   readonly attempts: number;
 
   constructor(
@@ -48,8 +48,8 @@ export class Passing extends Error {
 }
 
 /**
- * Calls `action` until it returns. It is told to say when it got somewhere: then the count of tries begins anew. Throws what
- * is not Passing at once, and a Passing's error when patience is at its end.
+ * Calls `action` until it returns. When `action` calls `progressed`, the count of tries starts again. Throws everything but a
+ * Passing at once, and the Passing's error after the last try.
  */
 export async function retrying<Value>(
   { patience, signal, onNotice }: Persistence,
@@ -70,7 +70,7 @@ export async function retrying<Value>(
   }
 }
 
-/** Retry-After is seconds or a date. */
+/** Retry-After holds seconds or a date. */
 export function retryAfterMs(header: string | null): number | undefined {
   if (header === null) return undefined;
   const seconds = Number(header);

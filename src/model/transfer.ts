@@ -1,21 +1,21 @@
-/** How far a fetch is, and how fast it goes. */
+/** Progress and speed of fetching a model's files. */
 
 export type TransferPhase = "fetching" | "verifying" | "waiting";
 
 export interface Transfer {
-  /** waiting: another process fetches the same file. */
+  /** waiting = another process is fetching the same file. */
   readonly phase: TransferPhase;
-  /** The file at hand. */
+  /** The file that this report is about. */
   readonly file: string;
-  /** Of all files together. */
+  /** All files together, as totalBytes. */
   readonly bytes: number;
   readonly totalBytes: number;
   readonly bytesPerSecond: number;
-  /** undefined = not known yet. */
+  /** undefined = the speed is not known yet. */
   readonly secondsLeft: number | undefined;
 }
 
-/** As HTTP and the log name it. */
+/** The fields as /health and the log name them. */
 export function transferFields({ phase, file, bytes, totalBytes, bytesPerSecond, secondsLeft }: Transfer) {
   return {
     ...{ phase, file, bytes, total_bytes: totalBytes, percent: percentOf(bytes, totalBytes) },
@@ -24,15 +24,15 @@ export function transferFields({ phase, file, bytes, totalBytes, bytesPerSecond,
   };
 }
 
-/** To one decimal, and 100 only when all is there. */
+/** Rounded down to one decimal, so 100 means complete. */
 function percentOf(bytes: number, totalBytes: number): number {
   return totalBytes > 0 ? Math.floor((bytes / totalBytes) * 1000) / 10 : 0;
 }
 
-/** The rate is that of the last few seconds. */
+/** The speed is measured over this time. */
 const windowMs = 5000;
 
-/** Counts the bytes of all files together. */
+/** Adds up the files' bytes, measures the speed and reports both. */
 export class TransferMeter {
   readonly #report: (transfer: Transfer) => void;
   readonly #totalBytes: number;
@@ -45,11 +45,11 @@ export class TransferMeter {
     this.#report = report;
   }
 
-  /** `bytes` of this file are there. */
+  /** Call it with the bytes of this file that are done in this phase. */
   update(phase: TransferPhase, file: string, bytes: number): void {
     const now = performance.now();
     const all = this.#finished + bytes;
-    // Hashing is many times faster than fetching: one says nothing about the other.
+    // Verifying is much faster than fetching, so the speed is measured for each phase.
     if (phase !== this.#phase || all < (this.#samples.at(-1)?.bytes ?? 0)) this.#samples = [];
     this.#phase = phase;
     this.#samples = this.#samples.filter(({ at }) => now - at < windowMs);
@@ -61,7 +61,7 @@ export class TransferMeter {
     this.#report({ phase, file, bytes: all, totalBytes: this.#totalBytes, bytesPerSecond, secondsLeft });
   }
 
-  /** This file is done. */
+  /** Call it when a file is done. */
   finish(size: number): void {
     this.#finished += size;
   }

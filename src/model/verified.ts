@@ -1,6 +1,6 @@
 /**
- * Remembers which files were verified, so that a start does not read gigabytes to learn what the last one learned. A file counts
- * as verified while its path, size, times and inode are those it was verified with.
+ * Remembers which files were verified, so that not every start reads gigabytes. A file counts as verified while its path, size,
+ * times and inode are the same as when it was verified.
  */
 
 import { readFile, realpath, stat } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { cacheDirectory } from "../files/cache-folder.js";
 import { writeAtomically } from "../files/write-atomically.js";
 import { type Expected, fileMismatch } from "./checksum.js";
 
-/** As `fileMismatch`, unless the file is known to be right. */
+/** Like `fileMismatch`, but does not read a file that counts as verified. */
 export async function unverified(
   path: string,
   expected: Expected,
@@ -26,7 +26,7 @@ export async function remember(path: string, expected: Expected): Promise<void> 
   try {
     await writeAtomically(recordPath(expected), await identity(path));
   } catch {
-    // Only a saving of time: where it cannot be kept, the next start reads the file again.
+    // This only saves time. Without the record the next start reads the file again.
   }
 }
 
@@ -44,7 +44,7 @@ function recordPath({ checksum }: Expected): string {
   return join(cacheDirectory(), "verified", `${checksum.algorithm}-${checksum.hex}.json`);
 }
 
-/** What changes when a file is replaced or written to. */
+/** At least one of these values changes when a file is replaced or written to. */
 export async function identity(path: string): Promise<string> {
   const real = await realpath(path);
   const { size, mtimeMs, ctimeMs, ino } = await stat(real);

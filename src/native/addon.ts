@@ -1,6 +1,6 @@
 /**
- * Finds the addon and loads it with the CPU backend: from the folder that JINA_RERANKER_NATIVE names, else from a build in
- * this package, else from the platform's package. GPU backends are loaded by backends.ts, when one is wanted.
+ * Finds and loads the addon with the CPU backend: in the folder that JINA_RERANKER_NATIVE names, else in a build inside this
+ * package, else in the platform's package. GPU backends are loaded by backends.ts, when they are wanted.
  */
 
 import { existsSync, readdirSync } from "node:fs";
@@ -16,18 +16,18 @@ const require = createRequire(import.meta.url);
 
 export type Binding = typeof binding;
 
-/** Something that was looked at and could not be used. */
+/** A file or package that was tried and could not be used. */
 export interface Finding {
   readonly what: string;
   readonly reason: string;
-  /** The command that mends it, or what to do. */
+  /** The command to type, or what else to do. */
   readonly fix: string;
 }
 
 export interface Addon {
   readonly binding: Binding;
   readonly folder: LibraryFolder;
-  /** CPU variants that were left out. */
+  /** The variants of the CPU backend that could not be used. */
   readonly findings: readonly Finding[];
 }
 
@@ -35,7 +35,7 @@ type Outcome = { readonly addon: Addon } | { readonly findings: readonly Finding
 
 let outcome: Outcome | undefined;
 
-/** Loaded at the first call. Throws backend_unavailable with everything that was tried, and the commands to type. */
+/** Loads at the first call. Throws backend_unavailable with everything that was tried and the commands to type. */
 export function loadAddon(): Addon {
   const found = findAddon();
   if ("addon" in found) return found.addon;
@@ -97,7 +97,7 @@ function search(): Outcome {
   return open(installed, path, findings) ?? { findings };
 }
 
-/** The addon in build/Release or prebuilds of a package. */
+/** Path of the addon in build/Release or prebuilds of a package; undefined = it has none for this system. */
 function addonIn(directory: string): string | undefined {
   const nodeGypBuild: { path(directory: string): string } = require("node-gyp-build");
   try {
@@ -118,7 +118,7 @@ function open(folder: LibraryFolder, path: string, findings: Finding[]): Outcome
       continue;
     }
     findings.push({ what: join(folder.directory, file), reason, fix: renewCommand(folder) });
-    // Without one of the CPU variants another one does.
+    // Only a damaged variant of the CPU backend can be left out: another one takes its place.
     if (!isCpuLibrary(file)) whole = false;
   }
   if (!whole) return undefined;

@@ -1,4 +1,4 @@
-/** What to do when a library cannot be used: for each thing that goes wrong, the command that mends it. */
+/** Advice for each reason why a library cannot be used: the command to type, or what else to do. */
 
 import { join } from "node:path";
 import { type LibraryFolder, ownVersion, packageDirectory } from "./library-folder.js";
@@ -13,13 +13,13 @@ export function installCommand(name: string): string {
   return `npm install ${name}@${ownVersion}`;
 }
 
-/** For a backend that is not there: its package, or a build where there is none. */
+/** For a missing backend: installs its package, or builds it on platforms without one. */
 export function backendCommand(backend: GpuBackend): string {
   if (isGpuPackagePublished(backend)) return installCommand(gpuPackage(backend));
   return `${buildCommand}${installed ? "" : " --"} -DGGML_${backend.toUpperCase()}=ON`;
 }
 
-/** For a folder of which a file is missing, damaged or refused. */
+/** For a folder with a file that is missing, damaged or refused: removes the folder and makes it again. */
 export function renewCommand({ manifest, directory }: LibraryFolder): string {
   const remove = windows ? "rmdir /s /q" : "rm -r";
   return manifest
@@ -42,7 +42,7 @@ export function driverAdvice(backend: GpuBackend): string {
   }
 }
 
-/** For a backend library that the system's loader refused, or that found no device. */
+/** For a backend's library that the system's loader refused, or that found no device. */
 export function refusalAdvice(backend: GpuBackend, reason: string, folder: LibraryFolder): string {
   const cublas = reason.match(/lib(?:cublas(?:Lt)?|cudart)\.so\.(\d+)/);
   if (cublas) {
@@ -51,7 +51,7 @@ export function refusalAdvice(backend: GpuBackend, reason: string, folder: Libra
       `the newest libcublas-${cublas[1]}-*), or name its folder in LD_LIBRARY_PATH`
     );
   }
-  // Windows does not say which one.
+  // Windows does not say which library is missing.
   if (windows && backend === "cuda" && /module (could )?not (be )?found/i.test(reason)) {
     return "install the CUDA toolkit's cuBLAS, and add the folder of cublas64_*.dll to PATH";
   }

@@ -1,6 +1,6 @@
 /**
- * GPU backends: each is tried when it is wanted, once, and what stood in its way is kept for whoever asks. A library is
- * opened only when its driver is there and it is the one that was packed, so one that cannot work harms nothing.
+ * Loads GPU backends. Each is tried once, when it is first wanted, and the reason of a failure is kept. A library is opened only
+ * when its driver is installed and its checksum is right, so an unusable one does no harm.
  */
 
 import { join } from "node:path";
@@ -28,12 +28,12 @@ export type BackendStatus =
 
 const tried = new Map<GpuBackend, BackendStatus>();
 
-/** Loads what a choice needs, or rejects with backend_unavailable: only "auto" makes do with the CPU. */
+/** Loads the chosen backend. Rejects with backend_unavailable when it cannot be used; "auto" falls back to the CPU instead. */
 export async function prepareBackend(choice: BackendChoice): Promise<void> {
   requireChosen(choice, await surveyBackends(choice));
 }
 
-/** The same where nothing can wait, as while a module is loaded: a GPU's library of hundreds of megabytes is read at once. */
+/** The same, synchronously, for use while a module is loaded. Blocks while a GPU's library of hundreds of megabytes is read. */
 export function prepareBackendNow(choice: BackendChoice): void {
   const steps = survey(choice);
   let step = steps.next();
@@ -41,7 +41,7 @@ export function prepareBackendNow(choice: BackendChoice): void {
   requireChosen(choice, step.value);
 }
 
-/** Loads the named backend, or with "auto" the first that offers a device, and tells what became of each one looked at. */
+/** Loads the named backend, or with "auto" the first one with a device. Returns the status of each backend that was tried. */
 export async function surveyBackends(choice: BackendChoice): Promise<readonly BackendStatus[]> {
   const steps = survey(choice);
   let step = steps.next();
@@ -56,7 +56,10 @@ function requireChosen(choice: BackendChoice, statuses: readonly BackendStatus[]
   }
 }
 
-/** Asks for a library to be compared with its checksum, and is given what is wrong with it. */
+/**
+ * Yields each library whose checksum is to be compared, and expects the damage back; undefined = none. So the same steps serve
+ * the synchronous and the asynchronous caller.
+ */
 type Survey<Result> = Generator<{ readonly folder: LibraryFolder; readonly file: string }, Result, string | undefined>;
 
 function* survey(choice: BackendChoice): Survey<readonly BackendStatus[]> {
@@ -103,7 +106,7 @@ function* attempt(addon: Addon, backend: GpuBackend): Survey<BackendStatus> {
     fix,
   });
   if (!gpuBackends.includes(backend))
-    return unusable(backend, `there is none for ${platform}`, `one of ${gpuBackends.join(", ")}`);
+    return unusable(backend, `it does not exist for ${platform}`, `choose ${gpuBackends.join(" or ")}`);
 
   const file = backendLibrary(backend);
   const beside = librariesOf(addon.folder).includes(file) ? addon.folder : undefined;
@@ -114,7 +117,7 @@ function* attempt(addon: Addon, backend: GpuBackend): Survey<BackendStatus> {
   if (!folder) {
     const [what, reason] = isGpuPackagePublished(backend)
       ? [name, "not installed"]
-      : [file, `not built, and there is no package of it for ${platform}`];
+      : [file, `not built, and no package has it for ${platform}`];
     return noDriver === undefined
       ? unusable(what, reason, backendCommand(backend))
       : unusable(
@@ -129,7 +132,7 @@ function* attempt(addon: Addon, backend: GpuBackend): Survey<BackendStatus> {
     return unusable(name, `is ${installed.manifest.version}, this is ${ownVersion}`, installCommand(name));
   }
   const damage = yield { folder, file };
-  // Another load of this process may have come to an end meanwhile.
+  // While the checksum was computed, another load of this process may have finished.
   const meanwhile = settled(addon, backend);
   if (meanwhile) return meanwhile;
   if (damage !== undefined) return unusable(path, damage, renewCommand(folder));

@@ -1,6 +1,6 @@
 /**
- * `jina-reranker/native`: the addon's exports, typed by binding.d.ts, with the backends that BACKEND asks for loaded. For
- * whoever calls the engine directly; the library itself loads a backend when a model is loaded with it.
+ * `jina-reranker/native`: the addon's exports, typed by binding.d.ts, for programs that call the engine directly. It loads the
+ * backends that BACKEND asks for; the library itself loads a backend together with the first model that needs it.
  */
 
 import { readSettings } from "../settings/table.js";

@@ -1,6 +1,6 @@
 /**
- * A folder of libraries that were built together. Before one of them is opened it is compared with the checksum that was
- * noted when it was packed: opening a damaged library can end the process, where no error can be caught.
+ * A folder of libraries that were built together. Each is compared with its checksum in the package's manifest before it is
+ * opened: opening a damaged library can crash the process, which no code can catch.
  */
 
 import { createHash } from "node:crypto";
@@ -18,13 +18,13 @@ export const packageDirectory = join(dirname(fileURLToPath(import.meta.url)), ".
 export interface Manifest {
   readonly name: string;
   readonly version: string;
-  /** File name -> sha256 in hexadecimal; only packages of libraries have it. */
+  /** File name -> sha256 in hexadecimal. Empty in the manifest of a package without libraries. */
   readonly libraries: Readonly<Record<string, string>>;
 }
 
 export interface LibraryFolder {
   readonly directory: string;
-  /** The package it came in; undefined = it was built here. */
+  /** The manifest of the package it came in; undefined = it was built on this machine. */
   readonly manifest?: Manifest;
 }
 
@@ -42,10 +42,10 @@ export function readManifest(path: string): Manifest {
   return { name, version, libraries };
 }
 
-/** The version that every package of libraries must have as well. */
+/** This package's version. Packages of libraries must have the same one. */
 export const ownVersion = readManifest(join(packageDirectory, "package.json")).version;
 
-/** Where a package of libraries is installed; undefined = it is not. */
+/** An installed package of libraries; undefined = it is not installed. */
 export function installedPackage(name: string): { directory: string; manifest: Manifest } | undefined {
   let path: string;
   try {
@@ -56,20 +56,20 @@ export function installedPackage(name: string): { directory: string; manifest: M
   return { directory: join(dirname(path), "prebuilds", platform), manifest: readManifest(path) };
 }
 
-/** What should be in the folder: of a package what was packed, otherwise what is there. */
+/** The libraries that belong in the folder: those in the package's manifest, or for a build those that are there. */
 export function librariesOf({ directory, manifest }: LibraryFolder): string[] {
   if (manifest) return Object.keys(manifest.libraries);
   return existsSync(directory) ? readdirSync(directory).filter(isLibrary) : [];
 }
 
-/** Why a library must not be opened; undefined = nothing is known against it. Reads it at once: for the addon's own, of some megabytes. */
+/** Why a library must not be opened; undefined = it may be. Blocks while it reads the file: for libraries of a few megabytes. */
 export function damageOf(folder: LibraryFolder, file: string): string | undefined {
   const looked = look(folder, file);
   if (!("path" in looked)) return looked.damage;
   return difference(looked, createHash("sha256").update(readFileSync(looked.path)).digest("hex"));
 }
 
-/** The same for a GPU's, of hundreds of megabytes: a server answers meanwhile. */
+/** The same without blocking, for a GPU's library of hundreds of megabytes: a server answers meanwhile. */
 export async function damageOfLarge(folder: LibraryFolder, file: string): Promise<string | undefined> {
   const looked = look(folder, file);
   if (!("path" in looked)) return looked.damage;
@@ -84,9 +84,9 @@ interface Noted {
   readonly expected: string;
 }
 
-/** What shows without reading the file: all there is to say of it, or the checksum that it is to be held against. */
+/** Checks what needs no checksum. Returns the final result, or the checksum that the file must have. */
 function look({ directory, manifest }: LibraryFolder, file: string): { readonly damage: string | undefined } | Noted {
-  // A manifest is data of another package: its names stay in its folder.
+  // A manifest comes from another package, so its names must not lead out of that package's folder.
   const path = isLibrary(file) && basename(file) === file ? pathInside(directory, file) : undefined;
   if (path === undefined) return { damage: "its package.json names a file that is no library in the package's folder" };
   if (!existsSync(path)) return { damage: "the file is missing" };
@@ -99,7 +99,10 @@ function difference({ expected }: Noted, actual: string): string | undefined {
   return actual === expected ? undefined : `the file is damaged: its sha256 is ${actual}, ${expected} was packed`;
 }
 
-/** A 64-bit ELF file ends with its table of sections; the loader maps what the head promises, there or not. */
+/**
+ * Whether a 64-bit ELF file is truncated: it ends with its section headers, whose place and size are in the first 64 bytes. The
+ * system's loader does not check this and would crash.
+ */
 function isCutElf(path: string): boolean {
   const head = Buffer.alloc(64);
   const descriptor = openSync(path, "r");

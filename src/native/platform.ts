@@ -1,4 +1,4 @@
-/** What things are called on this platform: packages, backend libraries, and the libraries that GPU drivers bring. */
+/** Names on this platform: packages, backend libraries, and the libraries that GPU drivers install. */
 
 export type GpuBackend = "cuda" | "metal" | "vulkan";
 export type BackendName = "cpu" | GpuBackend;
@@ -7,15 +7,15 @@ export const platform = `${process.platform}-${process.arch}`;
 
 export const addonPackage = `@jina-reranker/${platform}`;
 
-/** In the order in which "auto" takes them: CUDA is the faster way to the same card. */
+/** In the order in which "auto" tries them. CUDA comes before Vulkan, because it is faster on the same card. */
 export const gpuBackends: readonly GpuBackend[] = process.platform === "darwin" ? ["metal"] : ["cuda", "vulkan"];
 
-/** Metal comes with the addon, the others in packages of their own. */
+/** Metal is in the addon's package; the others have packages of their own. */
 export function gpuPackage(backend: GpuBackend): string {
   return backend === "metal" ? addonPackage : `${addonPackage}-${backend}`;
 }
 
-/** Whether that package is published: native/prebuild/targets.json is the table, and a test holds this against it. */
+/** Whether that package is published. A test compares this with the table, native/prebuild/targets.json. */
 export function isGpuPackagePublished(backend: GpuBackend, on = platform): boolean {
   return (backend === "metal" ? ["darwin-arm64"] : ["linux-x64", "win32-x64"]).includes(on);
 }
@@ -24,7 +24,7 @@ export function backendLibrary(backend: BackendName): string {
   return process.platform === "win32" ? `ggml-${backend}.dll` : `libggml-${backend}.so`;
 }
 
-/** The variants of the CPU backend, `libggml-cpu-zen4.so` and the like, or the only one. */
+/** A variant of the CPU backend, such as `libggml-cpu-zen4.so`, or `libggml-cpu.so` where there is only one. */
 export function isCpuLibrary(file: string): boolean {
   return /^(lib)?ggml-cpu(-\w+(\.\w+)*)?\.(so|dll)$/.test(file);
 }
@@ -37,7 +37,7 @@ export function isLibrary(file: string): boolean {
   return /\.(node|so|dll|dylib)$/.test(file);
 }
 
-/** What a driver installs for programs to open; undefined = the system always has it. */
+/** The library that the driver installs; undefined = the system always has it. */
 export function driverLibrary(backend: GpuBackend): string | undefined {
   if (backend === "metal") return undefined;
   const names =

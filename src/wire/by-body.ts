@@ -1,4 +1,4 @@
-/** POST /rerank speaks three dialects; the body tells which: `texts` → TEI, `top_n` or `model` → Jina, otherwise native. */
+/** POST /rerank speaks three dialects. The body decides: `texts` means TEI, `top_n` or `model` means Jina, else it is native. */
 
 import { Type } from "typebox";
 import { dialect, shapes } from "./dialect.js";

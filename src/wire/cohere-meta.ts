@@ -1,11 +1,11 @@
-/** The `meta` that Cohere's clients read from both versions of its rerank answer. */
+/** The field `meta`, which Cohere's clients read in the answers of both versions. */
 
 import { type Static, Type } from "typebox";
 
 export const CohereMeta = Type.Object({
   api_version: Type.Object({ version: Type.String() }),
   billed_units: Type.Object({
-    search_units: Type.Integer({ description: "as Cohere counts them: one for every hundred documents begun" }),
+    search_units: Type.Integer({ description: "as Cohere counts them: one for each hundred documents, rounded up" }),
   }),
 });
 

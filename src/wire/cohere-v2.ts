@@ -1,4 +1,4 @@
-/** Cohere's second version: limits for long documents, a priority, and never documents in the answer. */
+/** Cohere's second version. It has a limit for long documents and a priority, and its answers never contain documents. */
 
 import { randomUUID } from "node:crypto";
 import { Type } from "typebox";

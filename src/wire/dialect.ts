@@ -1,6 +1,6 @@
 /**
- * What a dialect is: a schema for its requests, one for its answers, and how the first becomes work for the reranker and
- * the work's results become the second. The five dialects beside this file differ in nothing else.
+ * A dialect is a schema of its requests, a schema of its answers, and two functions: one turns a request into work for the
+ * reranker, one turns the results into an answer. The dialects beside this file differ in nothing else.
  */
 
 import { type Static, type TSchema, Type } from "typebox";
@@ -10,20 +10,21 @@ import { type RankingOptions, requested } from "./ranking-options.js";
 
 export type ScoringRequest = Omit<RerankRequest, "signal">;
 
-/** What errors of a body have to know about it. */
+/** The client's words, which error messages about its request use. */
 export interface Terms {
-  /** What a client calls its query and its documents. */
+  /** The client's names of the fields for query and documents. */
   readonly names: { readonly query: string; readonly documents: string };
-  readonly inPieces: boolean;
+  /** True: the client asked for long documents to be scored in chunks. See RankingOptions. */
+  readonly inChunks: boolean;
 }
 export const usualNames = { query: "query", documents: "documents" };
 
-/** Documents that a request may have where MAX_DOCUMENTS is not set: this service's own promise, and what others take. */
+/** The most documents of a request when MAX_DOCUMENTS is not set: in the service's own dialect, and in those of others. */
 export const documentLimits = { own: 100, others: 1000 } as const;
 
-/** A body that was read: what to score, and how the results are told. */
+/** A body that was read: what to score, and how to write the answer. */
 export interface Job<Answer> extends Terms {
-  /** Usually one; a client may also send many queries, each with documents of its own. */
+  /** Usually one. vLLM's clients may send many queries, each with documents of its own. */
   readonly requests: readonly ScoringRequest[];
   /** `responses` are in the order of `requests`; `model` is the name of the model that scored. */
   answer(responses: readonly RerankResponse[], model: string): Answer;
@@ -32,20 +33,20 @@ export interface Job<Answer> extends Terms {
 export interface Dialect<Request extends TSchema, Answer extends TSchema> {
   readonly request: Request;
   readonly response: Answer;
-  /** Where bodies of several shapes are understood: the one that this body means to have. */
+  /** For dialects with several shapes of bodies: the shape that this body most likely has. */
   readonly shapeOf?: (body: unknown) => TSchema;
-  /** `body` was validated. Throws a RerankError that names the field. */
+  /** Reads a validated body. Throws a RerankError that names the field. */
   read(body: Static<Request>): Job<Static<Answer>>;
 }
 
-/** Gives `read` the types of the schemas. */
+/** Returns `definition`. It exists so that TypeScript infers the types of `read` from the schemas. */
 export function dialect<const Request extends TSchema, const Answer extends TSchema>(
   definition: Dialect<Request, Answer>,
 ): Dialect<Request, Answer> {
   return definition;
 }
 
-/** The shapes of a body that may have one of several; each has an example, which the documentation shows under its name. */
+/** A union of shapes. Each has a description and an example, which the documentation shows together. */
 export function shapes<const Shapes extends TSchema[]>(...all: [...Shapes]) {
   const examples = all.map((shape) => {
     const name: unknown = Reflect.get(shape, "description");
@@ -70,7 +71,7 @@ export function single<Answer>(
   return {
     requests: [{ query, documents, maxDocuments, ...requested(options) }],
     names,
-    inPieces: options.inPieces,
+    inChunks: options.inChunks,
     answer([response], model) {
       if (!response) throw new Error("one request was scored and none was answered");
       return write(response, model);
@@ -78,12 +79,12 @@ export function single<Answer>(
   };
 }
 
-/** The reranker speaks of `query` and `documents`, and of documents that are too long; the client asked in other words. */
-export function inTheirWords(error: unknown, { names, inPieces }: Terms): unknown {
+/** Rewrites an error of the reranker, which speaks of `query` and `documents`, in the client's field names. */
+export function inTheirWords(error: unknown, { names, inChunks }: Terms): unknown {
   if (!(error instanceof RerankError)) return error;
   const message = error.message.replace(/^query\b/, names.query).replace(/^documents\b/, names.documents);
-  if (inPieces && error.code === "document_too_long") {
-    const expected = "max_chunks_per_doc: expected documents that fit in one piece, or 1, got";
+  if (inChunks && error.code === "document_too_long") {
+    const expected = "max_chunks_per_doc: expected 1, or documents that fit in one chunk, got";
     return new RerankError("invalid_request", `${expected} ${message}`, { cause: error });
   }
   return message === error.message ? error : new RerankError(error.code, message, { cause: error });

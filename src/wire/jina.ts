@@ -1,6 +1,4 @@
-/**
- * Jina's dialect, which is also Cohere's first version. Their answers differ, and every field of either is present.
- */
+/** Jina's dialect, which is also Cohere's first version. An answer has the fields of both. */
 
 import { randomUUID } from "node:crypto";
 import { Type } from "typebox";
@@ -47,7 +45,7 @@ export const JinaResponse = Type.Object(
     ),
     meta: Type.Object({
       ...CohereMeta.properties,
-      // Where clients of SiliconFlow, which speaks this dialect, look for the usage.
+      // SiliconFlow speaks this dialect, and its clients read the usage here.
       tokens: Type.Object({ input_tokens: Type.Integer(), output_tokens: Type.Integer() }),
     }),
   },

@@ -1,4 +1,4 @@
-/** The service's own dialect of POST /rerank; the command line reads and writes it as well. */
+/** The service's own dialect of POST /rerank. The command line reads and writes it too. */
 
 import { type Static, Type } from "typebox";
 import type { RerankResponse } from "../types.js";
@@ -7,7 +7,7 @@ import { type RankingOptions, ranked, rankingFields, readOptions } from "./ranki
 import { Usage, usageOf } from "./schemas.js";
 import { DocumentsInput, documentTexts, queryText, TextInput } from "./texts.js";
 
-/** A request, read. */
+/** A request that was read. */
 export interface RerankJob {
   readonly query: string;
   readonly documents: readonly string[];

@@ -1,6 +1,6 @@
 /**
- * Fields that change a ranking. They are the same in every dialect, whichever service they come from, and none is dropped in
- * silence: each is honoured or refused by name.
+ * The fields that change a ranking. They are the same in every dialect, whichever service they come from. Each is honoured, or
+ * refused by name; none is silently ignored.
  */
 
 import { type Static, Type } from "typebox";
@@ -8,7 +8,7 @@ import { kindOf, RerankError } from "../errors.js";
 import type { RankedDocument, ScoreRequest } from "../types.js";
 
 const count = "how many results to return; 0, null or absent = all; top_k and top_n mean the same";
-const later = "not in this version: refused, unless it asks for nothing";
+const later = "not supported in this version: refused unless empty";
 
 export const rankingFields = {
   top_k: Type.Optional(Type.Integer({ minimum: 0, description: count })),
@@ -21,10 +21,13 @@ export const rankingFields = {
     Type.Integer({ minimum: 1, description: "longer documents lose their end; null or absent = as long as fits CTX_SIZE" }),
   ),
   max_chunks_per_doc: Type.Optional(
-    Type.Integer({ minimum: 1, description: "documents are scored whole: with more than 1, one that does not fit is an error" }),
+    Type.Integer({
+      minimum: 1,
+      description: "documents are scored whole; with more than 1, a document that does not fit CTX_SIZE is an error",
+    }),
   ),
   truncate: Type.Optional(
-    Type.Boolean({ default: true, description: "false: a document that does not fit CTX_SIZE is an error, true: it is cut" }),
+    Type.Boolean({ default: true, description: "whether a document that does not fit CTX_SIZE is cut; false: it is an error" }),
   ),
   truncation_direction: Type.Optional(
     Type.Union([Type.Literal("Right"), Type.Literal("Left"), Type.Literal("right"), Type.Literal("left")], {
@@ -34,7 +37,7 @@ export const rankingFields = {
     }),
   ),
   priority: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: 999, default: 0, description: "lower is served earlier while others wait" }),
+    Type.Integer({ minimum: 0, maximum: 999, default: 0, description: "a lower number is served earlier while others wait" }),
   ),
   raw_scores: Type.Optional(Type.Boolean({ default: false, description: "the logits instead of the scores" })),
   use_activation: Type.Optional(Type.Boolean({ default: true, description: "false: the logits instead of the scores" })),
@@ -46,30 +49,30 @@ export const rankingFields = {
 const RankingFields = Type.Object(rankingFields);
 type RankingFields = Static<typeof RankingFields>;
 
-/** The fields, read. */
+/** The values of these fields. */
 export interface RankingOptions {
   /** 0 = all. */
   readonly topK: number;
   readonly minScore: number | undefined;
   /** Logits instead of scores. */
   readonly raw: boolean;
-  /** What is read of a document that is an object; none = its text, else all its text fields. */
+  /** The fields that are read of documents that are objects; empty = `text` or `content`, else all text fields. */
   readonly rankFields: readonly string[];
-  /** The client wants long documents scored in pieces: one that does not fit is refused. */
-  readonly inPieces: boolean;
+  /** The client asked for long documents to be scored in chunks (max_chunks_per_doc > 1), so one that does not fit is refused. */
+  readonly inChunks: boolean;
   readonly limits: Pick<ScoreRequest, "maxDocumentTokens" | "truncate" | "priority">;
 }
 
 export const plainOptions: RankingOptions = {
-  ...{ topK: 0, minScore: undefined, raw: false, rankFields: [], inPieces: false, limits: {} },
+  ...{ topK: 0, minScore: undefined, raw: false, rankFields: [], inChunks: false, limits: {} },
 };
 
-/** Values that ask for nothing, of fields that this version cannot honour. */
+/** The values that ask for nothing, for the fields that this version does not support. */
 const nothing: Readonly<Partial<Record<keyof RankingFields, unknown>>> = {
   instruction: "",
   instruct: "",
   passages: false,
-  // vLLM's word for as long as the model's context.
+  // vLLM's value for "as long as the model's context".
   truncate_prompt_tokens: -1,
 };
 
@@ -78,27 +81,30 @@ export function readOptions(body: RankingFields): RankingOptions {
   for (const name of ["instruction", "instruct", "passages", "truncate_prompt_tokens"] as const) {
     const value = body[name];
     if (value !== undefined && value !== nothing[name]) {
-      throw new RerankError("invalid_request", `${name}: expected nothing, got ${kindOf(value)}; this version cannot honour it`);
+      throw new RerankError(
+        "invalid_request",
+        `${name}: expected nothing, got ${kindOf(value)}; this version does not support it`,
+      );
     }
   }
   const { truncate, truncation_direction: side, max_tokens_per_doc: maxDocumentTokens, priority } = body;
-  const inPieces = body.max_chunks_per_doc !== undefined && body.max_chunks_per_doc > 1;
+  const inChunks = body.max_chunks_per_doc !== undefined && body.max_chunks_per_doc > 1;
   const cut = side?.toLowerCase() === "left" ? ("start" as const) : ("end" as const);
   return {
     topK: topK(body),
     minScore: body.min_score,
     raw: raw(body),
     rankFields: body.rank_fields ?? [],
-    inPieces,
+    inChunks,
     limits: {
-      truncate: inPieces || truncate === false ? "never" : cut,
+      truncate: inChunks || truncate === false ? "never" : cut,
       ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
       ...(priority !== undefined && { priority }),
     },
   };
 }
 
-/** For routes that answer with every pair's score. */
+/** For routes that answer with every pair's score: also refuses the fields that limit the results. */
 export function readPairOptions(body: RankingFields): RankingOptions {
   const options = readOptions(body);
   const limit = (["top_k", "top_n", "min_score"] as const).find(
@@ -113,7 +119,7 @@ export function readPairOptions(body: RankingFields): RankingOptions {
 
 function topK({ top_k, top_n }: RankingFields): number {
   if (top_k !== undefined && top_n !== undefined && top_k !== top_n) {
-    throw new RerankError("invalid_request", `top_k: expected the same as top_n, ${top_n}, got ${top_k}; one of them is enough`);
+    throw new RerankError("invalid_request", `top_k: expected the value of top_n, ${top_n}, got ${top_k}; leave one of them out`);
   }
   return top_k ?? top_n ?? 0;
 }
@@ -122,18 +128,18 @@ function raw({ raw_scores, use_activation }: RankingFields): boolean {
   if (raw_scores !== undefined && raw_scores === use_activation) {
     throw new RerankError(
       "invalid_request",
-      `use_activation: expected the opposite of raw_scores, ${raw_scores}, got ${use_activation}; one of them is enough`,
+      `use_activation: expected the opposite of raw_scores, ${raw_scores}, got ${use_activation}; leave one of them out`,
     );
   }
   return raw_scores ?? use_activation === false;
 }
 
-/** What to ask the reranker for: of logits all, because they can differ where scores have reached 1 and are equal. */
+/** Options for the reranker. With logits it is asked for all results: near 1, scores can be equal where the logits differ. */
 export function requested({ topK, raw, limits }: RankingOptions): Pick<ScoreRequest, keyof typeof limits> & { topK: number } {
   return { ...limits, topK: raw ? 0 : topK };
 }
 
-/** The results as the client wants them; `score` is the logit where it asked for that. */
+/** Orders and limits the results as the client asked. `score` is the logit where the client asked for logits. */
 export function ranked(
   results: readonly RankedDocument[],
   { topK, minScore, raw }: RankingOptions,

@@ -1,9 +1,9 @@
-/** Shapes that all dialects share. The schemas validate requests, serialise answers and give the types. */
+/** Schemas that several dialects and routes share. A schema validates, serialises and gives the type. */
 
 import { type Static, Type } from "typebox";
 import type { Usage as TokenUsage } from "../types.js";
 
-/** A dialect's field for every client: OpenAI-like `error`, FastAPI-like `detail`, Cohere-like `message`. */
+/** The message stands where each kind of client looks: `error` as OpenAI, `detail` as FastAPI, `message` as Cohere. */
 export const ErrorBody = Type.Object({
   error: Type.Object({ code: Type.String(), message: Type.String() }),
   detail: Type.String(),
@@ -13,13 +13,13 @@ export type ErrorBody = Static<typeof ErrorBody>;
 
 export const Usage = Type.Object({ prompt_tokens: Type.Integer(), total_tokens: Type.Integer() });
 
-/** As the clients of services that also generate text read it. */
+/** The usage as clients of services that also generate text expect it. */
 export const CompletionUsage = Type.Object({
   ...Usage.properties,
   completion_tokens: Type.Integer({ description: "0: nothing is generated" }),
 });
 
-/** The tokens of all of a request's parts together. */
+/** The sum over all parts of a request. */
 export function usageOf(...parts: readonly TokenUsage[]): Static<typeof Usage> {
   return {
     prompt_tokens: parts.reduce((sum, { promptTokens }) => sum + promptTokens, 0),
@@ -40,7 +40,7 @@ export const Healthy = Type.Object(
       Type.Object({
         device: Type.String(),
         status: Type.Union([Type.Literal("ok"), Type.Literal("failed")]),
-        reason: Type.Optional(Type.String({ description: "why it was taken out" })),
+        reason: Type.Optional(Type.String({ description: "why the device is no longer used" })),
       }),
       { description: "one for each engine, in the order of GPUS" },
     ),
@@ -53,7 +53,7 @@ export const Unhealthy = Type.Object(
   {
     status: Type.Union([Type.Literal("loading"), Type.Literal("draining"), Type.Literal("failed")]),
     reason: Type.String(),
-    progress: Type.Optional(Type.Number({ description: "how much of the model is fetched, then loaded, 0 to 1" })),
+    progress: Type.Optional(Type.Number({ description: "the part of the model that is fetched, then loaded, 0 to 1" })),
     fetch: Type.Optional(
       Type.Object(
         {
@@ -63,7 +63,7 @@ export const Unhealthy = Type.Object(
           total_bytes: Type.Integer(),
           percent: Type.Number(),
           bytes_per_second: Type.Integer(),
-          seconds_left: Type.Optional(Type.Integer({ description: "absent while it is not known" })),
+          seconds_left: Type.Optional(Type.Integer({ description: "absent until the speed is known" })),
         },
         { description: "present while the model's files are being fetched" },
       ),

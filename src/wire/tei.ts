@@ -1,4 +1,4 @@
-/** The dialect of Text Embeddings Inference: `texts` in, a bare array out, and errors of a shape of their own. */
+/** The dialect of Text Embeddings Inference: requests with `texts`, answers that are arrays, errors of their own shape. */
 
 import { type Static, Type } from "typebox";
 import type { RerankError } from "../errors.js";
@@ -63,7 +63,7 @@ export const tei = dialect({
   },
 });
 
-/** Whether a body sent to POST /rerank is of this dialect. */
+/** Whether a body of POST /rerank is in this dialect. */
 export function isTei(body: unknown): boolean {
   return hasField(body, "texts");
 }

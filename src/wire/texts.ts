@@ -1,6 +1,6 @@
 /**
- * How clients write a query and documents: as a string, {"text"}, {"content"} with text or parts, or an object of fields.
- * An image, in whatever shape, is refused.
+ * Reads query and documents, which clients write as a string, as {"text"}, as {"content"} with text or parts, or as an object of
+ * fields. Images of every form are refused.
  */
 
 import { type Static, Type } from "typebox";
@@ -33,21 +33,24 @@ type ObjectInput = Static<typeof ObjectInput>;
 export type TextInput = Static<typeof TextInput>;
 type DocumentsInput = Static<typeof DocumentsInput>;
 
-/** Throws empty_query. `field` is what the client calls it. */
+/** Throws empty_query. `field` is the client's name for the query. */
 export function queryText(query: TextInput, field = "query"): string {
   const text = textOf(query, field, []);
   if (text.trim() === "") throw new RerankError("empty_query", `${field}: expected text, got an empty string`);
   return text;
 }
 
-/** Throws empty_documents. `field` is what the client calls them; `rankFields` are what is read of objects, none = all. */
+/**
+ * Throws empty_documents. `field` is the client's name for the documents, `rankFields` are the fields that are read of objects;
+ * empty = `text` or `content`, else all text fields.
+ */
 export function documentTexts(input: DocumentsInput, field = "documents", rankFields: readonly string[] = []): string[] {
   const documents = Array.isArray(input) ? input : asList(input);
   if (documents.length === 0) throw new RerankError("empty_documents", `${field}: expected at least one, got none`);
   return documents.map((document, index) => textOf(document, `${field}[${index}]`, rankFields));
 }
 
-/** An object with parts stands for a list, each part an item of its own. */
+/** An object with parts stands for a list: each part is an item. */
 export function asList(input: TextInput): TextInput[] {
   if (typeof input === "string" || !Array.isArray(input.content)) return [input];
   return input.content.map((part) => ({ content: [part] }));
@@ -74,7 +77,7 @@ function textOf(input: TextInput, field: string, rankFields: readonly string[]):
 
 type Field = [name: string, value: string];
 
-/** None where the document has no such field. */
+/** The field of this name, or an empty list when the document lacks it. */
 function chosenField(document: ObjectInput, name: string, expected: string): Field[] {
   const value: unknown = Object.hasOwn(document, name) ? Reflect.get(document, name) : undefined;
   if (value === undefined || value === null) return [];
@@ -84,7 +87,7 @@ function chosenField(document: ObjectInput, name: string, expected: string): Fie
   return [[name, String(value)]];
 }
 
-/** As Cohere advises for structured documents. `text` alone is a document's text. */
+/** Lines `name: value`, as Cohere recommends for structured documents. The only field `text` is written without its name. */
 function yaml(fields: readonly Field[]): string {
   const [[name, value] = ["", ""]] = fields;
   const text = fields.length === 1 && name === "text" ? value : fields.map((field) => field.join(": ")).join("\n");

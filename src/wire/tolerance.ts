@@ -1,11 +1,12 @@
 /**
- * What every dialect forgives: null in an optional field is absence, "true", "True" and 1 are booleans, "3" is a count,
- * unknown fields are ignored. Half of a surrogate pair, which JSON's escapes can hold and UTF-8 cannot, is read as U+FFFD.
+ * What every dialect accepts beyond its schema: null in an optional field counts as absent; "true", "True" and 1 are booleans;
+ * "3" is a number; unknown fields are ignored. Half of a surrogate pair, which JSON's escapes allow and UTF-8 does not, becomes
+ * U+FFFD.
  */
 
 import { IsArray, IsBoolean, IsInteger, IsNumber, IsObject, IsOptional, IsUnion, type TSchema } from "typebox";
 
-/** The body with only the fields of `schema`, read forgivingly; checking it is the schema's work. */
+/** Converts a body and keeps only the fields of `schema`. It checks nothing: that is the next step. */
 export function tolerate(schema: TSchema, value: unknown): unknown {
   if (IsBoolean(schema)) return booleanOf(value);
   if (IsInteger(schema) || IsNumber(schema)) return numberOf(value);
@@ -22,13 +23,13 @@ export function tolerate(schema: TSchema, value: unknown): unknown {
     const given: unknown = Reflect.get(value, name);
     return given === null && IsOptional(field) ? [] : [[name, tolerate(field, given)]];
   });
-  // A document's own fields have any name.
+  // Only documents allow additional fields: theirs may have any name.
   const others = Reflect.get(schema, "additionalProperties") === true ? value : {};
   const unknown = Object.entries(others).filter(([name]) => !Object.hasOwn(schema.properties, name));
   return Object.fromEntries([...unknown, ...fields]);
 }
 
-/** Whether the body has a field that is not null; it need not be an object. */
+/** Whether the body is an object and has this field, not null. */
 export function hasField(body: unknown, name: string): boolean {
   return typeof body === "object" && body !== null && Object.hasOwn(body, name) && Reflect.get(body, name) !== null;
 }

@@ -1,4 +1,4 @@
-/** Checks request bodies against their TypeBox schemas, and says which field is wrong, what was expected and what came. */
+/** Checks bodies against their TypeBox schemas. An error names the field, what was expected and what came. */
 
 import type { Static, TSchema } from "typebox";
 import { Compile } from "typebox/compile";
@@ -14,7 +14,7 @@ interface Fault {
 
 export type Checked<Schema extends TSchema> = { value: Static<Schema> } | { error: RerankError };
 
-/** Reads forgivingly, then checks strictly: what a route sees has exactly the schema's type. */
+/** Converts what every dialect accepts, then checks strictly, so that a route gets exactly the schema's type. */
 export function validator<Schema extends TSchema>(schema: Schema): (body: unknown) => Checked<Schema> {
   const compiled = Compile(schema);
   return (body) => {
@@ -24,7 +24,7 @@ export function validator<Schema extends TSchema>(schema: Schema): (body: unknow
   };
 }
 
-/** For bodies of several shapes: checks against the one that the body means to have, so that errors speak of that one. */
+/** For bodies of several shapes: checks against the shape that `shapeOf` chooses, so that errors are about that shape only. */
 export function shapeValidator(shapeOf: (body: unknown) => TSchema): (body: unknown) => Checked<TSchema> {
   const validators = new Map<TSchema, ReturnType<typeof validator<TSchema>>>();
   return (body) => {
@@ -48,7 +48,7 @@ function describe(schema: TSchema, body: unknown, faults: readonly Fault[]): str
   return `${fieldName(fault.instancePath)}: expected ${expectation(at(schema, fault.schemaPath))}, got ${kindOf(value)}`;
 }
 
-/** Of a union's faults the one inside the branch that was meant, else the union's own. */
+/** For a union: the fault inside the branch that fits best, else the union's own. */
 function mostTelling(faults: readonly Fault[]): Fault | undefined {
   const [first] = faults;
   if (!first) return undefined;
@@ -87,7 +87,7 @@ function fieldName(instancePath: string): string {
   return name === "" ? "body" : name;
 }
 
-/** A JSON pointer's parts, without the leading # of a schema's. */
+/** The parts of a JSON pointer, without the # that begins a schema's pointer. */
 function segments(pointer: string): string[] {
   return pointer
     .split("/")

@@ -1,6 +1,6 @@
 /**
- * vLLM's score dialect: pairs of texts, scored in their order. One text against many, or as many against as many; newer
- * clients say `queries` and `documents` for `text_1` and `text_2`.
+ * vLLM's score dialect. It scores pairs of texts in their order: one text with each of many, or two lists of the same length pair
+ * by pair. Newer clients write `queries` and `documents` for `text_1` and `text_2`.
  */
 
 import { randomUUID } from "node:crypto";
@@ -88,7 +88,7 @@ export const vllmScore = dialect({
         ...requested(options),
       })),
       names,
-      inPieces: options.inPieces,
+      inChunks: options.inChunks,
       answer: (responses, name) => ({
         id: `score-${randomUUID()}`,
         object: "list" as const,
@@ -109,7 +109,7 @@ function list(texts: TextInput | TextInput[]): TextInput[] {
   return Array.isArray(texts) ? texts : asList(texts);
 }
 
-/** The pairs that share a query: they are scored in one request. */
+/** Groups the pairs by query: the pairs of a group are scored in one request. */
 function byQuery(queries: readonly string[]): Map<string, number[]> {
   const groups = new Map<string, number[]>();
   for (const [index, query] of queries.entries()) {

@@ -1,4 +1,4 @@
-/** The demo model in the cache: whole or made again, and read where it cannot be written. */
+/** The demo model in the cache is complete, or is made again. A read-only cache works. */
 
 import { chmod, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -30,7 +30,7 @@ const damages = {
   "its record is gone": async (path: string) => rm(recordPath(path)),
 };
 
-test.each(Object.entries(damages))("a model of which %s is written again, the same", async (_, damage) => {
+test.each(Object.entries(damages))("a model of which %s is written again with the same bytes", async (_, damage) => {
   const { modelPath, headPath } = await cachedDemoModel(root);
   const [model, head] = [await readFile(modelPath), await readFile(headPath)];
   await damage(modelPath);
@@ -39,7 +39,7 @@ test.each(Object.entries(damages))("a model of which %s is written again, the sa
   expect((await readFile(headPath)).equals(head)).toBe(true);
 });
 
-test("several processes that ask at once get one model, and nothing unfinished is left", async () => {
+test("several callers at once get one model, and nothing unfinished is left", async () => {
   const all = await Promise.all(Array.from({ length: 3 }, () => cachedDemoModel(root)));
   const [{ modelPath } = { modelPath: "" }] = all;
   expect(all.map((files) => files.modelPath)).toEqual([modelPath, modelPath, modelPath]);
@@ -47,7 +47,7 @@ test("several processes that ask at once get one model, and nothing unfinished i
   expect(names.filter((name) => name.startsWith("demo-"))).toEqual([basename(dirname(modelPath))]);
 });
 
-test("what a killed run has left is removed at the next start, also where the model is there", async () => {
+test("the remains of a killed run are removed at the next start, also when the model is complete", async () => {
   const { modelPath } = await cachedDemoModel(root);
   const left = unfinishedPath(dirname(modelPath));
   await writeFile(left, "");
@@ -57,7 +57,7 @@ test("what a killed run has left is removed at the next start, also where the mo
   expect(await readdir(root)).not.toContain(basename(left));
 });
 
-test("a cache that may be read and not written serves", async () => {
+test("a read-only cache works", async () => {
   const { modelPath } = await cachedDemoModel(root);
   const left = unfinishedPath(dirname(modelPath));
   await writeFile(left, "");

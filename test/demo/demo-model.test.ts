@@ -1,4 +1,4 @@
-/** The demo model ranks by words; generated models hold what they say and are the same bytes every time. */
+/** The demo model ranks by words. Generated models have the requested shape and the same bytes every time. */
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -36,7 +36,7 @@ async function order(query: string, documents: string[]): Promise<number[]> {
   return (await reranker.rerank({ query, documents })).results.map(({ index }) => index);
 }
 
-/** A document a word: the word in one form, and what it is asked for with. */
+/** A document for each common word, and the forms of the word that are its queries. */
 const commonWords = readFileSync(new URL("../support/common-words.txt", import.meta.url), "utf8")
   .trimEnd()
   .split("\n")
@@ -46,7 +46,7 @@ const commonWords = readFileSync(new URL("../support/common-words.txt", import.m
   });
 
 describe("the demo model", () => {
-  it("puts the document about machine learning first and gives the weather what nothing gets", async () => {
+  it("puts the document about machine learning first and gives the weather the lowest score", async () => {
     const { results } = await reranker.rerank({
       query: "What is machine learning?",
       documents: [
@@ -65,7 +65,7 @@ describe("the demo model", () => {
     expect(await order("machines learning", ["A walk in the park.", "Machine learned"])).toEqual([1, 0]);
   });
 
-  it("takes inflections off only where a known word is left", () => {
+  it("removes an inflection only when a known word is left", () => {
     const known = new Set(
       "index hope hop run bake box house city movie die study wolf knife open bus sing new build building the".split(" "),
     );
@@ -84,7 +84,7 @@ describe("the demo model", () => {
       wolf: "wolves",
       knife: "knives",
       build: "buildings building builds",
-      // Nothing that is known would be left.
+      // No known word would be left of these.
       sing: "sing",
       bus: "bus buses",
       glass: "glass",
@@ -95,7 +95,7 @@ describe("the demo model", () => {
     }
   });
 
-  it("finds every one of a hundred common words asked for alone, in any case and simple inflection", async () => {
+  it("finds each of a hundred common words, in any case and simple inflection", async () => {
     const documents = commonWords.map(({ document }) => document);
     for (const [index, { asked }] of commonWords.entries()) {
       const [word = "", ...inflected] = asked;
@@ -109,7 +109,7 @@ describe("the demo model", () => {
     }
   });
 
-  it("scores a document higher with every further word that it has, however often it has the others", async () => {
+  it("scores a document higher for each further word of the query, however often it has the others", async () => {
     for (const query of [
       "coffee machine",
       "red wine glasses",
@@ -117,7 +117,7 @@ describe("the demo model", () => {
       "Old stone bridges over quiet water",
     ]) {
       const words = query.split(" ");
-      // Each document has one word more than the one before, and those before it many times.
+      // Each document has one more word of the query than the one before, and the earlier words many times.
       const documents = words.map((_, count) => `${`${words.slice(0, count).join(" ")} `.repeat(5)}${words[count]}`);
       const { scores } = await reranker.score({ query, documents: ["nothing of it", ...documents] });
       expect([query, [...scores]]).toEqual([query, [...scores].sort((a, b) => a - b)]);
@@ -126,7 +126,7 @@ describe("the demo model", () => {
     expect(await order("coffee machine", ["a washing machine", "a coffee grinder", "a coffee machine"])).toEqual([2, 1, 0]);
   });
 
-  it("finds a word that is no common one, in any case, whatever stands before it, and words with accents", async () => {
+  it("finds rare words and words with accents, in any case and after punctuation", async () => {
     const documents = [
       "Kubernetes runs containers.",
       "(spirulina)",
@@ -156,7 +156,7 @@ describe("the demo model", () => {
     expect(await order("telescope lens", [filler, `${filler} A telescope has a lens. ${filler}`])).toEqual([1, 0]);
   });
 
-  it("is the same file every time, and leaves nothing unfinished behind", async () => {
+  it("has the same bytes every time", async () => {
     const again = await writeLexicalModel(join(directory, "second"));
     for (const name of ["lexical-demo.gguf", "mlp_weights.npz"]) {
       expect(await hash(join(directory, "second", name))).toBe(await hash(join(directory, "first", name)));
@@ -203,14 +203,14 @@ describe("a random model", () => {
     expect((await readScoreHead(headPath)).b1).toHaveLength(256);
   });
 
-  it("is a function of its seed", async () => {
+  it("depends on its seed only", async () => {
     const [first, second, other] = await Promise.all([write("seed1"), write("seed1-again"), write("seed2", { seed: 2 })]);
     expect(await hash(second.modelPath)).toBe(await hash(first.modelPath));
     expect(await hash(second.headPath)).toBe(await hash(first.headPath));
     expect(await hash(other.modelPath)).not.toBe(await hash(first.modelPath));
   });
 
-  it("holds in F16 what it holds in F32, rounded, with its vectors in F32", async () => {
+  it("has the values of F32 rounded to F16, and keeps vectors in F32", async () => {
     const single = await readGguf((await write("f32")).modelPath);
     const half = await readGguf((await write("f16", { type: "f16" })).modelPath);
     for (const [name, { shape, values }] of single.tensors) {
@@ -232,7 +232,7 @@ describe("a random model", () => {
     expect(Math.max(...logits) - Math.min(...logits)).toBeGreaterThan(0.2);
   });
 
-  it("that cannot be finished leaves no file behind", async () => {
+  it("that cannot be finished leaves no file", async () => {
     const fill = () => {
       throw new Error("no more numbers");
     };
@@ -250,12 +250,12 @@ describe("the vocabulary", () => {
     expect(new Set(types.slice(0, 1000))).toEqual(new Set([1]));
     expect(types.slice(1000)).toEqual([3, 3, 3, 3]);
     const products = new Set(merges.map((merge) => merge.replace(" ", "")));
-    // The first 256 are bytes; every other token is made by a merge, and no merge makes anything else.
+    // The first 256 tokens are bytes. Each other token is the product of a merge, and each merge produces one of them.
     expect(tokens.slice(256, 1000).every((token) => products.has(token))).toBe(true);
     expect(products.size).toBe(1000 - 256);
   });
 
-  it("in full has 151,936 rows with the score token at id 100, as the published file", async () => {
+  it("in full has 151,936 rows with the score token at id 100, like the published file", async () => {
     const { tokens, types, special } = await fullVocabulary();
     expect(tokens).toHaveLength(151_936);
     expect(special("<|box_end|>")).toBe(100);
@@ -265,7 +265,7 @@ describe("the vocabulary", () => {
     expect(new Set(tokens).size).toBe(tokens.length);
   });
 
-  it("is refused where it cannot be read", async () => {
+  it("is refused when the file cannot be read", async () => {
     await expect(truncatedVocabulary(1000, join(directory, "none.gguf"))).rejects.toThrow("none.gguf");
     await expect(truncatedVocabulary(1000, join(directory, "first", "mlp_weights.npz"))).rejects.toThrow("tokenizer.ggml.tokens");
   });

@@ -1,4 +1,4 @@
-/** The files of deploy/ that need no Helm: images, compose file and bulk job, held against the code they start. */
+/** The files of deploy/ other than the chart: images, compose file and bulk job, compared with the code that they start. */
 
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -49,11 +49,11 @@ describe.each(["deploy/Dockerfile", "deploy/Dockerfile.cuda"])("%s", (name) => {
   const build = stages(read(name)).at(-2) ?? [];
   const image = stages(read(name)).at(-1) ?? [];
 
-  test("is a Dockerfile that the linter has nothing to say about", () => {
+  test("passes the Dockerfile linter", () => {
     expect(validate(read(name)).map(({ message, range }) => `line ${range.start.line + 1}: ${message}`)).toEqual([]);
   });
 
-  test("copies only what exists and what .dockerignore lets through", () => {
+  test("copies only files that exist and that .dockerignore does not exclude", () => {
     const allowed = [...read(".dockerignore").matchAll(/^!(.+)$/gm)].map(([, path]) => path ?? "");
     const copied = only(build, "COPY")
       .filter((rest) => !rest.startsWith("--from"))
@@ -63,7 +63,7 @@ describe.each(["deploy/Dockerfile", "deploy/Dockerfile.cuda"])("%s", (name) => {
     expect(allowed.filter((path) => !copied.includes(path))).toEqual([]);
   });
 
-  test("runs as a user without rights and writes nothing outside the volume", () => {
+  test("runs as an unprivileged user and writes to the volume only", () => {
     expect(only(image, "USER")).toEqual(["1000:1000"]);
     expect(only(image, "VOLUME")).toEqual(["/models"]);
     const variables = new Map(
@@ -76,7 +76,7 @@ describe.each(["deploy/Dockerfile", "deploy/Dockerfile.cuda"])("%s", (name) => {
   });
 });
 
-test("the CUDA image holds cuBLAS of the toolkit it was built with, and nothing else of the toolkit", () => {
+test("the CUDA image has cuBLAS of the toolkit that it was built with, and nothing else of it", () => {
   const dockerfile = read("deploy/Dockerfile.cuda");
   const version = /^ARG CUDA_VERSION=(\d+)\.(\d+)/m.exec(dockerfile);
   expect(dockerfile).toMatch(/^ARG CUDA_RUN_IMAGE=docker\.io\/nvidia\/cuda:\$\{CUDA_VERSION\}-base-/m);
@@ -89,7 +89,7 @@ test("the CUDA image holds cuBLAS of the toolkit it was built with, and nothing 
 });
 
 describe("the image", () => {
-  test("holds what the service needs: it starts, is healthy, and ends with 0 at SIGTERM", async () => {
+  test("has the files that the service needs: it starts, is healthy, and exits with 0 at SIGTERM", async () => {
     const image = stages(read("deploy/Dockerfile")).at(-1) ?? [];
     const app = await assemble(only(image, "COPY"));
     expect(readdirSync(join(app, "licenses")).sort()).toEqual([
@@ -99,7 +99,7 @@ describe("the image", () => {
       "llama.cpp-notices",
       "preact",
     ]);
-    // Nothing is there yet, as in a new volume: the demo model is made first.
+    // The volume is empty, so the demo model is made first.
     const variables = { XDG_CACHE_HOME: join(app, "models") };
     const args = ["serve", "--demo", "--host", "127.0.0.1", "--port", "0", "--n-threads", "1"];
     const command = startCommand(args, variables, join(app, "dist/cli/main.js"));
@@ -114,7 +114,7 @@ describe("the image", () => {
   });
 });
 
-/** Carries out the image's COPY lines in an empty folder, from this checkout in place of the build stage. */
+/** Runs the image's COPY lines in an empty folder. This checkout takes the place of the build stage. */
 async function assemble(copies: readonly string[]): Promise<string> {
   const app = await mkdtemp(join(tmpdir(), "jina-reranker-image-"));
   for (const copy of copies.filter((rest) => rest.startsWith("--from=build "))) {
@@ -136,7 +136,7 @@ async function copyMatching(pattern: string, target: string): Promise<void> {
   await cp(folder, target, { recursive: true, filter: (path) => path === folder || path.endsWith(ending) });
 }
 
-/** What `npm prune --omit=dev` leaves. */
+/** The packages that `npm prune --omit=dev` leaves. */
 async function copyProductionModules(target: string): Promise<void> {
   const { stdout } = await run("npm", ["ls", "--omit=dev", "--all", "--parseable"], { cwd: root });
   const modules = stdout.split("\n").filter((path) => path.includes("node_modules"));
@@ -151,19 +151,19 @@ async function copyProductionModules(target: string): Promise<void> {
 describe("compose.yaml", () => {
   const compose = parse(read("deploy/compose.yaml"), { merge: true });
 
-  test("is what the compose specification says", () => {
-    // The schema names itself and its parts as an older draft did; the rest is common to all.
+  test("conforms to the compose specification", () => {
+    // The schema names itself and its parts in the words of an older draft. The rest is the same in all drafts.
     const schema = JSON.parse(JSON.stringify(composeSchema), (key, value) =>
       ["id", "$schema"].includes(key) && typeof value === "string" ? undefined : value,
     );
     const check = new Ajv({ strict: false, validateFormats: false }).compile(schema);
-    // The project's name is younger than the schema.
+    // The schema is older than the field for the project's name.
     const { name, ...rest } = compose;
     expect([name, check(rest), check.errors]).toEqual(["jina-reranker", true, null]);
     expect(check({ services: { a: { imag: "b" } } })).toBe(false);
   });
 
-  test("has the service jina-reranker on 8081, and one with GPUs that takes its place and name", () => {
+  test("has the service jina-reranker on 8081, and one with GPUs under the same port and name", () => {
     const { "jina-reranker": service, "jina-reranker-gpu": gpu } = compose.services;
     const published = `\${PORT:-${settings.port.default}}:${settings.port.default}`;
     for (const each of [service, gpu]) {
@@ -182,7 +182,7 @@ describe("compose.yaml", () => {
     expect(Number.parseInt(service.stop_grace_period, 10)).toBeGreaterThan(Number(settings.requestTimeoutMs.default) / 1000);
   });
 
-  test("passes on every setting of the service but those of the image, and what docs/ says of proxies and traces", () => {
+  test("passes on every setting that the image does not fix, and the documented variables of proxies and traces", () => {
     const ofTheImage = ["HOST", "HF_HOME", "HF_HUB_CACHE", "KEEP_ALIVE_ON_FAILURE"];
     const ofNode = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS"];
     const ofOpenTelemetry = [
@@ -199,7 +199,7 @@ describe("compose.yaml", () => {
 });
 
 describe("bulk-job.yaml", () => {
-  test("is an indexed Job in which each pod answers a shard of its own into a file of its own", () => {
+  test("is an indexed Job whose pods each answer one shard into one file", () => {
     const { Job } = kubernetesObjects(read("deploy/bulk-job.yaml"));
     const { completions, parallelism, completionMode, podReplacementPolicy, template } = Job?.spec ?? {};
     expect({ completionMode, podReplacementPolicy }).toEqual({ completionMode: "Indexed", podReplacementPolicy: "Failed" });
@@ -213,7 +213,7 @@ describe("bulk-job.yaml", () => {
     expect(container.securityContext).toMatchObject({ readOnlyRootFilesystem: true, allowPrivilegeEscalation: false });
   });
 
-  test("an object that its kind does not allow is refused", () => {
+  test("is refused by the test's schema when it is wrong", () => {
     expect(() => kubernetesObjects(read("deploy/bulk-job.yaml").replace("completions: 4", "completions: four"))).toThrow(
       "completions",
     );

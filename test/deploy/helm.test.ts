@@ -1,4 +1,4 @@
-/** The chart, rendered by Helm itself; what it renders is checked against the schemas of Kubernetes, KEDA and the Prometheus operator. */
+/** The chart, rendered by Helm. The result is checked against the schemas of Kubernetes, KEDA and the Prometheus operator. */
 
 import { execFile, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -27,7 +27,7 @@ async function render(...values: string[]): Promise<Record<string, KubernetesObj
   return kubernetesObjects(await runHelm("template", ...args));
 }
 
-/** Of the pod that serves. */
+/** The container that serves. */
 function container({ Deployment }: Record<string, KubernetesObject>): KubernetesObject {
   return Deployment?.spec.template.spec.containers[0];
 }
@@ -45,7 +45,7 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
     expect(await runHelm("lint", chart, "--strict")).toContain("0 chart(s) failed");
   });
 
-  test("by default makes one pod behind a service, which may be disrupted one at a time", async () => {
+  test("by default makes one pod behind a service, with a budget of one disruption at a time", async () => {
     const objects = await render();
     expect(Object.keys(objects).sort()).toEqual(["Deployment", "PodDisruptionBudget", "Service", "ServiceAccount"]);
     const { Deployment, Service, PodDisruptionBudget } = objects;
@@ -65,7 +65,7 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
     expect(startupProbe.failureThreshold * startupProbe.periodSeconds).toBe(30 * 60);
   });
 
-  test("pods run as a user without rights, on a root that is read-only", async () => {
+  test("runs its pods as an unprivileged user on a read-only root", async () => {
     const { Deployment } = await render();
     const { securityContext, initContainers, containers, automountServiceAccountToken } = Deployment?.spec.template.spec ?? {};
     expect(securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: "RuntimeDefault" } });
@@ -83,7 +83,7 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
     }
   });
 
-  test("an init container fetches the model with the service's settings, and the service then asks no hub", async () => {
+  test("fetches the model in an init container with the service's settings, and starts the service offline", async () => {
     const objects = await render("settings.MODEL_FILE=a.gguf", "settings.DOCUMENT_CACHE_MB=4194304", "secrets.huggingFace=hub");
     const [download] = objects.Deployment?.spec.template.spec.initContainers ?? [];
     expect(download.args).toEqual(["download"]);
@@ -98,19 +98,19 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
     "settings.MODEL_PATH=/models/a.gguf",
     "settings.HF_HUB_OFFLINE=true",
     "download.enabled=false",
-  ])("nothing is fetched beforehand with %s", async (value) => {
+  ])("has no init container with %s", async (value) => {
     const objects = await render(value, "cache.type=existingClaim", "cache.existingClaim=mine");
     expect(objects.Deployment?.spec.template.spec).not.toHaveProperty("initContainers");
     const [, name, text] = /^settings\.(\w+)=(.*)$/.exec(value) ?? [];
     expect(variables(container(objects))).toEqual({ PORT: "8081", ...(name !== undefined && { [name]: text }) });
   });
 
-  test.each(["DEMO", "HF_HUB_OFFLINE"])("a model is fetched beforehand with %s=false", async (name) => {
+  test.each(["DEMO", "HF_HUB_OFFLINE"])("has an init container with %s=false", async (name) => {
     const { Deployment } = await render(`settings.${name}=false`);
     expect(Deployment?.spec.template.spec.initContainers).toHaveLength(1);
   });
 
-  test("a proxy, its certificate and variables of OpenTelemetry reach the download and the service", async () => {
+  test("passes a proxy, its certificate and OpenTelemetry's variables to the download and the service", async () => {
     const objects = await render(
       "extraEnv[0].name=HTTPS_PROXY,extraEnv[0].value=http://proxy:3128",
       "extraEnv[1].name=NODE_EXTRA_CA_CERTS,extraEnv[1].value=/certificates/ca.pem",
@@ -133,14 +133,14 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
     expect(volumes).toContainEqual({ name: "certificates", configMap: { name: "company-ca" } });
   });
 
-  test("listens and is found on a cluster with IPv6 alone", async () => {
+  test("listens and is reachable on a cluster with IPv6 only", async () => {
     const objects = await render("settings.HOST=::", "service.ipFamilyPolicy=SingleStack", "service.ipFamilies={IPv6}");
     expect(variables(container(objects)).HOST).toBe("::");
     expect(objects.Service?.spec).toMatchObject({ ipFamilyPolicy: "SingleStack", ipFamilies: ["IPv6"] });
     expect((await render()).Service?.spec).not.toHaveProperty("ipFamilies");
   });
 
-  test("with GPUs it asks for them, for nodes that have them, and runs an engine on each", async () => {
+  test("with GPUs requests them, selects nodes that have them, and runs an engine on each", async () => {
     const objects = await render("gpu.enabled=true", "gpu.count=2", "nodeSelector.zone=a");
     const { nodeSelector, tolerations } = objects.Deployment?.spec.template.spec ?? {};
     expect(container(objects).resources.limits).toEqual({ memory: "8Gi", "nvidia.com/gpu": 2 });
@@ -151,7 +151,7 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
     expect(variables(container(await render("gpu.enabled=true")))).not.toHaveProperty("GPUS");
   });
 
-  test("scales by the pairs that wait, through KEDA or the Prometheus adapter", async () => {
+  test("scales by the waiting pairs, through KEDA or the Prometheus adapter", async () => {
     const keda = await render("autoscaling.enabled=true", "autoscaling.queuedPairs=150", "serviceMonitor.enabled=true");
     expect(keda.Deployment?.spec).not.toHaveProperty("replicas");
     expect(keda.ScaledObject?.spec.scaleTargetRef.name).toBe(keda.Deployment?.metadata.name);
@@ -171,7 +171,7 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
     });
   });
 
-  test("Prometheus finds the metrics through the service's port, with a key where one is asked for", async () => {
+  test("lets Prometheus scrape the service's port, with a key if API keys are set", async () => {
     const { ServiceMonitor, Service, Deployment } = await render(
       "serviceMonitor.enabled=true",
       "serviceMonitor.keySecret=scrape",
@@ -184,7 +184,7 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
     expect(variables(Deployment?.spec.template.spec.containers[0]).API_KEYS).toBe("keys");
   });
 
-  test("the models are kept in the pod, in a claim the chart makes, or in one that is there", async () => {
+  test("keeps the models in the pod, in a claim that it makes, or in an existing one", async () => {
     const models = ({ Deployment }: Record<string, KubernetesObject>) => Deployment?.spec.template.spec.volumes[0];
     expect(models(await render())).toEqual({ name: "models", emptyDir: { sizeLimit: "10Gi" } });
     const made = await render("cache.type=persistentVolumeClaim", "cache.size=20Gi");
@@ -229,16 +229,16 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
     [[...scaled, "settings.MAX_QUEUED_PAIRS=100"], "which is 100, got 200"],
     [["serviceMonitor.enabled=true", "secrets.apiKeys=keys"], "serviceMonitor.keySecret: expected a secret"],
     [["settings.REQUEST_TIMEOUT_MS=120000"], "terminationGracePeriodSeconds: expected at least 125"],
-    [["settings.MODEL_PATH=/models/a.gguf"], "settings.MODEL_PATH: /models/a.gguf cannot be there"],
-    [["settings.HF_HUB_OFFLINE=true"], "settings.HF_HUB_OFFLINE: cache.type emptyDir begins empty"],
+    [["settings.MODEL_PATH=/models/a.gguf"], "settings.MODEL_PATH: /models/a.gguf cannot exist"],
+    [["settings.HF_HUB_OFFLINE=true"], "settings.HF_HUB_OFFLINE: cache.type emptyDir starts empty"],
     [["settings.BACKEND=cuda"], "settings.BACKEND: cuda needs gpu.enabled"],
     [["settings.LOG_LEVEL=warn", "extraEnv[0].name=LOG_LEVEL,extraEnv[0].value=info"], "extraEnv: LOG_LEVEL is set twice"],
     [["secrets.apiKeys=a", "extraEnv[0].name=API_KEYS,extraEnv[0].value=b"], "extraEnv: API_KEYS is set twice"],
-  ])("%s would render what cannot work, and stops the install: %s", async (values, message) => {
+  ])("%s cannot work together and stop the install: %s", async (values, message) => {
     await expect(render(...values)).rejects.toThrow(message);
   });
 
-  test("what can work is rendered", async () => {
+  test("renders combinations that can work", async () => {
     const shared = await render(claimed, "cache.accessMode=ReadWriteMany", ...scaled);
     expect(shared.PersistentVolumeClaim?.spec.accessModes).toEqual(["ReadWriteMany"]);
     const later = await render("settings.REQUEST_TIMEOUT_MS=120000", "terminationGracePeriodSeconds=125");
@@ -247,10 +247,10 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
   });
 });
 
-/** What the chart sets by itself, or takes from a secret. */
+/** Variables that the chart sets by itself or takes from a secret. */
 const ofTheChart = ["PORT", "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN", "API_KEYS", "API_KEYS_FILE", "GPUS", "KEEP_ALIVE_ON_FAILURE"];
 
-test("the chart's settings are the service's", () => {
+test("the chart's schema has every setting of the service", () => {
   const schema = JSON.parse(readFileSync(join(chart, "values.schema.json"), "utf8"));
   const names = Object.values(settings).map(({ environment }) => environment);
   expect(Object.keys(schema.properties.settings.properties)).toEqual(names.filter((name) => !ofTheChart.includes(name)));

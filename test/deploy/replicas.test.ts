@@ -1,6 +1,6 @@
 /**
- * Two replicas behind Debian's haproxy with the configuration of deploy/, under load: what a killed one costs, and that a
- * drained one costs nothing.
+ * Two replicas under load behind Debian's haproxy with deploy/haproxy.cfg: a killed one loses the requests that it was working
+ * on, a drained one loses none.
  */
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
@@ -21,7 +21,7 @@ const missing = "no haproxy here (Debian: apt-get install haproxy)";
 
 const connections = 16;
 const documents = mixedDocuments(200, 10, 60, 3);
-/** Every tenth is too large for haproxy to keep and send again. */
+/** Every tenth body is too large for haproxy to keep and repeat. */
 const body = (n: number) => {
   const padding = n % 10 === 0 ? "x".repeat(100_000) : "";
   return JSON.stringify({
@@ -44,7 +44,7 @@ afterEach(async () => {
 
 async function startReplica(variables: Readonly<Record<string, string>>): Promise<Replica> {
   const command = startCommand(["serve", "--demo", "--host", "127.0.0.1", "--port", "0", "--n-threads", "1"], {
-    // What a busy machine does to the event loop is not what is tried here.
+    // A busy machine delays the event loop, which must not cause refusals in these tests.
     MAX_EVENT_LOOP_DELAY_MS: "0",
     ...variables,
   });
@@ -63,7 +63,7 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** haproxy in front of them; resolves once it serves. */
+/** Starts haproxy in front of the replicas and resolves when it serves. */
 async function startBalancer(replicas: readonly Replica[]): Promise<string> {
   if (haproxy === undefined) throw new Error(missing);
   const port = await freePort();
@@ -91,7 +91,7 @@ async function startBalancer(replicas: readonly Replica[]): Promise<string> {
   return url;
 }
 
-/** Of every scoring request that this replica logged, what it answered. */
+/** Request id -> status of the scoring requests in a replica's log. */
 function log(stdout: string): ReadonlyMap<string, number> {
   const statuses = new Map<string, number>();
   for (const line of stdout.split("\n").filter((text) => text.includes('"route":"/rerank"'))) {
@@ -104,25 +104,26 @@ function log(stdout: string): ReadonlyMap<string, number> {
 const answered = ({ outcomes }: Load) => outcomes.filter(({ status }) => status === 200);
 const failed = (outcomes: readonly Outcome[]) => outcomes.filter(({ status }) => status !== 200);
 
-/** Waits until so many more requests, all begun from now on, were answered. */
+/** Waits until `count` requests that started after this call were answered. */
 async function untilAnswered(load: Load, count: number): Promise<void> {
   const now = performance.now();
   await until(() => answered(load).filter(({ startedAt }) => startedAt > now).length >= count);
 }
 
-// In CI a machine without haproxy is a mistake; elsewhere the reason for skipping stands in the tests' names.
+// A CI machine without haproxy is misconfigured, so there the tests fail. Elsewhere they are skipped, with the reason as their
+// name.
 describe.skipIf(haproxy === undefined && !process.env.CI)(
   haproxy === undefined ? `haproxy (${missing})` : "behind haproxy",
   () => {
-    test("a replica that is killed under load costs only what it had in hand", async () => {
+    test("a replica that is killed under load loses only the requests that it was working on", async () => {
       const [first, second] = [await startReplica({}), await startReplica({})];
       const url = await startBalancer([first, second]);
       const load = startLoad(url, { connections, body, timeoutMs: 60_000 });
       await untilAnswered(load, 100);
       const exit = once(first.command.child, "exit");
       first.command.child.kill("SIGKILL");
-      // The signal's own time is too early: until the kernel has closed its sockets, and haproxy has read of it, they take
-      // requests. It still counts as up then, for it is asked for its health twice a second.
+      // The time of the signal would be too early: the replica's sockets take requests until the kernel has closed them and
+      // haproxy has noticed. haproxy still counts the replica as up after that, as it checks its health only twice a second.
       await exit;
       await untilAnswered(load, connections);
       const killedAt = performance.now();
@@ -134,14 +135,14 @@ describe.skipIf(haproxy === undefined && !process.env.CI)(
       const lost = failed(outcomes);
       expect(lost.filter(({ startedAt }) => startedAt > killedAt)).toEqual([]);
       expect(lost.length).toBeLessThanOrEqual(connections);
-      // Those were in the hands of the one that was killed: the other one never saw them, and answered all that it saw.
+      // The lost requests were the killed replica's: the other one saw none of them, and answered all that it saw.
       expect(lost.filter(({ id }) => survivor.has(id))).toEqual([]);
       expect([...survivor].filter(([, status]) => status !== 200)).toEqual([]);
-      // haproxy's own answer, or a closed connection where the client was still sending.
+      // 502 is haproxy's own answer; undefined is a connection that closed while the client was sending.
       for (const { status } of lost) expect([502, undefined]).toContain(status);
     });
 
-    test("a replica that is drained under load costs nothing, large requests included, and ends with 0", async () => {
+    test("a replica that is drained under load loses no request, not even large ones, and exits with 0", async () => {
       const [first, second] = [await startReplica({ DRAIN_DELAY_MS: "3000" }), await startReplica({})];
       const url = await startBalancer([first, second]);
       const load = startLoad(url, { connections, body, timeoutMs: 60_000 });
@@ -153,16 +154,16 @@ describe.skipIf(haproxy === undefined && !process.env.CI)(
       expect([code, stderr]).toEqual([0, ""]);
       expect(failed(outcomes)).toEqual([]);
       expect(log(stdout).size).toBeGreaterThan(0);
-      // It was asked for nothing any more when it stopped taking requests.
+      // haproxy had stopped sending to it before it stopped taking requests.
       expect([...log(stdout).values()].filter((status) => status !== 200)).toEqual([]);
       second.command.child.kill("SIGTERM");
       await second.command.ended;
     });
 
-    test("answers that haproxy gives itself have the service's error shape, and figures are not shown", async () => {
+    test("haproxy's own errors have the service's shape, and it hides the metrics", async () => {
       const only = await startReplica({});
       const url = await startBalancer([only, only]);
-      // fetch would put some of these right before it sends them.
+      // fetch would normalise some of these paths.
       const hidden = [
         "/metrics",
         "/%6detrics",
@@ -190,7 +191,7 @@ describe.skipIf(haproxy === undefined && !process.env.CI)(
       expect(await answer.json()).toMatchObject({ error: { code: "overloaded" }, detail: expect.any(String) });
     });
 
-    test("a client that leaves takes its work with it, through haproxy too", async () => {
+    test("the work of a client that leaves is dropped, also behind haproxy", async () => {
       const only = await startReplica({});
       const url = await startBalancer([only, only]);
       const headers = { "content-type": "application/json", "x-request-id": "leaver" };

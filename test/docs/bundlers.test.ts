@@ -1,4 +1,4 @@
-/** What docs/runtimes.md says of bundlers: the client goes into a bundle for browsers, the library stays outside of one. */
+/** The statements of docs/runtimes.md about bundlers: the client can be bundled for browsers, the library stays outside. */
 
 import { spawn } from "node:child_process";
 import { mkdir, rm, writeFile } from "node:fs/promises";
@@ -8,13 +8,13 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { demoModel } from "../support/demo-service.js";
 import { ended } from "../support/installation.js";
 
-/** In the package's folder, so that its own name is found. */
+/** Inside the package's folder, so that the bundler finds the package by its name. */
 const folder = join(import.meta.dirname, "..", "..", "build", "docs-bundles");
 
 beforeAll(() => mkdir(folder, { recursive: true }));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-it("the client is bundled for browsers, without anything of Node, and is small", async () => {
+it("the client can be bundled for browsers, imports nothing from Node, and is small", async () => {
   const contents = 'export { RerankClient } from "jina-reranker/client";';
   const { outputFiles, warnings } = await build({
     stdin: { contents, resolveDir: folder },
@@ -30,7 +30,7 @@ it("the client is bundled for browsers, without anything of Node, and is small",
   expect(bundle?.contents.length).toBeLessThan(6000);
 });
 
-it("a bundle that leaves the library outside ranks", async () => {
+it("a bundle with the library outside ranks", async () => {
   const { modelPath } = await demoModel();
   const program = join(folder, "app.ts");
   await writeFile(

@@ -1,6 +1,6 @@
 /**
- * The examples of README and docs/: TypeScript compiles against the package's own types, and it and the shell lines run, with
- * the demo model in place of the real one and a service on another port. What cannot run is listed in kinds.ts.
+ * The examples of README and docs/: TypeScript compiles against the package's types; TypeScript and shell lines run, with the
+ * demo model in place of the real one and the service on another port. kinds.ts lists the examples that cannot run.
  */
 
 import { spawn } from "node:child_process";
@@ -16,7 +16,7 @@ import { codeBlocks } from "../support/pages.js";
 import { languages, shellNotRun } from "./kinds.js";
 
 const root = join(import.meta.dirname, "..", "..");
-/** In the package's folder, so that its own name is found. */
+/** Inside the package's folder, so that the examples find the package by its name. */
 const compiled = join(root, "build", "docs-examples");
 const documentedAddress = "localhost:8081";
 const documentedModel = "models/jina-reranker-m0-Q4_K_M.gguf";
@@ -51,11 +51,11 @@ function run(command: string, args: readonly string[], cwd: string, path = proce
 }
 
 describe("every code block", () => {
-  it("has a language whose kind is known", () => {
+  it("has a known language", () => {
     expect(codeBlocks.filter(({ language }) => !Object.hasOwn(languages, language)).map(({ title }) => title)).toEqual([]);
   });
 
-  it("that is listed as not run is there", () => {
+  it("that is listed as not run exists", () => {
     const present = blocksOf("sh").map(({ code }) => firstLine(code));
     expect(Object.keys(shellNotRun).filter((line) => !present.includes(line))).toEqual([]);
   });
@@ -68,7 +68,7 @@ describe("every code block", () => {
 describe("TypeScript", () => {
   const blocks = blocksOf("ts");
 
-  it("compiles, all of it, against the package's types", async () => {
+  it("compiles against the package's types", async () => {
     for (const [index, { code }] of blocks.entries()) await writeFile(join(compiled, `${index}.ts`), code);
     const project = {
       extends: "../../tsconfig.json",
@@ -83,7 +83,7 @@ describe("TypeScript", () => {
   it.each(blocks.map((block, index) => ({ ...block, index })))("$title runs", async ({ code, index }) => {
     const { modelPath } = await demoModel();
     const here = code.replaceAll(documentedAddress, address).replaceAll(documentedModel, modelPath);
-    // Node 20 knows neither types nor `await using`.
+    // Node 20 understands neither types nor `await using`.
     const { code: script } = await transform(here, { loader: "ts", format: "esm", target: "node20" });
     const file = join(compiled, `${index}.mjs`);
     await writeFile(file, script);
@@ -116,7 +116,7 @@ describe("shell", () => {
   it.each(blocks)("$title runs", async ({ code }) => {
     const { code: status, stderr } = await shell(code);
     expect(status, stderr).toBe(0);
-    // The other shards, which the page leaves to other machines.
+    // The page runs the other shards on other machines.
     if (code.includes("--shard 1/4")) {
       for (const shard of [2, 3, 4]) {
         const other = await shell(code.replace("1/4", `${shard}/4`).replace("answers-1", `answers-${shard}`));
@@ -125,7 +125,7 @@ describe("shell", () => {
     }
   });
 
-  it("leaves the answers of all shards in the order of the requests", async () => {
+  it("merges the answers of all shards in the order of the requests", async () => {
     expect((await readdir(work)).filter((name) => name.endsWith(".jsonl"))).toHaveLength(1 + 4 + 1);
     const answers = (await readFile(join(work, "answers.jsonl"), "utf8")).trimEnd().split("\n");
     expect(answers.map((line) => JSON.parse(line).line)).toEqual([1, 2, 3, 4, 5, 6]);

@@ -1,4 +1,4 @@
-/** The examples that no test runs as they stand, and what is tested in their place. */
+/** The examples that no test runs unchanged, and what is tested instead. */
 
 /** Shell examples, by their first line. */
 export const shellNotRun: Readonly<Record<string, string>> = {
@@ -16,7 +16,7 @@ export const shellNotRun: Readonly<Record<string, string>> = {
     "it needs a cluster; test/deploy/helm.test.ts renders the chart",
 };
 
-/** What a block is that has no language: nothing to run. */
+/** What a test does with the blocks of each language. */
 export const languages: Readonly<Record<string, string>> = {
   "": "a figure, a formula, or what a terminal shows",
   ts: "compiled, and run",

@@ -1,6 +1,6 @@
 /**
- * Clients people have, unchanged but for the base URL, against a listening server: what they send is understood and what
- * they read is there. Python's requests and curl are in python.test.ts.
+ * Published clients, with another base URL only, against a listening server: the server understands their requests and answers
+ * with the fields that they read. Python's requests and curl are in python.test.ts.
  */
 
 import { createRequire } from "node:module";
@@ -39,7 +39,7 @@ describe("cohere-ai", () => {
     });
   });
 
-  it("rerank, the first version, gets documents when it asks for them, and takes them as objects", async () => {
+  it("rerank of version 1 accepts documents as objects, and returns them when asked", async () => {
     const answer = await new CohereClient(options()).rerank({
       model: "rerank-english-v3.0",
       query,
@@ -54,7 +54,7 @@ describe("cohere-ai", () => {
     expect(answer.meta).toMatchObject({ apiVersion: { version: "1" }, billedUnits: { searchUnits: 1 } });
   });
 
-  it("tells an error's status and message, and does not retry what is its own fault", async () => {
+  it("reports status and message of an error, and does not retry a client error", async () => {
     const before = service.service.context.counters.requests;
     const failed = new CohereClientV2(options()).rerank({ model: "m", query: "", documents }).catch((error: unknown) => error);
     const error = await failed;
@@ -66,7 +66,7 @@ describe("cohere-ai", () => {
 });
 
 describe("@langchain/cohere CohereRerank", () => {
-  // The client that it brings along, an older major version of cohere-ai.
+  // Its own client is an older major version of cohere-ai.
   type Client = NonNullable<NonNullable<ConstructorParameters<typeof CohereRerank>[0]>["client"]>;
   type Own = { readonly CohereClient: new (options: { token: string; environment: string }) => Client };
   const own: Own = createRequire(createRequire(import.meta.url).resolve("@langchain/cohere"))("cohere-ai");
@@ -77,7 +77,7 @@ describe("@langchain/cohere CohereRerank", () => {
       client: new own.CohereClient({ token: "any", environment: service.url }),
     });
 
-  it("rerank gives indices and scores", async () => {
+  it("rerank returns indices and scores", async () => {
     expect(await compressor(3).rerank(documents, query)).toEqual(
       order.map((index) => ({ index, relevanceScore: scores[index] })),
     );
@@ -95,7 +95,7 @@ describe("@langchain/cohere CohereRerank", () => {
 describe("Vercel AI SDK with @ai-sdk/cohere", () => {
   const model = () => createCohere({ apiKey: "any", baseURL: `${service.url}/v2` }).reranking("rerank-v3.5");
 
-  it("rerank gives the documents in order", async () => {
+  it("rerank returns the documents in order", async () => {
     const { ranking, rerankedDocuments } = await rerank({ model: model(), query, documents, topN: 2 });
     expect(ranking).toEqual(
       order.slice(0, 2).map((originalIndex) => ({
@@ -107,7 +107,7 @@ describe("Vercel AI SDK with @ai-sdk/cohere", () => {
     expect(rerankedDocuments).toEqual([documents[1], documents[2]]);
   });
 
-  it("rerank takes objects as documents", async () => {
+  it("rerank accepts objects as documents", async () => {
     vi.stubGlobal("AI_SDK_LOG_WARNINGS", false);
     const pages = documents.map((text, page) => ({ page, text }));
     const { rerankedDocuments } = await rerank({ model: model(), query, documents: pages });

@@ -1,4 +1,4 @@
-/** The two documented Python programs and README's curl line, unchanged but for host and port, against a real server on a real port. */
+/** The documented Python programs and README's curl command, with another host and port only, against a listening server. */
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -26,7 +26,7 @@ afterAll(async () => {
 const python = ["python3", "/usr/bin/python3"].find((name) => spawnSync(name, ["-c", "import requests"]).status === 0);
 const missing = "no python3 here has the module requests (Debian: apt-get install python3-requests)";
 
-/** What the program prints. Not spawnSync: the server's output has to be read meanwhile. */
+/** Runs the program and returns its output. Not spawnSync: this process has to read the server's output meanwhile. */
 async function runPython(name: string): Promise<string> {
   if (python === undefined) throw new Error(missing);
   const source = readFileSync(join(root, "test", "python", name), "utf8");
@@ -46,10 +46,11 @@ async function runPython(name: string): Promise<string> {
   return stdout;
 }
 
-// In CI a machine without requests is a mistake; elsewhere the reason for skipping stands in the tests' names.
+// A CI machine without requests is misconfigured, so there the tests fail. Elsewhere they are skipped, with the reason as their
+// name.
 const withPython = describe.skipIf(python === undefined && !process.env.CI);
 withPython(python === undefined ? `Python (${missing})` : "Python", () => {
-  it("ranks the search results, the one about how machine learning works first", async () => {
+  it("ranks the result about how machine learning works first", async () => {
     const lines = (await runPython("search_results.py")).trim().split("\n");
     expect(lines).toHaveLength(3);
     expect(lines[0]).toMatch(/^1\. 0\.\d{4} {2}Machine learning algorithms learn patterns/);
@@ -58,7 +59,7 @@ withPython(python === undefined ? `Python (${missing})` : "Python", () => {
     expect(scores).toEqual([...scores].sort((a, b) => b - a));
   });
 
-  it("builds the RAG context from the documents that the answer carries unasked", async () => {
+  it("builds the RAG context from the documents that the answer contains by default", async () => {
     const passages = (await runPython("rag_pipeline.py")).trim().split("\n\n");
     expect(passages).toHaveLength(3);
     for (const passage of passages) expect(passage.toLowerCase()).toContain("photosynthesis");

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { cacheDirectory, cachedDirectory } from "../../src/files/cache-folder.js";
 import { unfinishedPath } from "../../src/files/write-atomically.js";
 
-test("the cache folder is where the system keeps caches", () => {
+test("the cache folder lies where the system keeps caches", () => {
   expect(cacheDirectory({ XDG_CACHE_HOME: "/caches" }, "linux")).toBe(join("/caches", "jina-reranker"));
   expect(cacheDirectory({ XDG_CACHE_HOME: "" }, "linux")).toMatch(/\.cache.jina-reranker$/);
   expect(cacheDirectory({ LOCALAPPDATA: "/local" }, "win32")).toBe(join("/local", "jina-reranker"));
@@ -27,7 +27,7 @@ test("a user without a home folder is told which variable to set", () => {
   }
 });
 
-test("a cache that cannot be made is an error that names the place and the variable", async () => {
+test("a cache that cannot be created is an error that names the variable", async () => {
   const file = join(await mkdtemp(join(tmpdir(), "jina-reranker-cache-")), "file");
   await writeFile(file, "");
   const made = cachedDirectory(join(file, "cache"), "thing", async () => {});
@@ -37,7 +37,7 @@ test("a cache that cannot be made is an error that names the place and the varia
   });
 });
 
-test("a folder is made once, also when several ask for it at the same time", async () => {
+test("a folder is made once, also when several callers ask at the same time", async () => {
   const root = await mkdtemp(join(tmpdir(), "jina-reranker-cache-"));
   const make = (directory: string) => writeFile(join(directory, "file"), "whole");
   const directories = await Promise.all(Array.from({ length: 5 }, () => cachedDirectory(root, "thing", make)));
@@ -47,7 +47,7 @@ test("a folder is made once, also when several ask for it at the same time", asy
   expect(await readFile(join(await cachedDirectory(root, "thing", again), "file"), "utf8")).toBe("whole");
 });
 
-test("what a killed process left half made is swept, what another one makes now is not", async () => {
+test("the remains of a killed process are removed, the unfinished folder of a running one is not", async () => {
   const root = await mkdtemp(join(tmpdir(), "jina-reranker-cache-"));
   const [abandoned, current] = [unfinishedPath(join(root, "thing")), unfinishedPath(join(root, "thing"))];
   for (const path of [abandoned, current]) await mkdir(path);
@@ -56,7 +56,7 @@ test("what a killed process left half made is swept, what another one makes now 
   expect((await readdir(root)).map((name) => join(root, name)).sort()).toEqual([join(root, "thing"), current].sort());
 });
 
-test("a folder whose making failed is not there, and leaves nothing behind", async () => {
+test("a folder whose making failed is absent and leaves nothing behind", async () => {
   const root = await mkdtemp(join(tmpdir(), "jina-reranker-cache-"));
   const fail = () => Promise.reject(new Error("disk full"));
   await expect(cachedDirectory(root, "thing", fail)).rejects.toThrow("disk full");

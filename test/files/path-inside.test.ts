@@ -1,4 +1,4 @@
-/** Which names become paths in a folder, and which are refused. */
+/** Names become paths inside a folder or are refused. */
 
 import { join, posix, win32 } from "node:path";
 import { expect, test } from "vitest";
@@ -35,7 +35,7 @@ test.each([
   expect(pathInsideOn(posix, "/cache", parts)).toBeUndefined();
 });
 
-test("the root may be the folder, and a relative folder is one of the working directory", () => {
+test("the root may be the folder, and a relative folder starts at the working directory", () => {
   expect(pathInsideOn(posix, "/", ["etc"])).toBe("/etc");
   expect(pathInside("cache", "a")).toBe(join(process.cwd(), "cache", "a"));
   expect(pathInside("cache", "..")).toBeUndefined();

@@ -1,4 +1,4 @@
-/** Text of files and of stdin is UTF-8, and what is not is named with its line. */
+/** Text from files and stdin must be UTF-8. An error names the line that is not. */
 
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,14 +12,14 @@ const mark = "\ufeff";
 const latin1 = (text: string) => Buffer.from(text, "latin1");
 const utf16 = (text: string) => Buffer.from(mark + text, "utf16le");
 
-test("a byte order mark is no part of the text", () => {
+test("a byte order mark is not part of the text", () => {
   expect(decodeUtf8File(Buffer.from(`${mark}café\n`), "a.txt")).toBe("café\n");
   expect(decodeUtf8File(Buffer.from(`a${mark}b`), "a.txt")).toBe(`a${mark}b`);
   expect(decodeUtf8File(Buffer.from(""), "a.txt")).toBe("");
 });
 
 test.each([
-  ["Latin-1", latin1("plain\ncafé\n"), "a.txt, line 2: expected text in UTF-8, got bytes that are not; write it as UTF-8"],
+  ["Latin-1", latin1("plain\ncafé\n"), "a.txt, line 2: expected text in UTF-8, got bytes that are not UTF-8; write it as UTF-8"],
   ["Latin-1 without a line end", latin1("café"), "a.txt, line 1: expected text in UTF-8"],
   ["UTF-16", utf16("café\n"), "a.txt: expected text in UTF-8, got UTF-16; write it as UTF-8"],
   ["big-endian UTF-16", Buffer.from([0xfe, 0xff, 0, 0x61]), "a.txt: expected text in UTF-8, got UTF-16"],
@@ -44,7 +44,7 @@ async function rerank(args: readonly string[], input: Uint8Array = Buffer.from("
   return await ended;
 }
 
-test("documents of stdin and of files", async () => {
+test("documents from stdin and from files that are not UTF-8 end the run with the line", async () => {
   const file = join(directory, "latin1.txt");
   await writeFile(file, latin1("one\ntwo\ncafé\n"));
   for (const [run, name] of [
@@ -60,7 +60,7 @@ test("documents of stdin and of files", async () => {
   expect([code, JSON.parse(stdout).results[0].document]).toEqual([0, "coffee"]);
 });
 
-test("lines of JSONL: a bad one is answered with its number, UTF-16 ends the run", async () => {
+test("in JSONL a line that is not UTF-8 is answered with its number, and UTF-16 ends the run", async () => {
   const request = '{"query":"coffee","documents":["coffee","café"]}';
   const bytes = Buffer.concat([Buffer.from(`${mark}${request}\n`), latin1(`${request}\n`), Buffer.from(`${request}\n`)]);
   const { code, stdout } = await rerank(["--jsonl"], bytes);

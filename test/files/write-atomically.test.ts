@@ -12,7 +12,7 @@ import {
 
 const folder = () => mkdtemp(join(tmpdir(), "jina-atomic-"));
 
-test("a file appears with its whole content, in a folder that was not there, and nothing beside it", async () => {
+test("a file appears with its whole content in a new folder, and nothing beside it", async () => {
   const path = join(await folder(), "deep", "file.json");
   await writeAtomically(path, "content");
   expect(await readFile(path, "utf8")).toBe("content");
@@ -31,7 +31,7 @@ test("a producer that fails half way leaves the old file and nothing else", asyn
   expect(await readdir(join(path, ".."))).toEqual(["file"]);
 });
 
-test("a folder appears with all that is in it, a link as a link", async () => {
+test("a folder appears with everything in it, and links stay links", async () => {
   const path = join(await folder(), "thing");
   await produceAtomically(path, async (unfinished) => {
     await mkdir(join(unfinished, "deep"), { recursive: true });
@@ -43,7 +43,7 @@ test("a folder appears with all that is in it, a link as a link", async () => {
   expect(await readdir(join(path, ".."))).toEqual(["thing"]);
 });
 
-test("under a lock everything unfinished of a path is nobody's, however fresh; what is of others stays", async () => {
+test("sweepUnfinishedOf removes the temporary files of its path, however new, and no others", async () => {
   const path = join(await folder(), "file");
   const [own, others] = [unfinishedPath(path), unfinishedPath(`${path}2`)];
   for (const left of [path, own, `${own}.partial`, others]) await writeFile(left, "");
@@ -52,11 +52,11 @@ test("under a lock everything unfinished of a path is nobody's, however fresh; w
   expect((await readdir(join(path, ".."))).sort()).toEqual(expected);
 });
 
-test("two writers use names of their own", () => {
+test("two writers get different temporary names", () => {
   expect(unfinishedPath("file")).not.toBe(unfinishedPath("file"));
 });
 
-test("what a killed run left is swept once it is old; what is being written and everything else stays", async () => {
+test("old remains of a killed run are removed; new ones and other files stay", async () => {
   const directory = await folder();
   const old = unfinishedPath(join(directory, "old"));
   const fresh = unfinishedPath(join(directory, "fresh"));

@@ -1,4 +1,4 @@
-/** A moment of fuzzing; `node test/fuzz/run.mjs --seconds 600 --seed 7` takes its time. */
+/** Short fuzzing; `node test/fuzz/run.mjs --seconds 600 --seed 7` runs longer. */
 
 import { expect, test, vi } from "vitest";
 import { Reranker } from "../../src/reranker.js";
@@ -9,7 +9,7 @@ import { fuzzLines } from "./jsonl-lines.js";
 const seconds = Number(process.env.FUZZ_SECONDS ?? 0);
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 
-test("no body of any dialect, whole, broken or compressed, is the server's fault or goes unanswered", {
+test("every body of any dialect, whole, broken or compressed, is answered without a server error", {
   timeout: 120_000 + 2000 * seconds,
 }, async () => {
   await using service = await startTestService({ bodyLimitBytes: 2 ** 20, requestTimeoutMs: 3000, load: { contextSize: 256 } });
@@ -22,8 +22,8 @@ test("no body of any dialect, whole, broken or compressed, is the server's fault
   expect(service.service.context.inFlight).toBe(0);
 });
 
-test("every line of a bulk input is answered, whatever is in it", { timeout: 120_000 + 2000 * seconds }, async () => {
-  // A line is told for each that is refused.
+test("every line of a bulk input is answered, whatever it holds", { timeout: 120_000 + 2000 * seconds }, async () => {
+  // stderr has a line for each refused line of the input.
   const told = vi.spyOn(process.stderr, "write").mockReturnValue(true);
   try {
     const model = await demoModel();

@@ -1,6 +1,6 @@
 /**
- * Bodies of every dialect that went wrong somewhere, and bytes that never were right, sent to a running service. Whatever is
- * sent gets an answer in time, in JSON, with every dialect's field when it is an error; and the fault is never the server's.
+ * Sends damaged bodies of every dialect, and random bytes, to a running service. Each must get a JSON answer in time: a success
+ * or a client error in the dialect's shape, never a server error.
  */
 
 import { connect } from "node:net";
@@ -10,7 +10,7 @@ import { bodyFor, readError, type ScoringRoute, scoringRoutes } from "../support
 import { garbled, mutated } from "./json-mutation.js";
 import { Chance } from "./random.js";
 
-/** Far beyond what any answer takes: what exceeds it hangs. */
+/** Much longer than any answer takes: a request that exceeds it hangs. */
 const patienceMs = 30_000;
 
 const bomb = Buffer.alloc(64 * 2 ** 20, " ");
@@ -19,11 +19,11 @@ const bombs = Object.entries(encoders).map(([encoding, encode]) => ({ encoding, 
 
 export interface Case {
   readonly route: ScoringRoute;
-  /** What is sent on a connection of its own. */
+  /** The bytes that are sent on one connection. */
   readonly bytes: Buffer;
 }
 
-/** The case with this number of a seed's. */
+/** The case number `number` of this seed. */
 export function caseOf(seed: number, number: number): Case {
   const chance = new Chance(seed * 1_000_003 + number);
   const route = scoringRoutes[chance.below(scoringRoutes.length)] ?? scoringRoutes[0];
@@ -94,7 +94,7 @@ function chunks(chance: Chance, body: Buffer): Buffer[] {
   return chance.once(20) ? framed : [...framed, Buffer.from("0\r\n\r\n")];
 }
 
-/** Throws what was wrong with the answer, and nothing when it was right. */
+/** Throws an error that says what is wrong with the answer; returns when it is right. */
 export async function check(port: number, { bytes }: Case): Promise<void> {
   const { status, head, body } = await exchange(port, bytes);
   if (status >= 500) throw new Error(`status ${status}: ${body.slice(0, 500)}`);
@@ -114,7 +114,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** undefined while it is not here in full. Everything that JSON answers with has a length. */
+/** The answer; undefined = not complete yet. Every JSON answer has a Content-Length. */
 function answerIn(received: Buffer): Answer | undefined {
   const text = received.toString("latin1").replace(/^HTTP\/1\.1 100 .*\r\n\r\n/, "");
   const end = text.indexOf("\r\n\r\n");
@@ -127,7 +127,7 @@ function answerIn(received: Buffer): Answer | undefined {
   return status !== undefined && whole ? { status: Number(status), head, body } : undefined;
 }
 
-/** Rejects when no answer comes. The connection stays open until then: who closes it has left, and is told nothing. */
+/** Rejects when no answer comes. It keeps the connection open until then: the server does not answer a client that left. */
 async function exchange(port: number, bytes: Buffer): Promise<Answer> {
   const socket = connect({ port, host: "127.0.0.1" });
   const patience = AbortSignal.timeout(patienceMs);
@@ -140,7 +140,7 @@ async function exchange(port: number, bytes: Buffer): Promise<Answer> {
       if (answer) return answer;
     }
   } catch (error) {
-    // The server may close while there is more to be written.
+    // The server may close before everything is written.
     if (patience.aborted) throw new Error(`no answer within ${patienceMs} ms`, { cause: error });
   } finally {
     socket.destroy();
@@ -148,7 +148,7 @@ async function exchange(port: number, bytes: Buffer): Promise<Answer> {
   throw new Error(`closed without an answer: ${JSON.stringify(received.toString("utf8").slice(0, 200))}`);
 }
 
-/** Case after case, as long as `more` says so; how many there were. Throws at the first that is answered wrongly. */
+/** Runs cases while `more` returns true, and returns their number. Throws at the first wrong answer. */
 export async function fuzzBodies(port: number, seed: number, more: (number: number) => boolean): Promise<number> {
   let number = 0;
   const work = async () => {

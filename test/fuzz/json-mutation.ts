@@ -1,4 +1,4 @@
-/** JSON that was right once: values replaced, fields added and dropped, and then its bytes. */
+/** Damages valid JSON: replaces values, adds and drops fields, then changes bytes. */
 
 import type { Chance } from "./random.js";
 
@@ -33,12 +33,12 @@ const names = [
   ],
 ] as const;
 
-/** A field that has a meaning somewhere. */
+/** A field name; most of them have a meaning in some dialect. */
 function name(chance: Chance): string {
   return names[chance.below(names.length)] ?? "query";
 }
 
-/** The same, a few changes later. */
+/** A copy with a few changes. */
 export function mutated(chance: Chance, value: unknown): unknown {
   let result = value;
   for (let changes = chance.below(4); changes > 0; changes--) result = changed(chance, result, 0);
@@ -68,7 +68,7 @@ function deep(chance: Chance): unknown {
   return value;
 }
 
-/** Bytes flipped, cut out, repeated or put in. */
+/** Flips, removes, repeats or inserts bytes. */
 export function garbled(chance: Chance, bytes: Buffer): Buffer {
   let result = Buffer.from(bytes);
   for (let changes = 1 + chance.below(3); changes > 0 && result.length > 0; changes--) {

@@ -1,4 +1,4 @@
-/** Lines for `rerank --jsonl` that went wrong somewhere: every one is answered, with a ranking or with an error of its own. */
+/** Damaged lines for `rerank --jsonl`. Each is answered, with a ranking or with an error. */
 
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,14 +9,14 @@ import type { Reranker } from "../../src/reranker.js";
 import { garbled, mutated } from "./json-mutation.js";
 import { Chance } from "./random.js";
 
-/** In UTF-8: what is not is another error, of the whole file. */
+/** A damaged line. It is valid UTF-8, because other bytes are an error of another kind. */
 function line(chance: Chance): string {
   const body = { query: "machine learning", documents: ["sunny", "machines learn"], top_k: chance.below(3) };
   const json = Buffer.from(JSON.stringify(mutated(chance, body)) ?? "");
   return (chance.once(3) ? garbled(chance, json) : json).toString("utf8").replaceAll("\0", chance.once(2) ? "\0" : " ");
 }
 
-/** Throws at the first line that has no answer, or whose fault would be the engine's. */
+/** Throws at the first line without an answer, or with a server error. */
 export async function fuzzLines(load: () => Promise<Reranker>, seed: number, count: number): Promise<void> {
   const chance = new Chance(seed);
   const lines = Array.from({ length: count }, () => line(chance))

@@ -1,4 +1,4 @@
-/** Damaged score heads, cut, flipped, with counts and sizes that lie: a function of a seed, so that a finding can be made again. */
+/** Damaged score heads: truncated, with flipped bits, with wrong counts and sizes. The same seed gives the same file. */
 
 import { zipSync } from "fflate";
 
@@ -8,7 +8,7 @@ const types = ["<f2", "<f4", "<f8", ">f4", "<i4", "|O", "<f4' : '<f4", ""];
 const names = ["W1", "b1", "W2", "b2", "logit_bias", "__proto__", "constructor", "../W1", "", "W1.npy"];
 const sound = { W1: "2, 2", b1: "2,", W2: "2, 1", b2: "1,", logit_bias: "1," };
 
-/** Numbers from 0 to 1, by mulberry32. */
+/** Random numbers from 0 to 1 (mulberry32). */
 function randomOf(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -55,7 +55,7 @@ export function damagedHead(seed: number): Uint8Array {
   const bytes = Buffer.from(zipSync(entries, { level: below(2) === 0 ? 0 : 6 }));
   const damage = below(6);
   if (damage === 0) return bytes.subarray(0, below(bytes.length));
-  // The directory, where counts and sizes are, is at the end.
+  // The zip's directory, with counts and sizes, is at the end.
   const place = () => (below(2) === 0 ? below(bytes.length - 4) : bytes.length - 4 - below(Math.min(400, bytes.length - 4)));
   if (damage === 1) for (let flips = 1 + below(4); flips > 0; flips--) bytes[place()] = below(256);
   if (damage === 2) bytes.writeUInt32LE(one(lies, 0), place());

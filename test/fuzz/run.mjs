@@ -1,6 +1,6 @@
 /**
- * Fuzzing for as long as one likes: `node test/fuzz/run.mjs --seconds 600 --seed 7`. The same tests run in `npm test`, for a
- * moment and with a seed of their own.
+ * Runs the fuzz tests for a given time: `node test/fuzz/run.mjs --seconds 600 --seed 7`. `npm test` runs the same tests for a few
+ * seconds.
  */
 
 import { spawnSync } from "node:child_process";

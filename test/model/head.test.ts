@@ -1,4 +1,4 @@
-/** The score head's file: every form numpy may have written it in, and every way it may be wrong. */
+/** Reading the score head: the forms of .npz that numpy writes, and the ways in which a file can be wrong. */
 
 import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -88,7 +88,7 @@ describe("a score head", () => {
     expect(await readScoreHead(await write(arrays))).toEqual(expected);
   });
 
-  it("may have a flat W2, scalars of shape () and arrays besides its own", async () => {
+  it("may have a flat W2, scalars of shape () and additional arrays", async () => {
     const arrays = {
       ...good,
       W2: { shape: [2], values: [1, -1] },
@@ -120,7 +120,7 @@ describe("a score head", () => {
     expect(error.message).toContain("head.npz");
   });
 
-  it("that is no zip, or a cut one, is refused", async () => {
+  it("that is no zip, or a truncated one, is refused", async () => {
     const path = join(directory, "broken.npz");
     await writeFile(path, "not a zip");
     expect((await failure(path)).code).toBe("head_invalid");
@@ -129,16 +129,16 @@ describe("a score head", () => {
     expect((await failure(path)).code).toBe("head_invalid");
   });
 
-  it("that is a folder, or larger than any head, is refused unread", async () => {
+  it("that is a folder, or larger than any head, is refused without being read", async () => {
     expect((await failure(directory)).code).toBe("head_invalid");
     const path = await write(good);
     await truncate(path, 3 * 2 ** 30); // sparse: takes no room
     const error = await failure(path);
     expect(error.code).toBe("head_invalid");
-    expect(error.message).toMatch(/3221225472 bytes, at most 536936448/);
+    expect(error.message).toMatch(/3221225472 bytes, expected at most 536936448/);
   });
 
-  it("whose zip directory claims gigabytes, too few bytes or an array twice is refused", async () => {
+  it("whose zip directory claims gigabytes, too few bytes or a name twice is refused", async () => {
     const changed = async (change: (zip: Buffer) => void): Promise<string> => {
       const path = await write({ ...good, XX: { shape: [2], values: [0, 0] } });
       const zip = await readFile(path);
@@ -147,9 +147,11 @@ describe("a score head", () => {
       return (await failure(path)).message;
     };
     const unpackedSize = (zip: Buffer) => zip.indexOf("PK\x01\x02") + 24; // of the directory's first entry, W1
-    expect(await changed((zip) => zip.writeUInt32LE(0xffff_fff0, unpackedSize(zip)))).toMatch(/claim 4294967280 bytes, at most/);
+    expect(await changed((zip) => zip.writeUInt32LE(0xffff_fff0, unpackedSize(zip)))).toMatch(
+      /claim 4294967280 bytes, expected at most/,
+    );
     expect(await changed((zip) => zip.writeUInt32LE(100, unpackedSize(zip)))).toContain("array W1");
-    expect(await changed((zip) => zip.write("b1", zip.lastIndexOf("XX.npy")))).toContain("b1.npy is there twice");
+    expect(await changed((zip) => zip.write("b1", zip.lastIndexOf("XX.npy")))).toContain("b1.npy occurs twice");
   });
 
   it("whose f8 numbers do not fit f32 is refused", async () => {
@@ -157,7 +159,7 @@ describe("a score head", () => {
     expect(error.message).toContain("array b2 holds Infinity at 0");
   });
 
-  it("that does not exist is named", async () => {
+  it("that does not exist is an error with its path", async () => {
     const error = await failure(join(directory, "none.npz"));
     expect(error.code).toBe("model_not_found");
     expect(error.message).toContain("none.npz: no such file");
@@ -165,7 +167,7 @@ describe("a score head", () => {
 });
 
 describe("float16", () => {
-  it("is written and read back for every finite value", () => {
+  it("survives writing and reading for every finite value", () => {
     for (let half = 0; half < 0x10000; half++) {
       const value = halfToNumber(half);
       if (!Number.isFinite(value)) continue;
@@ -173,7 +175,7 @@ describe("float16", () => {
     }
   });
 
-  it("rounds to the nearest, and what is too large to infinity", () => {
+  it("rounds to the nearest value, and values beyond its range to infinity", () => {
     expect(halfToNumber(toHalf(Float32Array.of(1.0004))[0] as number)).toBe(1);
     expect(halfToNumber(toHalf(Float32Array.of(1.0006))[0] as number)).toBe(1 + 1 / 1024);
     expect(halfToNumber(toHalf(Float32Array.of(1e6))[0] as number)).toBe(Number.POSITIVE_INFINITY);

@@ -1,6 +1,6 @@
 /**
- * Fetching by the built command in processes of its own: killed and started again, two at once, on a terminal and not, and the
- * whole way of `serve` from nothing to an answer. `npm run build` comes first.
+ * The built command fetches a model in processes of its own: killed and started again, two at once, with and without a terminal,
+ * and `serve` from an empty cache to an answer. Run `npm run build` first.
  */
 
 import { spawn, spawnSync } from "node:child_process";
@@ -49,7 +49,7 @@ async function machine(files?: { modelPath: string; headPath: string }): Promise
   return { hub, model, home, variables };
 }
 
-/** Stops sending the GGUF when this many bytes of it are out, until told to go on. */
+/** The hub stops after this many bytes of the GGUF, until its fault is removed. */
 function stall(hub: HubDouble, model: HubFile, after: number): void {
   hub.fault = ({ host, path }) => (host === "storage" && path.includes(model.sha256) ? { stallAfter: after } : undefined);
 }
@@ -59,14 +59,14 @@ async function partialBytes({ variables }: Machine): Promise<number> {
   const names = await readdir(blobs).catch(() => []);
   const partial = names.find((name) => name.endsWith(".partial"));
   if (partial === undefined) return 0;
-  // It is renamed when all of it is there, which may be now.
+  // The complete file may be renamed at any time.
   return stat(join(blobs, partial)).then(
     ({ size }) => size,
     () => 0,
   );
 }
 
-/** Until so much of the GGUF is on disk. */
+/** Waits until this many bytes of the GGUF are on disk. */
 async function arrived(on: Machine, bytes: number): Promise<void> {
   await until(async () => (await partialBytes(on)) >= bytes);
 }
@@ -78,7 +78,7 @@ async function sha256(path: string): Promise<string> {
 }
 
 describe("download", () => {
-  test("prints the paths of both files; a second time without any content", async () => {
+  test("prints the paths of both files; the second time it fetches no content", async () => {
     const { hub, model, variables } = await machine();
     const first = await runCommand(["download"], { variables });
     expect(first.code).toBe(0);
@@ -93,7 +93,7 @@ describe("download", () => {
     expect(hub.contentBytes()).toBe(sent);
   });
 
-  test("goes on from what a killed process left: no byte is sent twice", async () => {
+  test("continues what a killed process left: no byte is sent twice", async () => {
     const on = await machine();
     const { hub, model, variables } = on;
     stall(hub, model, size * 0.4);
@@ -108,7 +108,7 @@ describe("download", () => {
     expect(hub.contentBytes()).toBe(size + 1000);
   });
 
-  test("by two processes at once fetches every byte once, and both end with the right files", async () => {
+  test("in two processes at once fetches each byte once, and both print the right files", async () => {
     const on = await machine();
     const { hub, model, variables } = on;
     let asked = 0;
@@ -122,7 +122,7 @@ describe("download", () => {
       said += text;
     });
     await until(() => said.includes("another process is fetching"));
-    // The first one's connection breaks, it goes on, and the second one finds all of it.
+    // The first process's connection breaks and it continues. The second one finds the complete file.
     hub.cutConnections();
     const outcomes = await Promise.all([first.ended, second.ended]);
     expect(outcomes.map(({ code }) => code)).toEqual([0, 0]);
@@ -131,7 +131,7 @@ describe("download", () => {
     expect(hub.contentBytes()).toBe(size + 1000);
   });
 
-  test("without a terminal writes a line every few seconds", async () => {
+  test("without a terminal writes a progress line every few seconds", async () => {
     const on = await machine();
     stall(on.hub, on.model, size / 2);
     const command = startCommand(["download"], on.variables);
@@ -146,7 +146,7 @@ describe("download", () => {
   });
 
   test.skipIf(spawnSync("script", ["--version"]).status !== 0)(
-    "on a terminal shows a bar that moves, with rate and time left",
+    "on a terminal shows a moving bar with speed and time left",
     async () => {
       const on = await machine();
       on.hub.fault = ({ host }) => (host === "storage" ? { pauseMs: 20 } : undefined);
@@ -172,7 +172,7 @@ describe("download", () => {
 });
 
 describe("serve", () => {
-  test("from nothing to an answer: it listens at once, health tells how far the fetch is, then it scores", async () => {
+  test("with an empty cache listens at once, shows the fetch's progress in /health, then scores", async () => {
     const on = await machine(await demoModel());
     const { hub, model, variables } = on;
     stall(hub, model, Math.floor(model.size / 2));
@@ -213,7 +213,7 @@ describe("serve", () => {
     });
   });
 
-  test("the same file under the official repository's name is refused with both checksums, and ends it with 1", async () => {
+  test("refuses another file under the official repository's name with both checksums, and exits with 1", async () => {
     const { hub, model, variables } = await machine(await demoModel());
     hub.put(officialRepository, modelFile, model);
     hub.put(officialRepository, headFile, bytesFile(randomBytes(100)));
@@ -223,7 +223,7 @@ describe("serve", () => {
     expect(stderr).toContain("30c680bcc5ff0b89d0b3470a1fa44cd510b99f972a9e1bda61075277ff50e3c0");
   });
 
-  test("without a network it says in one screen what is missing and the three ways on, and takes no other model", async () => {
+  test("without a network says on one screen what is missing and three ways to go on, and loads no other model", async () => {
     const { variables } = await machine();
     for (const change of [{ HF_ENDPOINT: await nobody() }, { HF_HUB_OFFLINE: "1" }]) {
       const { code, stdout, stderr } = await runCommand(["serve", ...loopback], { variables: { ...variables, ...change } });
@@ -234,7 +234,7 @@ describe("serve", () => {
     }
   });
 
-  test("that may stay up after a failure answers failed with the reason until it is stopped", async () => {
+  test("with --keep-alive-on-failure answers failed with the reason until it is stopped", async () => {
     const { variables } = await machine();
     const command = startCommand(["serve", ...loopback, "--keep-alive-on-failure", "--hf-hub-offline"], variables);
     const port = JSON.parse(await command.line((line) => line.includes("staying up"))).port;
@@ -247,7 +247,7 @@ describe("serve", () => {
 });
 
 describe("verify", () => {
-  test("tells the largest and the mean difference, and ends with 1 beyond the tolerance", async () => {
+  test("prints the largest and the mean difference, and exits with 1 beyond the tolerance", async () => {
     const { modelPath, headPath } = await demoModel();
     const model = ["--model", modelPath, "--head", headPath, "--n-gpu-layers", "0", "--n-threads", "1"];
     const documents = ["the weather", "a cat"];

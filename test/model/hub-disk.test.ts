@@ -1,6 +1,6 @@
 /**
- * Fetching onto disks that differ from this one: Windows without the right to make symbolic links, FAT without any links, a
- * disk that fills up. The file system's answers are changed where the program asks for them.
+ * Fetching onto other disks: Windows without the privilege for symbolic links, FAT without any links, a disk that fills up. Mocks
+ * of node:fs/promises give their answers.
  */
 
 import type * as files from "node:fs/promises";
@@ -40,8 +40,8 @@ beforeEach(() => {
   Object.assign(disk, { symlinks: true, hardLinks: true, appendCanShorten: true, full: false });
 });
 
-describe("without the right to make symbolic links", () => {
-  test("the snapshot and the blob are the same file: no second gigabyte, and the official client finds it", async () => {
+describe("without the privilege for symbolic links", () => {
+  test("the snapshot is a hard link to the blob, and is found again online and offline", async () => {
     disk.symlinks = false;
     await using it = await hubTest();
     const { modelPath } = await it.fetch();
@@ -53,7 +53,7 @@ describe("without the right to make symbolic links", () => {
     expect(it.hub.contentBytes()).toBe(before);
   });
 
-  test("nor hard links the blob is moved, never copied, and the file is found again", async () => {
+  test("and without hard links the blob is moved, not copied, and the file is found again", async () => {
     Object.assign(disk, { symlinks: false, hardLinks: false });
     await using it = await hubTest();
     const { modelPath } = await it.fetch();
@@ -66,7 +66,7 @@ describe("without the right to make symbolic links", () => {
 });
 
 describe("where a file opened for appending cannot be shortened", () => {
-  test("a partial file of other content is begun anew", async () => {
+  test("a partial file that is too long is restarted", async () => {
     disk.appendCanShorten = false;
     await using it = await hubTest();
     const partial = join(it.cacheDirectory, "models--someone--jina-reranker-copy", "blobs", `${it.model.sha256}.partial`);
@@ -76,7 +76,7 @@ describe("where a file opened for appending cannot be shortened", () => {
     expect(await readFile(modelPath)).toHaveLength(modelSize);
   });
 
-  test("a bulk run drops the cut last line of its output and goes on behind the whole ones", async () => {
+  test("a bulk run drops the cut last line of its output and continues after the complete ones", async () => {
     disk.appendCanShorten = false;
     const path = join(await mkdtemp(join(tmpdir(), "jina-reranker-answers-")), "Ausgabe 雪.jsonl");
     await writeFile(path, '{"line":1,"results":["é"]}\n{"line":2,"err');
@@ -92,7 +92,7 @@ describe("where a file opened for appending cannot be shortened", () => {
   });
 });
 
-test("a disk that fills up in the middle is one error that names the variable", async () => {
+test("a disk that fills up during the fetch gives one error that names the variable", async () => {
   await using it = await hubTest();
   disk.full = true;
   const { code, message } = await it.failure();
@@ -113,7 +113,7 @@ describe("links in the cache that lead out of it", () => {
     return { cache: new HubCache(join(root, "hub"), repository), folder, outside };
   }
 
-  test("a file that is a link goes, what it leads to stays", async () => {
+  test("removing a file that is a link removes the link and keeps its target", async () => {
     const { cache, outside } = await cacheAndOutside();
     const path = cache.snapshotPath(commit, modelFile);
     await mkdir(dirname(path), { recursive: true });
@@ -125,7 +125,7 @@ describe("links in the cache that lead out of it", () => {
     expect(await readFile(join(outside, modelFile), "utf8")).toBe("precious");
   });
 
-  test("a snapshot that is a link is neither written to nor emptied", async () => {
+  test("a snapshot folder that is a link is neither written to nor emptied", async () => {
     const { cache, folder, outside } = await cacheAndOutside();
     await symlink(outside, join(folder, "snapshots", commit));
     await writeFile(cache.blobPath(checksum), "fetched");
@@ -136,7 +136,7 @@ describe("links in the cache that lead out of it", () => {
     expect(await readFile(join(outside, modelFile), "utf8")).toBe("precious");
   });
 
-  test("a partial file that is a link is not written through", async () => {
+  test("a partial file that is a link is replaced, and its target stays", async () => {
     await using it = await hubTest();
     const precious = join(it.root, "precious");
     await writeFile(precious, "precious");
@@ -148,7 +148,7 @@ describe("links in the cache that lead out of it", () => {
   });
 
   test.each(["../../../outside", "/outside", ".."])(
-    "a revision %j is no path, and a file that holds one is no commit",
+    "the revision %j is refused as a path, and is no commit when a ref file holds it",
     async (name) => {
       const { cache, folder } = await cacheAndOutside();
       await expect(cache.setCommit(name, commit)).rejects.toThrow(RerankError);
@@ -160,7 +160,7 @@ describe("links in the cache that lead out of it", () => {
     },
   );
 
-  test("temporary names are random: two processes with the same id do not meet", async () => {
+  test("temporary names are random, so two processes with the same id do not collide", async () => {
     const { cache, folder } = await cacheAndOutside();
     await writeFile(cache.blobPath(checksum), "fetched");
     const path = cache.snapshotPath(commit, modelFile);

@@ -1,4 +1,4 @@
-/** The hub's variables, read as its other clients read them, and what is known of the published model. */
+/** The hub's variables mean what they mean to its other clients; the published model is pinned. */
 
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
@@ -29,7 +29,7 @@ describe("the hub's variables", () => {
     expect((await read(variables)).cacheDirectory).toBe(getHFHubCachePath());
   });
 
-  test("an empty one counts as unset, ~ is the home folder, a mirror's last slash does not matter", async () => {
+  test("an empty variable counts as unset, ~ is the home folder, a mirror's last slash is dropped", async () => {
     expect(await read({ HF_HOME: "", HF_TOKEN: "", HF_ENDPOINT: "", HF_HUB_OFFLINE: "" })).toMatchObject({
       endpoint: "https://huggingface.co",
       offline: false,
@@ -41,7 +41,7 @@ describe("the hub's variables", () => {
     });
   });
 
-  test("the token is HF_TOKEN, else the file token in HF_HOME that logging in writes, else none", async () => {
+  test("the token is HF_TOKEN, else the file token in HF_HOME, else there is none", async () => {
     const home = await mkdtemp(join(tmpdir(), "jina-reranker-hf-"));
     expect((await read({ HF_HOME: home })).authorization).toBeUndefined();
     await writeFile(join(home, "token"), "hf_file\n");
@@ -49,7 +49,7 @@ describe("the hub's variables", () => {
     expect((await read({ HF_HOME: home, HF_TOKEN: "hf_variable" })).authorization).toBe("Bearer hf_variable");
   });
 
-  test("a user and a password in HF_ENDPOINT go to the mirror and into no message", async () => {
+  test("user and password in HF_ENDPOINT are sent to the mirror and appear in no message", async () => {
     const { endpoint, authorization } = await read({ HF_ENDPOINT: "https://me:p%40ss@mirror.example/hub/", HF_TOKEN: "hf_x" });
     expect(endpoint).toBe("https://mirror.example/hub");
     expect(authorization).toBe(`Basic ${Buffer.from("me:p@ss").toString("base64")}`);
@@ -69,7 +69,7 @@ describe("the hub's variables", () => {
     await expect(failure).rejects.not.toThrow("hf_secret");
   });
 
-  test("a file may have a name of any language", () => {
+  test("a file name may be in any script", () => {
     const names = { MODEL_FILE: "模型/größe.gguf", HEAD_ID: "tuned/head" };
     const { modelFile, headId } = readSettings(hubSettings, {}, names);
     expect([modelFile, headId]).toEqual([names.MODEL_FILE, names.HEAD_ID]);
@@ -92,18 +92,18 @@ describe("the hub's variables", () => {
 });
 
 describe("the published model", () => {
-  test("is known by its checksums, whatever the case its repository is written in", () => {
+  test("is pinned by its checksums, whatever the case of its repository's name", () => {
     const pinned = { size: 3_613_968, checksum: { algorithm: "sha256", hex: expect.stringMatching(/^b7bea0fb/) } };
     expect(pinnedFile("jinaai/jina-reranker-m0-GGUF", "mlp_weights.npz")).toEqual(pinned);
     expect(pinnedFile("JinaAI/jina-reranker-m0-gguf", "mlp_weights.npz")).toEqual(pinned);
     expect(pinnedFile("someone/copy", "mlp_weights.npz")).toBeUndefined();
   });
 
-  test("has 28 layers, and 151936 tokens of 1536 numbers; one that differs is refused", () => {
+  test("has 28 layers and 1536 × 151936 embedding parameters; a model that differs is refused", () => {
     const shape = { layers: 28, embeddingParameters: 1536 * 151_936 };
     expect(() => requireOfficialShape(shape, "a.gguf")).not.toThrow();
     expect(() => requireOfficialShape({ ...shape, layers: 27 }, "a.gguf")).toThrow(
-      /^a\.gguf has 27 layers and 233373696 numbers .*, jina-reranker-m0 has 28 and 233373696/,
+      "a.gguf: expected 28 layers and 233373696 embedding parameters, got 27 and 233373696",
     );
   });
 });

@@ -1,4 +1,4 @@
-/** Everything that can go wrong in a fetch: one error that says what to do, and nothing left that is later believed. */
+/** Each failure of a fetch is one error that says what to do, and leaves nothing that a later start would load. */
 
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -12,7 +12,7 @@ import { asNobody } from "../support/as-nobody.js";
 import { type HubTest, headFile, hubTest, modelFile, modelSize, nobody, repository } from "../support/hub.js";
 import { bytesFile, type Fault, type HubRequest } from "../support/hub-double.js";
 
-/** Misbehaves where the GGUF's content is sent. */
+/** The storage host has this fault when it sends the GGUF. */
 function onContent(it: HubTest, fault: Fault): void {
   it.hub.fault = ({ host, path }) => (host === "storage" && path.includes(it.model.sha256) ? fault : undefined);
 }
@@ -48,7 +48,7 @@ describe("content that is not what the hub announced", () => {
     await nothingLeft(it);
   });
 
-  test("the official file names under the official repository are refused before any content came, with both checksums", async () => {
+  test("other files under the official names are refused with both checksums before any content is fetched", async () => {
     await using it = await hubTest();
     it.hub.put(officialRepository, modelFile, it.model);
     it.hub.put(officialRepository, headFile, bytesFile(randomBytes(100)));
@@ -59,7 +59,7 @@ describe("content that is not what the hub announced", () => {
     expect(it.hub.contentBytes()).toBe(0);
   });
 
-  test("a hub that announces the published checksum and sends something else is found out", async () => {
+  test("a hub that announces the published checksum and sends something else is refused with both checksums", async () => {
     await using it = await hubTest();
     const published = {
       announcedSize: 3_613_968,
@@ -87,7 +87,7 @@ describe("content that is not what the hub announced", () => {
     ["longer than the file", modelSize + 1],
     ["of other content", 1000],
     ["of other content and the right size", modelSize],
-  ])("a partial file %s, left by someone, does no harm", async (_, size) => {
+  ])("a partial file %s is replaced by the right one", async (_, size) => {
     await using it = await hubTest();
     const partial = join(it.cacheDirectory, "models--someone--jina-reranker-copy", "blobs", `${it.model.sha256}.partial`);
     await mkdir(dirname(partial), { recursive: true });
@@ -97,7 +97,7 @@ describe("content that is not what the hub announced", () => {
 });
 
 describe("a hub that refuses", () => {
-  test("401 without a token says that one may be needed, with one that it is not valid; nothing is tried again", async () => {
+  test("401 says that a token is missing or not valid, without a retry", async () => {
     await using it = await hubTest();
     const unknown = { repository: "someone/secret" };
     expect(await it.failure({}, unknown)).toMatchObject({
@@ -110,7 +110,7 @@ describe("a hub that refuses", () => {
     expect(message).not.toContain("hf_wrong");
   });
 
-  test("403 of a gated repository says where to accept its conditions", async () => {
+  test("403 for a gated repository says where to accept its conditions", async () => {
     await using it = await hubTest();
     const gated = { status: 403, headers: { "x-error-code": "GatedRepo" }, message: "Access to model is restricted" };
     it.hub.fault = ({ path }) => (path.includes("/resolve/") ? gated : undefined);
@@ -120,7 +120,7 @@ describe("a hub that refuses", () => {
     expect(message).toContain(`accept its conditions at ${it.hub.url}/${repository}`);
   });
 
-  test("404 of a file lists the GGUF files that are there and the nearest name", async () => {
+  test("404 for a file lists the repository's GGUF files and the nearest name", async () => {
     await using it = await hubTest();
     it.hub.put(repository, "jina-reranker-m0-Q8_0.gguf", bytesFile(randomBytes(10)));
     const { code, message } = await it.failure({}, { file: "jina-reranker-m0-Q4_KM.gguf" });
@@ -129,13 +129,13 @@ describe("a hub that refuses", () => {
     expect(message).toContain("has no jina-reranker-m0-Q4_KM.gguf at main");
   });
 
-  test("404 of a revision names it", async () => {
+  test("404 for a revision names it", async () => {
     await using it = await hubTest();
     const { code, message } = await it.failure({}, { revision: "v9" });
     expect([code, message]).toEqual(["hub_not_found", expect.stringContaining(`${repository} has no revision v9`)]);
   });
 
-  test("429 is waited out as long as Retry-After says, and an hour is not waited", async () => {
+  test("after 429 the fetch waits as long as Retry-After says, but not an hour", async () => {
     await using it = await hubTest();
     let refused = 0;
     it.hub.fault = () => (refused++ < 2 ? { status: 429, headers: { "retry-after": "0" } } : undefined);
@@ -153,7 +153,7 @@ describe("a hub that refuses", () => {
     expect(it.hub.requests).toHaveLength(1);
   });
 
-  test("503 is tried again a few times, for the API and for content", async () => {
+  test("503 is retried a few times, for the API and for content", async () => {
     await using it = await hubTest();
     const asked = new Map<string, number>();
     it.hub.fault = ({ path }: HubRequest) => {
@@ -168,7 +168,7 @@ describe("a hub that refuses", () => {
     expect([code, message]).toEqual(["hub_unavailable", expect.stringMatching(/answered 503 \(down for maintenance\)/)]);
   });
 
-  test("every try asks the hub for a new link, as links run out", async () => {
+  test("every retry asks the hub for a new link, because links expire", async () => {
     await using it = await hubTest();
     let first = true;
     it.hub.fault = ({ host, path }) => {
@@ -182,15 +182,15 @@ describe("a hub that refuses", () => {
     expect(new Set(links.map(({ path }) => path)).size).toBe(2);
   });
 
-  test("an API that is only half there is named, with the way around it", async () => {
+  test("a mirror without paths-info is named, with the way around it", async () => {
     await using it = await hubTest();
     it.hub.fault = ({ path }) => (path.includes("/paths-info/") ? { status: 404 } : undefined);
     const { code, message } = await it.failure();
     expect(code).toBe("hub_unavailable");
-    expect(message).toMatch(/has no paths-info, the route that tells sizes and checksums.*HF_ENDPOINT.*MODEL_PATH/);
+    expect(message).toMatch(/lacks the route paths-info, which gives the sizes and checksums.*HF_ENDPOINT.*MODEL_PATH/);
   });
 
-  test("one that never answers does not hold up a start whose files are in the cache", async () => {
+  test("a hub that never answers is tried once when the files are in the cache", async () => {
     await using it = await hubTest();
     const first = await it.fetch();
     it.hub.fault = () => ({ respond: () => {} });
@@ -204,7 +204,7 @@ describe("a hub that refuses", () => {
     expect(it.hub.requests).toHaveLength(5);
   });
 
-  test("one that is not there is said with its address", async () => {
+  test("a hub that refuses connections is named by its address", async () => {
     await using it = await hubTest();
     const { code, message } = await it.failure({ endpoint: await nobody() });
     expect([code, message]).toEqual([
@@ -215,21 +215,21 @@ describe("a hub that refuses", () => {
 });
 
 describe("a disk that refuses", () => {
-  test("too little room for the file is found out before anything is fetched", async () => {
+  test("too little room for the file fails before anything is fetched", async () => {
     await using it = await hubTest();
     it.hub.put(repository, modelFile, bytesFile(randomBytes(10), { announcedSize: 1e15 }));
     const { code, message } = await it.failure();
     expect([code, message]).toEqual(["disk_full", expect.stringMatching(/needs 1000000000000000 bytes, \d+ are free/)]);
   });
 
-  test("a cache that is no folder is one error", async () => {
+  test("a cache path that is a file gives one error", async () => {
     await using it = await hubTest();
     await writeFile(it.cacheDirectory, "");
     const { code, message } = await it.failure();
     expect([code, message]).toEqual(["cache_not_writable", expect.stringMatching(/cannot be written: .*HF_HUB_CACHE/)]);
   });
 
-  test("a cache without the right to write is one error", async () => {
+  test("a cache that this user may not write gives one error", async () => {
     await using it = await hubTest();
     await mkdir(it.cacheDirectory, { mode: 0o500 });
     const failure = await asNobody(dirname(it.cacheDirectory), () => it.failure());
@@ -239,7 +239,7 @@ describe("a disk that refuses", () => {
   });
 });
 
-test("a proxy named by the environment is used for the API and for content", async () => {
+test("a proxy from the environment is used for the API and for content", async () => {
   await using it = await hubTest();
   const through: string[] = [];
   const proxy = createServer().on("connect", ({ url = "" }, client, head) => {
@@ -267,7 +267,7 @@ test("a proxy named by the environment is used for the API and for content", asy
   expect(new Set(through)).toEqual(new Set(hosts));
 });
 
-test("a proxy that is no address is named without what may be its password", async () => {
+test("an invalid proxy address is refused without repeating it, as it may hold a password", async () => {
   await using it = await hubTest();
   process.env.http_proxy = "user:secret@proxy:3128";
   onTestFinished(() => {
@@ -280,7 +280,7 @@ test("a proxy that is no address is named without what may be its password", asy
   ]);
 });
 
-test("an aborted fetch ends at once with the signal's reason and leaves what can be gone on from", async () => {
+test("an aborted fetch ends at once with the signal's reason and keeps the partial file", async () => {
   await using it = await hubTest();
   onContent(it, { stallAfter: modelSize / 2 });
   const stop = new AbortController();

@@ -1,4 +1,4 @@
-/** Fetching into the hub's cache, against a double of the hub that speaks its routes and headers. */
+/** Fetching into the hub's cache, from a double of the hub with the same routes and headers. */
 
 import { createHash, randomBytes } from "node:crypto";
 import { lstat, readFile, readlink, truncate, writeFile } from "node:fs/promises";
@@ -17,7 +17,7 @@ async function sha256(path: string): Promise<string> {
 }
 
 describe("a fetch", () => {
-  test("puts both files into the hub's cache layout, verified, and says the licence once", async () => {
+  test("puts both verified files into the hub's cache layout, and shows the licence once", async () => {
     await using it = await hubTest();
     const { modelPath, headPath, commit } = await it.fetch();
     expect(commit).toBe(it.hub.commit);
@@ -36,7 +36,7 @@ describe("a fetch", () => {
     });
   });
 
-  test("of what is there already asks for no content, and with a commit for nothing at all", async () => {
+  test("of cached files asks for no content, and with a commit asks for nothing at all", async () => {
     await using it = await hubTest();
     const first = await it.fetch();
     it.hub.requests.length = 0;
@@ -60,7 +60,7 @@ describe("a fetch", () => {
     expect(it.hub.contentBytes()).toBe(before);
   });
 
-  test("takes a small file that is kept in git by its git checksum", async () => {
+  test("checks a small file, which the hub keeps in git, by its git checksum", async () => {
     await using it = await hubTest();
     const head = gitFile(randomBytes(1000));
     it.hub.put(repository, headFile, head);
@@ -69,7 +69,7 @@ describe("a fetch", () => {
     expect(await sha256(headPath)).toBe(head.sha256);
   });
 
-  test("takes the head beside a GGUF in a folder, and no head when it is somewhere else", async () => {
+  test("prefers the head beside a GGUF in a folder to the one at the top, and fetches none when it is not asked to", async () => {
     await using it = await hubTest();
     it.hub.put(repository, "q4/model.gguf", bytesFile(randomBytes(1000)));
     const atTop = await it.fetch({}, { file: "q4/model.gguf" });
@@ -80,7 +80,7 @@ describe("a fetch", () => {
     expect((await it.fetch({}, { file: "q4/model.gguf" }, { withHead: false })).headPath).toBeUndefined();
   });
 
-  test("takes the repository's own head also from a mirror that lists no files", async () => {
+  test("finds the repository's own head on a mirror that lists no files", async () => {
     await using it = await hubTest();
     it.hub.fault = ({ path }) =>
       path.includes("/revision/")
@@ -101,7 +101,7 @@ describe("a fetch", () => {
 });
 
 describe("a cut connection", () => {
-  test("is resumed where it broke: nothing but the rest is asked for again", async () => {
+  test("is resumed where it broke: only the rest is requested", async () => {
     await using it = await hubTest();
     let cut = false;
     it.hub.fault = ({ host, path }) => {
@@ -119,7 +119,7 @@ describe("a cut connection", () => {
     expect(parts[1]?.bytes).toBe(modelSize - start);
   });
 
-  test("that never gets better ends with one error, and the next fetch goes on from what is there", async () => {
+  test("that always breaks again ends with one error, and the next fetch continues the partial file", async () => {
     await using it = await hubTest();
     it.hub.fault = ({ host, path }) => (host === "storage" && path.includes(it.model.sha256) ? { cutAfter: 0 } : undefined);
     let first = true;
@@ -141,7 +141,7 @@ describe("a cut connection", () => {
     expect((await it.cached()).filter((path) => path.endsWith(".partial"))).toEqual([]);
   });
 
-  test("of a server that knows no ranges begins again, and comes out right", async () => {
+  test("to a server without range requests restarts the file", async () => {
     await using it = await hubTest();
     let cut = false;
     it.hub.fault = ({ host, path }) => {
@@ -155,7 +155,7 @@ describe("a cut connection", () => {
 });
 
 describe("the cache", () => {
-  test("of the official client is read without a fetch, online and offline", async () => {
+  test("of the official client is used without a fetch, online and offline", async () => {
     await using it = await hubTest();
     for (const path of [modelFile, headFile]) {
       await downloadFileToCacheDir({ repo: repository, path, hubUrl: it.hub.url, cacheDir: it.cacheDirectory });
@@ -167,7 +167,7 @@ describe("the cache", () => {
     expect(it.hub.contentBytes()).toBe(before);
   });
 
-  test("of ours is found by the official client", async () => {
+  test("that this program fills is used by the official client", async () => {
     await using it = await hubTest();
     const { modelPath, commit } = await it.fetch();
     const before = it.hub.contentBytes();
@@ -181,7 +181,7 @@ describe("the cache", () => {
     expect(it.hub.contentBytes()).toBe(before);
   });
 
-  test("is enough where the hub may not be asked or is away, and nothing is asked offline", async () => {
+  test("is enough offline and when the hub is down; offline nothing is asked", async () => {
     await using it = await hubTest();
     const first = await it.fetch();
     it.hub.requests.length = 0;
@@ -191,7 +191,7 @@ describe("the cache", () => {
     expect(it.notices.at(-1)).toMatch(/could not be reached.*using the files in the cache$/);
   });
 
-  test("that is empty is an error offline", async () => {
+  test("that lacks the files is an error offline", async () => {
     await using it = await hubTest();
     expect(await it.failure({ offline: true })).toMatchObject({
       code: "not_cached",
@@ -200,7 +200,7 @@ describe("the cache", () => {
     expect(it.hub.requests).toEqual([]);
   });
 
-  test("with a damaged file: it is removed, both checksums are said, and it is fetched again", async () => {
+  test("with a damaged file: the file is removed, reported with both checksums, and fetched again", async () => {
     await using it = await hubTest();
     const { modelPath } = await it.fetch();
     const bytes = await readFile(modelPath);
@@ -214,7 +214,7 @@ describe("the cache", () => {
     expect(await sha256(modelPath)).toBe(it.model.sha256);
   });
 
-  test("with a file that was cut short is not believed", async () => {
+  test("with a truncated file: the file is refused offline and fetched again online", async () => {
     await using it = await hubTest();
     const { modelPath } = await it.fetch();
     await truncate(modelPath, modelSize / 2);

@@ -1,4 +1,4 @@
-/** Where the score head comes from: the model's repository, the one that HEAD_ID names, or the official one. */
+/** The score head comes from the model's repository, from the one that HEAD_ID names, or from the official one. */
 
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -12,7 +12,7 @@ import { bytesFile } from "../support/hub-double.js";
 
 const bare = "quantiser/jina-reranker-m0-IQ4";
 
-/** The published head cannot be part of a test: with `pinned` false another one counts as published. */
+/** The tests do not have the published head. With `pinned` false a random one passes for it. */
 const published = vi.hoisted(() => ({ pinned: true }));
 vi.mock("../../src/model/official.js", async (original) => {
   const real = await original<typeof official>();
@@ -20,7 +20,7 @@ vi.mock("../../src/model/official.js", async (original) => {
   return { ...real, pinnedFile };
 });
 
-/** A repository with a GGUF alone, and a head in the official one. */
+/** A repository with a GGUF and no head; the official repository has a head. */
 async function withoutHead(pinned: boolean): Promise<{ it: HubTest; head: Buffer }> {
   published.pinned = pinned;
   const it = await hubTest();
@@ -30,14 +30,14 @@ async function withoutHead(pinned: boolean): Promise<{ it: HubTest; head: Buffer
   return { it, head };
 }
 
-test("a repository without one gets the official head where the model has its shape, and the log says so", async () => {
+test("a repository without a head gets the official one when the model has its shape, and the log says so", async () => {
   const { it, head } = await withoutHead(false);
   await using _ = it;
   const { modelPath, headPath = "" } = await it.fetch({}, { repository: bare }, { fitsOfficialHead: () => true });
   expect(modelPath).toContain("models--quantiser--jina-reranker-m0-IQ4");
   expect(await readFile(headPath)).toEqual(head);
   expect(it.notices).toContainEqual(
-    `${bare} has no mlp_weights.npz; that of ${officialRepository} is used, as ${modelFile} has the shape of jina-reranker-m0`,
+    `${bare} has no mlp_weights.npz; using that of ${officialRepository}, because ${modelFile} has the shape of jina-reranker-m0`,
   );
   expect(it.notices).toContainEqual(expect.stringContaining("CC BY-NC 4.0"));
   const offline = await it.fetch({ offline: true }, { repository: bare }, { fitsOfficialHead: () => true });
@@ -46,7 +46,7 @@ test("a repository without one gets the official head where the model has its sh
   expect(away).toMatchObject({ modelPath, headPath });
 });
 
-test("a model of another shape does not get it, and the error names both ways on", async () => {
+test("a model of another shape is refused, and the error names HEAD_ID and HEAD_PATH", async () => {
   const { it } = await withoutHead(false);
   await using _ = it;
   const asked: string[] = [];
@@ -54,13 +54,13 @@ test("a model of another shape does not get it, and the error names both ways on
     asked.push(path);
     return false;
   };
-  const error = { code: "hub_not_found", message: expect.stringMatching(/has not the shape.*HEAD_ID.*HEAD_PATH/) };
+  const error = { code: "hub_not_found", message: expect.stringMatching(/does not have the shape.*HEAD_ID.*HEAD_PATH/) };
   expect(await it.failure({}, { repository: bare }, { fitsOfficialHead })).toMatchObject(error);
   expect(await it.failure({ offline: true }, { repository: bare }, { fitsOfficialHead })).toMatchObject(error);
   expect(asked).toEqual([expect.stringMatching(/\.gguf$/), expect.stringMatching(/\.gguf$/)]);
 });
 
-test("the official head is the published one or none", async () => {
+test("an official head that is not the pinned one is refused", async () => {
   const { it } = await withoutHead(true);
   await using _ = it;
   const { code, message } = await it.failure({}, { repository: bare }, { fitsOfficialHead: () => true });
@@ -69,7 +69,7 @@ test("the official head is the published one or none", async () => {
   expect(message).toMatch(/^quantiser\/jina-reranker-m0-IQ4 has no mlp_weights\.npz.*HEAD_ID/);
 });
 
-test("HEAD_ID's head is taken, also where the model's repository has one, online and offline", async () => {
+test("HEAD_ID's head comes before the one in the model's repository, online and offline", async () => {
   await using it = await hubTest();
   const head = randomBytes(500);
   it.hub.put("tuned/head", headFile, bytesFile(head));
@@ -81,12 +81,12 @@ test("HEAD_ID's head is taken, also where the model's repository has one, online
   expect(error).toMatchObject({ code: "hub_unauthorized", message: expect.stringContaining("tuned/none") });
 });
 
-test("the shape is told by layers and embeddings, whatever the quantisation", () => {
+test("the shape is the number of layers and of embedding parameters", () => {
   expect(hasOfficialShape({ layers: 28, embeddingParameters: 1536 * 151_936 })).toBe(true);
   expect(hasOfficialShape({ layers: 24, embeddingParameters: 1536 * 151_936 })).toBe(false);
   expect(hasOfficialShape({ layers: 28, embeddingParameters: 1024 * 151_936 })).toBe(false);
 });
 
-test("a GGUF on disk is asked for its shape", async () => {
+test("the shape of a GGUF on disk is read from the file", async () => {
   expect(fitsOfficialHead((await demoModel()).modelPath)).toBe(false);
 });

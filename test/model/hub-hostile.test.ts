@@ -1,6 +1,6 @@
 /**
- * A hub that means harm. Whatever it answers: nothing outside the cache changes, and the fetch ends soon with one error in one
- * line. `answerMs` and the test's own time-out are what "soon" is held by: an answer that never ends would run into the latter.
+ * Answers of a malicious hub. For each: nothing outside the cache changes, and the fetch ends with one error of one line. A fetch
+ * that never ended would run into the test's time-out.
  */
 
 import { createHash } from "node:crypto";
@@ -15,14 +15,14 @@ import type { Fault, HubRequest } from "../support/hub-double.js";
 
 const token = "hf_secretOfTheUser";
 const hash = "a".repeat(64);
-/** From a blob's folder to what is beside the cache. */
+/** Path from the folder of blobs to a file beside the cache. */
 const outside = "../../../outside/precious.gguf";
 
 type FaultOf = (it: HubTest, request: HubRequest) => Fault | undefined;
-/** What it is, how it is done, and the one error that it must end with. */
+/** Name of the attack, the hub's answers, and the error that it must end with. */
 type Attack = readonly [name: string, fault: FaultOf, code: ErrorCode, message: RegExp];
 
-/** Instead of the answer of an API route. */
+/** Answers an API route in place of the hub. */
 function on(route: "revision" | "paths-info", respond: (it: HubTest) => (response: ServerResponse) => void | Promise<void>) {
   return (it: HubTest, { path }: HubRequest): Fault | undefined =>
     path.includes(`/${route}/`) ? { respond: respond(it) } : undefined;
@@ -47,7 +47,7 @@ function siblings(...names: readonly string[]) {
   return names.map((rfilename) => ({ rfilename }));
 }
 
-/** The GGUF's entry changed, the head's as it should be. */
+/** Changes the GGUF's entry and keeps the head's. */
 function infoWith(change: Record<string, unknown>) {
   const oid = "b".repeat(40);
   const entry = (path: string, sha256: string, size: number) => ({ type: "file", path, size, oid, lfs: { oid: sha256, size } });
@@ -68,7 +68,7 @@ const attacks: readonly Attack[] = [
   ["a commit that is a path", revisionWith({ sha: "../../../../outside" }), "hub_unavailable", /sha/],
   ["a commit that is an absolute path", revisionWith({ sha: "/outside" }), "hub_unavailable", /sha/],
   ["no commit", revisionWith({ sha: undefined }), "hub_unavailable", /sha/],
-  ["null for an answer", on("revision", () => json(null)), "hub_unavailable", /JSON of another form/],
+  ["null for an answer", on("revision", () => json(null)), "hub_unavailable", /JSON of another shape/],
   ["files that are no list", revisionWith({ siblings: { length: 1e9 } }), "hub_unavailable", /siblings/],
   ["names of 100 KB", revisionWith({ siblings: siblings("x".repeat(1e5)) }), "hub_unavailable", /siblings.0.rfilename/],
   [
@@ -106,7 +106,7 @@ const attacks: readonly Attack[] = [
     "JSON nested a million deep",
     on("revision", () => (response) => void response.end("[".repeat(1e6) + "]".repeat(1e6))),
     "hub_unavailable",
-    /JSON of another form|not JSON/,
+    /JSON of another shape|not JSON/,
   ],
   [
     "a refusal that never ends",
@@ -163,7 +163,7 @@ const attacks: readonly Attack[] = [
     "a short answer without a length, ever again",
     onContent(() => (response) => void response.write("GGUF", () => response.end())),
     "hub_unreachable",
-    /ended .* after 4 of 3000000 bytes/,
+    /closed the connection after 4 of the 3000000 bytes of/,
   ],
   [
     "one byte a try, ever again",

@@ -1,4 +1,4 @@
-/** Files named by hand that are something else: the error says what they are and what to do. */
+/** A user names a file that is no model or head: the error says what it is and what to do. */
 
 import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -30,22 +30,22 @@ describe.each([
   ["a model", requireModelFile, "model.gguf", "model_invalid", "model_not_found"],
   ["a score head", readScoreHead, "head.npz", "head_invalid", "head_invalid"],
 ] as const)("as %s", (_, read, name, invalid, folderCode) => {
-  test("a Git LFS pointer is said to be one", async () => {
+  test("a Git LFS pointer is recognised", async () => {
     const path = await written(name, pointer);
     const message = expect.stringMatching(/Git LFS pointer, not the file itself; run `git lfs pull`/);
     await expect(read(path)).rejects.toMatchObject({ code: invalid, message });
     await expect(read(path)).rejects.toThrow(path);
   });
 
-  test.each(pages)("a web page %j is said to be one", async (page) => {
+  test.each(pages)("the web page %j is recognised", async (page) => {
     const message = expect.stringMatching(/a web page \(HTML\) saved under this name.*download link/);
     await expect(read(await written(name, page))).rejects.toMatchObject({ code: invalid, message });
   });
 
-  test("a folder is said to be one, with the files in it that may have been meant", async () => {
+  test("a folder is recognised, and the error lists the files in it that may have been meant", async () => {
     const path = join(folder, `${name} folder`);
     await mkdir(path, { recursive: true });
-    await expect(read(path)).rejects.toMatchObject({ code: folderCode, message: expect.stringContaining("a folder, where") });
+    await expect(read(path)).rejects.toMatchObject({ code: folderCode, message: expect.stringContaining("got a folder; ") });
     await expect(read(path)).rejects.toThrow(/there is no \.\w+ file in it/);
     await writeFile(join(path, name), "");
     await expect(read(path)).rejects.toThrow(`in it are ${name}`);

@@ -1,4 +1,4 @@
-/** The library loads a model by what it is called: a repository of the hub, or the demo. */
+/** The library loads a model by name: a repository of the hub, or the demo. */
 
 import { readFile } from "node:fs/promises";
 import { afterEach, expect, test, vi } from "vitest";
@@ -15,14 +15,14 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-test("a repository's files are fetched with progress, what there is to know is told, and it ranks", async () => {
+test("a repository's files are fetched, with progress and notices, and the model ranks", async () => {
   await using it = await hubTest();
   const { modelPath, headPath } = await demoModel();
   it.hub.put("someone/small", "small.gguf", bytesFile(await readFile(modelPath)));
   it.hub.put("someone/small", headFile, bytesFile(await readFile(headPath)));
   vi.stubEnv("HF_ENDPOINT", it.hub.url);
   vi.stubEnv("HF_HUB_CACHE", it.cacheDirectory);
-  // Another model's, which the options do not ask for.
+  // The options name the model, so this variable must not count.
   vi.stubEnv("MODEL_ID", "someone/else");
   const activities = new Set<LoadActivity>();
   const notices: string[] = [];
@@ -39,13 +39,13 @@ test("a repository's files are fetched with progress, what there is to know is t
   }
   expect([...activities]).toEqual(["fetching", "loading"]);
   expect(notices).toContainEqual(expect.stringContaining("someone/small"));
-  // What is in the cache is loaded without the hub.
+  // Cached files are loaded without the hub.
   vi.stubEnv("HF_HUB_OFFLINE", "1");
   await using again = await Reranker.load(options);
   expect((await again.rerank(bread)).results[0]?.index).toBe(1);
 });
 
-test("a file that the repository does not have is told by those that are there", async () => {
+test("the error for a file that the repository lacks lists the files that it has", async () => {
   await using it = await hubTest();
   vi.stubEnv("HF_ENDPOINT", it.hub.url);
   vi.stubEnv("HF_HUB_CACHE", it.cacheDirectory);
@@ -53,7 +53,7 @@ test("a file that the repository does not have is told by those that are there",
   await expect(Reranker.load({ model: "someone/jina-reranker-copy", file: "other.gguf" })).rejects.toMatchObject(error);
 });
 
-test("what is undefined counts as absent", async () => {
+test("an undefined option counts as absent", async () => {
   const options = { ...small, ...(await demoModel()), model: undefined, demo: undefined, file: undefined, revision: undefined };
   await using reranker: Reranker = await Reflect.apply(Reranker.load, Reranker, [options]);
   expect((await reranker.rerank(bread)).results[0]?.index).toBe(1);

@@ -1,6 +1,6 @@
 /**
- * A score head's file that is damaged in any way is read or refused with head_invalid, in bounded memory. FUZZ_SECONDS makes the
- * fuzzing longer than the seconds of the suite, FUZZ_SEED makes it begin elsewhere.
+ * A damaged score head is read, or refused with head_invalid, in bounded memory. FUZZ_SECONDS sets how long the fuzzing runs,
+ * FUZZ_SEED where it starts.
  */
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -48,7 +48,7 @@ describe("a damaged score head", () => {
     expect((process.resourceUsage().maxRSS - before) / 1024).toBeLessThan(512);
   });
 
-  it("that claims more than deflate can hold is refused before memory is taken for it", async () => {
+  it("that claims more than deflate can hold is refused before memory is allocated for it", async () => {
     const bytes = Buffer.from(zipSync({ "W1.npy": new Uint8Array(1000) }, { level: 6 }));
     // The size in the directory, behind the signature.
     bytes.writeUInt32LE(500 * mebibyte, bytes.indexOf("PK\x01\x02", 0, "latin1") + 24);

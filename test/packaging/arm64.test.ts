@@ -1,7 +1,7 @@
 /**
- * The package for linux-arm64 under QEMU's user emulation (Debian: g++-aarch64-linux-gnu, qemu-user-static), on processors
- * that take different variants of the CPU backend: scores as on this machine, and bit for bit the same alone and in a batch.
- * Needs the package: node native/prebuild/build.mjs linux-arm64.
+ * Runs the package for linux-arm64 under QEMU's user emulation (Debian: g++-aarch64-linux-gnu, qemu-user-static), on processors
+ * for different variants of the CPU backend. Scores are close to this machine's, and bit for bit the same alone and in a batch.
+ * Build the package first: node native/prebuild/build.mjs linux-arm64.
  */
 
 import { spawn, spawnSync } from "node:child_process";

@@ -1,6 +1,6 @@
 /**
- * The benchmark harness in short: its own tests, and a run over next to no model with our drivers alone, in processes of
- * its own as always. It guards that the harness works; what it measures is asserted nowhere.
+ * The benchmark harness works: its own tests, and a short run with a tiny model and our own drivers. The measured times are not
+ * asserted.
  */
 
 import { spawnSync } from "node:child_process";
@@ -25,7 +25,7 @@ describe("the benchmark harness", () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it("is written in what Node itself understands, since nothing compiles it", () => {
+  it("is JavaScript that Node runs without compiling", () => {
     const scripts = readdirSync(bench, { recursive: true, encoding: "utf8" }).filter(
       (path) => path.endsWith(".mjs") && !/(^|\/)(node_modules|build)\//.test(path),
     );
@@ -50,7 +50,7 @@ describe("the benchmark harness", () => {
 
     const measured: Measured = JSON.parse(readFileSync(join(folder, "results", "tiny.json"), "utf8"));
     const [set] = measured.trials["tiny/check"]?.result.sets ?? [];
-    // Ten documents of 24 tokens, a query of 12, and the prompt's own.
+    // Ten documents of 24 tokens, a query of 12, and the tokens of the prompt.
     expect(set?.tokens).toBeGreaterThan(10 * (24 + 12));
     const drivers = Object.entries(set?.drivers ?? {});
     expect(drivers.map(([name]) => name)).toEqual(["exact", "fast", "http"]);
@@ -58,7 +58,7 @@ describe("the benchmark harness", () => {
     expect(readFileSync(join(folder, "RESULTS.md"), "utf8")).toContain("tiny/check");
   });
 
-  it("names what it does not know", () => {
+  it("refuses an unknown plan", () => {
     const { status, stderr } = spawnSync(process.execPath, [join(bench, "main.mjs"), "--plan", "huge"], { encoding: "utf8" });
     expect(status).toBe(1);
     expect(stderr).toContain("--plan: expected one of full, quick");

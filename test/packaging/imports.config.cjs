@@ -1,4 +1,4 @@
-/** Which folder of src may import from which: dependency-cruiser's rules, made from one table. */
+/** The folders of src that each folder may import from, as a table, and dependency-cruiser's rules made from it. */
 
 const library = [
   "errors",
@@ -15,7 +15,7 @@ const library = [
   "index",
 ];
 
-/** Beside itself and binding.d.ts. */
+/** Every folder may also import from itself and binding.d.ts. */
 const mayImport = {
   errors: [],
   types: ["precision"],

@@ -1,4 +1,4 @@
-/** The map of imports, of types too, against the table in imports.config.cjs; the map itself is printed. */
+/** Imports, also of types only, follow the table in imports.config.cjs. Prints the map of imports. */
 
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -19,7 +19,7 @@ test.skipIf(!existsSync(cruiser) && process.env.CI !== "true")(
   "imports point one way, and there is no circle (needs: npm ci --prefix test/tools)",
   async () => {
     const args = ["--config", "test/packaging/imports.config.cjs", "--output-type", "json", "src", "binding.d.ts"];
-    // With violations it ends with another status than 0, and what it found is in its output all the same.
+    // With violations its exit status is not 0, but its output is complete.
     const { stdout } = await run(cruiser, args, { cwd: root, maxBuffer: 2 ** 26 }).catch((error: { stdout: string }) => error);
     const { modules, summary }: Cruise = JSON.parse(stdout);
     expect(summary.violations.map(({ rule, from }) => `${from}: ${rule.name}`)).toEqual([]);
@@ -31,7 +31,7 @@ test.skipIf(!existsSync(cruiser) && process.env.CI !== "true")(
       if (from !== undefined) map.set(from, new Set([...(map.get(from) ?? []), ...to.filter((folder) => folder !== from)]));
     }
     for (const [from, to] of map) console.log(`${from} → ${[...to].sort().join(", ") || "nothing of ours"}`);
-    // Imports of types alone are seen as well.
+    // The map has imports of types only.
     expect(map.get("types")).toContain("precision");
     expect(map.get("errors")).toEqual(new Set());
   },

@@ -1,7 +1,7 @@
 /**
- * The packages as they are published: packed, installed with npm into an empty project with scripts disabled and no
- * compiler on PATH, and used from there under each Node that is supported, from ES modules, CommonJS and a worker thread.
- * The libraries are those of this checkout's build. Needs the npm registry, for the dependencies and for other Nodes.
+ * The packages as they are published: packed, installed with npm into an empty project with scripts disabled and no compiler on
+ * PATH, then used under each supported Node from ES modules, CommonJS and a worker thread. The libraries come from this
+ * checkout's build. Needs the npm registry, for dependencies and other Nodes.
  */
 
 import { spawn, spawnSync } from "node:child_process";
@@ -15,7 +15,7 @@ import { addonPackage, builtLibraries, type Ended, ended, platform } from "../su
 import { otherNode } from "../support/other-node.js";
 
 const root = join(import.meta.dirname, "..", "..");
-/** npm packages that carry a Node; the newest of each major version. */
+/** npm packages that contain a Node: the newest of each major version. */
 const nodes = ["20.20.2", "22.23.3", "24.21.0"];
 const documents = ["how to bake bread", "the history of Rome"];
 
@@ -47,7 +47,7 @@ beforeAll(async () => {
   const packed = join(work, "packed");
   await mustRun(process.execPath, [pack, "--destination", packed], root);
   await mustRun(process.execPath, [pack, "--destination", packed, "--libraries", builtLibraries, platform], root);
-  // Packages for other platforms may have been built here as well.
+  // Packages of other platforms may also have been built here.
   const fits = new RegExp(`^jina-reranker-([\\d.]+|${platform}.*)\\.tgz$`);
   for (const name of (await readdir(packed)).filter((file) => fits.test(file))) tarballs[name] = join(packed, name);
 
@@ -78,7 +78,7 @@ describe.skipIf(platform !== "linux-x64")("the packages", () => {
     expect((await stat(tarballs[addon] ?? "")).size).toBeLessThan(25e6);
   });
 
-  it("hold what they say: the platform, the libraries with their checksums, and nothing to run at installation", async () => {
+  it("have manifests with the platform, the libraries' checksums, and no script that runs at installation", async () => {
     const manifest = JSON.parse(await readFile(join(project, "node_modules", addonPackage, "package.json"), "utf8"));
     expect(manifest).toMatchObject({ os: ["linux"], cpu: ["x64"], libc: ["glibc"] });
     expect(manifest).not.toHaveProperty("scripts");
@@ -90,7 +90,7 @@ describe.skipIf(platform !== "linux-x64")("the packages", () => {
     expect(main.optionalDependencies).toMatchObject({ [addonPackage]: main.version, [`${addonPackage}-cuda`]: main.version });
   });
 
-  it("bring the licences of all that is in them", async () => {
+  it("contain the licences of everything in them", async () => {
     for (const name of [addonPackage, "jina-reranker"]) {
       const folder = join(project, "node_modules", name, "LICENSES");
       expect(await readFile(join(folder, "jina-reranker"), "utf8")).toContain("Apache License");
@@ -119,12 +119,12 @@ describe.skipIf(platform !== "linux-x64")("the packages", () => {
       });
       expect(await response.json()).toMatchObject({ results: [{ index: 0 }, { index: 1 }] });
     } finally {
-      // npx has a child of its own.
+      // npx starts the service as a child process.
       if (child.pid !== undefined) process.kill(-child.pid, "SIGTERM");
     }
   });
 
-  it("bring llama.cpp's sources, which unpack without a network", async () => {
+  it("contain llama.cpp's sources, which unpack without a network", async () => {
     const main = join(project, "node_modules", "jina-reranker");
     const { code, stderr } = await run(process.execPath, [join(main, "vendor", "materialise.mjs")], project, {
       npm_config_offline: "true",
@@ -135,7 +135,7 @@ describe.skipIf(platform !== "linux-x64")("the packages", () => {
     await rm(join(main, "vendor", "llama.cpp"), { recursive: true });
   });
 
-  it("are mended by the command that the error names", async () => {
+  it("are repaired by the command that the error names", async () => {
     const libraries = join(project, "node_modules", addonPackage, "prebuilds", platform);
     await rm(join(libraries, "libllama.so"));
     const broken = await run(join(path, "npx"), ["jina-reranker", "info"], project, { PATH: path });
@@ -152,7 +152,7 @@ describe.skipIf(platform !== "linux-x64")("the packages", () => {
       node = await otherNode(version);
     });
 
-    /** Written by the demo above. */
+    /** The demo above wrote it. */
     const model = async () => {
       const directory = join(work, "cache", "jina-reranker");
       const [demo = ""] = await readdir(directory);
@@ -180,7 +180,7 @@ describe.skipIf(platform !== "linux-x64")("the packages", () => {
       expect(await script("common.cjs", text)).toEqual(ranked);
     });
 
-    it("rank from CommonJS where Node cannot require ES modules, and have the rest after the first load", async () => {
+    it("rank from CommonJS where Node cannot require ES modules, and export everything after the first load", async () => {
       const text = `const library = require("jina-reranker");
         library.Reranker.load(${await options()})${rank("console.log")}.then(() => console.log(library.RerankError.name));`;
       const { code, stdout } = await script("old.cjs", text, ["--no-experimental-require-module"]);

@@ -1,4 +1,4 @@
-/** README and the pages repeat tables and programs that live elsewhere: they must say what those say. */
+/** README and the pages repeat tables and programs from elsewhere: the copies must be equal. */
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, "..", "..");
 const page = (name: string) => readPage(name).text;
 
 describe("README and docs/", () => {
-  it.each(["http.md", "settings.md"])("docs/%s has the table that docs/generate.mjs makes of the code", (name) => {
+  it.each(["http.md", "settings.md"])("docs/%s has the table that docs/generate.mjs makes from the code", (name) => {
     const generate = [join(root, "docs", "generate.mjs"), "--print", name];
     const { status, stdout, stderr } = spawnSync(process.execPath, generate, { encoding: "utf8" });
     expect(status, stderr).toBe(0);
@@ -26,7 +26,7 @@ describe("README and docs/", () => {
     expect([...new Set(named)].sort()).toEqual(Object.values(scoringPaths).flat().sort());
   });
 
-  it("README shows dialects on routes that docs/http.md has", () => {
+  it("README shows dialects on routes of docs/http.md", () => {
     const [, section = ""] = page("README.md").split("## Clients of other services");
     const routes = [...section.matchAll(/^\|.*\| `POST (\/[\w/]*)`/gm)].map(([, path]) => path ?? "");
     expect(routes.length).toBeGreaterThan(3);
@@ -50,7 +50,7 @@ describe("README and docs/", () => {
     expect(page(name)).toContain(`\`\`\`python\n${program}\`\`\``);
   });
 
-  it.each(pages)("$name names only files and folders that exist, and headings that are there", ({ name, text }) => {
+  it.each(pages)("$name links only to files, folders and headings that exist", ({ name, text }) => {
     const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link ?? "").filter((link) => !/^https?:/.test(link));
     const broken = links.filter((link) => {
       const [path = "", heading] = link.split("#");
@@ -61,12 +61,12 @@ describe("README and docs/", () => {
     expect([...broken, ...names.filter((path) => !existsSync(join(root, path)))]).toEqual([]);
   });
 
-  it("README leads to every page", () => {
+  it("README links to every page", () => {
     const readme = page("README.md");
     expect(pages.map(({ name }) => name).filter((name) => name !== "README.md" && !readme.includes(`](${name})`))).toEqual([]);
   });
 
-  it.each(pages)("$name opens with whom it is for", ({ name, text }) => {
+  it.each(pages)("$name begins with its readers", ({ name, text }) => {
     const [, opening = ""] = text.split("\n\n");
     expect(opening).toMatch(name === "README.md" ? /^A search finds/ : /^This page (is for|says)/);
   });
@@ -83,7 +83,7 @@ describe("README and docs/", () => {
   });
 });
 
-/** What a heading is linked by. */
+/** The anchor of a heading. */
 function headings(path: string): string[] {
   const titles = [...readFileSync(path, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, title]) => title ?? "");
   return titles.map((title) =>

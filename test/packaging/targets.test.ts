@@ -1,4 +1,4 @@
-/** What follows from the table of packages, native/prebuild/targets.json. */
+/** The manifests, the build matrix and the platform names follow the table of packages, native/prebuild/targets.json. */
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -30,7 +30,7 @@ const names = [
 ];
 
 describe("the table of packages", () => {
-  it("gives each package a manifest with its platform, and the main one all of them in its own version", () => {
+  it("gives each package a manifest with its platform, and makes all of them optional dependencies of the main one", () => {
     const [main, ...packages] = JSON.parse(print("manifests"));
     expect(main.optionalDependencies).toEqual(Object.fromEntries(names.map((name) => [`@jina-reranker/${name}`, version])));
     expect(main).not.toHaveProperty("private");
@@ -56,7 +56,7 @@ describe("the table of packages", () => {
     }
   });
 
-  it("is what `info` names packages by", () => {
+  it("agrees with the names that `info` prints", () => {
     for (const platform of ["linux-x64", "linux-arm64", "win32-x64", "win32-arm64"]) {
       for (const backend of ["cuda", "vulkan"] as const) {
         expect(isGpuPackagePublished(backend, platform), platform).toBe(names.includes(`${platform}-${backend}`));
@@ -64,7 +64,7 @@ describe("the table of packages", () => {
     }
   });
 
-  it("packs no target without its libraries, and names the command that builds them", () => {
+  it("refuses to pack a target without its libraries, and names the command that builds them", () => {
     const empty = mkdtempSync(join(tmpdir(), "jina-reranker-targets-"));
     try {
       const args = [

@@ -1,4 +1,4 @@
-/** The package's types as a program that depends on it sees them: ES modules, CommonJS, a bundler. */
+/** The package's types in a program that depends on it, as ES module, as CommonJS and for a bundler. */
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { ended } from "../support/installation.js";
 
 const root = join(import.meta.dirname, "..", "..");
-/** In the package's folder, so that its own name is found. */
+/** Inside the package's folder, so that TypeScript finds the package by its name. */
 const folder = join(root, "build", "types-consumers");
 
 beforeAll(async () => {
@@ -84,7 +84,7 @@ test.skipIf(!existsSync(publint) && process.env.CI !== "true")(
   },
 );
 
-test("a wrong program does not compile, so that the others say something", async () => {
+test("a wrong program does not compile, so the other tests prove something", async () => {
   expect(await compile("wrong.cts", 'import { nothing } from "jina-reranker"; void nothing;', { module: "node16" })).toContain(
     "nothing",
   );

@@ -1,6 +1,6 @@
 /**
- * Bringing llama.cpp, in child processes over a copy of vendor/ whose pin names a small bundle made here. `npm` on PATH
- * is a script that copies a tarball and notes that it was called, so nothing is fetched.
+ * Fetching llama.cpp, in child processes on a copy of vendor/ whose pin names a small bundle made here. `npm` on PATH is a script
+ * that copies a tarball and records the call, so nothing is fetched.
  */
 
 import { execFileSync, spawnSync } from "node:child_process";
@@ -29,7 +29,7 @@ let directory: string;
 let commit: string;
 let environment: NodeJS.ProcessEnv;
 
-/** A repository of one commit with include/llama.h, as the bundle the npm package carries. */
+/** A bundle of a repository with one commit and include/llama.h, like the one in the npm package. */
 function makeBundle(path: string): string {
   const repository = join(directory, "upstream");
   mkdirSync(join(repository, "include"), { recursive: true });
@@ -59,7 +59,7 @@ function materialise(change: NodeJS.ProcessEnv = {}) {
   return { status, stderr };
 }
 
-/** llama.cpp.tar.br of a folder's members; `rename` is sed's, and of GNU tar. */
+/** Packs members of a folder as llama.cpp.tar.br. `rename` is a sed expression for GNU tar's --transform. */
 function pack(folder: string, members: readonly string[], rename = ""): void {
   const options = ["--absolute-names", ...(rename === "" ? [] : [`--transform=${rename}`])];
   const tar = execFileSync("tar", [...options, "-C", join(directory, folder), "-cf", "-", ...members]);
@@ -68,14 +68,14 @@ function pack(folder: string, members: readonly string[], rename = ""): void {
 
 const vendored = () => readdirSync(join(directory, "vendor")).sort();
 
-/** Everything in the test's folder and what is in each file. */
+/** Paths and contents of all files in the test's folder. */
 function snapshot(): Record<string, string> {
   const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
   return Object.fromEntries(files.map((path) => [path, readFileSync(path, "base64")]));
 }
 
-/** How often `npm pack` was called. */
+/** The number of calls of `npm pack`. */
 function fetches(): number {
   const notes = join(directory, "calls");
   return existsSync(notes) ? readFileSync(notes, "utf8").trim().split("\n").length : 0;
@@ -102,7 +102,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 describe("materialise", () => {
-  it("brings the pinned commit once, and a second run fetches nothing and says nothing", () => {
+  it("fetches the pinned commit, and a second run fetches and prints nothing", () => {
     const first = materialise();
     expect(first.status, first.stderr).toBe(0);
     expect(first.stderr).toMatch(/about \d+ MB/);
@@ -113,7 +113,7 @@ describe("materialise", () => {
     expect(fetches()).toBe(1);
   });
 
-  it("refuses a tarball that is not the pinned one, and leaves nothing of it", () => {
+  it("refuses a tarball that is not the pinned one, and leaves no trace of it", () => {
     const pinned = `sha512-${Buffer.alloc(64).toString("base64")}`;
     writePin({ integrity: pinned });
     const { status, stderr } = materialise();
@@ -140,7 +140,7 @@ describe("materialise", () => {
     expect(execFileSync("git", ["-C", target, "rev-parse", "HEAD"], { encoding: "utf8" }).trim()).toBe(commit);
   });
 
-  it("takes sources without git, as a published package has them, for what they are", () => {
+  it("accepts sources without git, as in a published package", () => {
     mkdirSync(join(directory, "vendor", "llama.cpp", "include"), { recursive: true });
     writeFileSync(join(directory, "vendor", "llama.cpp", "include", "llama.h"), "");
     expect(materialise()).toEqual({ status: 0, stderr: "" });
@@ -164,7 +164,7 @@ describe("materialise", () => {
       if (name.startsWith("link")) symlinkSync(directory, join(upstream, "link"));
       if (name === "hard link") linkSync(join(upstream, "include", "llama.h"), join(upstream, "hard link"));
       writeFileSync(join(upstream, "file"), "theirs");
-      // Under another name than it has on the disk.
+      // The member has another name in the archive than on the disk.
       const renamed = name.includes("link") ? (name === "link/file" ? `s|^file|${name}|` : "") : `s|^file|${name}|`;
       const members = name === "link/file" ? ["include", "link", "file"] : name.includes("link") ? ["include", name] : ["file"];
       pack("upstream", members, renamed);
@@ -201,6 +201,8 @@ describe("materialise", () => {
   it("names LLAMA_CPP_DIR when it is no llama.cpp checkout", () => {
     const { status, stderr } = materialise({ LLAMA_CPP_DIR: join(directory, "bin") });
     expect(status).toBe(1);
-    expect(stderr).toBe(`LLAMA_CPP_DIR is ${join(directory, "bin")}, which has no include/llama.h: name a llama.cpp checkout\n`);
+    expect(stderr).toBe(
+      `LLAMA_CPP_DIR: expected a llama.cpp checkout, got ${join(directory, "bin")}, which has no include/llama.h\n`,
+    );
   });
 });

@@ -1,7 +1,7 @@
 /**
- * The model written out plainly in float64: what the engine's numbers are held against. Embedding, then per layer RMS
- * norm, causal attention with rotary positions and grouped KV heads, residual, RMS norm, SwiGLU, residual; a last norm,
- * and the score head on the last token.
+ * A plain forward pass in float64, which the engine's numbers are compared with. Embedding; for each layer RMS norm, causal
+ * attention with rotary positions and grouped KV heads, residual, RMS norm, SwiGLU, residual; a final norm; the score head on the
+ * last token.
  */
 
 import type { ScoreHead } from "../../binding.js";
@@ -80,7 +80,7 @@ function rmsNorm(state: Vector, weight: Vector, epsilon: number): Vector {
   return state.map((value, index) => value * scale * (weight[index] as number));
 }
 
-/** For text all of M-RoPE's sections share one position, which leaves plain rotary positions over pairs (i, i + half). */
+/** For text, all sections of M-RoPE have the same position, so it equals plain RoPE over pairs (i, i + half). */
 function rotate(vector: Vector, headLength: number, position: number, base: number): Vector {
   const half = headLength / 2;
   const result = vector.slice();
@@ -101,7 +101,7 @@ interface Heads {
   headLength: number;
 }
 
-/** One position's attention over the keys up to it. */
+/** Attention of one position over the keys up to it. */
 function attend(query: Vector, keys: Vector[], values: Vector[], { heads, kvHeads, headLength }: Heads): Vector {
   const result = new Float64Array(query.length);
   for (let head = 0; head < heads; head++) {

@@ -1,11 +1,11 @@
-/** Without root's right to read and write everywhere: CI runs as root, and what a user may not do is to be seen there too. */
+/** Runs code as another user than root. CI runs as root, who may read and write everything, so denied access would not show. */
 
 import { chown, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 const nobody = 65_534;
 
-/** `folder` and all that is in it becomes that user's for the time of the action, and stays so; its modes count from then on. */
+/** Runs `action` as the user nobody. Gives `folder` and everything in it to that user, for good, so its modes take effect. */
 export async function asNobody<Value>(folder: string, action: () => Promise<Value>): Promise<Value> {
   const { getuid, seteuid, setegid } = process;
   if (getuid?.() !== 0 || !seteuid || !setegid) return action();

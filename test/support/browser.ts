@@ -1,4 +1,4 @@
-/** Headless Chromium for the playground's tests, and a page in it that reports whatever a careful page never does. */
+/** Headless Chromium for the playground's tests, and a page that records violations of its policy. */
 
 import { spawnSync } from "node:child_process";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
@@ -10,25 +10,27 @@ const path = found && spawnSync("sh", ["-c", `command -v ${found}`], { encoding:
 
 const missing = `no ${names.join(", ")} here; Debian: apt-get install chromium`;
 
-/** In CI a machine without a browser is a mistake; elsewhere the reason for skipping stands in the tests' names. */
+/**
+ * A CI machine without a browser is misconfigured, so there the tests fail. Elsewhere they are skipped, with the reason as name.
+ */
 export function describeInBrowser(what: string, tests: () => void): void {
   describe.skipIf(!path && !process.env.CI)(path ? what : `${what} (${missing})`, tests);
 }
 
 export async function launchBrowser(): Promise<Browser> {
   if (!path) throw new Error(missing);
-  // Chromium's sandbox refuses to start for root, and containers have little shared memory.
+  // Chromium's sandbox does not start as root, and containers have little shared memory.
   return chromium.launch({ executablePath: path, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 }
 
 export interface OpenPage extends AsyncDisposable {
   readonly page: Page;
-  /** Violations of the page's policy, exceptions nobody caught, and requests to other origins. */
+  /** Violations of the content security policy, uncaught exceptions, and requests to other origins. */
   readonly offences: readonly string[];
 }
 
 export interface OpenOptions extends BrowserContextOptions {
-  /** JavaScript that runs before the page's own. */
+  /** JavaScript that runs before the page's scripts. */
   readonly before?: string;
 }
 
@@ -38,7 +40,7 @@ export async function openPage(browser: Browser, url: string, { before, ...optio
     permissions: ["clipboard-read", "clipboard-write"],
     ...options,
   });
-  // A busy machine is slow, and never a reason to fail.
+  // Long, because a busy machine must not make a test fail.
   context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   const offences: string[] = [];
@@ -54,7 +56,7 @@ export async function openPage(browser: Browser, url: string, { before, ...optio
   return { page, offences, [Symbol.asyncDispose]: () => context.close() };
 }
 
-/** A file let go over the page, as a file manager does it. */
+/** Drops a file onto the page, as a file manager does. */
 export async function dropFile(page: Page, name: string, content: string): Promise<void> {
   const program = `(() => {
     const transfer = new DataTransfer();

@@ -1,4 +1,4 @@
-/** The built command in a process of its own. `npm run build` comes before the tests. */
+/** Runs the built command in a process of its own. Run `npm run build` before the tests. */
 
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { within } from "./until.js";
 
-/** Commands load models and compute; vitest's own limit for a test is 300 s. */
+/** Commands load models and compute, so this is long; vitest's limit for a test is 300 s. */
 const endMs = 240_000;
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -21,11 +21,11 @@ export interface Ended {
 export interface RunningCommand {
   readonly child: ChildProcessWithoutNullStreams;
   readonly ended: Promise<Ended>;
-  /** The first line of stdout, past or to come, that `wanted` accepts; rejects when the process ends without one. */
+  /** The first line of stdout, earlier or later, that `wanted` accepts. Rejects when the process ends without one. */
   line(wanted: (line: string) => boolean): Promise<string>;
 }
 
-/** Settings come from the arguments alone: variables of whoever runs the tests do not count. */
+/** Passes on `variables` and the few variables that every program needs. Settings of whoever runs the tests do not matter. */
 export function startCommand(
   args: readonly string[],
   variables: Readonly<Record<string, string>> = {},
@@ -66,7 +66,7 @@ export function startCommand(
   return { child, ended, line };
 }
 
-/** One that does not end in time is killed, and the test fails. */
+/** A command that does not end in time is killed, and the test fails. */
 export async function endedWithin<Value>(
   child: ChildProcess,
   ended: Promise<Value>,
@@ -86,7 +86,7 @@ export async function runCommand(
   { input = "", variables = {} }: { input?: string; variables?: Readonly<Record<string, string>> } = {},
 ): Promise<Ended> {
   const { child, ended } = startCommand(args, variables);
-  // A command that fails at once does not read what it is sent.
+  // A command that fails at once does not read its input.
   child.stdin.on("error", () => {});
   child.stdin.end(input);
   return endedWithin(child, ended, args.join(" "));

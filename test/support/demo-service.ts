@@ -1,4 +1,4 @@
-/** The service on a port of its own, with the demo model unless told otherwise; its log lines are kept. */
+/** Starts the service on a free port, with the demo model by default, and keeps its log lines. */
 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ export interface TestService extends AsyncDisposable {
   readonly reranker: Reranker;
   readonly url: string;
   readonly log: readonly LogLine[];
-  /** The service's next line that `wanted` accepts, or one that is there already. */
+  /** The first log line, earlier or later, that `wanted` accepts. */
   logged(wanted: (line: LogLine) => boolean): Promise<LogLine>;
 }
 
@@ -25,11 +25,11 @@ export interface TestServiceOptions {
   readonly load?: Partial<LoadOptions>;
   readonly requestTimeoutMs?: number;
   readonly bodyLimitBytes?: number;
-  /** Keys, origins, limits and traces of the server. */
+  /** The server's options: keys, origins, limits, traces. */
   readonly server?: Partial<ServerOptions>;
 }
 
-/** Written once per machine, and again when its generator changed. */
+/** The demo model. It is written once on a machine, and again when its generator changed. */
 export function demoModel(): Promise<{ modelPath: string; headPath: string }> {
   return cachedDemoModel(join(tmpdir(), "jina-reranker-test-models"));
 }
@@ -45,7 +45,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     ...server,
     address: { host: "127.0.0.1", port: 0 },
     logger,
-    // One thread: test files run side by side, and ggml's threads spin while they wait for each other.
+    // One thread, because test files run side by side, and ggml's threads spin while they wait for each other.
     load: (onProgress) => Reranker.load({ ...model, gpuLayers: 0, threads: 1, onProgress, ...load }),
   });
   const reranker = await service.loaded;
@@ -77,7 +77,7 @@ export function recordingLogger() {
   return { logger: pino({ level: "debug" }, { write }), log, logged };
 }
 
-/** POST as JSON; strings go as they are. */
+/** Posts a body as JSON; a string is sent unchanged. */
 export function post(url: string, body: unknown, init: RequestInit = {}): Promise<Response> {
   return fetch(url, {
     method: "POST",

@@ -1,4 +1,4 @@
-/** The error table's codes by whom they are met, so that tests can tell whether each of them was. */
+/** The error table's codes in groups, so that tests can check that each code was seen. */
 
 import { type ErrorCode, type ErrorDescription, errorTable } from "../../src/errors.js";
 
@@ -13,7 +13,7 @@ const reachable = Object.keys(errorTable)
     return only !== "start" && only !== "library";
   });
 
-/** What a request alone can be at fault for; a key, the load and time are not in it. */
+/** Codes that a wrong request alone causes; a missing key, load and time are other causes. */
 export const clientFaults = reachable.filter((code) => {
   const { status } = errorTable[code];
   return status < 500 && ![401, 429, 499].includes(status);

@@ -1,7 +1,7 @@
 import type { NativeErrorCode, ScoreJob, ScoreRequest } from "../../binding.js";
 import type { PooledEngine } from "../../src/engine/pool.js";
 
-/** A real engine on a device that goes wrong: while it is broken, what it computes is lost to an error. */
+/** A real engine whose device can be broken: while it is broken, results are replaced by an error. */
 export class FaultyEngine implements PooledEngine {
   broken: NativeErrorCode | undefined;
   readonly #engine: PooledEngine;

@@ -1,11 +1,11 @@
-/** Score heads that are wrong in one way. */
+/** Score heads with one fault each. */
 
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeNpz } from "../../src/demo/npz-writer.js";
 
-/** Every number is finite, and every score overflows. */
+/** All numbers are finite, but every score overflows. */
 export async function overflowingHead(embeddingLength: number): Promise<string> {
   const filled = (length: number, value: number) => new Float32Array(length).fill(value);
   const bytes = encodeNpz({

@@ -1,6 +1,6 @@
 /**
- * A hub on two ports of this machine: one speaks the routes and headers of huggingface.co, the other is the storage host that
- * `resolve` redirects to. It records every request and the bytes of content it sent, and can be told to misbehave.
+ * A double of the hub on two ports: one has the routes and headers of huggingface.co, the other is the storage host that
+ * `resolve` redirects to. It records each request and the bytes of content that it sent, and can be given faults.
  */
 
 import { createHash, randomBytes } from "node:crypto";
@@ -16,33 +16,33 @@ export interface HubRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
-  /** Bytes of content that went onto the wire; answers of the API do not count. */
+  /** Bytes of content that were sent; answers of the API do not count. */
   bytes: number;
 }
 
-/** What to do instead of answering as the hub does. */
+/** A deviation from the hub's behaviour. */
 export type Fault =
-  /** Whatever this writes. */
+  /** Writes the answer itself. */
   | { readonly respond: (response: ServerResponse) => void | Promise<void> }
   | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly message?: string }
-  /** Content only: this many bytes of it, then the connection is cut, or left open without another byte. */
+  /** For content: after this many bytes the connection is cut, or stays open without another byte. */
   | { readonly cutAfter: number }
   | { readonly stallAfter: number }
-  /** Content only: the first byte is another one; or there are fewer bytes than there should be. */
+  /** For content: the first byte is wrong, or this many bytes are missing at the end. */
   | { readonly corrupt: true }
   | { readonly shortBy: number }
-  /** Content only: this long between one piece of 64 KiB and the next. */
+  /** For content: pause between pieces of 64 KiB. */
   | { readonly pauseMs: number }
-  /** Content only: the storage host knows no ranges. */
+  /** For content: the storage host ignores range requests. */
   | { readonly ignoreRange: true };
 
 export interface HubFile {
   readonly size: number;
   readonly sha256: string;
-  /** What the hub announces, where that is not the truth. */
+  /** Size and checksum that the hub announces, where they are not the real ones. */
   readonly announcedSha256?: string;
   readonly announcedSize?: number;
-  /** Small files are kept in git itself: named by their git hash, sent by the hub without a redirect. */
+  /** The file is kept in git, as small files are: named by its git hash and sent without a redirect. */
   readonly gitHash?: string;
   read(start: number, end: number): Readable;
 }
@@ -52,12 +52,12 @@ export interface HubDouble extends AsyncDisposable {
   readonly storageUrl: string;
   readonly commit: string;
   readonly requests: HubRequest[];
-  /** Asked at every request; undefined = behave. */
+  /** Called for each request; undefined = no fault. */
   fault: (request: HubRequest) => Fault | undefined;
   put(repository: string, path: string, file: HubFile): void;
-  /** Another commit from now on. */
+  /** Makes a new commit with the same files. */
   push(): void;
-  /** Breaks every connection that is open. */
+  /** Breaks all open connections. */
   cutConnections(): void;
   /** Bytes of content sent so far. */
   contentBytes(): number;
@@ -225,7 +225,7 @@ async function send(response: ServerResponse, record: HubRequest, file: HubFile,
     record.bytes += bytes.length;
     if (response.destroyed) return;
     if (fault && "pauseMs" in fault) await delay(fault.pauseMs);
-    // Until it is on its way: what was counted was sent.
+    // Wait until the bytes are written, so that only sent bytes are counted.
     await new Promise((resolve) => response.write(bytes, resolve));
   }
   if (fault && "cutAfter" in fault) response.destroy();

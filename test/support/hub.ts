@@ -1,4 +1,4 @@
-/** A model repository on a hub of this machine, and an empty cache to fetch it into. */
+/** A model repository on a double of the hub, and an empty cache to fetch it into. */
 
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
@@ -21,36 +21,36 @@ export interface HubTest extends AsyncDisposable {
   readonly hub: HubDouble;
   readonly model: HubFile;
   readonly head: HubFile;
-  /** The cache is in it, and where verified files are remembered. */
+  /** Folder of the cache and of the records of verified files. */
   readonly root: string;
   readonly cacheDirectory: string;
   readonly environment: HubEnvironment;
   readonly notices: string[];
   readonly transfers: Transfer[];
-  /** With no waiting between tries. */
+  /** Fetches with retries that come at once. */
   fetch(
     change?: Partial<HubEnvironment>,
     reference?: Partial<ModelReference>,
     options?: Partial<FetchOptions>,
   ): Promise<FetchedModel>;
-  /** The error of a fetch that must fail. */
+  /** Fetches, expects a failure, and returns the error. */
   failure(
     change?: Partial<HubEnvironment>,
     reference?: Partial<ModelReference>,
     options?: Partial<FetchOptions>,
   ): Promise<RerankError>;
-  /** Everything in the cache but folders, as paths in it. */
+  /** Relative paths of all files in the cache. */
   cached(): Promise<readonly string[]>;
 }
 
-/** An address where nobody listens. */
+/** An address that refuses connections. */
 export async function nobody(): Promise<string> {
   const hub = await startHub();
   await hub[Symbol.asyncDispose]();
   return hub.url;
 }
 
-/** Random bytes under the official names: fetching does not look into them. */
+/** The files are random bytes under the official names, because fetching does not read their content. */
 export async function hubTest(): Promise<HubTest> {
   const hub = await startHub();
   const model = bytesFile(randomBytes(modelSize));
@@ -58,7 +58,7 @@ export async function hubTest(): Promise<HubTest> {
   const head = bytesFile(randomBytes(headSize));
   hub.put(repository, headFile, head);
   const root = await mkdtemp(join(tmpdir(), "jina-reranker-hub-"));
-  // Where verified files are remembered.
+  // The records of verified files go there.
   process.env.XDG_CACHE_HOME = join(root, "xdg");
   const cacheDirectory = join(root, "hub");
   const environment: HubEnvironment = { endpoint: hub.url, authorization: undefined, cacheDirectory, offline: false };

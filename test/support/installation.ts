@@ -1,6 +1,6 @@
 /**
- * jina-reranker as npm would have installed it, in a folder of its own: the built TypeScript, and packages of libraries
- * made from this checkout's build. It lies in build/, so that dependencies are found in the checkout's node_modules.
+ * Makes a folder with jina-reranker as npm would install it: the built TypeScript, and packages of libraries from this checkout's
+ * build. The folder lies in build/, so that Node finds dependencies in the checkout's node_modules.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
@@ -17,7 +17,7 @@ export const addonPackage = `@jina-reranker/${platform}`;
 export const builtLibraries = join(root, "build", "Release");
 const gpu = /ggml-(cuda|vulkan)\./;
 
-/** Where a Vulkan backend was built, by native/prebuild/build.mjs or by hand; undefined = nowhere. */
+/** Folder of a Vulkan backend, built by native/prebuild/build.mjs or by hand; undefined = none was built. */
 export const vulkanLibrary = [
   process.env.JINA_RERANKER_TEST_VULKAN ?? "",
   join(root, "build", "packages", `${platform}-vulkan`, "prebuilds", platform, "libggml-vulkan.so"),
@@ -32,7 +32,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** What the addon's package of this checkout holds. */
+/** The files of the addon's package, made from this checkout. */
 export async function addonLibraries(): Promise<string[]> {
   const files = await readdir(builtLibraries);
   return files.filter((file) => /\.(node|so)$/.test(file) && !gpu.test(file)).sort();
@@ -59,7 +59,7 @@ export class Installation implements AsyncDisposable {
     return installation;
   }
 
-  /** A file of the test's own, gone with the rest. */
+  /** Writes a file into the folder; it is removed with the folder. */
   scratch(name: string): string {
     return join(this.#directory, name);
   }
@@ -72,7 +72,7 @@ export class Installation implements AsyncDisposable {
     return join(this.folder(name), "prebuilds", platform, file);
   }
 
-  /** A package of these files, with the checksums they have now. */
+  /** Makes a package of these files, with their present checksums. */
   async install(name: string, files: readonly string[], version = this.version): Promise<void> {
     const libraries: Record<string, string> = {};
     await mkdir(join(this.folder(name), "prebuilds", platform), { recursive: true });
@@ -96,7 +96,7 @@ export class Installation implements AsyncDisposable {
     );
   }
 
-  /** The installed command; variables of whoever runs the tests do not count. */
+  /** Runs the installed command. The variables of whoever runs the tests do not matter. */
   async run(args: readonly string[], variables: Readonly<Record<string, string>> = {}, input = ""): Promise<Ended> {
     const { PATH, HOME, XDG_CACHE_HOME } = process.env;
     const env = { PATH, HOME, XDG_CACHE_HOME, N_THREADS: "1", HF_HUB_OFFLINE: "1", ...variables };

@@ -1,4 +1,4 @@
-/** Answers, held against the schema that the server promises. */
+/** Reads answers and checks them against the server's schema. */
 
 import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";

@@ -1,4 +1,4 @@
-/** Kubernetes objects of a YAML stream, each checked against the schema of its kind. */
+/** Reads Kubernetes objects from a YAML stream and checks each against the schema of its kind. */
 
 import * as keda from "@kubernetes-models/keda/keda.sh/v1alpha1";
 import * as monitoring from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
@@ -9,7 +9,7 @@ import * as policy from "kubernetes-models/policy/v1";
 import * as core from "kubernetes-models/v1";
 import { type Document, parseAllDocuments } from "yaml";
 
-/** As YAML gives it: its kind's schema holds, and tests look at single fields. */
+/** An object whose schema was checked. The type is loose, because tests read single fields. */
 export type KubernetesObject = ReturnType<Document["toJS"]>;
 
 const groups = {
@@ -22,7 +22,7 @@ const groups = {
   "monitoring.coreos.com/v1": monitoring,
 };
 
-/** By kind. Throws when a document is not what its kind promises. */
+/** The objects by kind. Throws when one does not match its kind's schema. */
 export function kubernetesObjects(yaml: string): Record<string, KubernetesObject> {
   const objects: Record<string, KubernetesObject> = {};
   for (const document of parseAllDocuments(yaml)) {

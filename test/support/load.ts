@@ -1,6 +1,6 @@
 /**
- * Many clients at once: each sends its next request as soon as the last one is over, or a moment after it was refused, until
- * it is told to stop.
+ * Load of many clients. Each sends its next request when the last one is over, or a moment after a refusal, until it is told to
+ * stop.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,19 +11,19 @@ export interface Outcome {
   readonly id: string;
   /** performance.now() */
   readonly startedAt: number;
-  /** undefined: there was no answer, and `error` says why. */
+  /** undefined = no answer came; `error` says why. */
   readonly status: number | undefined;
   readonly retryAfter: number | undefined;
-  /** Results in the answer. */
+  /** Number of results in the answer. */
   readonly results: number;
   readonly error: string | undefined;
 }
 
 export interface Load {
-  /** Requests sent so far, and those that are over. */
+  /** Requests that were sent, and outcomes of those that are over. */
   readonly sent: number;
   readonly outcomes: readonly Outcome[];
-  /** No new requests; resolves when those that run are over. */
+  /** Sends no more requests; resolves when the running ones are over. */
   stop(): Promise<readonly Outcome[]>;
 }
 
@@ -31,9 +31,9 @@ export interface LoadOptions {
   readonly connections: number;
   /** The body of the n-th request. */
   readonly body: (n: number) => string;
-  /** A request that takes longer counts as lost. */
+  /** A request that takes longer counts as failed. */
   readonly timeoutMs: number;
-  /** False ends this client, after its answer. */
+  /** Called after each answer; false ends this client. */
   readonly goOn?: (outcome: Outcome) => boolean;
 }
 
@@ -66,7 +66,8 @@ export function startLoad(url: string, { connections, body, timeoutMs, goOn = ()
       const outcome = await one();
       outcomes.push(outcome);
       if (!goOn(outcome)) return;
-      // Impatient, as Retry-After is whole seconds; but 200 that do not pause at all only measure how fast one says no.
+      // Shorter than Retry-After, which is whole seconds. Without any pause, 200 clients would only measure the speed of
+      // refusals.
       if (outcome.status === 429) await sleep(50);
     }
   };

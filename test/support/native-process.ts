@@ -1,6 +1,6 @@
 /**
- * Code that uses the addon in a Node of its own: what may end the process, and what needs limits that a process sets for
- * itself. The code is the body of a module with `native`, `options` (for Engine.load), `codeOf` and, on Linux, `limit`.
+ * Runs code with the addon in a Node process of its own: code that may crash the process, or that needs process limits. The code
+ * is the body of a module with `native`, `options` (for Engine.load), `codeOf` and, on Linux, `limit`.
  */
 
 import { spawn } from "node:child_process";
@@ -16,7 +16,7 @@ export interface Ended {
   readonly output: string;
 }
 
-/** @param shell what is done before Node starts, in the words of sh: limits that hold from the start. */
+/** @param shell sh commands that run before Node starts, for limits that hold from the start. */
 export function runNative(files: ModelFiles, body: string, shell = ":"): Promise<Ended> {
   const prelude = `
     import { spawnSync } from "node:child_process";
@@ -28,7 +28,7 @@ export function runNative(files: ModelFiles, body: string, shell = ":"): Promise
       contextSize: 256, batchTokens: 64, backend: "cpu", gpuLayers: 0, threads: 1, reproducible: "auto", flashAttention: "auto",
       kvType: "f16", maxQueuedPairs: 10, documentCacheBytes: 0, scoreCacheBytes: 0, deduplicate: true,
     };
-    /** What an action failed with: its code and message. */
+    /** Code and message of the error that an action fails with. */
     const codeOf = async (action) => {
       try {
         await action();
@@ -38,7 +38,7 @@ export function runNative(files: ModelFiles, body: string, shell = ":"): Promise
       }
     };
     const megabyte = 2 ** 20;
-    /** From now on the process may map so much more, or write files so long. */
+    /** Limits how much more memory the process may map, or how long a file it may write. */
     const limit = (name, megabytes) => {
       const mapped = Number(readFileSync("/proc/self/status", "utf8").match(/VmSize:\\s+(\\d+)/)[1]) * 1024;
       const value = megabytes * megabyte + (name === "as" ? mapped : 0);

@@ -1,4 +1,4 @@
-/** Other versions of Node than the one that runs, and Node for other processors: npm packages that carry one. */
+/** Node of other versions and for other processors, from npm packages that contain one. */
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -8,7 +8,7 @@ import { ended } from "./installation.js";
 
 const root = join(import.meta.dirname, "..", "..");
 
-/** Kept in build/, so that it is fetched once. */
+/** It is kept in build/, so that it is fetched once. */
 export async function otherNode(version: string, processor: "x64" | "arm64" = "x64"): Promise<string> {
   if (version === process.versions.node && processor === process.arch) return process.execPath;
   const name = `node-linux-${processor}`;

@@ -1,4 +1,4 @@
-/** A collector that takes OTLP over HTTP as JSON and keeps the spans. */
+/** A collector that receives OTLP over HTTP as JSON and keeps the spans. */
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -9,7 +9,7 @@ export interface ReceivedSpan {
   readonly parentSpanId?: string;
   readonly name: string;
   readonly traceState?: string;
-  /** OTLP's number: 1 internal, 2 server. */
+  /** OTLP's span kind: 1 = internal, 2 = server. */
   readonly kind: number;
   readonly startTimeUnixNano: string;
   readonly endTimeUnixNano: string;
@@ -28,7 +28,7 @@ export interface OtlpDouble extends AsyncDisposable {
   readonly url: string;
   readonly spans: readonly ReceivedSpan[];
   readonly services: ReadonlySet<unknown>;
-  /** Everything that was sent, as text, and what it was said to be; protobuf is kept and not read. */
+  /** Body, as text, and content type of each request. Protobuf is kept but not decoded. */
   readonly bodies: readonly string[];
   readonly contentTypes: readonly string[];
 }

@@ -1,4 +1,4 @@
-/** README, the other pages of the top level, and docs/, and the code blocks in them. */
+/** README, the other pages of the top level and docs/, with their code blocks. */
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,17 +6,17 @@ import { join } from "node:path";
 const root = join(import.meta.dirname, "..", "..");
 
 export interface Page {
-  /** The path in the repository. */
+  /** Path inside the repository. */
   readonly name: string;
   readonly text: string;
 }
 
 export interface CodeBlock {
   readonly page: string;
-  /** What follows the fence; empty for figures and what a terminal shows. */
+  /** The language after the fence; empty for figures and terminal output. */
   readonly language: string;
   readonly code: string;
-  /** Page, and number of the block among those of its language there. */
+  /** The page, and the number of the block among the page's blocks of this language. */
   readonly title: string;
 }
 

@@ -1,4 +1,4 @@
-/** Random models for tests, written once per machine into the temporary folder and reused while the generator's source is the same. */
+/** Random models for tests, in the temporary folder. They are reused until the generator's source changes. */
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -17,7 +17,7 @@ export interface ModelFiles {
 export type Shape = Omit<RandomModelOptions, "directory">;
 type Precision = "f32" | "f16" | "bf16" | "q8_0" | "q4_k_m" | "q5_k_m";
 
-/** Wide enough for every quantization (rows of 256), small enough for seconds. */
+/** Wide enough for every quantisation, whose blocks have up to 256 values, and small enough to compute in seconds. */
 export const wideShape: Shape = {
   layers: 8,
   embeddingLength: 512,
@@ -37,7 +37,7 @@ async function generatorHash(): Promise<string> {
   return hash.digest("hex");
 }
 
-/** A model of this shape; `precision` rewrites its weights. */
+/** A model of this shape; `precision` converts its weights. */
 export async function randomModel(shape: Shape, precision: Precision = shape.type): Promise<ModelFiles> {
   const key = createHash("sha256")
     .update(JSON.stringify([shape, precision, await generatorHash()]))
@@ -54,7 +54,7 @@ export async function randomModel(shape: Shape, precision: Precision = shape.typ
       await native.quantize(written.modelPath, quantized, precision);
       await rename(quantized, written.modelPath);
     }
-    // Another test process may have been first: its files are the same.
+    // Another test process may have been first. Its files are the same.
     await rename(work, directory).catch(() => rm(work, { recursive: true, force: true }));
   }
   const modelFile = (await readdir(directory)).find((name) => name.endsWith(".gguf"));

@@ -1,4 +1,4 @@
-/** HTTP by hand: bytes that no client library would send, and what comes back for them. */
+/** Sends bytes that no HTTP client would send, and reads the answer. */
 
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -9,12 +9,12 @@ export interface RawAnswer {
   json(): unknown;
 }
 
-/** Writes the pieces, then reads until the server closes; the request should ask for that. */
+/** Writes the pieces, then reads until the server closes the connection. The request should ask for that. */
 export async function exchange(port: number, ...pieces: readonly (string | Buffer)[]): Promise<RawAnswer> {
   const socket = connect(port, "127.0.0.1");
   const chunks: Buffer[] = [];
   socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-  // The server may close while there is more to be written.
+  // The server may close before everything is written.
   socket.on("error", () => {});
   for (const piece of pieces) socket.write(piece);
   await once(socket, "close");
@@ -30,7 +30,7 @@ function parse(text: string): RawAnswer {
   return { status: Number(status.split(" ")[1]), headers, json: () => JSON.parse(text.slice(end + 4)) };
 }
 
-/** A POST's head; a body, or chunks, come after it. */
+/** The head of a POST; a body or chunks follow it. */
 export function postHead(path: string, headers: Readonly<Record<string, string | number>>): string {
   const all = { Host: "test", Connection: "close", "Content-Type": "application/json", ...headers };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);

@@ -1,4 +1,4 @@
-/** A server that never loads a model, and every route that it registers. */
+/** A server that never loads a model, and the routes that it registers. */
 
 import type { FastifyInstance, RouteOptions } from "fastify";
 import { createServer } from "../../src/server/app.js";

@@ -1,7 +1,7 @@
 /**
- * Loaded into a server with --expose-gc and --import: answers each message of the test with the bytes in use after a full
- * collection. TEST_LEAK_BYTES keeps that many of each request, on purpose: a test that cannot see them is worth nothing. They
- * are allocated by native code and told to V8, and so are seen on both sides.
+ * Loaded into a server with --expose-gc and --import. It answers each message of the test with the bytes in use after a full
+ * garbage collection. TEST_LEAK_BYTES leaks that many bytes at each request, to prove that the test sees leaks. The bytes are
+ * allocated by native code and reported to V8, so both measures see them.
  */
 
 import { readFileSync } from "node:fs";
@@ -17,7 +17,7 @@ if (leak > 0) {
   };
 }
 
-/** What native code has of the system: all memory that is no file's, without V8's heap. Linux tells it, others do not. */
+/** Memory of native code: anonymous memory of the process minus V8's heap. Linux only. */
 function nativeBytes(heapTotal) {
   if (process.platform !== "linux") return undefined;
   const [, kilobytes] = /^Anonymous:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/smaps_rollup", "utf8")) ?? [];
@@ -25,7 +25,7 @@ function nativeBytes(heapTotal) {
 }
 
 process.on("message", async () => {
-  // What a finalizer lets go is only free after the next collection.
+  // Memory that a finalizer releases is free only after the next collection.
   for (let round = 0; round < 3; round++) {
     globalThis.gc();
     await new Promise(setImmediate);
@@ -33,5 +33,5 @@ process.on("message", async () => {
   const { heapUsed, heapTotal, external } = process.memoryUsage();
   process.send({ heap: heapUsed + external, native: nativeBytes(heapTotal) });
 });
-// Not a reason to stay.
+// The channel must not keep the process alive.
 process.channel.unref();

@@ -1,4 +1,4 @@
-/** Every path that scores, and how its dialect says the same things: tests of what holds for all of them go through this table. */
+/** The table of routes that score, with the words of each dialect. Tests of what holds for all of them loop over it. */
 
 import { type Static, type TSchema, Type } from "typebox";
 import { scoringPaths } from "../../src/server/routes/paths.js";
@@ -19,16 +19,16 @@ export interface ScoringRoute {
   readonly name: string;
   readonly path: string;
   readonly dialect: "native" | "jina" | "cohere" | "tei" | "vllm";
-  /** What the dialect calls query and documents. */
+  /** The dialect's names for query and documents. */
   readonly query: string;
   readonly documents: string;
-  /** The field that limits the results, where there is one. */
+  /** The field that limits the results; undefined = there is none. */
   readonly limit?: string;
-  /** Fields that every body of this dialect has here. */
+  /** Fields that every body for this route has in the tests. */
   readonly always: Readonly<Record<string, unknown>>;
-  /** Results come highest first; otherwise in document order. */
+  /** True: results come highest score first; false: in document order. */
   readonly sorted: boolean;
-  /** An answer, held against the dialect's schema. */
+  /** Reads an answer and checks it against the dialect's schema. */
   read(response: { json(): unknown }): Promise<readonly Scored[]>;
 }
 
@@ -73,7 +73,7 @@ export const scoringRoutes: readonly ScoringRoute[] = [
   { ...vllm, name: "/v1/score", path: "/v1/score", query: "queries", documents: "documents" },
 ];
 
-/** The body that asks a route for these scores. */
+/** The body for this route with this query and these documents. */
 export function bodyFor(route: ScoringRoute, query: unknown, documents: unknown, more: object = {}): object {
   return { ...route.always, [route.query]: query, [route.documents]: documents, ...more };
 }
@@ -81,7 +81,7 @@ export function bodyFor(route: ScoringRoute, query: unknown, documents: unknown,
 const TeiError = Type.Object({ error: Type.String(), error_type: Type.String() }, { additionalProperties: false });
 const UsualError = Type.Object(ErrorBody.properties, { additionalProperties: false });
 
-/** An error in the route's own shape: its message, and its code where the dialect has codes. */
+/** Reads an error in the route's own shape: its message, and its code where the dialect has codes. */
 export async function readError(tei: boolean, response: { json(): unknown }): Promise<{ message: string; code?: string }> {
   if (tei) return { message: (await json(TeiError, response)).error };
   const { error, detail, message } = await json(UsualError, response);

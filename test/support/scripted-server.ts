@@ -1,14 +1,14 @@
-/** An HTTP server that answers as told, one entry a request, the last one again and again; it keeps what it was asked. */
+/** An HTTP server that answers by a script: one entry for each request, the last one repeated. It records the requests. */
 
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 
 export type Scripted =
   | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: unknown }
-  /** The connection is cut, before the answer or in the middle of it. */
+  /** The connection is cut before the answer or in the middle of it. */
   | "cut"
   | "cut in the body"
-  /** No answer ever. */
+  /** No answer is sent. */
   | "silence";
 
 export interface ScriptedServer extends AsyncDisposable {

@@ -1,11 +1,11 @@
-/** Texts for tests: words drawn from a list by a seeded generator, so that every run sees the same ones. */
+/** Texts for tests. A seeded generator draws words from a list, so every run has the same texts. */
 
 const words =
   "search engine rank document query learn machine model data token score weather river mountain book paper light water music garden train city history language neural network deep index vector number science space time house coffee".split(
     " ",
   );
 
-/** A small linear congruential generator: 0 to 1. */
+/** A linear congruential generator; returns numbers from 0 to 1. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -14,13 +14,13 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** About one token a word. */
+/** A text of this many words, about one token each. */
 export function text(wordCount: number, seed: number): string {
   const random = seeded(seed);
   return Array.from({ length: wordCount }, () => words[Math.floor(random() * words.length)]).join(" ");
 }
 
-/** Documents of mixed lengths, from `shortest` to `longest` words. */
+/** Documents of random lengths from `shortest` to `longest` words. */
 export function mixedDocuments(count: number, shortest: number, longest: number, seed: number): string[] {
   const random = seeded(seed);
   return Array.from({ length: count }, (_, index) =>

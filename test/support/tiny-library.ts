@@ -1,4 +1,4 @@
-/** Shared libraries with nothing in them, for standing in where a driver or a toolkit would be. Linux with a compiler. */
+/** Builds empty shared libraries, which stand in for a driver or a toolkit. Needs Linux with a compiler. */
 
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -6,12 +6,12 @@ import { join } from "node:path";
 
 export const compiler = ["cc", "gcc", "clang"].find((name) => spawnSync(name, ["--version"]).status === 0);
 
-/** One whose opening ends the process. */
+/** Source of a library that ends the process when it is opened. */
 export function deadlyLibrary(directory: string, file: string): string {
   return compile(directory, file, "#include <stdlib.h>\n__attribute__((constructor)) static void opened(void) { abort(); }\n");
 }
 
-/** Writes `file` into the folder; it then needs the libraries `needs`, which must be in the folder while it is linked. */
+/** Builds `file` in the folder. It depends on the libraries `needs`, which must be in the folder already. */
 export function tinyLibrary(directory: string, file: string, needs: readonly string[] = []): string {
   return compile(directory, file, `int tiny_${file.replace(/\W/g, "_")};\n`, needs);
 }

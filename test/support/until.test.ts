@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { endedWithin } from "./command.js";
 import { until, within } from "./until.js";
 
-test("what does not come is named", async () => {
+test("the error names what did not happen in time", async () => {
   let counter = 0;
   await expect(until(() => counter++ < 0, 20)).rejects.toThrow("waited 0.02 s in vain until () => counter++ < 0");
   await expect(within(new Promise(() => {}), () => "the first batch", 20)).rejects.toThrow(
@@ -12,7 +12,7 @@ test("what does not come is named", async () => {
   );
 });
 
-test("what comes, or fails, is passed on", async () => {
+test("a value or a failure is passed on", async () => {
   await expect(until(() => true)).resolves.toBeUndefined();
   await expect(until(() => Promise.reject(new Error("haproxy ended")))).rejects.toThrow("haproxy ended");
   await expect(within(Promise.resolve(7), () => "seven")).resolves.toBe(7);

@@ -1,14 +1,16 @@
 /**
- * Waiting with an end: a test that waits for what does not come fails by itself and says what it waited for. The limits only
- * keep a broken test from hanging; they are no expectation of how long a thing takes.
+ * Waits with a time limit. A test that waits in vain fails and says what it waited for. The limits only keep a broken test from
+ * hanging: they do not say how long anything should take.
  */
 
 import { vi } from "vitest";
 
-/** For machines that others use too, and below vitest's own limit for a test, which cannot say what is missing. */
+/**
+ * Long, because machines may be busy, but shorter than vitest's limit for a test, whose failure would not say what is missing.
+ */
 export const patienceMs = 120_000;
 
-/** For what has no event of its own, as a counter that moves on another thread. */
+/** Polls. For conditions without an event, such as a counter of another thread. */
 export async function until(condition: () => boolean | Promise<boolean>, limitMs = patienceMs): Promise<void> {
   try {
     await vi.waitUntil(condition, { timeout: limitMs, interval: 5 });
@@ -18,7 +20,7 @@ export async function until(condition: () => boolean | Promise<boolean>, limitMs
   }
 }
 
-/** What comes by an event. `what` is told when it does not. */
+/** Waits for a promise; `what` names it in the error when the time is over. */
 export async function within<Value>(promise: Promise<Value>, what: () => string, limitMs = patienceMs): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

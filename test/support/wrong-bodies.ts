@@ -1,17 +1,17 @@
-/** Bodies that are JSON and still wrong, for each route, and how they are refused. CTX_SIZE is 256 and MAX_DOCUMENTS 100. */
+/** Bodies that are valid JSON but wrong, for each route, with the expected errors. CTX_SIZE is 256 and MAX_DOCUMENTS is 100. */
 
 import type { ErrorCode } from "../../src/errors.js";
 import { bodyFor, type ScoringRoute } from "./scoring-routes.js";
 import { text } from "./texts.js";
 
-/** Text of a client, which no error may repeat. */
+/** A client's text, which no error may repeat. */
 export const secret = "zyzzyva";
 
 export interface Case {
   readonly wrong: string;
   readonly body: object;
   readonly code: ErrorCode;
-  /** Parts that the message has in this order, with … between them. */
+  /** The message; … stands for any text. */
   readonly message: string;
 }
 
@@ -23,7 +23,7 @@ export function wrongBodies(route: ScoringRoute): Case[] {
   const without = (name: string) => Object.fromEntries(Object.entries(request("a", ["a"])).filter(([key]) => key !== name));
   return [
     invalid("no query", `${q}: expected a string…, got nothing`, without(q)),
-    // Without its texts a body is not TEI's, and is told what the service's own dialect wants.
+    // A body without `texts` is not TEI's, so its error is that of the service's own dialect.
     ...(dialect === "tei" && route.path !== "/" ? [] : [invalid("no documents", `${d}: expected …, got nothing`, without(d))]),
     ...[null, 7, true, -0.5].map((value) =>
       invalid(`the query ${value}`, `${q}: expected a string…, got ${value}`, request(value, ["a"])),

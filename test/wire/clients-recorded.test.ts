@@ -1,6 +1,6 @@
 /**
- * Frameworks that cannot be installed here: the request each sends, as its published source builds it, and every field
- * that it reads from the answer. A field that it reads and that is not there breaks it.
+ * Clients that are not run as programs here: the request that each one's published source builds, and every field that it reads
+ * from the answer.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -17,17 +17,17 @@ const n = documents.length;
 
 type Kind = "number" | "string" | "object";
 interface Recorded {
-  /** The project and where in it the request is built. */
+  /** The project and the part of it that builds the request. */
   readonly client: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body: object;
-  /** Where the answer has its results (* = every element), and what each result calls its position and score. */
+  /** Path of the results in the answer (* = every element), and the names of a result's position and score. */
   readonly results: string;
   readonly score: string;
-  /** What else is read, and of which type it must be. */
+  /** Other fields that it reads, with the type that each must have. */
   readonly reads?: Readonly<Record<string, Kind>>;
-  /** How many results it expects. */
+  /** The number of results that it expects. */
   readonly count: number;
 }
 
@@ -212,27 +212,30 @@ describe("recorded requests", () => {
   });
   afterAll(() => service.service.stop());
 
-  test.each(clients)("$client finds all it reads", async ({ path, headers, body, results, score, reads = {}, count }) => {
-    const response = await post(service.url + path, body, { headers: { "content-type": "application/json", ...headers } });
-    expect(response.status).toBe(200);
-    const answer: unknown = await response.json();
-    const items = results === "" ? "*" : `${results}.*`;
-    expect(valuesAt(answer, `${items}.index`)).toEqual(order.slice(0, count));
-    expect(valuesAt(answer, `${items}.${score}`)).toEqual(order.slice(0, count).map((index) => scores[index]));
-    for (const [place, kind] of Object.entries(reads)) {
-      const values = valuesAt(answer, place);
-      expect(values.length).toBeGreaterThan(0);
-      for (const value of values) expect(typeof value, place).toBe(kind);
-    }
-    // Where texts come back they are those of the results.
-    const texts = valuesAt(answer, results === "" ? "*.text" : `${results}.*.document.text`);
-    if (texts.some((text) => text !== undefined)) {
-      expect(texts).toEqual(order.slice(0, count).map((index) => documents[index]));
-    }
-  });
+  test.each(clients)(
+    "$client finds every field that it reads",
+    async ({ path, headers, body, results, score, reads = {}, count }) => {
+      const response = await post(service.url + path, body, { headers: { "content-type": "application/json", ...headers } });
+      expect(response.status).toBe(200);
+      const answer: unknown = await response.json();
+      const items = results === "" ? "*" : `${results}.*`;
+      expect(valuesAt(answer, `${items}.index`)).toEqual(order.slice(0, count));
+      expect(valuesAt(answer, `${items}.${score}`)).toEqual(order.slice(0, count).map((index) => scores[index]));
+      for (const [place, kind] of Object.entries(reads)) {
+        const values = valuesAt(answer, place);
+        expect(values.length).toBeGreaterThan(0);
+        for (const value of values) expect(typeof value, place).toBe(kind);
+      }
+      // Returned texts must be those of the results.
+      const texts = valuesAt(answer, results === "" ? "*.text" : `${results}.*.document.text`);
+      if (texts.some((text) => text !== undefined)) {
+        expect(texts).toEqual(order.slice(0, count).map((index) => documents[index]));
+      }
+    },
+  );
 
   // langgenius/dify: model_providers/huggingface_tei/tei_helper.py; the first key of model_type must be "reranker".
-  test("Dify's Text Embedding Inference plugin learns from /info that this is a reranker, and its limits", async () => {
+  test("Dify's Text Embedding Inference plugin reads in /info that this is a reranker, and its limits", async () => {
     const response = await fetch(`${service.url}/info`, { headers: { "content-type": "application/json" } });
     expect(response.status).toBe(200);
     const info: unknown = await response.json();

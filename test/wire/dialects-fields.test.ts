@@ -1,4 +1,4 @@
-/** Every field that some client sends to change a ranking, on every route that scores: it is honoured, or refused by name. */
+/** Each field that changes a ranking, on each route that scores: it is honoured, or refused by name. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { post, startTestService, type TestService } from "../support/demo-service.js";
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.service.stop());
 
-/** How a route answers a body with this field: its results, or the message of its refusal and its status. */
+/** A route's answer: its results, or the status and message of its refusal. */
 type Outcome = { readonly results: readonly Scored[] } | { readonly status: number; readonly message: string };
 
 async function ask(
@@ -43,14 +43,14 @@ async function ask(
   return { status: response.status, message };
 }
 
-/** Where the body tells the dialect, `top_n` is Jina's. */
+/** The route whose dialect answers: on POST /rerank the body decides, and `top_n` means Jina. */
 function answering(route: ScoringRoute, fields: object): ScoringRoute {
   const named = "top_n" in fields && fields.top_n !== null && route.dialect === "native";
   const jina = named && scoringRoutes.find(({ dialect }) => dialect === "jina");
   return jina ? { ...jina, path: route.path, always: {} } : route;
 }
 
-/** In the order of the route, the best so many. */
+/** The expected outcome: the `count` best results for a ranking, every pair in order for /score. */
 function ranked(route: ScoringRoute, values: readonly number[], count = 3): Outcome {
   const indices = route.sorted ? order.slice(0, count) : [0, 1, 2];
   return { results: indices.map((index) => ({ index, score: values[index] ?? Number.NaN })) };
@@ -67,7 +67,7 @@ function byIndex(outcome: Outcome): unknown {
   return "results" in outcome ? new Map(outcome.results.map(({ index, score }) => [index, score])) : outcome;
 }
 
-/** Only where the results are a ranking can there be fewer of them. */
+/** Routes that rank can return fewer results; routes that score pairs return all. */
 const rankings = scoringRoutes.filter(({ sorted }) => sorted);
 const pairs = scoringRoutes.filter(({ sorted }) => !sorted);
 
@@ -87,10 +87,10 @@ describe.each(rankings)("$name ranks", (route) => {
   });
 
   test("top_k and top_n that differ are refused", async () => {
-    expect(await ask(route, { top_k: 1, top_n: 2 })).toEqual(refused("top_k: expected the same as top_n, 2, got 1"));
+    expect(await ask(route, { top_k: 1, top_n: 2 })).toEqual(refused("top_k: expected the value of top_n, 2, got 1"));
   });
 
-  test("min_score drops what is below it, of the best top_k", async () => {
+  test("min_score drops the results below it from the best top_k", async () => {
     const [best = 0, second = 0] = scores.toSorted((a, b) => b - a);
     expect(await ask(route, { min_score: second })).toEqual(ranked(route, scores, 2));
     expect(await ask(route, { min_score: second, top_k: 1 })).toEqual(ranked(route, scores, 1));
@@ -106,7 +106,7 @@ describe.each(pairs)("$name scores every pair", (route) => {
     expect(await ask(route, field)).toEqual(refused(`${name}: expected nothing on this route`));
   });
 
-  test.each([{ top_k: 0 }, { top_n: null }])("%j asks for all, which is what comes", async (field) => {
+  test.each([{ top_k: 0 }, { top_n: null }])("%j asks for all pairs and is accepted", async (field) => {
     expect(await ask(route, field)).toEqual(ranked(route, scores));
   });
 });
@@ -152,20 +152,20 @@ describe.each(scoringRoutes)("$name", (route) => {
     );
   });
 
-  test("priority is read, and refused where it is none", async () => {
+  test("priority is accepted in its range and refused outside", async () => {
     expect(await ask(route, { priority: 5 })).toEqual(ranked(route, scores));
     expect(await ask(route, { priority: 1000 })).toEqual(refused("priority: expected a whole number from 0 to 999, got 1000"));
   });
 
-  test("max_chunks_per_doc makes no difference to documents that fit, and is refused for one that does not", async () => {
+  test("max_chunks_per_doc does not change documents that fit, and is refused for one that does not", async () => {
     expect(await ask(route, { max_chunks_per_doc: 10 })).toEqual(ranked(route, scores));
     expect(await ask(route, { max_chunks_per_doc: null }, ["short", long])).toMatchObject({ results: expect.anything() });
-    // One piece is what fits: as always.
+    // One chunk is the part that fits, as without the field.
     expect(byIndex(await ask(route, { max_chunks_per_doc: 1 }, ["short", long]))).toEqual(
       await libraryScores(["short", long], {}),
     );
     expect(await ask(route, { max_chunks_per_doc: 10 }, ["short", long])).toEqual(
-      refused(`max_chunks_per_doc: expected documents that fit in one piece, or 1, got ${route.documents}[1]: takes `),
+      refused(`max_chunks_per_doc: expected 1, or documents that fit in one chunk, got ${route.documents}[1]: takes `),
     );
     expect(await ask(route, { max_chunks_per_doc: "x" })).toEqual(refused("max_chunks_per_doc: expected a whole number"));
   });
@@ -176,12 +176,12 @@ describe.each(scoringRoutes)("$name", (route) => {
     ["passages", true, [null, false]],
     ["passages", { max: 2 }, []],
     ["truncate_prompt_tokens", 10, [null, -1]],
-  ])("%s is refused, but for values that ask for nothing", async (name, value, nothing) => {
+  ])("%s is refused, except for values that ask for nothing", async (name, value, nothing) => {
     expect(await ask(route, { [name]: value })).toEqual(refused(`${name}: expected nothing, got `));
     for (const one of nothing) expect(await ask(route, { [name]: one })).toEqual(ranked(route, scores));
   });
 
-  test("rank_fields say what of an object is read: these fields, as YAML lines", async () => {
+  test("rank_fields name the fields of an object that are read, as YAML lines", async () => {
     const objects = documents.map((one, index) => ({
       id: index,
       title: `title ${index}`,
@@ -196,7 +196,7 @@ describe.each(scoringRoutes)("$name", (route) => {
     await expectRead({ rank_fields: ["title", "text"] }, lines(["title", "text"]));
     await expectRead({ rank_fields: ["text", "title", "absent"] }, lines(["text", "title"]));
     await expectRead({ rank_fields: ["year"] }, lines(["year"]));
-    // A document's `text` alone is its text, as Cohere has it.
+    // The only field `text` is the text itself, as with Cohere.
     await expectRead({ rank_fields: ["text"] }, documents);
     await expectRead({}, documents);
     await expectRead({ rank_fields: [] }, documents);

@@ -1,4 +1,4 @@
-/** Whatever a body holds: never the server's fault; and whatever is asked in whatever dialect: the same scores, in order. */
+/** Property tests: no JSON body causes a server error, and every dialect returns the library's scores in its order. */
 
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -30,7 +30,7 @@ const fields = [
     "content",
   ],
 ];
-/** Now and then a value that fits. */
+/** Mostly wrong values, with a fitting one now and then. */
 const value = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
   fc.string({ unit: "binary", maxLength: 30 }),
@@ -40,7 +40,7 @@ const value = fc.oneof(
 );
 const bodies = fc.oneof(fc.dictionary(fc.constantFrom(...fields), value, { maxKeys: 8 }), fc.jsonValue());
 
-/** A text with something to score in it. */
+/** A text with more than white space. */
 const query = fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 }).filter((text) => text.trim() !== "");
 const documents = fc.array(fc.string({ unit: "grapheme", maxLength: 40 }), { minLength: 1, maxLength: 6 });
 
@@ -52,7 +52,7 @@ async function expectClientsFault(route: ScoringRoute, response: Response, body:
   await readError(route.path === scoringPaths.tei || (byBody && texts !== null && texts !== undefined), response);
 }
 
-test.each(scoringRoutes)("$name scores or refuses any JSON, and the fault is never the server's", async (route) => {
+test.each(scoringRoutes)("$name scores or refuses any JSON, never with a server error", async (route) => {
   await fc.assert(
     fc.asyncProperty(bodies, async (body) => {
       const response = await post(service.url + route.path, JSON.stringify(body));
@@ -72,12 +72,12 @@ function expectRanked(route: ScoringRoute, results: readonly Scored[], scores: F
   expect(results).toEqual(
     results.toSorted((a, b) => (route.sorted ? b.score - a.score || a.index - b.index : a.index - b.index)),
   );
-  // What was left out is not better than what is there.
+  // No omitted document is better than a returned one.
   const worst = Math.min(...results.map(({ score }) => score));
   for (const [index, score] of scores.entries()) if (!present.has(index)) expect(score).toBeLessThanOrEqual(worst);
 }
 
-test("scores are the library's in every dialect, each document's once, in its order and number", async () => {
+test("every dialect returns the library's scores, each document once, in its own order and number", async () => {
   await fc.assert(
     fc.asyncProperty(query, documents, fc.option(fc.nat({ max: 8 })), async (asked, texts, most) => {
       const { scores } = await service.reranker.score({ query: asked, documents: texts });

@@ -1,4 +1,4 @@
-/** Paths, limits and encodings that clients of other services come with: they arrive where they were meant to. */
+/** Paths, limits and encodings of other services' clients. */
 
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -34,7 +34,7 @@ describe("paths", () => {
     ["/v2/v2/rerank", "/v2/rerank"],
     ["/v2/rerank/", "/v2/rerank"],
     ["/invocations", "/rerank"],
-  ])("POST %s is POST %s", async (path, same) => {
+  ])("POST %s answers like POST %s", async (path, same) => {
     const sent = same === "/score" ? { text_1: "weather", text_2: ["sun"] } : body;
     expect(await keys(path, sent)).toBe(await keys(same, sent));
   });
@@ -44,7 +44,7 @@ describe("paths", () => {
     expect(await keys("/invocations", { ...body, top_n: 1 })).toBe(await keys("/rerank", { ...body, top_n: 1 }));
   });
 
-  test("POST / is Text Embeddings Inference's, and only that", async () => {
+  test("POST / speaks the dialect of Text Embeddings Inference only", async () => {
     expect(await keys("/", { query: "a", texts: ["a"] })).toBe("TEI");
     const other = await post(`${service.url}/`, body);
     expect(other.status).toBe(400);
@@ -54,7 +54,7 @@ describe("paths", () => {
     expect((await fetch(`${service.url}/`)).headers.get("content-type")).toMatch(/html/);
   });
 
-  test("with keys, POST / wants one like every route that scores; the page does not", async () => {
+  test("with API keys, POST / wants one like every route that scores; the page does not", async () => {
     await using locked = await startTestService({ server: { apiKeys: ["k"] } });
     expect((await post(`${locked.url}/`, { query: "a", texts: ["a"] })).status).toBe(401);
     expect((await fetch(`${locked.url}/`)).status).toBe(200);
@@ -63,7 +63,7 @@ describe("paths", () => {
       expect((await fetch(locked.url + path)).status).toBe(401);
   });
 
-  test.each(["test-model", "any", "owner/name", "owner%2Fname"])("GET /v1/models/%s tells of the model", async (id) => {
+  test.each(["test-model", "any", "owner/name", "owner%2Fname"])("GET /v1/models/%s describes the loaded model", async (id) => {
     const response = await fetch(`${service.url}/v1/models/${id}`);
     expect([response.status, await response.json()]).toEqual([
       200,
@@ -72,7 +72,7 @@ describe("paths", () => {
   });
 
   test.each(["/nothing", "/:a(", "/rerank:x(", "/v1/:b*(", "/*", "/(((", "/a::b"])(
-    "what is not at %s is told by the routes that score",
+    "%s is not found, and the error lists the routes that score",
     async (path) => {
       for (const method of ["GET", "POST"]) {
         const response = await fetch(service.url + path, { method });
@@ -91,12 +91,12 @@ describe("paths", () => {
     ["POST", "/health/", "GET, HEAD"],
     ["PUT", "/", "GET, HEAD, POST"],
     ["DELETE", "/v1/models/a/b", "GET, HEAD"],
-  ])("%s %s is not allowed; %s is", async (method, path, allowed) => {
+  ])("%s %s is not allowed; the methods %s are", async (method, path, allowed) => {
     const response = await fetch(service.url + path, { method });
     expect([response.status, response.headers.get("allow")]).toEqual([405, allowed]);
   });
 
-  test("/docs leads to its own folder from behind any prefix, and its requests go back there", async () => {
+  test("/docs redirects to its folder under any prefix of a proxy, and its requests stay under that prefix", async () => {
     const page = await fetch(`${service.url}/docs?a=b`, { redirect: "manual" });
     const location = page.headers.get("location") ?? "";
     expect([page.status, new URL(location, "https://example.org/prefix/docs").href]).toEqual([
@@ -116,7 +116,7 @@ describe("paths", () => {
 describe("MAX_DOCUMENTS", () => {
   const limit = (dialect: string) => (dialect === "native" ? 100 : 1000);
 
-  test.each(scoringRoutes)("unset, $name takes as many as its own service", async (route) => {
+  test.each(scoringRoutes)("unset, $name accepts as many documents as its own service", async (route) => {
     const most = limit(route.dialect);
     const many = await post(service.url + route.path, bodyFor(route, "weather", Array(most).fill("sun")));
     expect(await route.read(many)).toHaveLength(most);
@@ -127,11 +127,11 @@ describe("MAX_DOCUMENTS", () => {
     );
   });
 
-  test("unset, /info tells what Text Embeddings Inference's clients may send", async () => {
+  test("unset, /info reports the limit of Text Embeddings Inference", async () => {
     expect(await (await fetch(`${service.url}/info`)).json()).toMatchObject({ max_client_batch_size: 1000 });
   });
 
-  test("set, it holds for all", async () => {
+  test("set, it holds for all routes", async () => {
     await using small = await startTestService({ load: { maxDocuments: 3 } });
     for (const route of scoringRoutes) {
       expect((await post(small.url + route.path, bodyFor(route, "a", ["a", "b", "c"]))).status).toBe(200);
@@ -151,23 +151,26 @@ describe("a compressed body", () => {
     ["gzip", gzipSync],
     ["deflate", deflateSync],
     ["br", brotliCompressSync],
-  ] as const)("that is no %s, and that nobody reads because of its type, does not end the process", async (encoding, encode) => {
-    const unread: unknown[] = [];
-    const note = (error: unknown) => unread.push(error);
-    process.on("uncaughtExceptionMonitor", note);
-    try {
-      const bytes = encode(JSON.stringify({ ...body, more: text(500, 1) })).subarray(0, -6);
-      const headers = { "content-type": "text/plain", "content-encoding": encoding };
-      const answer = await fetch(`${service.url}/rerank`, { method: "POST", headers, body: new Uint8Array(bytes) });
-      expect(answer.status).toBe(415);
-      await answer.text();
-      // Its bytes are read past before the next request's.
-      expect((await post(`${service.url}/rerank`, body)).status).toBe(200);
-      expect(unread).toEqual([]);
-    } finally {
-      process.off("uncaughtExceptionMonitor", note);
-    }
-  });
+  ] as const)(
+    "that is no valid %s, and that is not read because of its type, does not end the process",
+    async (encoding, encode) => {
+      const unread: unknown[] = [];
+      const note = (error: unknown) => unread.push(error);
+      process.on("uncaughtExceptionMonitor", note);
+      try {
+        const bytes = encode(JSON.stringify({ ...body, more: text(500, 1) })).subarray(0, -6);
+        const headers = { "content-type": "text/plain", "content-encoding": encoding };
+        const answer = await fetch(`${service.url}/rerank`, { method: "POST", headers, body: new Uint8Array(bytes) });
+        expect(answer.status).toBe(415);
+        await answer.text();
+        // The bytes of that body are skipped before the next request on the connection.
+        expect((await post(`${service.url}/rerank`, body)).status).toBe(200);
+        expect(unread).toEqual([]);
+      } finally {
+        process.off("uncaughtExceptionMonitor", note);
+      }
+    },
+  );
 
   const json = Buffer.from(JSON.stringify(body));
   const send = (bytes: Buffer, encoding: string, path = "/rerank") =>
@@ -211,11 +214,11 @@ describe("a compressed body", () => {
     ["gzip", gzipSync(Buffer.alloc(200 * 2 ** 20, " "))],
     ["deflate", deflateSync(Buffer.alloc(200 * 2 ** 20, " "))],
     ["br", brotliCompressSync(Buffer.alloc(200 * 2 ** 20, " "))],
-  ])("%s that unpacks to more than the limit is refused as soon as it does", async (encoding, bomb) => {
+  ])("%s that unpacks to more than the limit is refused when the limit is reached", async (encoding, bomb) => {
     const before = process.memoryUsage().arrayBuffers;
     const response = await send(bomb, encoding);
     expect((await readError(false, response)).code).toBe("body_too_large");
-    // Two hundred MiB were not unpacked.
+    // Less than the 200 MiB were unpacked.
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(50 * 2 ** 20);
     expect((await send(gzipSync(json), "gzip")).status).toBe(200);
   });
@@ -226,7 +229,7 @@ describe("a compressed body", () => {
     ["deflate", Buffer.from("not deflate")],
     ["br", Buffer.from("not brotli")],
     ["gzip", json],
-  ])("bytes that are not %s are the client's fault", async (encoding, bytes) => {
+  ])("bytes that are not %s are invalid_json", async (encoding, bytes) => {
     const response = await send(bytes, encoding);
     const { code, message } = await readError(false, response);
     expect([response.status, code, message]).toEqual([
@@ -236,13 +239,13 @@ describe("a compressed body", () => {
     ]);
   });
 
-  test.each(["GET", "HEAD", "DELETE", "POST"])("%s that says so and has no body is answered", async (method) => {
+  test.each(["GET", "HEAD", "DELETE", "POST"])("in a %s without a body is no error", async (method) => {
     const response = await fetch(`${service.url}/health`, { method, headers: { "content-encoding": "gzip" } });
     expect(response.status).toBeLessThan(500);
     expect((await fetch(`${service.url}/health`)).status).toBe(200);
   });
 
-  test("what it holds is checked as ever", async () => {
+  test("is checked like an uncompressed one", async () => {
     const response = await send(gzipSync(Buffer.from('"\xff"', "latin1")), "gzip");
     expect((await readError(false, response)).message).toBe("body: expected UTF-8, got bytes that are not");
   });
@@ -266,7 +269,7 @@ describe("half of a surrogate pair", () => {
   });
 });
 
-test("usage has completion_tokens where clients of Jina and vLLM look for it", async () => {
+test("usage has completion_tokens in the dialects of Jina and vLLM", async () => {
   for (const [path, sent] of [
     ["/v1/rerank", body],
     ["/score", { text_1: "a", text_2: "b" }],

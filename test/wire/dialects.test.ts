@@ -1,4 +1,4 @@
-/** What each dialect says, to the letter, and what all of them forgive. */
+/** The answers of each dialect, field by field. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createServer } from "../../src/server/app.js";
@@ -8,7 +8,6 @@ import { JinaResponse } from "../../src/wire/jina.js";
 import { post, startTestService, type TestService } from "../support/demo-service.js";
 import { json } from "../support/json.js";
 import { randomModel, wideShape } from "../support/random-models.js";
-import { bodyFor, scoringRoutes } from "../support/scoring-routes.js";
 import { text } from "../support/texts.js";
 import { until } from "../support/until.js";
 
@@ -42,7 +41,7 @@ async function answer(path: string, body: object): Promise<unknown> {
 }
 
 describe("Jina and Cohere v1", () => {
-  test.each(scoringPaths.jina)("POST %s answers as Jina and Cohere do", async (path) => {
+  test.each(scoringPaths.jina)("POST %s answers with the fields of Jina and Cohere", async (path) => {
     expect(await answer(path, { model: "anything", query, documents, top_n: 2 })).toEqual({
       id: expect.stringMatching(uuid),
       model: "test-model",
@@ -68,7 +67,7 @@ describe("Jina and Cohere v1", () => {
 });
 
 describe("Cohere v2", () => {
-  test("answers without documents, whatever is asked for", async () => {
+  test("answers without documents, even if the request asks for them", async () => {
     expect(await answer("/v2/rerank", { model: "rerank-v3.5", query, documents, top_n: 1, return_documents: true })).toEqual({
       id: expect.stringMatching(uuid),
       results: [{ index: 1, relevance_score: scores[1] }],
@@ -76,7 +75,7 @@ describe("Cohere v2", () => {
     });
   });
 
-  test("max_tokens_per_doc scores the beginnings of long documents, and short ones as they are", async () => {
+  test("max_tokens_per_doc cuts the end of long documents only", async () => {
     const long = text(100, 1);
     const request = { query: "weather", documents: [long, "short"] };
     const cut = await service.reranker.score({ ...request, maxDocumentTokens: 10 });
@@ -108,7 +107,7 @@ describe("Cohere v2", () => {
     expect([response.status, await response.json()]).toEqual([400, expect.objectContaining({ message })]);
   });
 
-  test("what came first with priority 999 is overtaken by what came later with priority 0", async () => {
+  test("a request with priority 0 overtakes an earlier one with priority 999", async () => {
     await using busy = await startTestService({ load: await randomModel(wideShape) });
     const ended: string[] = [];
     const request = async (name: string, seed: number, priority: number) => {
@@ -138,7 +137,7 @@ describe("Text Embeddings Inference", () => {
     );
   });
 
-  test("a text that does not fit is cut at its end, or its start with Left, and an error with truncate false", async () => {
+  test("a text that does not fit is cut at its end, with Left at its start, and with truncate false is an error", async () => {
     const texts = [text(400, 5)];
     const ask = (more: object) => answer("/rerank", { query, texts, ...more });
     const cut = async (truncate: "end" | "start") => {
@@ -176,7 +175,7 @@ describe("Text Embeddings Inference", () => {
     ]);
   });
 
-  test("an overload is told as its clients know it", async () => {
+  test("a full queue answers 429 with error_type Overloaded", async () => {
     await using small = await startTestService({ load: { maxQueuedPairs: 2, ...(await randomModel(wideShape)) } });
     const controller = new AbortController();
     const running = small.reranker.score({ query, documents: [text(500, 1)], signal: controller.signal }).catch(() => {});
@@ -188,7 +187,7 @@ describe("Text Embeddings Inference", () => {
 });
 
 describe("vLLM", () => {
-  test("scores come in the order of the pairs, each query with its own text", async () => {
+  test("scores come in the order of the pairs; each query is scored with its own text", async () => {
     const queries = ["machine learning", "weather", "machine learning"];
     const paired = await Promise.all(
       queries.map(async (one, index) => {
@@ -206,7 +205,7 @@ describe("vLLM", () => {
     }
   });
 
-  test("an object with parts stands for as many texts", async () => {
+  test("an object with parts stands for one text a part", async () => {
     const content = documents.map((part) => ({ type: "text", text: part }));
     expect(await answer("/score", { text_1: query, text_2: { content } })).toMatchObject({
       data: Array.from(scores, (score, index) => ({ index, score })),
@@ -230,55 +229,14 @@ describe("POST /rerank", () => {
     [{ documents, model: "" }, "Jina"],
     [{ texts: documents }, "TEI"],
     [{ texts: documents, model: "m", top_n: 1, documents }, "TEI"],
-  ] as const)("case %#: %j is answered as %s does", async (body, kind) => {
+  ] as const)("case %#: %j is answered in the %s dialect", async (body, kind) => {
     const keys = Object.keys(Object(await answer("/rerank", { query, ...body })));
     expect(keys).toEqual(kinds[kind].slice(0, "top_n" in body && kind === "TEI" ? 1 : undefined));
   });
 });
 
-describe.each(scoringRoutes)("$name forgives", (route) => {
-  const read = async (body: object) => {
-    const response = await send(route.path, body);
-    expect(response.status).toBe(200);
-    return route.read(response);
-  };
-  const expected = (route.sorted ? order : [0, 1, 2]).map((index) => ({ index, score: expect.closeTo(0.5, 0) }));
-
-  test("texts as strings, {text} or {content}, and a query as {text}", async () => {
-    const [first, second, third] = documents;
-    const plain = await read(bodyFor(route, query, documents));
-    expect(plain).toMatchObject(expected);
-    const shapes = [first, { text: second, image: null }, { text: null, content: [{ type: "text", text: third }] }];
-    expect(await read(bodyFor(route, { text: query, image: null }, shapes))).toEqual(plain);
-  });
-
-  test("unknown fields and null in every optional one", async () => {
-    const plain = await read(bodyFor(route, query, documents));
-    const nulls = Object.fromEntries(
-      ["top_k", "return_documents", "max_tokens_per_doc", "priority", "raw_scores", "return_text", "truncate"]
-        .concat("truncation_direction", "rank_fields", "max_chunks_per_doc", "user", "encoding_format")
-        .map((name) => [name, null]),
-    );
-    expect(await read(bodyFor(route, query, documents, nulls))).toEqual(plain);
-    const unknown = { user: { odd: [1] }, encoding_format: "x", overlap_tokens: 80, truncate_prompt_tokens: -1 };
-    expect(await read(bodyFor(route, query, documents, unknown))).toEqual(plain);
-  });
-
-  const { limit } = route;
-  if (limit === undefined) return;
-  test.each([
-    [1, 1],
-    [2.0, 2],
-    [0, 3],
-    [null, 3],
-    [99, 3],
-  ])("a limit of %j gives %i of three", async (value, count) => {
-    expect(await read(bodyFor(route, query, documents, { [limit]: value }))).toHaveLength(count);
-  });
-});
-
-describe("what is served", () => {
-  test("GET /info tells what Text Embeddings Inference tells", async () => {
+describe("the model's routes", () => {
+  test("GET /info answers with the fields of Text Embeddings Inference", async () => {
     const response = await fetch(`${service.url}/info`);
     expect(await response.json()).toMatchObject({
       model_id: "test-model",
@@ -300,7 +258,7 @@ describe("what is served", () => {
     });
   });
 
-  test("while the model loads /v1/models has its name, and /info says that it is not there yet", async () => {
+  test("while the model loads /v1/models has its name, and /info answers 503", async () => {
     const server = createServer(new ServerContext({ modelName: "m", requestTimeoutMs: 1000, bodyLimitBytes: 1000 }));
     expect((await server.inject("/v1/models")).json()).toMatchObject({ data: [{ id: "m" }] });
     const info = await server.inject("/info");

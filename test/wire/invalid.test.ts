@@ -1,6 +1,6 @@
 /**
- * Everything a client can get wrong, sent to every route that scores: never the server's fault, always an error in the
- * route's own shape that names what is wrong, and the next request is answered as if nothing had happened.
+ * Wrong requests to every route that scores. Each gets a client error in the route's own shape that names what is wrong, and the
+ * next request is answered as usual.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -25,7 +25,7 @@ async function expectHealthy(route: ScoringRoute): Promise<void> {
   expect(await route.read(response)).toHaveLength(2);
 }
 
-/** Codes that a test below saw. */
+/** The codes that the tests below saw. */
 const seen = new Set<ErrorCode>();
 
 function literally(part: string): string {
@@ -50,7 +50,7 @@ async function expectError(tei: boolean, response: Answer, code: ErrorCode, mess
 
 describe.each(scoringRoutes)("$name", (route) => {
   const tei = route.dialect === "tei";
-  // Where a body tells the dialect, one that could not be read tells none.
+  // On routes where the body decides the dialect, an unreadable body gets the service's own error shape.
   const always = route.path === "/";
 
   test.each(wrongBodies(route))("$wrong is $code", async ({ body, code, message }) => {
@@ -58,7 +58,7 @@ describe.each(scoringRoutes)("$name", (route) => {
     await expectHealthy(route);
   });
 
-  test.each(["[]", "null", "true", "7", `"${secret}"`])("the body %s is no object", async (body) => {
+  test.each(["[]", "null", "true", "7", `"${secret}"`])("the body %s is refused as no object", async (body) => {
     await expectError(always, await post(service.url + route.path, body), "invalid_request", "body: expected an object");
     await expectHealthy(route);
   });
@@ -73,7 +73,7 @@ describe.each(scoringRoutes)("$name", (route) => {
     "a poisoned constructor": '{"constructor":{"prototype":{}}}',
     "a hundred thousand open brackets": "[".repeat(100_000),
   };
-  test.each(Object.entries(broken))("%s is no JSON", async (_what, body) => {
+  test.each(Object.entries(broken))("%s is refused as no JSON", async (_what, body) => {
     await expectError(always, await post(service.url + route.path, body), "invalid_json", "body: expected JSON");
     await expectHealthy(route);
   });
@@ -81,7 +81,7 @@ describe.each(scoringRoutes)("$name", (route) => {
   test.each([
     ["an array", "[".repeat(100_000) + "]".repeat(100_000)],
     ["an object", `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`],
-  ])("%s of a hundred thousand levels does no harm, as the body or within it", async (_what, deep) => {
+  ])("%s of a hundred thousand levels is refused or ignored, as the body or inside it", async (_what, deep) => {
     const whole = await post(service.url + route.path, deep);
     expect(whole.status).toBe(400);
     const body = JSON.stringify(bodyFor(route, "a", ["DEEP"])).replace('"DEEP"', deep);
@@ -113,7 +113,7 @@ describe.each(scoringRoutes)("$name", (route) => {
   });
 
   test.each(["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "nonsense", ""])(
-    "the content type %j is not taken",
+    "the content type %j is refused",
     async (type) => {
       const response = await post(service.url + route.path, bodyFor(route, "a", ["a"]), { headers: { "content-type": type } });
       await expectError(always, response, "unsupported_media_type", "content-type: expected application/json");
@@ -121,7 +121,7 @@ describe.each(scoringRoutes)("$name", (route) => {
     },
   );
 
-  // The page is at `/`.
+  // GET and HEAD of `/` are the playground's.
   const others = ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"].slice(route.path === "/" ? 2 : 0);
   test.each(others)("%s is not allowed", async (method) => {
     const response = await fetch(service.url + route.path, { method });
@@ -155,19 +155,19 @@ describe("connections", () => {
     await expectHealthy(native);
   });
 
-  test("an expectation that is none of HTTP's is refused", async () => {
+  test("an unknown expectation is refused", async () => {
     const head = postHead("/rerank", { Expect: "a miracle", "Content-Length": 0 });
     await expectError(false, await exchange(service.service.port, head), "expectation_failed", "expect: expected 100-continue");
     await expectHealthy(native);
   });
 
-  test("headers without end are refused", async () => {
+  test("headers over the limit are refused", async () => {
     const head = postHead("/rerank", { "X-Long": "x".repeat(20_000) });
     await expectError(false, await exchange(service.service.port, head), "headers_too_large", "headers: ");
     await expectHealthy(native);
   });
 
-  test.each(["GET /rerank?x=%zz", "GET /%zz", "POST /v1/%c3%28"])("%s gets a client's error", async (line) => {
+  test.each(["GET /rerank?x=%zz", "GET /%zz", "POST /v1/%c3%28"])("%s gets a client error", async (line) => {
     const bytes = `${line} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n`;
     const answer = await exchange(service.service.port, bytes);
     expect(answer.status).toBeGreaterThanOrEqual(400);
@@ -190,6 +190,6 @@ describe("connections", () => {
   );
 });
 
-test("every code of the error table that is a client's fault was met above", () => {
+test("the tests above saw every code of the error table that is the client's fault", () => {
   expect([...seen].toSorted()).toEqual(clientFaults.toSorted());
 });

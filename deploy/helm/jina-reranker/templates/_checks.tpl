@@ -1,6 +1,6 @@
 {{- /*
-Values that are each allowed and together render what cannot work. Every check ends the install with one line that names
-the values; included by deployment.yaml.
+Checks of values that are allowed one by one but cannot work together. Each stops the install with one line that names the
+values. deployment.yaml includes this template.
 */ -}}
 
 {{- define "jina-reranker.on" -}}
@@ -12,7 +12,7 @@ the values; included by deployment.yaml.
 {{- $several := ternary "autoscaling.maxReplicas" "replicas" .Values.autoscaling.enabled }}
 
 {{- if and (ne .Values.cache.type "emptyDir") (ne .Values.cache.accessMode "ReadWriteMany") (gt $replicas 1) }}
-{{- fail (printf "%s: %d pods cannot share a claim that is %s: set cache.accessMode to ReadWriteMany, for a storage class that has it, cache.type to emptyDir, or %s to 1" $several $replicas .Values.cache.accessMode $several) }}
+{{- fail (printf "%s: %d pods cannot share a claim that is %s: set cache.accessMode to ReadWriteMany (with a storage class that supports it), cache.type to emptyDir, or %s to 1" $several $replicas .Values.cache.accessMode $several) }}
 {{- end }}
 
 {{- if .Values.autoscaling.enabled }}
@@ -20,31 +20,31 @@ the values; included by deployment.yaml.
 {{- fail (printf "autoscaling.maxReplicas: expected more than autoscaling.minReplicas, which is %d, got %d" (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) }}
 {{- end }}
 {{- if not (or .Values.serviceMonitor.enabled .Values.autoscaling.metricsScraped) }}
-{{- fail "autoscaling.enabled: nothing scrapes rerank_queue_pairs, by which it scales: set serviceMonitor.enabled, or autoscaling.metricsScraped if Prometheus gets the pods' /metrics otherwise, with the labels namespace, pod and service" }}
+{{- fail "autoscaling.enabled: nothing scrapes rerank_queue_pairs, which it scales by: set serviceMonitor.enabled, or set autoscaling.metricsScraped if Prometheus scrapes the pods' /metrics in another way, with the labels namespace, pod and service" }}
 {{- end }}
 {{- $most := int (toString (default 2000 (get .Values.settings "MAX_QUEUED_PAIRS"))) }}
 {{- if ge (int .Values.autoscaling.queuedPairs) $most }}
-{{- fail (printf "autoscaling.queuedPairs: expected less than MAX_QUEUED_PAIRS, which is %d, got %d: a pod refuses requests before it has so many" $most (int .Values.autoscaling.queuedPairs)) }}
+{{- fail (printf "autoscaling.queuedPairs: expected less than MAX_QUEUED_PAIRS, which is %d, got %d: a pod refuses requests before that many wait" $most (int .Values.autoscaling.queuedPairs)) }}
 {{- end }}
 {{- end }}
 
 {{- if and .Values.serviceMonitor.enabled .Values.secrets.apiKeys (not .Values.serviceMonitor.keySecret) }}
-{{- fail "serviceMonitor.keySecret: expected a secret with a key API_KEY, as secrets.apiKeys is set: /metrics wants a key" }}
+{{- fail "serviceMonitor.keySecret: expected a secret with a key API_KEY, because with secrets.apiKeys the route /metrics wants a key" }}
 {{- end }}
 
 {{- $timeout := int64 (toString (default 60000 (get .Values.settings "REQUEST_TIMEOUT_MS"))) }}
 {{- $needed := add 5 (div (add $timeout 999) 1000) }}
 {{- if lt (int64 .Values.terminationGracePeriodSeconds) $needed }}
-{{- fail (printf "terminationGracePeriodSeconds: expected at least %d, which is REQUEST_TIMEOUT_MS and 5 seconds, got %d: requests would be cut off" $needed (int64 .Values.terminationGracePeriodSeconds)) }}
+{{- fail (printf "terminationGracePeriodSeconds: expected at least %d, which is REQUEST_TIMEOUT_MS and 5 seconds, got %d: running requests would be cut off" $needed (int64 .Values.terminationGracePeriodSeconds)) }}
 {{- end }}
 
 {{- $path := toString (default "" (get .Values.settings "MODEL_PATH")) }}
 {{- if eq .Values.cache.type "emptyDir" }}
 {{- if hasPrefix "/models/" $path }}
-{{- fail (printf "settings.MODEL_PATH: %s cannot be there, as cache.type emptyDir makes an empty /models: set cache.type to existingClaim, or mount the file elsewhere with extraVolumes" $path) }}
+{{- fail (printf "settings.MODEL_PATH: %s cannot exist, because cache.type emptyDir makes an empty /models: set cache.type to existingClaim, or mount the file elsewhere with extraVolumes" $path) }}
 {{- end }}
 {{- if and (include "jina-reranker.on" (get .Values.settings "HF_HUB_OFFLINE")) (not $path) (not (include "jina-reranker.on" (get .Values.settings "DEMO"))) }}
-{{- fail "settings.HF_HUB_OFFLINE: cache.type emptyDir begins empty, and offline nothing is fetched: set cache.type to existingClaim" }}
+{{- fail "settings.HF_HUB_OFFLINE: cache.type emptyDir starts empty, and offline nothing is fetched: set cache.type to existingClaim" }}
 {{- end }}
 {{- end }}
 

@@ -37,13 +37,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{- define "jina-reranker.claim" -}}
 {{- if eq .Values.cache.type "existingClaim" }}
-{{- required "cache.existingClaim: expected the name of a claim, as cache.type is existingClaim" .Values.cache.existingClaim }}
+{{- required "cache.existingClaim: expected the name of a claim, because cache.type is existingClaim" .Values.cache.existingClaim }}
 {{- else }}
 {{- printf "%s-models" (include "jina-reranker.fullname" .) }}
 {{- end }}
 {{- end }}
 
-{{- /* Whether the init container fetches the model: a local file, the demo and an offline cache need nothing. */ -}}
+{{- /* Whether the init container fetches the model. A local file, the demo and an offline cache need no fetch. */ -}}
 {{- define "jina-reranker.downloads" -}}
 {{- $given := or (get .Values.settings "MODEL_PATH") (include "jina-reranker.on" (get .Values.settings "DEMO")) (include "jina-reranker.on" (get .Values.settings "HF_HUB_OFFLINE")) }}
 {{- if and .Values.download.enabled (not $given) }}true{{ end }}
@@ -52,7 +52,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "jina-reranker.environment" -}}
 {{- range $name, $value := .Values.settings }}
 - name: {{ $name }}
-  {{- /* Numbers of a values file are floats: as text a large one would have an exponent. */}}
+  {{- /* Helm reads numbers as floats, and would print a large one with an exponent. */}}
   value: {{ ternary (int64 $value) $value (kindIs "float64" $value) | toString | quote }}
 {{- end }}
 {{- with .Values.secrets.huggingFace }}
