@@ -16,7 +16,7 @@ import { registerOpenApi } from "./openapi.js";
 import { playground } from "./playground/plugin.js";
 import { registerPressure } from "./pressure.js";
 import { registerRoutes } from "./routes.js";
-import type { ServerContext } from "./state.js";
+import type { ServerContext } from "./context.js";
 
 export interface AppOptions {
   readonly context: ServerContext;

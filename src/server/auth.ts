@@ -8,7 +8,7 @@ import cors from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import type { FastifyInstance } from "fastify";
 import { RerankError } from "../errors.js";
-import type { ServerContext } from "./state.js";
+import type { ServerContext } from "./context.js";
 
 declare module "fastify" {
   interface FastifyRequest {

@@ -11,7 +11,7 @@ import { RerankError } from "../errors.js";
 import type { BodyLease } from "./body-budget.js";
 import { toldToWhoeverReads } from "./content-encoding.js";
 import { onResponseEnd } from "./disconnect.js";
-import type { ServerContext } from "./state.js";
+import type { ServerContext } from "./context.js";
 
 /** A smaller body of known length is here at once, or holds next to nothing while it is not. */
 const watchedBytes = 64 * 2 ** 10;

@@ -9,7 +9,7 @@ import type { FastifyBaseLogger, FastifyHttpOptions, FastifyInstance, FastifyRep
 import { RerankError } from "../errors.js";
 import { errorBody, sendError } from "./error-handler.js";
 import { newRequestId, recordRefusal } from "./observe/access-log.js";
-import type { ServerContext } from "./state.js";
+import type { ServerContext } from "./context.js";
 
 /** Options of the HTTP server. A request may take as long to arrive as its answer may take to be made. */
 export function connectionOptions(context: ServerContext, log: () => FastifyBaseLogger) {

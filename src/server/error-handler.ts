@@ -8,7 +8,7 @@ import { smallestClaim } from "./admission.js";
 import { AllowedMethods } from "./allowed-methods.js";
 import { tooLarge } from "./content-encoding.js";
 import { scoringPathList } from "./routes/paths.js";
-import type { ServerContext } from "./state.js";
+import type { ServerContext } from "./context.js";
 
 /** `Retry-After` of the answers that are worth repeating; that of queue_full is computed. */
 const retryAfterSeconds: Readonly<Partial<Record<ErrorCode, number>>> = { loading: 2, draining: 2, overloaded: 2 };

@@ -3,7 +3,7 @@
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
-import type { ServerContext } from "./state.js";
+import type { ServerContext } from "./context.js";
 
 export interface Address {
   readonly host: string;

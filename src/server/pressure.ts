@@ -8,7 +8,7 @@ import underPressure from "@fastify/under-pressure";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { memoryLimit } from "../engine/memory-groups.js";
 import { RerankError } from "../errors.js";
-import type { ServerOptions } from "./state.js";
+import type { ServerOptions } from "./context.js";
 
 /** The process ends when V8's heap is full. */
 const heapShare = 0.9;

@@ -5,7 +5,7 @@
 
 import { RerankError } from "../errors.js";
 import type { Reranker } from "../reranker.js";
-import type { ServerContext } from "./state.js";
+import type { ServerContext } from "./context.js";
 import { tinyScore } from "./tiny-score.js";
 
 /** Probes share one score a second. */

@@ -4,7 +4,7 @@ import type { FastifyInstance } from "fastify";
 import { registerInfo } from "./routes/info.js";
 import { registerProbes } from "./routes/probes.js";
 import { registerScoring } from "./routes/scoring.js";
-import type { ServerContext } from "./state.js";
+import type { ServerContext } from "./context.js";
 
 declare module "fastify" {
   interface FastifyContextConfig {

@@ -12,7 +12,7 @@ import { smallestClaim } from "./admission.js";
 import { requestSignal } from "./disconnect.js";
 import { serverTiming } from "./observe/access-log.js";
 import { refuseUnderPressure } from "./pressure.js";
-import type { ServerContext } from "./state.js";
+import type { ServerContext } from "./context.js";
 
 /** `onRequest` of a scoring route: refuses before the body is read; what came in before the server drained is answered. */
 export function scoringGate(context: ServerContext): (request: FastifyRequest) => Promise<void> {

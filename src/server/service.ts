@@ -6,7 +6,7 @@ import type { Reranker } from "../reranker.js";
 import type { LoadActivity } from "../types.js";
 import { createServer } from "./app.js";
 import { type Address, drain, listen } from "./listen.js";
-import { ServerContext, type ServerOptions } from "./state.js";
+import { ServerContext, type ServerOptions } from "./context.js";
 
 export interface ServiceOptions extends ServerOptions {
   readonly address: Address;

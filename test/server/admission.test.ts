@@ -6,7 +6,7 @@ import { Admission } from "../../src/server/admission.js";
 import { app } from "../../src/server/app.js";
 import { BytesPerToken, pairTokens, requestWork } from "../../src/server/request-work.js";
 import { runScoring, scoringGate } from "../../src/server/scoring.js";
-import { ServerContext } from "../../src/server/state.js";
+import { ServerContext } from "../../src/server/context.js";
 import { secondsUntilAnswer, secondsUntilRoom } from "../../src/server/waiting-time.js";
 import { WorkRate } from "../../src/server/work-rate.js";
 import { demoModel, post, startTestService } from "../support/demo-service.js";

@@ -5,7 +5,7 @@ import type { OpenAPIV3_1 } from "openapi-types";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ErrorDescription, errorTable } from "../../src/errors.js";
 import { createServer } from "../../src/server/app.js";
-import { ServerContext } from "../../src/server/state.js";
+import { ServerContext } from "../../src/server/context.js";
 import { post, startTestService, type TestService } from "../support/demo-service.js";
 import { scoringRoutes } from "../support/scoring-routes.js";
 

@@ -8,7 +8,7 @@ import type { FastifyInstance } from "fastify";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createServer } from "../../src/server/app.js";
-import { ServerContext } from "../../src/server/state.js";
+import { ServerContext } from "../../src/server/context.js";
 import { ErrorBody } from "../../src/wire/schemas.js";
 import { describeInBrowser, launchBrowser, openPage } from "../support/browser.js";
 import { startTestService, type TestService } from "../support/demo-service.js";

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { errorTable, RerankError } from "../../src/errors.js";
 import { Reranker } from "../../src/reranker.js";
 import { createServer } from "../../src/server/app.js";
-import { ServerContext } from "../../src/server/state.js";
+import { ServerContext } from "../../src/server/context.js";
 import { NativeResponse } from "../../src/wire/native.js";
 import { ErrorBody } from "../../src/wire/schemas.js";
 import { demoModel, post, startTestService, type TestService } from "../support/demo-service.js";

@@ -2,7 +2,7 @@
 
 import type { FastifyInstance, RouteOptions } from "fastify";
 import { createServer } from "../../src/server/app.js";
-import { ServerContext, type ServerOptions } from "../../src/server/state.js";
+import { ServerContext, type ServerOptions } from "../../src/server/context.js";
 
 export interface Registered {
   readonly server: FastifyInstance;

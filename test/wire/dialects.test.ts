@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createServer } from "../../src/server/app.js";
 import { scoringPaths } from "../../src/server/routes/paths.js";
-import { ServerContext } from "../../src/server/state.js";
+import { ServerContext } from "../../src/server/context.js";
 import { JinaResponse } from "../../src/wire/jina.js";
 import { post, startTestService, type TestService } from "../support/demo-service.js";
 import { json } from "../support/json.js";

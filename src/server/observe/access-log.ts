@@ -10,7 +10,7 @@ import type { Reranker } from "../../reranker.js";
 import type { Timings } from "../../types.js";
 import type { Claim } from "../admission.js";
 import { onResponseEnd } from "../disconnect.js";
-import type { ServerContext } from "../state.js";
+import type { ServerContext } from "../context.js";
 import { routeOf, unknownRoute } from "./route.js";
 
 /** A scoring request: whom it scores with, found when it came in, and what it noted about its work. */

@@ -7,7 +7,7 @@ import { loadAddon } from "../../native/addon.js";
 import { documentLimit } from "../../reranker.js";
 import { documentLimits } from "../../wire/dialect.js";
 import { openErrorResponses, teiErrorResponses } from "../openapi.js";
-import type { ServerContext } from "../state.js";
+import type { ServerContext } from "../context.js";
 
 const ModelInfo = Type.Object(
   {

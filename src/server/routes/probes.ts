@@ -8,7 +8,7 @@ import { transferFields } from "../../model/transfer.js";
 import { ErrorBody, Healthy, Probe, Unhealthy } from "../../wire/schemas.js";
 import { errorBody } from "../error-handler.js";
 import { readinessCheck } from "../readiness.js";
-import { loadingReason, type ServerContext } from "../state.js";
+import { loadingReason, type ServerContext } from "../context.js";
 
 const NotReady = Type.Object(ErrorBody.properties, { description: "it does not, and why" });
 

@@ -12,7 +12,7 @@ import { shapeValidator } from "../../wire/validation.js";
 import { vllmScore } from "../../wire/vllm-score.js";
 import { errorResponses, mixedErrorResponses } from "../openapi.js";
 import { runScoring, scoringGate } from "../scoring.js";
-import type { ServerContext } from "../state.js";
+import type { ServerContext } from "../context.js";
 import { scoringPaths } from "./paths.js";
 
 export function registerScoring(fastify: FastifyInstance, context: ServerContext): void {
