@@ -1,22 +1,22 @@
 /** The HTTP service as a Fastify plugin. It knows neither ports nor signals: listening is in listen.ts. */
 
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import type { FastifyInstance } from "fastify";
 import type { TSchema } from "typebox";
 import { validator } from "../wire/validation.js";
 import { registerAuth } from "./auth.js";
 import { registerBodyParser } from "./body.js";
-import { holdExpectations, registerBodyGate } from "./body-gate.js";
-import { connectionOptions, registerRequestChecks, watchConnections } from "./connection.js";
+import { registerBodyGate } from "./body-gate.js";
+import { registerRequestChecks } from "./connection.js";
 import { registerContentEncoding } from "./content-encoding.js";
-import { registerErrorHandling, sendError } from "./error-handler.js";
-import { newRequestId, recordRequest, registerAccessLog, requestIdLabel } from "./observe/access-log.js";
+import type { ServerContext } from "./context.js";
+import { registerErrorHandling } from "./error-handler.js";
+import { registerAccessLog } from "./observe/access-log.js";
 import { registerMetrics } from "./observe/metrics.js";
 import { registerTracing } from "./observe/tracing.js";
 import { registerOpenApi } from "./openapi.js";
 import { playground } from "./playground/plugin.js";
 import { registerPressure } from "./pressure.js";
 import { registerRoutes } from "./routes.js";
-import type { ServerContext } from "./context.js";
 
 export interface AppOptions {
   readonly context: ServerContext;
@@ -26,7 +26,7 @@ export async function app(fastify: FastifyInstance, { context }: AppOptions): Pr
   registerBodyParser(fastify);
   registerContentEncoding(fastify, context.options.bodyLimitBytes);
   fastify.setValidatorCompiler<TSchema>(({ schema }) => validator(schema));
-  // In this order: what is refused is logged and traced as well, and by whom it may be seen is settled first.
+  // The log and the traces come first, since they show refused requests too. CORS and keys run before the body is parsed.
   registerAccessLog(fastify, context);
   registerTracing(fastify, context.options.tracing);
   registerErrorHandling(fastify, context);
@@ -38,30 +38,4 @@ export async function app(fastify: FastifyInstance, { context }: AppOptions): Pr
   registerMetrics(fastify, context.metrics);
   registerRoutes(fastify, context);
   fastify.register(playground);
-}
-
-/** A Fastify instance with the plugin: what tests inject into and listen.ts listens with. */
-export function createServer(context: ServerContext, logger?: FastifyBaseLogger): FastifyInstance {
-  const fastify: FastifyInstance = Fastify({
-    ...(logger && { loggerInstance: logger }),
-    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: requestIdLabel }),
-    bodyLimit: context.options.bodyLimitBytes,
-    ...connectionOptions(context, () => fastify.log),
-    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 1000 },
-    // The state machine answers while draining, in the error table's words.
-    return503OnClosing: false,
-    requestIdHeader: false,
-    genReqId: ({ headers }) => {
-      const given = headers["x-request-id"];
-      return typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : newRequestId();
-    },
-    frameworkErrors: (error, request, reply) => {
-      recordRequest(context, request, reply);
-      sendError(error, context, request, reply);
-    },
-  });
-  holdExpectations(fastify);
-  watchConnections(fastify, context);
-  fastify.register(app, { context });
-  return fastify;
 }

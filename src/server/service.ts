@@ -4,7 +4,7 @@ import type { FastifyBaseLogger } from "fastify";
 import type { Transfer } from "../model/transfer.js";
 import type { Reranker } from "../reranker.js";
 import type { LoadActivity } from "../types.js";
-import { createServer } from "./app.js";
+import { createServer } from "./create-server.js";
 import { type Address, drain, listen } from "./listen.js";
 import { ServerContext, type ServerOptions } from "./context.js";
 

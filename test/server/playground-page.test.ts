@@ -7,7 +7,7 @@ import axe from "axe-core";
 import type { FastifyInstance } from "fastify";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createServer } from "../../src/server/app.js";
+import { createServer } from "../../src/server/create-server.js";
 import { ServerContext } from "../../src/server/context.js";
 import { ErrorBody } from "../../src/wire/schemas.js";
 import { describeInBrowser, launchBrowser, openPage } from "../support/browser.js";

@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { errorTable, RerankError } from "../../src/errors.js";
 import { Reranker } from "../../src/reranker.js";
-import { createServer } from "../../src/server/app.js";
+import { createServer } from "../../src/server/create-server.js";
 import { ServerContext } from "../../src/server/context.js";
 import { NativeResponse } from "../../src/wire/native.js";
 import { ErrorBody } from "../../src/wire/schemas.js";

@@ -1,7 +1,7 @@
 /** A server that never loads a model, and the routes that it registers. */
 
 import type { FastifyInstance, RouteOptions } from "fastify";
-import { createServer } from "../../src/server/app.js";
+import { createServer } from "../../src/server/create-server.js";
 import { ServerContext, type ServerOptions } from "../../src/server/context.js";
 
 export interface Registered {

@@ -1,7 +1,7 @@
 /** The answers of each dialect, field by field. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createServer } from "../../src/server/app.js";
+import { createServer } from "../../src/server/create-server.js";
 import { scoringPaths } from "../../src/server/routes/paths.js";
 import { ServerContext } from "../../src/server/context.js";
 import { JinaResponse } from "../../src/wire/jina.js";
