@@ -8,7 +8,7 @@ import { type Service, startService } from "../server/service.js";
 import type { ServerSettings } from "../settings/flags.js";
 import { loadModel } from "./load-model.js";
 import { createLogger } from "./logger.js";
-import { serverOptions } from "./server-options.js";
+import { serviceOptions } from "./service-options.js";
 import { table } from "./table.js";
 
 const exampleRequest = { ...example, top_k: 2 };
@@ -27,7 +27,7 @@ export async function demo(once: boolean, given: ServerSettings): Promise<void> 
   let service: Service | undefined;
   stopOnSignals(async () => service?.stop());
   service = await startService({
-    ...(await serverOptions(settings, modelName(source))),
+    ...(await serviceOptions(settings, modelName(source))),
     // Not among the demo's own lines, and only what is wrong.
     logger: await createLogger({ ...settings, logLevel: "warn" }, process.stderr),
     load: (onProgress) => loadModel(source, settings, { onProgress, onNotice: () => {} }),

@@ -10,7 +10,7 @@ import type { ServerSettings } from "../settings/flags.js";
 import type { LoadActivity } from "../types.js";
 import { loadModel } from "./load-model.js";
 import { createLogger } from "./logger.js";
-import { serverOptions } from "./server-options.js";
+import { serviceOptions } from "./service-options.js";
 import { TransferDisplay } from "./transfer-display.js";
 
 export async function serve(settings: ServerSettings): Promise<void> {
@@ -23,13 +23,13 @@ export async function serve(settings: ServerSettings): Promise<void> {
   let activity: LoadActivity | undefined;
   // Before the port is open: from then on a signal may come.
   stopOnSignals(async () => {
-    logger.info({ in_flight: service?.context.inFlight ?? 0 }, "draining");
+    logger.info({ in_flight: service?.context.requests.inFlight ?? 0 }, "draining");
     await service?.stop();
     logger.info("stopped");
   });
   using display = new TransferDisplay((transfer) => logger.info(transferFields(transfer), transfer.phase));
   service = await startService({
-    ...(await serverOptions(settings, modelName(source))),
+    ...(await serviceOptions(settings, modelName(source))),
     logger,
     load: (onProgress) =>
       loadModel(source, settings, {

@@ -6,12 +6,12 @@ import { validator } from "../wire/validation.js";
 import { registerAuth } from "./auth.js";
 import { registerBodyParser } from "./body.js";
 import { registerBodyGate } from "./body-gate.js";
-import { registerRequestChecks } from "./connection.js";
+import { closeWhileDraining, registerRequestChecks } from "./connection.js";
 import { registerContentEncoding } from "./content-encoding.js";
 import type { ServerContext } from "./context.js";
 import { registerErrorHandling } from "./error-handler.js";
-import { registerAccessLog } from "./observe/access-log.js";
 import { registerMetrics } from "./observe/metrics.js";
+import { registerRequestRecord } from "./observe/request-record.js";
 import { registerTracing } from "./observe/tracing.js";
 import { registerOpenApi } from "./openapi.js";
 import { playground } from "./playground/plugin.js";
@@ -27,8 +27,9 @@ export async function app(fastify: FastifyInstance, { context }: AppOptions): Pr
   registerContentEncoding(fastify, context.options.bodyLimitBytes);
   fastify.setValidatorCompiler<TSchema>(({ schema }) => validator(schema));
   // The log and the traces come first, since they show refused requests too. CORS and keys run before the body is parsed.
-  registerAccessLog(fastify, context);
+  registerRequestRecord(fastify, context);
   registerTracing(fastify, context.options.tracing);
+  closeWhileDraining(fastify, context.lifecycle);
   registerErrorHandling(fastify, context);
   registerRequestChecks(fastify, context);
   await registerAuth(fastify, context);

@@ -9,13 +9,7 @@ import helmet from "@fastify/helmet";
 import type { FastifyInstance } from "fastify";
 import { RerankError } from "../errors.js";
 import type { ServerContext } from "./context.js";
-
-declare module "fastify" {
-  interface FastifyRequest {
-    /** Whose key the request brought, where keys have names. */
-    caller: string | null;
-  }
-}
+import { notesOf } from "./observe/notes.js";
 
 /** Probes come from machines that have no key, and a browser sends none for a page; neither answers with anybody's data. */
 const openRoutes: ReadonlySet<string | undefined> = new Set(["/health", "/ready", "/ping", "/", "/assets/*"]);
@@ -48,7 +42,6 @@ function isPage(url: string): boolean {
 
 export async function registerAuth(fastify: FastifyInstance, { options, keys }: ServerContext): Promise<void> {
   const { corsOrigins = [] } = options;
-  fastify.decorateRequest("caller", null);
   fastify.addHook("onRequest", (_request, reply, done) => {
     reply.headers(answerHeaders);
     done();
@@ -80,7 +73,7 @@ export async function registerAuth(fastify: FastifyInstance, { options, keys }: 
       .map((key) => keys.caller(key))
       .find((found) => found !== undefined);
     if (caller) {
-      request.caller = caller.name ?? null;
+      if (caller.name !== undefined) notesOf(request).keyName = caller.name;
       return;
     }
     reply.header("www-authenticate", "Bearer");

@@ -8,8 +8,10 @@ import type { Duplex } from "node:stream";
 import type { FastifyBaseLogger, FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { RerankError } from "../errors.js";
 import { errorBody, sendError } from "./error-handler.js";
-import { newRequestId, recordRefusal } from "./observe/access-log.js";
+import { newRequestId } from "./observe/request-id.js";
+import { recordRefusal } from "./observe/request-record.js";
 import type { ServerContext } from "./context.js";
+import type { Lifecycle } from "./lifecycle.js";
 
 /** Options of the HTTP server. A request may take as long to arrive as its answer may take to be made. */
 export function connectionOptions(context: ServerContext, log: () => FastifyBaseLogger) {
@@ -68,6 +70,13 @@ export function registerRequestChecks(fastify: FastifyInstance, context: ServerC
     if (expect !== undefined && expect.toLowerCase() !== "100-continue") {
       throw new RerankError("expectation_failed", "expect: expected 100-continue or nothing, got something else");
     }
+  });
+}
+
+/** Connections end with their next answer while the service drains, so that clients open new ones elsewhere. */
+export function closeWhileDraining(fastify: FastifyInstance, lifecycle: Lifecycle): void {
+  fastify.addHook("onSend", async (_request, reply) => {
+    if (lifecycle.state.status === "draining") reply.header("connection", "close");
   });
 }
 

@@ -6,7 +6,8 @@ import { holdExpectations } from "./body-gate.js";
 import { connectionOptions, watchConnections } from "./connection.js";
 import type { ServerContext } from "./context.js";
 import { sendError } from "./error-handler.js";
-import { newRequestId, recordRequest, requestIdLabel } from "./observe/access-log.js";
+import { requestId, requestIdLabel } from "./observe/request-id.js";
+import { recordRequest } from "./observe/request-record.js";
 
 export function createServer(context: ServerContext, logger?: FastifyBaseLogger): FastifyInstance {
   const fastify: FastifyInstance = Fastify({
@@ -18,10 +19,7 @@ export function createServer(context: ServerContext, logger?: FastifyBaseLogger)
     // While draining the service answers itself, in the error table's words.
     return503OnClosing: false,
     requestIdHeader: false,
-    genReqId: ({ headers }) => {
-      const given = headers["x-request-id"];
-      return typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : newRequestId();
-    },
+    genReqId: ({ headers }) => requestId(headers),
     frameworkErrors: (error, request, reply) => {
       recordRequest(context, request, reply);
       sendError(error, context, request, reply);

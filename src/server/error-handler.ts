@@ -7,6 +7,7 @@ import { type TeiErrorBody, teiErrorBody } from "../wire/tei.js";
 import { smallestClaim } from "./admission.js";
 import { AllowedMethods } from "./allowed-methods.js";
 import { tooLarge } from "./content-encoding.js";
+import { notesOf } from "./observe/notes.js";
 import { scoringPathList } from "./routes/paths.js";
 import type { ServerContext } from "./context.js";
 
@@ -55,7 +56,8 @@ function bodyFor(request: FastifyRequest, error: RerankError): ErrorBody | TeiEr
   return request.routeOptions?.config?.speaksTei?.(request.body) ? teiErrorBody(error) : errorBody(error);
 }
 
-function untilRoom({ admission }: ServerContext, { work }: FastifyRequest): number {
+function untilRoom({ admission }: ServerContext, request: FastifyRequest): number {
+  const { work } = notesOf(request);
   return work ? admission.retryAfterSeconds(work.reranker, work.claim ?? smallestClaim) : 1;
 }
 

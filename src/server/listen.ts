@@ -40,16 +40,16 @@ export async function drain(server: FastifyInstance, context: ServerContext): Pr
     context.drain({ refuse: false });
     await sleep(drainDelayMs);
   }
-  const reranker = context.drain();
+  context.drain();
   const closed = server.close();
   const patience = setTimeout(() => server.server.closeAllConnections(), context.options.requestTimeoutMs);
-  await context.idle();
+  await context.requests.idle();
   clearTimeout(patience);
   // What is left sends nothing: connections that never made a request would hold the server for a minute.
   server.server.closeAllConnections();
   await closed;
   context.keys[Symbol.dispose]();
-  await reranker?.close();
+  await context.lifecycle.loaded?.close();
   await context.options.tracing?.close();
 }
 

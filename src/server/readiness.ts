@@ -18,7 +18,7 @@ export function readinessCheck(context: ServerContext): () => Promise<void> {
     const { state } = context;
     if (state.status === "draining") throw new RerankError("draining", "the server is shutting down");
     if (state.status === "failed") throw new RerankError("engine_error", state.reason);
-    const reranker = context.reranker();
+    const reranker = context.lifecycle.reranker();
     // Something is scored and the engine gets on with it, or the state would be failed.
     if (reranker.stats().pairsQueued > 0) return;
     const now = performance.now();

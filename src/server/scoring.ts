@@ -9,24 +9,25 @@ import { documentLimit } from "../reranker.js";
 import type { RerankResponse, Timings } from "../types.js";
 import type { ScoringRequest } from "../wire/dialect.js";
 import { smallestClaim } from "./admission.js";
-import { requestSignal } from "./disconnect.js";
-import { serverTiming } from "./observe/access-log.js";
-import { refuseUnderPressure } from "./pressure.js";
 import type { ServerContext } from "./context.js";
+import { requestSignal } from "./disconnect.js";
+import { notesOf } from "./observe/notes.js";
+import { serverTiming } from "./observe/server-timing.js";
+import { refuseUnderPressure } from "./pressure.js";
 
-/** `onRequest` of a scoring route: refuses before the body is read; what came in before the server drained is answered. */
-export function scoringGate(context: ServerContext): (request: FastifyRequest) => Promise<void> {
+/** `onRequest` of a scoring route: refuses before the body is read. A request that passed is answered also while the server drains. */
+export function scoringGate({ options, admission, lifecycle }: ServerContext): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
-    refuseUnderPressure(request, context.options, { requests: context.admission.requests, readyMs: context.readyMs });
-    const reranker = context.reranker();
-    request.work = { reranker };
-    context.admission.requireRoom(reranker, smallestClaim);
+    refuseUnderPressure(request, options, { requests: admission.requests, readyMs: lifecycle.readyMs });
+    const reranker = lifecycle.reranker();
+    notesOf(request).work = { reranker };
+    admission.requireRoom(reranker, smallestClaim);
   };
 }
 
 /**
- * The answers, in the order of the requests. Sets `Server-Timing` and notes for log, metrics and traces what was done. When
- * one of the requests cannot be answered, none is, and nothing more of the others is computed.
+ * The answers, in the order of the requests. Sets `Server-Timing`, and notes for log, metrics and traces what was done. When
+ * one of the requests fails, all fail, and the rest of their work is dropped.
  */
 export async function runScoring(
   request: FastifyRequest,
@@ -35,10 +36,11 @@ export async function runScoring(
   requests: readonly ScoringRequest[],
 ): Promise<RerankResponse[]> {
   const { admission, health, metrics, options } = context;
-  const { reranker } = request.work ?? { reranker: context.reranker() };
+  const notes = notesOf(request);
+  const reranker = notes.work?.reranker ?? context.lifecycle.reranker();
   const documents = requests.reduce((sum, one) => sum + one.documents.length, 0);
   const work = { reranker, documents };
-  request.work = work;
+  notes.work = work;
   for (const one of requests) reranker.check(one);
   const most = documentLimit(reranker.limits, requests[0]?.maxDocuments);
   if (documents > most) {
@@ -46,7 +48,7 @@ export async function runScoring(
     throw new RerankError("too_many_documents", message);
   }
   const claim = admission.claim(reranker, requests);
-  request.work = { ...work, claim };
+  notes.work = { ...work, claim };
   using _place = admission.admit(reranker, claim);
   using ended = requestSignal(reply.raw, options.requestTimeoutMs);
   const startedAt = performance.now();
@@ -56,19 +58,19 @@ export async function runScoring(
     admission.observe(reranker);
     const responses = await running;
     const timings = together(responses.map((response) => response.timings));
-    // What was known already says nothing about the engine.
+    // Scores from the cache show nothing about the engine.
     if (timings.computedTokens > 0) health.succeeded();
     const tokens = responses.reduce((sum, { usage }) => sum + usage.totalTokens, 0);
     for (const [index, { truncated, usage }] of responses.entries()) {
       const scored = requests[index];
       if (scored && truncated === 0) admission.learn(scored, usage.totalTokens);
     }
-    request.work = { ...work, tokens, timings };
+    notes.work = { ...work, tokens, timings };
     metrics.scored(
       timings,
       responses.reduce((sum, { truncated }) => sum + truncated, 0),
     );
-    request.span?.scored(startedAt, documents, timings);
+    notes.span?.scored(startedAt, documents, timings);
     reply.header("server-timing", serverTiming(timings));
     return responses;
   } catch (error) {
@@ -78,7 +80,7 @@ export async function runScoring(
   }
 }
 
-/** Requests run side by side: the time is the longest one's, the tokens are everyone's. */
+/** Requests of one body run side by side: times are those of the longest, tokens are the sum. */
 function together(all: readonly Timings[]): Timings {
   const longest = (name: keyof Timings) => Math.max(...all.map((timings) => timings[name]));
   const sum = (name: keyof Timings) => all.reduce((total, timings) => total + timings[name], 0);

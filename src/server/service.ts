@@ -6,7 +6,8 @@ import type { Reranker } from "../reranker.js";
 import type { LoadActivity } from "../types.js";
 import { createServer } from "./create-server.js";
 import { type Address, drain, listen } from "./listen.js";
-import { ServerContext, type ServerOptions } from "./context.js";
+import type { ServerOptions } from "./options.js";
+import { ServerContext } from "./context.js";
 
 export interface ServiceOptions extends ServerOptions {
   readonly address: Address;
@@ -37,12 +38,12 @@ export async function startService({ address, logger, load, ...options }: Servic
 
 async function loadInto(context: ServerContext, load: ServiceOptions["load"], logger?: FastifyBaseLogger): Promise<Reranker> {
   try {
-    const reranker = await load((fraction, what) => context.loading(fraction, what));
+    const reranker = await load((fraction, what) => context.lifecycle.loading(fraction, what));
     reranker.onDeviceFailed(({ device, reason }) => logger?.warn({ device, reason }, "a device was taken out"));
-    if (!context.ready(reranker)) await reranker.close();
+    if (!context.lifecycle.ready(reranker)) await reranker.close();
     return reranker;
   } catch (error) {
-    context.fail(error instanceof Error ? error.message : String(error));
+    context.lifecycle.fail(error instanceof Error ? error.message : String(error));
     throw error;
   }
 }

@@ -77,7 +77,7 @@ describe("against the service", () => {
 
   test("returns the health of a service that is loading, without an error", async () => {
     const context = new ServerContext({ modelName: "coming", requestTimeoutMs: 1000, bodyLimitBytes: 1000 });
-    context.loading(0.25, "loading");
+    context.lifecycle.loading(0.25, "loading");
     const server = createServer(context);
     const baseUrl = await server.listen({ host: "127.0.0.1", port: 0 });
     try {

@@ -55,13 +55,13 @@ describe("cohere-ai", () => {
   });
 
   it("reports status and message of an error, and does not retry a client error", async () => {
-    const before = service.service.context.counters.requests;
+    const before = service.service.context.requests.total;
     const failed = new CohereClientV2(options()).rerank({ model: "m", query: "", documents }).catch((error: unknown) => error);
     const error = await failed;
     if (!(error instanceof CohereError)) throw new Error(`expected a CohereError, got ${String(error)}`);
     expect(error.statusCode).toBe(422);
     expect(error.body).toMatchObject({ message: "query: expected text, got an empty string" });
-    expect(service.service.context.counters.requests).toBe(before + 1);
+    expect(service.service.context.requests.total).toBe(before + 1);
   });
 });
 

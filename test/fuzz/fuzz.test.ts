@@ -19,7 +19,7 @@ test("every body of any dialect, whole, broken or compressed, is answered withou
   expect(count).toBeGreaterThanOrEqual(300);
   const warnings = service.log.filter(({ level }) => Number(level) > 30);
   expect(warnings).toEqual([]);
-  expect(service.service.context.inFlight).toBe(0);
+  expect(service.service.context.requests.inFlight).toBe(0);
 });
 
 test("every line of a bulk input is answered, whatever it holds", { timeout: 120_000 + 2000 * seconds }, async () => {

@@ -256,7 +256,7 @@ describe("several queries in one request", () => {
   async function several(limits: { maxQueuedPairs?: number; maxDocuments?: number } = {}) {
     const context = new ServerContext({ modelName: "m", requestTimeoutMs: 60_000, bodyLimitBytes: 2 ** 20 });
     const reranker = await Reranker.load({ ...(await demoModel()), gpuLayers: 0, threads: 1, contextSize: 256, ...limits });
-    context.ready(reranker);
+    context.lifecycle.ready(reranker);
     const server = Fastify();
     await server.register(async (fastify) => {
       await app(fastify, { context });

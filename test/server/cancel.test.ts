@@ -41,15 +41,15 @@ afterAll(() => service.service.stop());
 /** Runs `leave` once a batch of the requests that `send` sent runs, and holds the service to having dropped them. */
 async function expectDropped(count: number, send: () => void, leave: () => void): Promise<void> {
   const before = stats();
-  const { clientClosed } = service.service.context.counters;
+  const { clientClosed } = service.service.context.requests;
   send();
   await until(() => stats().jobsSubmitted === before.jobsSubmitted + count && stats().batches > before.batches);
   leave();
   await until(() => stats().jobsCancelled === before.jobsCancelled + count);
   const dropped = stats();
   expect(dropped.pairsQueued).toBe(0);
-  await until(() => service.service.context.inFlight === 0);
-  expect(service.service.context.counters.clientClosed).toBe(clientClosed + count);
+  await until(() => service.service.context.requests.inFlight === 0);
+  expect(service.service.context.requests.clientClosed).toBe(clientClosed + count);
   // One batch may have been running; a request after it takes one of its own.
   await (await post(`${service.url}/rerank`, { query: `after ${dropped.batches}`, documents: ["short"] })).text();
   expect(stats().batches).toBeLessThanOrEqual(dropped.batches + 2);
@@ -111,10 +111,10 @@ test("an answer that waits behind a pipelined one when the connection closes cou
   const socket = connect(service.service.port, "127.0.0.1");
   const before = stats();
   socket.write(`${message("/rerank", bodyFor("/rerank"))}GET /ping HTTP/1.1\r\nHost: x\r\n\r\n`);
-  await until(() => stats().batches > before.batches && service.service.context.inFlight === 2);
+  await until(() => stats().batches > before.batches && service.service.context.requests.inFlight === 2);
   socket.destroy();
   expect(await service.logged(({ route, status }) => route === "/ping" && status === 499)).toBeDefined();
-  await until(() => service.service.context.inFlight === 0 && stats().pairsQueued === 0);
+  await until(() => service.service.context.requests.inFlight === 0 && stats().pairsQueued === 0);
 });
 
 test("pipelined requests that are waited for are all answered, in order, over one listener a connection", async () => {
@@ -126,15 +126,15 @@ test("pipelined requests that are waited for are all answered, in order, over on
   const warnings: string[] = [];
   const onWarning = ({ name }: Error) => warnings.push(name);
   process.on("warning", onWarning);
-  const { clientClosed } = service.service.context.counters;
+  const { clientClosed } = service.service.context.requests;
   socket.write(Array.from({ length: 20 }, (_, index) => message("/rerank", bodyFor("/rerank", [`document ${index}`]))).join(""));
   await until(() => received.split("HTTP/1.1 200").length === 21);
   await until(() => received.includes("document 19"));
   const order = [...received.matchAll(/"document":"document (\d+)"/g)].map(([, index]) => Number(index));
   expect(order).toEqual(Array.from({ length: 20 }, (_, index) => index));
   socket.destroy();
-  await until(() => service.service.context.inFlight === 0);
-  expect(service.service.context.counters.clientClosed).toBe(clientClosed);
+  await until(() => service.service.context.requests.inFlight === 0);
+  expect(service.service.context.requests.clientClosed).toBe(clientClosed);
   process.off("warning", onWarning);
   expect(warnings).toEqual([]);
 });

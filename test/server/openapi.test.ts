@@ -104,7 +104,7 @@ describe("the pages", () => {
     const statuses = async () =>
       Promise.all(["/docs/", "/docs/json", "/docs/yaml"].map(async (url) => (await server.inject(url)).statusCode));
     expect(await statuses()).toEqual([200, 200, 200]);
-    context.fail("no such file");
+    context.lifecycle.fail("no such file");
     expect(await statuses()).toEqual([200, 200, 200]);
   });
 

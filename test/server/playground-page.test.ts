@@ -115,7 +115,7 @@ describeInBrowser("the page", () => {
     expect(await demo.page.locator(".notice").textContent()).toMatch(/counts which words .* not trained/);
 
     const context = newContext("jina-reranker-m0-Q4_K_M");
-    context.ready(service.reranker);
+    context.lifecycle.ready(service.reranker);
     await using server = await listening(createServer(context));
     await using real = await openPage(browser, server.url);
     await real.page.getByText("jina-reranker-m0-Q4_K_M").waitFor();
@@ -124,14 +124,14 @@ describeInBrowser("the page", () => {
 
   test("comes up while the model loads, says so, and notices when it is ready", async () => {
     const context = newContext("coming");
-    context.loading(0.25, "loading");
+    context.lifecycle.loading(0.25, "loading");
     await using server = await listening(createServer(context));
     await using opened = await openPage(browser, server.url);
     const { page } = opened;
     await page.getByText("the model is being loaded, 25 %").waitFor();
     await rerank(page);
     await page.getByRole("alert").getByText("try again in 2 s").waitFor();
-    context.ready(service.reranker);
+    context.lifecycle.ready(service.reranker);
     await page.getByText("coming on CPU").waitFor();
     await rerank(page);
     await results(page).nth(2).waitFor();
@@ -141,7 +141,7 @@ describeInBrowser("the page", () => {
   describe("on a server that wants a key", () => {
     async function guardedServer() {
       const context = newContext("lexical-demo", ["right"]);
-      context.ready(service.reranker);
+      context.lifecycle.ready(service.reranker);
       return listening(createServer(context));
     }
 

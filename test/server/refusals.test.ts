@@ -65,7 +65,7 @@ describe.each(cases)("%s", (_wrong, bytes, status, code, message) => {
     expect(service.log.filter(({ request_id }) => request_id === id)).toHaveLength(1);
     expect(await counted(status)).toBe(before + 1);
     expect(await counted(499)).toBe(abandoned);
-    expect(service.service.context.inFlight).toBe(0);
+    expect(service.service.context.requests.inFlight).toBe(0);
     expect((await post(`${service.url}/rerank`, { query: "a", documents: ["b"] })).status).toBe(200);
   });
 });

@@ -185,7 +185,7 @@ describe("probes", () => {
   test("while the model loads, health tells the progress and scoring is refused with Retry-After", async () => {
     const context = new ServerContext({ modelName: "m", requestTimeoutMs: 1000, bodyLimitBytes: 1000 });
     const server = createServer(context);
-    context.loading(0.5, "loading");
+    context.lifecycle.loading(0.5, "loading");
     const health = await server.inject("/health");
     expect(health.statusCode).toBe(503);
     expect(health.json()).toMatchObject({ status: "loading", progress: 0.5, reason: expect.any(String) });
@@ -203,7 +203,7 @@ describe("probes", () => {
   test("a failed load is told by health, and every score is an engine_error", async () => {
     const context = new ServerContext({ modelName: "m", requestTimeoutMs: 1000, bodyLimitBytes: 1000 });
     const server = createServer(context);
-    context.fail("no such file");
+    context.lifecycle.fail("no such file");
     expect((await server.inject("/health")).json()).toMatchObject({ status: "failed", reason: "no such file" });
     const answer = await server.inject({ method: "POST", url: "/rerank", payload: machineLearning });
     seen.add(answer.json().error.code);
@@ -243,9 +243,9 @@ describe("under load", () => {
     await until(() => service.reranker.stats().pairsQueued === 0);
     expect(service.reranker.stats().jobsCancelled).toBe(1);
     expect(service.reranker.stats().pairsDropped).toBeGreaterThan(0);
-    expect(service.service.context.counters.clientClosed).toBe(1);
+    expect(service.service.context.requests.clientClosed).toBe(1);
     expect((await post(`${service.url}/rerank`, { query: "a", documents: ["b"] })).status).toBe(200);
-    expect(service.service.context.counters.clientClosed).toBe(1);
+    expect(service.service.context.requests.clientClosed).toBe(1);
     seen.add("client_closed");
   });
 
@@ -254,8 +254,8 @@ describe("under load", () => {
     const answers = await Promise.all(Array.from({ length: 100 }, () => post(`${service.url}/rerank`, machineLearning)));
     const bodies = new Set(await Promise.all(answers.map((answer) => answer.text())));
     expect(bodies.size).toBe(1);
-    await until(() => service.service.context.inFlight === 0);
-    expect(service.service.context.counters).toEqual({ requests: 100, clientClosed: 0 });
+    await until(() => service.service.context.requests.inFlight === 0);
+    expect(service.service.context.requests).toMatchObject({ total: 100, clientClosed: 0 });
     expect(service.reranker.stats().jobsCancelled).toBe(0);
   });
 
@@ -323,7 +323,7 @@ describe("draining", () => {
     const context = new ServerContext({ modelName: "m", requestTimeoutMs: 1000, bodyLimitBytes: 1000 });
     context.drain();
     await using reranker = await Reranker.load({ ...(await demoModel()), gpuLayers: 0 });
-    expect(context.ready(reranker)).toBe(false);
+    expect(context.lifecycle.ready(reranker)).toBe(false);
     expect(context.state.status).toBe("draining");
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { collectorOf } from "../../src/cli/server-options.js";
+import { collectorOf } from "../../src/cli/service-options.js";
 import { startTracing } from "../../src/server/observe/open-telemetry.js";
 import { readTraceparent } from "../../src/server/observe/traceparent.js";
 import { readSettings } from "../../src/settings/table.js";

@@ -6,7 +6,7 @@ import { pino } from "pino";
 import { cachedDemoModel } from "../../src/demo/cached-model.js";
 import { Reranker } from "../../src/reranker.js";
 import { type Service, startService } from "../../src/server/service.js";
-import type { ServerOptions } from "../../src/server/context.js";
+import type { ServerOptions } from "../../src/server/options.js";
 import type { LoadOptions } from "../../src/types.js";
 import { within } from "./until.js";
 

@@ -2,7 +2,8 @@
 
 import type { FastifyInstance, RouteOptions } from "fastify";
 import { createServer } from "../../src/server/create-server.js";
-import { ServerContext, type ServerOptions } from "../../src/server/context.js";
+import { ServerContext } from "../../src/server/context.js";
+import type { ServerOptions } from "../../src/server/options.js";
 
 export interface Registered {
   readonly server: FastifyInstance;

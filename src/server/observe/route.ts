@@ -2,10 +2,10 @@
 
 import type { FastifyRequest } from "fastify";
 
-/** Of what matches no route, or was refused before it was a request. */
+/** Of a request that matches no route, and of bytes that never became a request. */
 export const unknownRoute = "unknown";
 
-/** As it was registered, so that there are only so many. */
+/** The path as it was registered, so that the number of different names is limited. */
 export function routeOf(request: FastifyRequest): string {
   return request.routeOptions.url ?? unknownRoute;
 }

@@ -67,7 +67,7 @@ export function registerInfo(fastify: FastifyInstance, context: ServerContext): 
       },
     },
     async () => {
-      const { info, limits } = context.reranker();
+      const { info, limits } = context.lifecycle.reranker();
       return {
         model_id: modelName,
         model_sha: null,

@@ -6,9 +6,10 @@ import { Type } from "typebox";
 import { RerankError } from "../../errors.js";
 import { transferFields } from "../../model/transfer.js";
 import { ErrorBody, Healthy, Probe, Unhealthy } from "../../wire/schemas.js";
+import type { ServerContext } from "../context.js";
 import { errorBody } from "../error-handler.js";
 import { readinessCheck } from "../readiness.js";
-import { loadingReason, type ServerContext } from "../context.js";
+import { loadingReason } from "../lifecycle.js";
 
 const NotReady = Type.Object(ErrorBody.properties, { description: "it does not, and why" });
 

@@ -1,29 +1,20 @@
 /** What the service is started with, from the settings. */
 
 import type { Collector } from "../server/observe/open-telemetry.js";
-import { defaultMaxRssBytes } from "../server/pressure.js";
+import { serverOptions } from "../server/options.js";
 import type { ServiceOptions } from "../server/service.js";
 import type { ServerSettings } from "../settings/flags.js";
 
-/** OpenTelemetry's packages are loaded here, and only when spans are wanted. */
-export async function serverOptions(
+/** Imports OpenTelemetry's packages, when spans are wanted and only then. */
+export async function serviceOptions(
   settings: ServerSettings,
   modelName: string,
 ): Promise<Omit<ServiceOptions, "load" | "logger">> {
-  const { host, port, requestTimeoutMs, bodyLimitMb, bodiesLimitMb, maxEventLoopDelayMs, maxRssMb, drainDelayMs } = settings;
-  const { apiKeys, apiKeysFile, corsOrigins } = settings;
+  const { host, port, drainDelayMs } = settings;
   const collector = collectorOf(settings);
   return {
-    modelName,
-    address: { host, port },
-    ...{ requestTimeoutMs, maxEventLoopDelayMs, drainDelayMs },
-    bodyLimitBytes: bodyLimitMb * 2 ** 20,
-    // The largest body must fit the share that large ones have.
-    bodiesLimitBytes: Math.max(bodiesLimitMb, 2 * bodyLimitMb) * 2 ** 20,
-    maxRssBytes: maxRssMb === undefined ? defaultMaxRssBytes() : maxRssMb * 2 ** 20,
-    ...(apiKeys && { apiKeys }),
-    ...(apiKeysFile !== undefined && { apiKeysFile }),
-    ...(corsOrigins && { corsOrigins }),
+    ...serverOptions(modelName, settings),
+    ...{ address: { host, port }, drainDelayMs },
     ...(collector && { tracing: (await import("../server/observe/open-telemetry.js")).startTracing(collector) }),
   };
 }
