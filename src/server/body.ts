@@ -7,11 +7,11 @@ import { isUtf8 } from "node:buffer";
 import type { FastifyInstance } from "fastify";
 import { RerankError } from "../errors.js";
 
-export function registerBodyParser(fastify: FastifyInstance): void {
+export function registerBodyParser(fastify: FastifyInstance, bodyLimit: number): void {
   // Keys that would change an object's prototype are errors.
   const parse = fastify.getDefaultJsonParser("error", "error");
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (request, body, done) => {
+  fastify.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer", bodyLimit }, (request, body, done) => {
     if (isUtf8(body)) void parse(request, body.toString("utf8"), done);
     else done(new RerankError("invalid_json", "body: expected UTF-8, got bytes that are not"));
   });

@@ -13,7 +13,6 @@ export function createServer(context: ServerContext, logger?: FastifyBaseLogger)
   const fastify: FastifyInstance = Fastify({
     ...(logger && { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: requestIdLabel }),
-    bodyLimit: context.options.bodyLimitBytes,
     ...connectionOptions(context, () => fastify.log),
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 1000 },
     // While draining the service answers itself, in the error table's words.
@@ -27,6 +26,6 @@ export function createServer(context: ServerContext, logger?: FastifyBaseLogger)
   });
   holdExpectations(fastify);
   watchConnections(fastify, context);
-  fastify.register(app, { context });
+  fastify.register(app, { context, playground: true, docs: true, metrics: true });
   return fastify;
 }

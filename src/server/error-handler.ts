@@ -7,6 +7,7 @@ import { type TeiErrorBody, teiErrorBody } from "../wire/tei.js";
 import { smallestClaim } from "./admission.js";
 import { AllowedMethods } from "./allowed-methods.js";
 import { tooLarge } from "./content-encoding.js";
+import { mountPath } from "./mount-path.js";
 import { notesOf } from "./observe/notes.js";
 import { scoringPathList } from "./routes/paths.js";
 import type { ServerContext } from "./context.js";
@@ -28,13 +29,14 @@ const frameworkErrors: Readonly<Record<string, readonly [code: ErrorCode, messag
 export function registerErrorHandling(fastify: FastifyInstance, context: ServerContext): void {
   fastify.setErrorHandler((error, request, reply) => sendError(error, context, request, reply));
   const methods = new AllowedMethods();
+  const scoringPaths = scoringPathList(mountPath(fastify));
   fastify.addHook("onRoute", (route) => methods.add(route));
   fastify.setNotFoundHandler((request, reply) => {
     const url = request.url.split("?", 1)[0] ?? "/";
     const allowed = methods.of(url);
     // A route may also find that it has nothing of that name.
     if (allowed.length === 0 || allowed.includes(request.method)) {
-      const message = `no route ${request.method} ${url}; routes that score: POST ${scoringPathList}`;
+      const message = `no route ${request.method} ${url}; routes that score: POST ${scoringPaths}`;
       return sendError(new RerankError("not_found", message), context, request, reply);
     }
     const list = allowed.join(", ");

@@ -1,6 +1,6 @@
 /**
  * The description of the HTTP interface: made from the schemas that validate requests and serialise answers, served as
- * OpenAPI at /docs/json and for reading and trying out at /docs. Needs no model and no network.
+ * OpenAPI at /docs/json and as a page at /docs. Needs no model and no network.
  */
 
 import swagger from "@fastify/swagger";
@@ -11,11 +11,22 @@ import { type ErrorDescription, errorTable } from "../errors.js";
 import { loadAddon } from "../native/addon.js";
 import { ErrorBody } from "../wire/schemas.js";
 import { TeiErrorBody } from "../wire/tei.js";
+import { withSlash } from "./folder-url.js";
+import { mountPath } from "./mount-path.js";
+import { pagePolicy, registerPageHeaders } from "./security-headers.js";
 
-/** To be called before the routes are: only later ones are described. */
+/** To be called before the routes are registered: only later ones are described. */
 export async function registerOpenApi(fastify: FastifyInstance): Promise<void> {
+  const mounted = mountPath(fastify);
   await fastify.register(swagger, {
-    // Seen from /docs/json, so that it holds behind a path prefix as well; the plugin's own option wants an absolute one.
+    // Paths are told from where the service is mounted. Keys stand here and not in the routes, whose schemas a host app may
+    // describe too, without this document's security schemes.
+    transform: ({ schema, url, route }) => ({
+      schema: route.config?.open === true ? schema : { ...schema, security: [{}, { key: [] }] },
+      url: url.slice(mounted.length) || "/",
+    }),
+    // Relative to /docs/json, because what a proxy put before it is not known here. The plugin's own option takes absolute
+    // addresses only.
     transformObject: (document) => ({
       ...("openapiObject" in document ? document.openapiObject : document.swaggerObject),
       servers: [{ url: "..", description: "this service" }],
@@ -45,20 +56,26 @@ export async function registerOpenApi(fastify: FastifyInstance): Promise<void> {
       },
     },
   });
+  await fastify.register(page);
+}
+
+async function page(fastify: FastifyInstance): Promise<void> {
+  await registerPageHeaders(fastify);
   await fastify.register(swaggerUi, {
     routePrefix: "/docs",
-    // Without the slash at its end the page would look for its files by absolute paths, where a prefix is not known.
     uiHooks: {
       onRequest(request, reply, next) {
-        const [path = "", query] = request.url.split("?", 2);
-        if (path.endsWith("/docs")) void reply.redirect(`docs/${query === undefined ? "" : `?${query}`}`);
-        else next();
+        const { url } = request;
+        // Below /docs are files, whose addresses end in no slash.
+        const folder = url.split("?", 1)[0]?.endsWith("/docs") ? withSlash(url) : undefined;
+        if (folder === undefined) next();
+        else void reply.redirect(folder);
       },
     },
     staticCSP: true,
     // The plugin's own policy sends browsers to https, where nothing may listen, and lets pages of other hosts in.
-    transformStaticCSP: () => contentSecurityPolicy(fastify.swaggerCSP),
-    // Without the bar on top, which is another product's; by default a validator on the internet would be asked.
+    transformStaticCSP: () => pagePolicy(fastify.swaggerCSP),
+    // BaseLayout is without the bar on top, which is another product's. By default a validator on the internet is asked.
     uiConfig: {
       layout: "BaseLayout",
       deepLinking: true,
@@ -70,24 +87,9 @@ export async function registerOpenApi(fastify: FastifyInstance): Promise<void> {
   });
 }
 
-function contentSecurityPolicy({ script, style }: { script: readonly string[]; style: readonly string[] }): string {
-  const policy = {
-    "default-src": "'self'",
-    "base-uri": "'self'",
-    "frame-ancestors": "'self'",
-    "img-src": "'self' data:",
-    "object-src": "'none'",
-    "script-src": ["'self'", ...script].join(" "),
-    "style-src": ["'self'", ...style].join(" "),
-  };
-  return Object.entries(policy)
-    .map((directive) => directive.join(" "))
-    .join("; ");
-}
-
 type Responses = Readonly<Record<number, TSchema>>;
 
-/** Response schemas for rows of the error table: one a status, with what leads to it as its description. */
+/** Response schemas for rows of the error table: one for each status, whose description lists the codes and when they happen. */
 function responsesFor(wanted: (code: string, row: ErrorDescription) => boolean, body: TSchema): Responses {
   const rows = Object.entries<ErrorDescription>(errorTable).filter(([code, row]) => wanted(code, row));
   const statuses = [...new Set(rows.map(([, { status }]) => status))];
@@ -98,12 +100,12 @@ function responsesFor(wanted: (code: string, row: ErrorDescription) => boolean, 
   return Object.fromEntries(described);
 }
 
-/** What a scoring route may answer with: not what only the start, the library or the log knows, nor errors of the URL. */
+/** Errors that a scoring route may answer with: not those of the start, the library or the log alone, nor those of the URL. */
 function meetsScoring(_code: string, { only, status }: ErrorDescription): boolean {
   return only === undefined && status !== 404 && status !== 405;
 }
 
-/** What a route that only tells of the model may answer with. */
+/** Errors that a route about the model may answer with. */
 const meetsInfo = (code: string): boolean => ["unauthorized", "engine_error", "loading", "draining"].includes(code);
 
 export const errorResponses = responsesFor(meetsScoring, ErrorBody);

@@ -259,7 +259,7 @@ describe("several queries in one request", () => {
     context.lifecycle.ready(reranker);
     const server = Fastify();
     await server.register(async (fastify) => {
-      await app(fastify, { context });
+      await app(fastify, { context, playground: false, docs: false, metrics: true });
       fastify.post<{ Body: { query: string; documents: string[] }[] }>(
         "/several",
         { onRequest: scoringGate(context) },

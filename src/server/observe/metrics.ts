@@ -64,6 +64,10 @@ export class Metrics {
       registers,
     });
     this.#registerEngine();
+  }
+
+  /** Memory, processor time, event loop and garbage collection of the process. */
+  addProcessFigures(): void {
     collectDefaultMetrics({ register: this.#registry });
   }
 
@@ -80,7 +84,7 @@ export class Metrics {
     this.#duration.observe({ route }, durationSeconds);
   }
 
-  /** Of what never was a request nobody knows when it began. */
+  /** Bytes were refused that never became a request: nobody knows when they began to arrive. */
   requestRefused(route: string, status: number): void {
     this.#requests.inc({ route, status });
   }
@@ -193,6 +197,7 @@ const documentation = { tags: ["operation"], summary: "Figures for Prometheus", 
 const text = Type.String({ description: "Prometheus text format" });
 
 export function registerMetrics(fastify: FastifyInstance, metrics: Metrics): void {
+  metrics.addProcessFigures();
   const schema = { ...documentation, response: { 200: text, 401: { ...ErrorBody, description: errorTable.unauthorized.when } } };
   fastify.get("/metrics", { config: { quiet: true }, schema }, async (_request, reply) => {
     reply.type(metrics.contentType);

@@ -1,6 +1,6 @@
 /**
- * Bundles the playground into dist/playground/: index.html, and assets/ with names that hold a hash of their contents, each
- * beside its compressed forms.
+ * Bundles the playground into dist/playground/: index.html, the same without its link to the API reference, and assets/ with
+ * names that hold a hash of their contents, each beside its compressed forms.
  *
  *     node src/server/playground/bundle.mjs
  */
@@ -50,6 +50,10 @@ for (const [path, { entryPoint }] of Object.entries(metafile.outputs)) {
 const [leftOver] = html.match(/\{\{.*?\}\}/) ?? [];
 if (leftOver) throw new Error(`index.html mentions ${leftOver}, which is not bundled`);
 writeFileSync(join(out, "index.html"), html);
+// For a service without the API reference: then there is nothing to link to.
+const docsLink = ' data-docs="docs"';
+if (!html.includes(docsLink)) throw new Error(`index.html has no${docsLink}`);
+writeFileSync(join(out, "index-without-docs.html"), html.replace(docsLink, ""));
 
 for (const name of readdirSync(assets)) {
   const path = join(assets, name);

@@ -1,6 +1,6 @@
 /**
- * The playground: one page at `/` and its files below `/assets/`, as bundle.mjs built them. Nothing in it needs a model or a
- * key, so it is served while the model loads and whoever asks; what it asks the service for is guarded like any request.
+ * The playground: one page and, below `assets/`, its files, as bundle.mjs built them. They need neither a model nor a key, so
+ * they are served to everybody, also while the model loads. The requests that the page sends are guarded like any other.
  */
 
 import { existsSync } from "node:fs";
@@ -8,33 +8,21 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
-
-declare module "fastify" {
-  interface FastifySchema {
-    /** Left out of the description of the HTTP interface. */
-    hide?: boolean;
-  }
-}
+import { withSlash } from "../folder-url.js";
+import { registerPageHeaders } from "../security-headers.js";
 
 /** The same from src/ and from dist/. */
 const builtPage = fileURLToPath(new URL("../../../dist/playground/", import.meta.url));
 
-/** The page is its own files and talks to its own server; documents pasted into it have no way out to anyone else. */
-const contentSecurityPolicy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
-
-export async function playground(fastify: FastifyInstance): Promise<void> {
+/** `docs`: whether there is an API reference for the page to link to. */
+export async function playground(fastify: FastifyInstance, { docs }: { readonly docs: boolean }): Promise<void> {
   if (!existsSync(join(builtPage, "index.html"))) {
     throw new Error(`the playground is missing in ${builtPage}; build it with: npm run build`);
   }
+  await registerPageHeaders(fastify);
+  fastify.addHook("onRoute", (route) => {
+    route.config = { ...route.config, open: true };
+  });
   await fastify.register(fastifyStatic, {
     root: join(builtPage, "assets"),
     prefix: "/assets/",
@@ -43,13 +31,11 @@ export async function playground(fastify: FastifyInstance): Promise<void> {
     // Their names change with their contents.
     immutable: true,
     maxAge: "365d",
-    setHeaders: (response) => {
-      response.setHeader("x-content-type-options", "nosniff");
-    },
   });
-  fastify.get("/", { schema: { hide: true } }, async (_request, reply) => {
-    reply.header("content-security-policy", contentSecurityPolicy);
-    reply.header("referrer-policy", "no-referrer");
-    return reply.sendFile("index.html", builtPage, { immutable: false, maxAge: 0 });
+  const page = docs ? "index.html" : "index-without-docs.html";
+  fastify.get("/", { schema: { hide: true } }, async (request, reply) => {
+    const folder = withSlash(request.url);
+    if (folder !== undefined) return reply.redirect(folder);
+    return reply.sendFile(page, builtPage, { immutable: false, maxAge: 0 });
   });
 }

@@ -6,8 +6,8 @@ import { Type } from "typebox";
 import { loadAddon } from "../../native/addon.js";
 import { documentLimit } from "../../reranker.js";
 import { documentLimits } from "../../wire/dialect.js";
-import { openErrorResponses, teiErrorResponses } from "../openapi.js";
 import type { ServerContext } from "../context.js";
+import { openErrorResponses, teiErrorResponses } from "../openapi.js";
 
 const ModelInfo = Type.Object(
   {
@@ -54,7 +54,7 @@ export function registerInfo(fastify: FastifyInstance, context: ServerContext): 
   const created = Math.floor(Date.now() / 1000);
   const { modelName } = context.options;
   const model = { id: modelName, object: "model" as const, created, owned_by: "jina-reranker" };
-  const documented = { tags: ["model"], security: [{}, { key: [] }] };
+  const documented = { tags: ["model"] };
 
   app.get(
     "/info",

@@ -15,7 +15,7 @@ const NotReady = Type.Object(ErrorBody.properties, { description: "it does not, 
 
 export function registerProbes(fastify: FastifyInstance, context: ServerContext): void {
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>();
-  const config = { quiet: true };
+  const config = { quiet: true, open: true };
   const tags = ["operation"];
   const checkReadiness = readinessCheck(context);
 

@@ -10,16 +10,16 @@ import { jina } from "../../wire/jina.js";
 import { isTei, tei } from "../../wire/tei.js";
 import { shapeValidator } from "../../wire/validation.js";
 import { vllmScore } from "../../wire/vllm-score.js";
+import type { ServerContext } from "../context.js";
 import { errorResponses, mixedErrorResponses } from "../openapi.js";
 import { runScoring, scoringGate } from "../scoring.js";
-import type { ServerContext } from "../context.js";
 import { scoringPaths } from "./paths.js";
 
 export function registerScoring(fastify: FastifyInstance, context: ServerContext): void {
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>();
   const onRequest = scoringGate(context);
 
-  /** A route's options, in which all routes are alike. */
+  /** The options that scoring routes have in common. */
   function speaking<Request extends TSchema, Answer extends TSchema>(
     { request, response, shapeOf }: Dialect<Request, Answer>,
     documentation: { readonly summary: string; readonly description?: string },
@@ -29,7 +29,6 @@ export function registerScoring(fastify: FastifyInstance, context: ServerContext
       schema: {
         tags: ["scoring"],
         ...documentation,
-        security: [{}, { key: [] }],
         body: request,
         response: { 200: response, ...errors },
       },
@@ -87,7 +86,7 @@ export function registerScoring(fastify: FastifyInstance, context: ServerContext
   }
 }
 
-/** Each path, and for those after the first what they are called in the documentation. */
+/** Each path, and for those after the first their summary in the documentation. */
 function aliases([first, ...more]: readonly [string, ...string[]]): [path: string, summary: string | undefined][] {
   return [[first, undefined], ...more.map((path): [string, string] => [path, `The same as ${first}`])];
 }

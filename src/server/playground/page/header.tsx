@@ -5,6 +5,9 @@ import type { Health } from "../../../client/index.js";
 /** The name of the built-in model, which is constructed and not trained. */
 const demoModel = "lexical-demo";
 
+/** Where the API reference is; undefined on a server without one. */
+const { docs } = document.body.dataset;
+
 export function Header({ health }: { health: Health | undefined }) {
   return (
     <header>
@@ -20,9 +23,11 @@ export function Header({ health }: { health: Health | undefined }) {
         <p class="server" role="status">
           <ServerState health={health} />
         </p>
-        <nav aria-label="Documentation">
-          <a href="docs">API reference</a>
-        </nav>
+        {docs !== undefined && (
+          <nav aria-label="Documentation">
+            <a href={docs}>API reference</a>
+          </nav>
+        )}
       </div>
       {health?.model === demoModel && (
         <p class="notice">
