@@ -10,9 +10,10 @@ import { hubEnvironment } from "./model/hub-environment.js";
 import { hasOfficialShape, isOfficial, requireOfficialShape } from "./model/official.js";
 import type { Transfer } from "./model/transfer.js";
 import { loadAddon } from "./native/addon.js";
-import type { NamedModel } from "./settings/load-options.js";
+import { type NamedModel, namedModel, resolveLoadOptions } from "./settings/load-options.js";
 import { type HubModelSettings, hubAccess } from "./settings/model-choice.js";
 import { readSettings, type Settings } from "./settings/table.js";
+import type { DemoLoadOptions, HubLoadOptions, LoadOptions } from "./types.js";
 
 export type ModelSource =
   | { readonly kind: "demo" }
@@ -48,6 +49,19 @@ function weightsOf(modelPath: string): WeightsInfo {
 export function modelName(source: ModelSource): string {
   if (source.kind === "demo") return "lexical-demo";
   return basename(source.kind === "file" ? source.path : source.reference.file).replace(/\.gguf$/i, "");
+}
+
+/** The `model` of answers, for what the library's options name. Throws invalid_option when they name none, or two. */
+export function nameOf(options: LoadOptions | HubLoadOptions | DemoLoadOptions): string {
+  const model = namedModel(options);
+  switch (model.kind) {
+    case "demo":
+      return modelName({ kind: "demo" });
+    case "file":
+      return modelName({ kind: "file", path: resolveLoadOptions(model.options).modelPath });
+    case "hub":
+      return modelName({ kind: "file", path: model.modelFile });
+  }
 }
 
 export interface FileEvents {

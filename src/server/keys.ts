@@ -6,6 +6,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { type BigIntStats, closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
+import type { FastifyBaseLogger } from "fastify";
 import { RerankError } from "../errors.js";
 
 /** undefined: a key without a name. */
@@ -56,6 +57,14 @@ export interface KeySource {
 export interface KeyEvents {
   readonly onReloaded: (count: number) => void;
   readonly onError: (error: unknown) => void;
+}
+
+/** Tells a log of every reload. */
+export function logReloads(log?: FastifyBaseLogger): KeyEvents {
+  return {
+    onReloaded: (count) => log?.info({ keys: count }, "API_KEYS_FILE was read again"),
+    onError: (error) => log?.error({ err: error }, "API_KEYS_FILE was not taken; the keys stay as they were"),
+  };
 }
 
 export class Keys implements Disposable {

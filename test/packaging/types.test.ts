@@ -46,6 +46,11 @@ const values = "Reranker, RerankError, rank, errorTable";
 const typescript = `import { ${values}, type LoadOptions } from "jina-reranker"; void errorTable;${use}`;
 const others = `
   import { RerankClient } from "jina-reranker/client"; import { Engine } from "jina-reranker/native";
+  import server, { rerankServer, type RerankServerOptions } from "jina-reranker/server";
+  export const served: RerankServerOptions = { load: { demo: true }, docs: false };
+  // @ts-expect-error a reranker, or how to load one
+  export const unserved: RerankServerOptions = { docs: false };
+  void server; void rerankServer;
   void new RerankClient({ baseUrl: "http://x" }); void Engine.load;`;
 
 test.each([
