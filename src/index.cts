@@ -41,6 +41,7 @@ declare namespace library {
   export type RerankResponse = esm.RerankResponse;
   export type ScoreRequest = esm.ScoreRequest;
   export type ScoreResponse = esm.ScoreResponse;
+  export type ScoreTrace = esm.ScoreTrace;
   export type Timings = esm.Timings;
   export type Usage = esm.Usage;
 }

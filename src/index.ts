@@ -14,6 +14,7 @@ export type {
   RerankResponse,
   ScoreRequest,
   ScoreResponse,
+  ScoreTrace,
   Timings,
   Usage,
 } from "./types.js";

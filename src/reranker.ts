@@ -3,6 +3,7 @@
  * native engines; checks requests, hands them over, and turns aborted signals into cancelled jobs.
  */
 
+import { tracingChannel } from "node:diagnostics_channel";
 import type { EngineInfo, EngineStats, ScoreJob } from "../binding.js";
 import { enginesOn, loadEngines } from "./engine/load.js";
 import { EnginePool } from "./engine/pool.js";
@@ -27,6 +28,7 @@ import type {
   RerankResponse,
   ScoreRequest,
   ScoreResponse,
+  ScoreTrace,
 } from "./types.js";
 
 /** Documents in one request, where neither the load options nor the request say how many. */
@@ -36,6 +38,9 @@ const defaultMaxDocuments = 100;
 export function documentLimit({ maxDocuments, maxQueuedPairs }: Limits, otherwise = defaultMaxDocuments): number {
   return Math.min(maxDocuments ?? otherwise, maxQueuedPairs);
 }
+
+/** Node publishes nothing while nobody subscribes. */
+const scoreChannel = tracingChannel<ScoreTrace, ScoreTrace>("jina-reranker:score");
 
 const warn = (notice: string) => process.emitWarning(notice, "RerankWarning");
 
@@ -108,9 +113,13 @@ export class Reranker implements AsyncDisposable {
     return this.#engines.stats();
   }
 
-  /** Scores in document order. */
+  /** Scores in document order. Subscribers of `tracing:jina-reranker:score:…` are told of it, as ScoreTrace describes. */
   async score(request: ScoreRequest): Promise<ScoreResponse> {
     this.check(request);
+    return scoreChannel.tracePromise(() => this.#score(request), { documents: request.documents.length });
+  }
+
+  async #score(request: ScoreRequest): Promise<ScoreResponse> {
     const { signal } = request;
     signal?.throwIfAborted();
     try {

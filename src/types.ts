@@ -131,6 +131,19 @@ export interface ScoreResponse {
   timings: Timings;
 }
 
+/**
+ * What subscribers of the diagnostics channels `tracing:jina-reranker:score:start`, `end`, `asyncStart`, `asyncEnd` and `error`
+ * are given: one object for each request, the same in all its events. Numbers alone; no query and no document.
+ */
+export interface ScoreTrace {
+  /** Documents in the request. */
+  readonly documents: number;
+  /** In `asyncStart` and `asyncEnd`, when the request succeeded. */
+  readonly result?: ScoreResponse;
+  /** From `error` on, when it failed: a RerankError, or the reason that its signal aborted with. */
+  readonly error?: unknown;
+}
+
 export interface RankedDocument {
   /** Position in the request. */
   index: number;
