@@ -1,8 +1,7 @@
 /**
- * Which requests get in: all pairs of a request or none, decided before any work on it. One gets in when its pairs fit the
- * queue and it would be answered within its time, by the work that waits and the rate of late. Runs on the JavaScript
- * thread, where nothing comes between the decision and the hand-over to the engine, so the engine's own limit is never met
- * first.
+ * Decides which requests get in, before any work on them: all pairs of a request or none. A request gets in when its pairs fit the
+ * queue and its answer is expected in time, by the work that waits and the engine's recent rate. Decision and hand-over to the
+ * engine happen in one turn of the JavaScript thread, so the engine's own limit is never reached.
  */
 
 import type { EngineStats } from "../../binding.js";
@@ -19,22 +18,22 @@ export type Queue = Pick<Reranker, "limits"> & {
   stats(): Pick<EngineStats, "pairsQueued" | "tokensQueued" | "workQueued" | "workDone">;
 };
 
-/** What a request asks for; all but the pairs is estimated. */
+/** What a request asks for. Pairs are counted, the rest is estimated. */
 export interface Claim extends waiting.Claim {
   readonly pairs: number;
   readonly tokens: number;
 }
 
-/** The least that a request has, whatever its body holds. */
+/** The smallest request that there can be. */
 export const smallestClaim: Claim = { pairs: 1, tokens: 1, work: 1, long: false };
 
-/** Of a request's time limit: the rest is for what cannot be foreseen, such as others that come in meanwhile. */
+/** Share of a request's time limit that the estimate may fill. The rest is for later requests, which it cannot foresee. */
 const plannedShare = 0.75;
 
-/** Batches that may wait while nobody knows yet how long one takes. */
+/** Batches of work that may wait until the engine's speed is known. */
 const batchesAtFirst = 64;
 
-/** Seconds: clients should not be sent away for longer, since the estimate does not see that far. */
+/** Longest `Retry-After`, in seconds: the estimate does not reach further. */
 const longestWait = 60;
 
 export class Admission {
@@ -48,7 +47,7 @@ export class Admission {
     this.#rate = rate;
   }
 
-  /** That were let in and are not over. */
+  /** Requests that were admitted and are not over. */
   get requests(): number {
     return this.#requests;
   }
@@ -70,10 +69,10 @@ export class Admission {
       const message = `${pairsQueued} of ${maxQueuedPairs} pairs are waiting; ${pairs} more do not fit; try again`;
       throw new RerankError("queue_full", message);
     }
-    // Alone it has the best chance that it will ever have.
+    // A request that is alone will never have a better chance.
     if (this.#requests === 0) return;
     if (this.#rate.capacity === undefined) {
-      // In its turn, or behind all.
+      // Whichever is less: its turns among the others, or all work that waits.
       const workUntilAnswer = Math.min(work * (this.#requests + 1), figures.workQueued + work);
       if (workUntilAnswer <= batchesAtFirst * queue.info.batchTokens) return;
       const message = `${figures.tokensQueued} tokens are waiting and the engine's speed is not known yet; about ${tokens} more may be late; try again`;
@@ -85,7 +84,7 @@ export class Admission {
     throw new RerankError("queue_full", message);
   }
 
-  /** As `requireRoom`; the request counts until what this returns is disposed. */
+  /** As `requireRoom`. The request counts as admitted until the returned object is disposed. */
   admit(queue: Queue, claim: Claim): Disposable {
     this.requireRoom(queue, claim);
     this.#requests += 1;
@@ -98,17 +97,17 @@ export class Admission {
     };
   }
 
-  /** To be called when pairs were submitted, scored or dropped. */
+  /** Call it whenever pairs were submitted, scored or dropped. */
   observe(queue: Queue): void {
     this.#observed(queue);
   }
 
-  /** To be called with what was counted of a request that was scored whole. */
+  /** Call it with the counted tokens of a request whose documents were not cut. */
   learn(request: RerankRequest, tokens: number): void {
     this.#bytesPerToken.learn(request, tokens);
   }
 
-  /** Whole seconds until there is room for such a request, if the engine goes on as it did lately. */
+  /** Whole seconds until such a request would get in, at the engine's recent rate. */
   retryAfterSeconds(queue: Queue, claim: Claim): number {
     const { pairsQueued, ...figures } = this.#observed(queue);
     const { capacity } = this.#rate;

@@ -1,4 +1,4 @@
-/** Which methods a path has routes for, for answers that say so. Never by the router's own search: it takes paths for patterns. */
+/** Which methods a path has routes for, for answers that say so. The router's own search takes paths for patterns. */
 
 import type { RouteOptions } from "fastify";
 

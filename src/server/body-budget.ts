@@ -1,14 +1,14 @@
 /**
- * Memory for the bodies of all requests in hand together: counted from before a body is read until its request is over.
- * Large bodies may have three quarters of it, so that a few of them leave room for everybody's small ones.
+ * Limits the memory for the bodies of all requests in flight. A body counts from before it is read until its request is over. Large
+ * bodies may have three quarters of the memory, so that a few of them leave room for small ones.
  */
 
 const largeBytes = 2 ** 20;
 const shareOfLarge = 0.75;
 
-/** What one request has of it. */
+/** The memory that one request holds. */
 export interface BodyLease {
-  /** False when there is no room for so many bytes in all; then what it had is kept. */
+  /** `bytes`: in all. False when there is no room for them; then the lease stays as it was. */
   growTo(bytes: number): boolean;
   /** Idempotent. */
   release(): void;

@@ -1,7 +1,6 @@
 /**
- * What stands between a request that may be scored and its body: room for it among all bodies in hand, and a pace at which it
- * has to arrive. Runs after keys, admission and the state of the server; who asks first (`Expect: 100-continue`) is told to
- * send only then.
+ * Lets a body in when there is room for it among the bodies of all requests in flight, and while it arrives fast enough. Runs after
+ * keys, admission and the state of the server. A client that asks first (`Expect: 100-continue`) is told to send only then.
  */
 
 import type { IncomingMessage } from "node:http";
@@ -9,20 +8,20 @@ import { type Readable, Transform, type TransformCallback } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { RerankError } from "../errors.js";
 import type { BodyLease } from "./body-budget.js";
-import { toldToWhoeverReads } from "./content-encoding.js";
-import { onResponseEnd } from "./disconnect.js";
+import { ignoreError } from "./content-encoding.js";
 import type { ServerContext } from "./context.js";
+import { onResponseEnd } from "./disconnect.js";
 
-/** A smaller body of known length is here at once, or holds next to nothing while it is not. */
+/** Smaller bodies of known length are not watched: they arrive at once, or cost next to nothing while they do not. */
 const watchedBytes = 64 * 2 ** 10;
-/** Bytes a second that a body has to arrive with. */
+/** Bytes per second at which a body has to arrive. */
 const slowestPace = 16 * 2 ** 10;
 const defaultPatienceMs = 5000;
 
-/** Requests whose client waits to be told to send. */
+/** Requests whose client waits for `100 Continue`. */
 const waiting = new WeakSet<IncomingMessage>();
 
-/** For a server of our own: without it Node tells every client at once to send. */
+/** Without it Node tells every client at once to send. For a server of our own, since it concerns every route. */
 export function holdExpectations({ server }: FastifyInstance): void {
   server.on("checkContinue", (request: IncomingMessage, response) => {
     waiting.add(request);
@@ -34,23 +33,23 @@ export function registerBodyGate(fastify: FastifyInstance, { options, bodies }: 
   const { bodyPatienceMs = defaultPatienceMs } = options;
   fastify.addHook("preParsing", async (request, reply, payload) => {
     const length = bodyLength(request);
-    // Without a body; or too large a one, which is refused by its length.
+    // There is no body, or the parser will refuse it by its length.
     if (length === 0 || (length !== undefined && length > options.bodyLimitBytes)) return payload;
     const lease = bodies.lease();
     onResponseEnd(reply.raw, () => lease.release());
     if (!lease.growTo(length ?? 0)) throw noRoom(length);
     if (waiting.delete(request.raw)) reply.raw.writeContinue();
-    // What is decoded on its way is as long as its length says only by chance.
+    // Content-Length is that of the compressed bytes.
     const known = length !== undefined && payload === request.raw;
     return known && length <= watchedBytes ? payload : watched(payload, { known, lease, patienceMs: bodyPatienceMs });
   });
   fastify.addHook("onSend", async (request, reply) => {
-    // It was refused unasked: whether the body comes all the same, nobody knows.
+    // The request was refused before the client was told to send. The client may send its body all the same.
     if (waiting.has(request.raw)) reply.header("connection", "close");
   });
 }
 
-/** undefined: it will be seen when it is here. */
+/** undefined = known only when all of it has arrived. */
 function bodyLength({ headers }: FastifyRequest): number | undefined {
   if (headers["transfer-encoding"] !== undefined) return undefined;
   return Number(headers["content-length"] ?? 0);
@@ -62,14 +61,14 @@ function noRoom(bytes?: number): RerankError {
 }
 
 interface Watch {
-  /** Whether the lease has all of it already. */
+  /** Whether the lease covers the whole body. */
   readonly known: boolean;
   readonly lease: BodyLease;
   readonly patienceMs: number;
 }
 
 function watched(payload: Readable, watch: Watch): WatchedBody {
-  const body = new WatchedBody(payload, watch).on("error", toldToWhoeverReads);
+  const body = new WatchedBody(payload, watch).on("error", ignoreError);
   payload.once("error", (error) => body.destroy(error));
   payload.once("close", () => {
     if (!payload.readableEnded) body.destroy(new RerankError("client_closed", "the client left before its body was here"));
@@ -77,7 +76,7 @@ function watched(payload: Readable, watch: Watch): WatchedBody {
   return payload.pipe(body);
 }
 
-/** Passes a body on, counts it, and fails when it grows beyond what there is room for or comes too slowly. */
+/** Passes a body on and counts its bytes. Fails when there is no room for more, and when it arrives too slowly. */
 class WatchedBody extends Transform {
   readonly #source: Readable;
   readonly #watch: Watch;
@@ -92,7 +91,7 @@ class WatchedBody extends Transform {
     this.#timer = setInterval(() => this.#checkPace(), watch.patienceMs);
   }
 
-  /** Where something before this decoded it: how long it was encoded, which is what Fastify compares with its length. */
+  /** Bytes before decoding, which Fastify compares with Content-Length. */
   get receivedEncodedLength(): number | undefined {
     const source: unknown = Reflect.get(this.#source, "receivedEncodedLength");
     return typeof source === "number" ? source : undefined;

@@ -1,29 +1,29 @@
 /**
- * Clients that never get as far as a route: a request that takes too long to arrive, headers without end, bytes that are
- * not HTTP. Each gets an answer in the shape of all errors, a line in the log and a count, and its connection is closed.
+ * Refuses what never reaches a route: requests that take too long to arrive, headers without end, bytes that are not HTTP. Each gets
+ * an answer in the shape of all errors, a line in the log and a count, and its connection is closed.
  */
 
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import type { FastifyBaseLogger, FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { RerankError } from "../errors.js";
+import type { ServerContext } from "./context.js";
 import { errorBody, sendError } from "./error-handler.js";
+import type { Lifecycle } from "./lifecycle.js";
 import { newRequestId } from "./observe/request-id.js";
 import { recordRefusal } from "./observe/request-record.js";
-import type { ServerContext } from "./context.js";
-import type { Lifecycle } from "./lifecycle.js";
 
-/** Options of the HTTP server. A request may take as long to arrive as its answer may take to be made. */
+/** Options of the HTTP server. A request may take as long to arrive as its answer may take. */
 export function connectionOptions(context: ServerContext, log: () => FastifyBaseLogger) {
   const { requestTimeoutMs } = context.options;
   return {
     requestTimeout: requestTimeoutMs,
     http: {
-      // Node takes the longer of the two for the whole request, and its own default for headers is a minute.
+      // Node applies the longer of the two limits to the whole request, and its default for headers is a minute.
       headersTimeout: Math.min(60_000, requestTimeoutMs),
-      // How often Node looks for requests that are late: its own default of 30 seconds would be added to the limit.
+      // Node looks for late requests this often. Its default of 30 seconds would come on top of the limit.
       connectionsCheckingInterval: Math.min(1000, requestTimeoutMs),
-      // Node would answer without a body and tell nobody; `registerRequestChecks` does it.
+      // Node would answer without a body and without a log line. `registerRequestChecks` refuses instead.
       requireHostHeader: false,
     },
     clientErrorHandler: (error, socket) => {
@@ -38,16 +38,16 @@ interface Arrived {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   answer?: (error: RerankError) => void;
-  /** What was found wrong of it before that. */
+  /** A fault that was found before that. */
   error?: RerankError;
 }
 
 /** The latest request of each connection. */
 const latest = new WeakMap<Duplex, Arrived>();
 
-/** Node would answer some of these itself, without a body, an id or a line in the log. */
+/** Takes over the events that Node would answer itself, without a body, an id or a line in the log. */
 export function watchConnections({ server, log }: FastifyInstance, context: ServerContext): void {
-  // First of all listeners: the body's first bytes may be found broken before any hook has run.
+  // This listener has to be the first: Node may find a body broken before any hook has run.
   server.prependListener("request", (request, response) => latest.set(request.socket, { request, response }));
   server.on("checkExpectation", (request, response) => server.emit("request", request, response));
   server.on("connect", (_request: IncomingMessage, socket: Duplex) => {
@@ -80,13 +80,13 @@ export function closeWhileDraining(fastify: FastifyInstance, lifecycle: Lifecycl
   });
 }
 
-/** Whoever reads the body is told, and answers as for any other fault of it. */
+/** Fails the reading of the body, which answers as for any other fault; without a reader answers itself. */
 function answerForBody(error: RerankError, context: ServerContext, request: FastifyRequest, reply: FastifyReply): void {
   if (request.raw.listenerCount("error") > 0) request.raw.emit("error", error);
   else if (!reply.sent) sendError(error, context, request, reply);
 }
 
-/** Without an error the connection is closed and nothing is said. */
+/** Answers with the error and closes the connection; without an error only closes it. */
 function refuse(
   socket: Duplex & { destroySoon?: () => void },
   error: RerankError | undefined,
@@ -98,7 +98,7 @@ function refuse(
     if (socket.destroySoon) socket.destroySoon();
     else socket.end();
   };
-  // What came behind the last answer of a connection is nobody's request.
+  // Bytes that follow the last answer of a connection are no request.
   const over = current?.response.writableFinished === true && !current.response.shouldKeepAlive;
   if (!error || !socket.writable || over) {
     close();
@@ -110,13 +110,13 @@ function refuse(
   if (current && !current.response.writableFinished) {
     current.response.shouldKeepAlive = false;
     current.response.once("finish", close);
-    // Otherwise these bytes came behind a request that is being worked on: an answer now would be taken for that one's.
+    // Else these bytes follow a request that is being worked on, and the client would take an answer now for that request's.
     if (!ofBody) return;
     if (current.answer) current.answer(error);
     else current.error = error;
     return;
   }
-  // A body that goes wrong after its answer was sent needs no second one.
+  // A request that was answered already needs no second answer.
   if (!ofBody) socket.write(rawAnswer(error, id));
   close();
 }

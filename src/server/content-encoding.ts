@@ -1,6 +1,6 @@
 /**
- * Compressed bodies: gzip, deflate and br are unpacked while they arrive. What comes out counts against the body limit, and
- * unpacking ends as soon as it is exceeded: a few kilobytes can hold gigabytes.
+ * Unpacks compressed bodies (gzip, deflate, br) while they arrive. The unpacked bytes count against the body limit, and unpacking
+ * ends as soon as they exceed it: a few kilobytes can hold gigabytes.
  */
 
 import { Readable } from "node:stream";
@@ -27,16 +27,16 @@ function isKnown(encoding: string): encoding is Encoding {
 /** Fastify compares `receivedEncodedLength` with Content-Length. */
 function decoded(payload: Readable, encoding: Encoding, limitBytes: number) {
   const decoder = decoders[encoding]();
-  decoder.on("error", toldToWhoeverReads);
+  decoder.on("error", ignoreError);
   const output = Object.assign(Readable.from(limited(decoder, encoding, limitBytes), { objectMode: false }), {
     receivedEncodedLength: 0,
-  }).on("error", toldToWhoeverReads);
+  }).on("error", ignoreError);
   payload.on("data", (chunk: Buffer) => {
     output.receivedEncodedLength += chunk.length;
   });
-  // A request that was cut is told to its reader; destroying it would close the connection that the answer has to take.
+  // The reader is told when a request breaks off. Destroying the request would close the connection, which the answer needs.
   payload.once("error", (error) => decoder.destroy(error));
-  // What still arrives of a body that was refused is read past.
+  // The rest of a refused body is read and dropped.
   decoder.once("close", () => {
     payload.unpipe(decoder);
     payload.resume();
@@ -45,8 +45,8 @@ function decoded(payload: Readable, encoding: Encoding, limitBytes: number) {
   return output;
 }
 
-/** A body that was refused is read by nobody any more, and an error without a listener ends the process. */
-export function toldToWhoeverReads(): void {}
+/** A listener for streams whose reader gets the error, if there still is one. Without any listener an error ends the process. */
+export function ignoreError(): void {}
 
 async function* limited(decoder: Readable, encoding: Encoding, limitBytes: number): AsyncGenerator<Buffer> {
   let length = 0;
@@ -74,7 +74,7 @@ function unsupported(encoding: string, reply: FastifyReply): RerankError {
   return new RerankError("unsupported_media_type", `content-encoding: expected gzip, deflate, br or none, got ${given}`);
 }
 
-/** The limit is the same as sent and unpacked. */
+/** The limit holds for the bytes as sent and for the bytes unpacked. */
 export function tooLarge(limitBytes: number): RerankError {
   return new RerankError("body_too_large", `body: at most ${limitBytes / 2 ** 20} MiB are allowed`);
 }

@@ -1,7 +1,7 @@
 /**
- * When a request is over, and the signal that ends its work early: its client left, or its time is up. Fastify's own
- * `request.signal` aborts as soon as a POST body is read, so this watches the response. Of pipelined requests only the
- * first one's response has the connection; the others are never told that it closed, so the connection is watched too.
+ * Tells when a request is over, and makes the signal that ends its work early because the client left or the time is up. Fastify's
+ * own `request.signal` aborts as soon as a POST body is read, so this watches the response. Of pipelined requests only the first
+ * one's response hears that the connection closed, so this watches the connection too.
  */
 
 import type { ServerResponse } from "node:http";
@@ -14,7 +14,7 @@ export interface RequestSignal extends Disposable {
   cancel(reason: unknown): void;
 }
 
-/** Dispose it when the request is over: its listeners and its timer go in one place. */
+/** Dispose it when the request is over: that removes its listeners and its timer. */
 export function requestSignal(response: ServerResponse, timeoutMs: number): RequestSignal {
   const controller = new AbortController();
   const cancel = (reason: unknown) => controller.abort(reason);
@@ -34,7 +34,8 @@ export function requestSignal(response: ServerResponse, timeoutMs: number): Requ
   };
 }
 
-/** Tells once, at once if it is so already, whether the answer was sent to its end. What it returns stops it. */
+/** Calls `ended` once when the response is over, at once if it is over already. `sent`: whether the client was sent all of it. The
+ * returned function cancels that. */
 export function onResponseEnd(response: ServerResponse, ended: (sent: boolean) => void): () => void {
   const { socket } = response.req;
   const tell = () => {
@@ -51,7 +52,7 @@ export function onResponseEnd(response: ServerResponse, ended: (sent: boolean) =
   return forget;
 }
 
-/** A connection has one listener, however many requests come over it. */
+/** One listener per connection, however many requests it carries. */
 const watched = new WeakMap<Socket, Set<() => void>>();
 
 function closings(socket: Socket): Set<() => void> {

@@ -1,21 +1,20 @@
 /**
- * Whether the engine still works, judged by what came of the scores that were asked of it. Several failures in a row
- * without a success between them, or a batch that does not end, count as failed; one success makes it well again. While it is failed
- * and nobody asks for scores, it is tried once a second.
+ * Judges by its results whether the engine works. The engine counts as failed after several failures in a row, and while a batch
+ * does not end. One success makes it healthy again. While it is failed it is tried once a second, also without requests.
  */
 
 import type { EngineStats } from "../../binding.js";
 import { type ErrorCode, RerankError } from "../errors.js";
 
-/** The engine's own fault, whatever the request. */
+/** Errors that are the engine's fault, whatever the request. */
 const faults: readonly ErrorCode[] = ["engine_error", "invalid_score", "out_of_memory"];
 const failuresInARow = 3;
 const retryMs = 1000;
 
 export interface EngineHealthOptions {
-  /** Scores something small, and reports what came of it here. */
+  /** Scores one short pair, and calls `succeeded` or `failed`. */
   readonly probe: () => Promise<void>;
-  /** A batch that takes longer is not going to end. */
+  /** A batch that takes longer counts as one that does not end. */
   readonly stallMs: number;
   readonly now?: () => number;
 }
@@ -34,7 +33,7 @@ export class EngineHealth {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** To be called before pairs are handed over: time in which the engine had nothing to do is no stall. */
+  /** Call it before pairs are submitted, so that idle time does not count as a stall. */
   starting(stats: EngineStats): void {
     this.#stall(stats);
   }
@@ -44,7 +43,7 @@ export class EngineHealth {
     this.#cancelRetry();
   }
 
-  /** What is not the engine's fault says nothing about it. */
+  /** Errors that are not the engine's fault do not count. */
   failed(error: unknown): void {
     if (!(error instanceof RerankError) || !faults.includes(error.code)) return;
     this.#failures += 1;
@@ -58,7 +57,7 @@ export class EngineHealth {
     return this.#stall(stats);
   }
 
-  /** No more tries, whatever still fails. */
+  /** Ends the tries. */
   stop(): void {
     this.#stopped = true;
     this.#cancelRetry();
@@ -70,7 +69,7 @@ export class EngineHealth {
   }
 
   #stall({ pairsQueued, batches, jobsCompleted, jobsFailed }: EngineStats): string | undefined {
-    // Jobs that were cancelled are no progress: while a device hangs, that is how all of them end.
+    // Cancelled jobs are no progress: while a device hangs, all jobs end that way.
     const count = batches + jobsCompleted + jobsFailed;
     const at = this.#now();
     if (pairsQueued === 0 || this.#progress?.count !== count) {
@@ -86,9 +85,9 @@ export class EngineHealth {
     if (this.#stopped) return;
     this.#retry ??= setTimeout(() => {
       const tried = this.#retry;
-      // An async function, so that a probe that throws at once is a failed try as well.
+      // An async function, so that a probe that throws at once is a failed try too.
       const attempt = async () => this.#options.probe();
-      // What came of it was reported by the probe itself.
+      // The probe reported its result itself.
       const again = () => {
         if (this.#retry !== tried) return;
         this.#retry = undefined;

@@ -1,4 +1,4 @@
-/** Every failure as an answer: the framework's errors become codes of the error table, and every body has one shape. */
+/** Turns every failure into an answer: the framework's errors become codes of the error table, and every body has one shape. */
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type ErrorCode, RerankError } from "../errors.js";
@@ -7,12 +7,12 @@ import { type TeiErrorBody, teiErrorBody } from "../wire/tei.js";
 import { smallestClaim } from "./admission.js";
 import { AllowedMethods } from "./allowed-methods.js";
 import { tooLarge } from "./content-encoding.js";
+import type { ServerContext } from "./context.js";
 import { mountPath } from "./mount-path.js";
 import { notesOf } from "./observe/notes.js";
 import { scoringPathList } from "./routes/paths.js";
-import type { ServerContext } from "./context.js";
 
-/** `Retry-After` of the answers that are worth repeating; that of queue_full is computed. */
+/** Seconds of `Retry-After` for requests that are worth repeating; those of queue_full are computed. */
 const retryAfterSeconds: Readonly<Partial<Record<ErrorCode, number>>> = { loading: 2, draining: 2, overloaded: 2 };
 
 const noJson = "body: expected JSON, got nothing, text that is not JSON, or a key __proto__ or constructor.prototype";
@@ -34,7 +34,7 @@ export function registerErrorHandling(fastify: FastifyInstance, context: ServerC
   fastify.setNotFoundHandler((request, reply) => {
     const url = request.url.split("?", 1)[0] ?? "/";
     const allowed = methods.of(url);
-    // A route may also find that it has nothing of that name.
+    // Routes with a name in their path answer so for names that they do not have.
     if (allowed.length === 0 || allowed.includes(request.method)) {
       const message = `no route ${request.method} ${url}; routes that score: POST ${scoringPaths}`;
       return sendError(new RerankError("not_found", message), context, request, reply);

@@ -1,6 +1,6 @@
 /**
- * Who may ask: keys from API_KEYS and from API_KEYS_FILE, which is read again when it changes. A key is kept and compared as a
- * hash; a name may be logged, a key never. A file that cannot be read any more leaves the keys as they were.
+ * The keys that requests may bring, from API_KEYS and from API_KEYS_FILE, which is read again when it changes. Keys are kept and
+ * compared as hashes. Names may be logged, keys never. A file that becomes unreadable leaves the keys as they were.
  */
 
 import { createHash, timingSafeEqual } from "node:crypto";
@@ -20,7 +20,7 @@ interface Key extends Caller {
 const keyPattern = /^[\x21-\x2b\x2d-\x7e]+$/;
 const namePattern = /^[\w.-]{1,64}$/;
 
-/** How often the file is looked at. No watcher of the system's: those see nothing on network disks, nor links being swapped. */
+/** Milliseconds between two looks at the file. The system's watchers miss changes on network disks and swapped links. */
 const watchMs = 2000;
 
 /** The lines of a key file: `name:key` or `key`; empty lines and those that begin with # do not count. */
@@ -44,7 +44,7 @@ export function readKeys(text: string, path: string): readonly Key[] {
   );
 }
 
-/** Says which line and what was expected, never what it holds. */
+/** Names the line and what was expected, never what the line holds. */
 function wrong(path: string, index: number, expected: string): RerankError {
   return new RerankError("invalid_option", `API_KEYS_FILE: ${path}, line ${index + 1}: expected ${expected}, got something else`);
 }
@@ -81,7 +81,7 @@ export class Keys implements Disposable {
     this.#fromFile = file === undefined ? undefined : readFile(file);
   }
 
-  /** Whether anybody has to bring one. */
+  /** Whether requests need a key. */
   get wanted(): boolean {
     return this.#given.length > 0 || this.#file !== undefined;
   }
@@ -90,7 +90,7 @@ export class Keys implements Disposable {
   caller(given: string): Caller | undefined {
     const hashed = hash(given);
     let found: Caller | undefined;
-    // All of them, so that the time does not tell which one it was.
+    // Every key is compared, so that the time does not tell which one it was.
     for (const key of [...this.#given, ...(this.#fromFile?.keys ?? [])])
       if (timingSafeEqual(key.hash, hashed)) found = { name: key.name };
     return found;
@@ -105,7 +105,7 @@ export class Keys implements Disposable {
   async #reloadChanged(): Promise<void> {
     const now = this.#file && (await stat(this.#file, { bigint: true }).then(version, () => "unreadable"));
     if (now === this.#fromFile?.version) return;
-    // Told once, not at every look.
+    // A wrong file is told of once, not at every look.
     if (now !== undefined && this.#fromFile) this.#fromFile = { ...this.#fromFile, version: now };
     this.reload();
   }
@@ -127,7 +127,7 @@ export class Keys implements Disposable {
 
 interface KeyFile {
   readonly keys: readonly Key[];
-  /** Differs when what the path leads to is another file, or was written since. */
+  /** Changes when the path leads to another file, and when the file is written. */
   readonly version: string;
 }
 
@@ -139,7 +139,7 @@ function readFile(path: string): KeyFile {
   let file: number | undefined;
   try {
     file = openSync(path, "r");
-    // Of what is read, whatever the path leads to a moment later.
+    // The version of the opened file: the path may lead to another one by now.
     const read = version(fstatSync(file, { bigint: true }));
     return { keys: readKeys(readFileSync(file, "utf8"), path), version: read };
   } catch (error) {

@@ -11,7 +11,7 @@ export interface Address {
   readonly port: number;
 }
 
-/** Returns the port, which differs from the one asked for only when that was 0. Throws one clear line when it is taken. */
+/** Returns the port: the given one, or for 0 the one that the system chose. Throws an error of one line when it cannot be opened. */
 export async function listen(server: FastifyInstance, { host, port }: Address): Promise<number> {
   try {
     await server.listen({ host, port });
@@ -31,8 +31,8 @@ export async function listen(server: FastifyInstance, { host, port }: Address): 
 }
 
 /**
- * Says that it drains; after DRAIN_DELAY_MS stops accepting, answers what runs, refuses what still comes in on open
- * connections, closes the model.
+ * Lets probes say `draining` for DRAIN_DELAY_MS. Then stops accepting connections, finishes the requests in flight, refuses those
+ * that still come in on open connections, and closes the model.
  */
 export async function drain(server: FastifyInstance, context: ServerContext): Promise<void> {
   const { drainDelayMs = 0 } = context.options;
@@ -45,7 +45,7 @@ export async function drain(server: FastifyInstance, context: ServerContext): Pr
   const patience = setTimeout(() => server.server.closeAllConnections(), context.options.requestTimeoutMs);
   await context.requests.idle();
   clearTimeout(patience);
-  // What is left sends nothing: connections that never made a request would hold the server for a minute.
+  // Connections that never sent a request would hold the server open for a minute.
   server.server.closeAllConnections();
   await closed;
   context.keys[Symbol.dispose]();
@@ -71,7 +71,7 @@ export function stopOnSignals(stop: () => Promise<void>): void {
   process.on("SIGINT", onSignal);
 }
 
-/** SIGHUP reads the key file again, where there is one; elsewhere it ends the process as it does by default. */
+/** SIGHUP reads the key file again. Without a key file it ends the process, as it does by default. */
 export function reloadOnHangUp({ keys, options }: ServerContext): void {
   if (options.apiKeysFile !== undefined) process.on("SIGHUP", () => keys.reload());
 }

@@ -1,6 +1,7 @@
 /**
- * Whether requests may be sent here: scoring works, and the server does not drain. Load is no reason: replicas that said so
- * would leave their balancer all together. While pairs wait, the engine's own progress is the proof; an idle one is tried.
+ * Whether a balancer should send requests here: scoring works, and the server does not drain. Load is no reason against it, because
+ * replicas under load would all leave the balancer together. While pairs wait, the engine's progress is the proof. An idle engine
+ * scores a pair.
  */
 
 import { RerankError } from "../errors.js";
@@ -11,7 +12,7 @@ import { tinyScore } from "./tiny-score.js";
 /** Probes share one score a second. */
 const cacheMs = 1000;
 
-/** Rejects with why no requests should come. */
+/** The check rejects with the reason why no requests should come. */
 export function readinessCheck(context: ServerContext): () => Promise<void> {
   let latest: { readonly at: number; readonly result: Promise<void> } | undefined;
   return async () => {
@@ -19,7 +20,7 @@ export function readinessCheck(context: ServerContext): () => Promise<void> {
     if (state.status === "draining") throw new RerankError("draining", "the server is shutting down");
     if (state.status === "failed") throw new RerankError("engine_error", state.reason);
     const reranker = context.lifecycle.reranker();
-    // Something is scored and the engine gets on with it, or the state would be failed.
+    // The engine makes progress, or the state would be `failed`.
     if (reranker.stats().pairsQueued > 0) return;
     const now = performance.now();
     if (!latest || now - latest.at > cacheMs) {
@@ -30,7 +31,7 @@ export function readinessCheck(context: ServerContext): () => Promise<void> {
   };
 }
 
-/** What came in beside the tiny score may have taken its place, or its time; then the engine worked all the same. */
+/** Requests beside the tiny score may take its place in the queue, or its time. The engine works all the same. */
 async function unlessLoaded(reranker: Reranker, score: Promise<void>): Promise<void> {
   const { batches } = reranker.stats();
   try {

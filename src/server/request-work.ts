@@ -1,14 +1,14 @@
-/** What a request costs, estimated before it is handed over: from bytes, and what bytes were worth lately. */
+/** Estimates what a request costs before the engine has it: from its bytes, and from the bytes per token of recent requests. */
 
 import type { RerankRequest } from "../types.js";
 
-/** Of a prompt: its headings and the score token. */
+/** Tokens of a prompt beside query and document: its headings and the score token. */
 const fixedTokens = 10;
-/** Bytes of UTF-8 a token has in English text. */
+/** Bytes of UTF-8 per token of English text. */
 const usualBytesPerToken = 4;
-/** A longer text fills any context: it is not measured, which would take as long as reading it. */
+/** Most letters per token. A text with more than fit the context is not measured, since measuring reads all of it. */
 const lettersPerToken = 16;
-/** What one request counts for against all before it. */
+/** Weight of one request against all before it. */
 const share = 0.05;
 
 type Texts = Pick<RerankRequest, "query" | "documents" | "maxDocumentTokens">;
@@ -19,7 +19,7 @@ export interface TextMeasures {
   readonly contextSize: number;
 }
 
-/** Of all pairs together. */
+/** Of all pairs of one body. */
 export interface RequestWork {
   readonly tokens: number;
   /** In tokens that attend to nothing, as the engine's `workQueued`. */
@@ -50,7 +50,7 @@ function textTokens(text: string, { bytesPerToken, contextSize }: TextMeasures):
   return Math.ceil(Buffer.byteLength(text) / bytesPerToken);
 }
 
-/** Bytes a token has in the texts of late, learned from requests whose tokens were counted. */
+/** Bytes per token of recent texts, learned from requests whose tokens were counted. */
 export class BytesPerToken {
   #value = usualBytesPerToken;
 
@@ -58,7 +58,7 @@ export class BytesPerToken {
     return this.#value;
   }
 
-  /** `tokens`: of all pairs; no document may have been cut, since what was cut is in the bytes alone. */
+  /** `tokens`: of all pairs. Not for requests with cut documents: the cut end has bytes and no tokens. */
   learn({ query, documents }: Texts, tokens: number): void {
     const texts = tokens - fixedTokens * documents.length;
     if (texts <= 0) return;

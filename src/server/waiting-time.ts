@@ -1,32 +1,34 @@
 /**
- * How long a request would take, decided from figures alone. The engine serves requests in turns, each by work: a request
- * waits for at most as much of each of the others, and for no more than all that is there and comes in. Work is in tokens
- * that attend to nothing (binding.d.ts, `workQueued`).
+ * Estimates how long a request would take, from figures alone. The engine serves requests in turns of equal work. So a request
+ * waits at most for its own work once for each other request, and never longer than for all work that is there and comes in.
+ * Work is counted in tokens that attend to nothing (binding.d.ts, `workQueued`).
  */
 
 export interface Load {
-  /** What waits or is being computed, and the requests that it belongs to. */
+  /** Work that waits or is being computed. */
   readonly workQueued: number;
+  /** Requests that it belongs to. */
   readonly requests: number;
-  /** Work a second: that the engine gets done, undefined = not known yet; and that came in lately. */
+  /** Work per second that the engine does; undefined = not known yet. */
   readonly capacity: number | undefined;
+  /** Work per second that arrives. */
   readonly arriving: number;
 }
 
 /** What a request asks for. */
 export interface Claim {
   readonly work: number;
-  /** It has a pair that no batch takes whole. */
+  /** Whether one of its pairs is longer than a batch. */
   readonly long: boolean;
 }
 
 /**
- * Of the engine, that pairs get which no batch takes whole, however many others wait: work for a quarter of a batch
+ * Share of the engine that pairs longer than a batch get, however many others wait: work for a quarter of a batch
  * (batch-planner.cpp, kLeastShare) beside a batch of others.
  */
 const leastShare = 1 / (4 + 1);
 
-/** Seconds until a request would be answered; 0 while nothing is known of the engine. */
+/** Seconds until a request would be answered; 0 while the engine's speed is not known. */
 export function secondsUntilAnswer({ workQueued, requests, capacity, arriving }: Load, { work, long }: Claim): number {
   if (capacity === undefined) return 0;
   const inTurns = (work * (requests + 1)) / capacity;
@@ -37,8 +39,8 @@ export function secondsUntilAnswer({ workQueued, requests, capacity, arriving }:
 }
 
 /**
- * Seconds until such a request would be answered within `limitSeconds`, when nothing more comes in. Requests are taken to
- * end evenly while the work gets done.
+ * Seconds until such a request would be answered within `limitSeconds`, when no other comes in. Assumes that the running requests
+ * end at even intervals.
  */
 export function secondsUntilRoom(load: Load, { work }: Claim, limitSeconds: number): number {
   const { workQueued, requests, capacity } = load;

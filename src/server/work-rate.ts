@@ -1,18 +1,18 @@
 /**
- * How much work a second the engine got done lately, and how much came in: moving averages over half a minute. Only time in
- * which it had at least a batch to do counts for what it can do: neither a quiet hour nor small requests one by one, which
- * leave most of a batch empty, make it look slow. Work is in tokens that attend to nothing (binding.d.ts, `workQueued`).
+ * Work per second that the engine does and that arrives: moving averages over half a minute. The engine's rate counts only time in
+ * which at least a batch was waiting. Otherwise a quiet hour, or small requests that leave most of a batch empty, would make the
+ * engine look slow. Work is counted in tokens that attend to nothing (binding.d.ts, `workQueued`).
  */
 
 import type { EngineStats } from "../../binding.js";
 
-/** The stats that it is told. */
+/** The engine's figures that it reads. */
 export type WorkFigures = Pick<EngineStats, "workDone" | "workQueued">;
 
-/** Seconds after which a measurement counts a third. */
+/** Time constant in seconds: a measurement that old weighs 1/e. */
 const memorySeconds = 30;
 
-/** Busy seconds before which nothing is known: a batch that happens to end between two looks is no rate. */
+/** Busy seconds that it takes to know a rate. One batch that ends between two observations is none. */
 const leastSeconds = 1;
 
 export class WorkRate {
@@ -23,12 +23,12 @@ export class WorkRate {
   #busySeconds = 0;
   #seconds = 0;
 
-  /** `now`: milliseconds of a clock that only goes forward. */
+  /** `now`: a monotonic clock in milliseconds. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
 
-  /** To be told whenever the queue changed: then the time since is busy exactly when there was a batch to do before. */
+  /** Call it at every change of the queue. The time since the last call counts as busy when a batch was waiting then. */
   observe({ workDone, workQueued }: WorkFigures, batchTokens: number): void {
     const at = this.#now();
     const latest = this.#latest;
@@ -44,17 +44,17 @@ export class WorkRate {
     this.#seconds = this.#seconds * kept + memorySeconds * (1 - kept);
   }
 
-  /** Of a request that was let in. */
+  /** Call it with the work of each admitted request. */
   arrived(work: number): void {
     this.#arrived += work;
   }
 
-  /** A second, that the engine gets done while it has a batch to do; undefined until enough was done to tell. */
+  /** Work per second that the engine does while it has a batch to do; undefined until that is known. */
   get capacity(): number | undefined {
     return this.#done > 0 && this.#busySeconds >= leastSeconds ? this.#done / this.#busySeconds : undefined;
   }
 
-  /** A second, that came in. */
+  /** Work per second that arrives. */
   get arriving(): number {
     return this.#arrived / Math.max(leastSeconds, this.#seconds);
   }

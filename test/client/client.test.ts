@@ -7,8 +7,8 @@ import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RerankClient } from "../../src/client/index.js";
-import { createServer } from "../../src/server/create-server.js";
 import { ServerContext } from "../../src/server/context.js";
+import { createServer } from "../../src/server/create-server.js";
 import { startTestService, type TestService } from "../support/demo-service.js";
 import { rejected, request } from "./impatient-client.js";
 

@@ -4,9 +4,9 @@ import { describe, expect, test } from "vitest";
 import { Reranker } from "../../src/reranker.js";
 import { Admission } from "../../src/server/admission.js";
 import { app } from "../../src/server/app.js";
+import { ServerContext } from "../../src/server/context.js";
 import { BytesPerToken, pairTokens, requestWork } from "../../src/server/request-work.js";
 import { runScoring, scoringGate } from "../../src/server/scoring.js";
-import { ServerContext } from "../../src/server/context.js";
 import { secondsUntilAnswer, secondsUntilRoom } from "../../src/server/waiting-time.js";
 import { WorkRate } from "../../src/server/work-rate.js";
 import { demoModel, post, startTestService } from "../support/demo-service.js";
@@ -29,7 +29,7 @@ function simulated(maxQueuedPairs: number) {
   const admission = new Admission(60_000, new WorkRate(() => seconds * 1000));
   return {
     ...{ queue, admission, figures },
-    /** So many seconds, in which so many tokens were done; then so many pairs of 100 tokens are left. */
+    /** Lets `seconds` pass, in which the engine does `tokens`; `pairs` pairs of 100 tokens are left then. */
     pass(duration: number, done: number, pairsQueued: number) {
       seconds += duration;
       figures.workDone += done;
@@ -40,7 +40,7 @@ function simulated(maxQueuedPairs: number) {
     },
   };
 }
-/** What so many tokens in one or more pairs ask for. */
+/** The claim of so many tokens in one or more pairs. */
 const claim = (count: number, tokens: number, long = false) => ({ pairs: count, tokens, work: tokens, long });
 const pairs = (count: number) => claim(count, count * 100);
 
@@ -62,7 +62,7 @@ describe("Retry-After", () => {
     const { queue, admission, pass } = simulated(200);
     pass(0, 0, 200);
     pass(10, 10_000, 200);
-    // 10 pairs a second: a pair that is one too many waits a tenth, 100 wait ten seconds.
+    // The engine does 10 pairs a second: one pair too many waits a tenth of a second, 100 wait ten seconds.
     expect(admission.retryAfterSeconds(queue, pairs(1))).toBe(1);
     expect(admission.retryAfterSeconds(queue, pairs(100))).toBe(10);
     pass(0, 0, 150);
@@ -92,11 +92,11 @@ describe("Retry-After", () => {
     pass(1, 10_000, 0);
     for (let times = 0; times < 100; times++) {
       pass(0, 0, 3);
-      // 300 tokens in a batch that would take 512 as well.
+      // Batches of 300 tokens, where 512 would fit.
       pass(0.1, 300, 0);
     }
     pass(0, 0, 200);
-    // 10,000 tokens a second, as it was with full batches, and not 3,000.
+    // The rate stays at the 10,000 tokens a second of full batches, and does not fall to 3,000.
     expect(admission.retryAfterSeconds(queue, pairs(190))).toBe(2);
   });
 
@@ -166,7 +166,7 @@ describe("a request that would be answered too late", () => {
     expect(() => admission.requireRoom(queue, claim(5, 300))).not.toThrow();
     const seconds = admission.retryAfterSeconds(queue, large);
     expect(seconds).toBeGreaterThan(1);
-    // When nothing else comes in, it is let in then.
+    // If nothing else comes in, the request gets in then.
     pass(seconds, seconds * 1000, 800 - seconds * 10);
     expect(() => admission.requireRoom(queue, large)).not.toThrow();
   });
@@ -200,13 +200,13 @@ describe("a request's tokens", () => {
     const requests = [{ query: "abcd", documents: ["a".repeat(1_000_000), "abcd"] }];
     const { tokens, work, longest } = requestWork(requests, measures, 4096);
     expect([tokens, longest]).toEqual([8192 + 12, 8192]);
-    // Behind 4,096 others in the mean, the long one's cost twice; the short one's next to nothing more.
+    // Each token attends to 4,096 others in the mean: that doubles the long one's work, and hardly adds to the short one's.
     expect(work).toBeCloseTo(2 * 8192 + 12, 0);
   });
 
   test("follow what bytes were worth lately", () => {
     const bytesPerToken = new BytesPerToken();
-    // 100 letters of three bytes each, every one a token of its own.
+    // 100 letters of three bytes, each one a token.
     const request = { query: "机", documents: ["机".repeat(99)] };
     for (let times = 0; times < 100; times++) bytesPerToken.learn(request, 100 + 10);
     expect(bytesPerToken.value).toBeCloseTo(3, 1);
@@ -220,7 +220,7 @@ test("what could not be answered in time is refused at once, instead of being tr
   const controller = new AbortController();
   const hundred = { query: "weather", documents: longDocuments(100) };
   const running = post(`${service.url}/rerank`, hundred, { signal: controller.signal }).catch(() => undefined);
-  // The first batches tell how quick the engine is.
+  // Admission learns the engine's speed from the first batches.
   await until(() => service.reranker.stats().batches >= 2);
   const { jobsSubmitted } = service.reranker.stats();
   const answer = await ask(Array.from({ length: 100 }, (_, index) => text(2000, 500 + index)));
@@ -282,7 +282,7 @@ describe("several queries in one request", () => {
   test("are refused as a whole when all pairs together do not fit the queue, and nothing of them is computed", async () => {
     await using service = await several({ maxQueuedPairs: 100 });
     const held = service.reranker.score({ query: "held", documents: longDocuments(97) });
-    // So many that they do not fit before nearly all that is held was scored.
+    // They fit only when nearly all held pairs are scored.
     const many = { query: "sunny", documents: Array.from({ length: 48 }, (_, index) => `sunny ${index}`) };
     const answer = await service.send([many, many]);
     expect([answer.statusCode, answer.json().error.code]).toEqual([429, "queue_full"]);
@@ -320,7 +320,7 @@ describe("a process that is short of memory", () => {
     const running = post(`${service.url}/rerank`, long, { signal: controller.signal });
     const ended = expect(running).rejects.toThrow();
     await until(() => service.reranker.stats().pairsQueued >= 80);
-    // Memory is looked at once a second.
+    // Memory is measured once a second.
     let answer = await ask();
     await until(async () => {
       answer = await ask();

@@ -12,7 +12,7 @@ const mebibyte = 2 ** 20;
 const json = (body: unknown) => JSON.stringify(body);
 const small = { query: "weather", documents: ["the weather is sunny"] };
 
-/** A connection, and what came back over it so far. */
+/** A connection that keeps what the server sent. */
 class Client {
   received = "";
   readonly socket: Socket;
@@ -57,7 +57,7 @@ describe("many slow bodies", () => {
     expect(clients.find(({ status }) => status === "503")?.received).toMatch(/retry-after: 2\r/i);
     expect(clients.find(({ status }) => status === "503")?.received).toContain('"code":"overloaded"');
     expect((await post(`${service.url}/rerank`, small)).status).toBe(200);
-    // Refused unread, and all the same in the log, with its id.
+    // It was refused unread, and is in the log with its id all the same.
     expect(await service.logged(({ status }) => status === 503)).toMatchObject({
       route: "/rerank",
       request_id: expect.any(String),
@@ -75,7 +75,7 @@ describe("many slow bodies", () => {
     await using service = await startTestService({ server: { bodiesLimitBytes: 4 * mebibyte } });
     const client = new Client(service, postHead("/rerank", { "Transfer-Encoding": "chunked" }));
     const chunk = `${(65536).toString(16)}\r\n${" ".repeat(65536)}\r\n`;
-    // More than the three mebibytes that large ones may have.
+    // Large bodies may have three mebibytes; this is more.
     for (let times = 0; times < 64 && client.status === undefined; times++) {
       client.socket.write(chunk);
       await new Promise(setImmediate);

@@ -1,6 +1,6 @@
 /**
- * A client that leaves takes its work with it, on every scoring route and however its connection was used. The responses of
- * pipelined requests but the first have no connection yet, and Node tells them nothing when it closes.
+ * The work of a client that leaves is dropped, on every scoring route and however its connection was used. Of pipelined requests only
+ * the first one's response has the connection, so Node tells the others nothing when it closes.
  */
 
 import { Agent, request } from "node:http";
@@ -12,11 +12,11 @@ import { methodsOf, registeredRoutes } from "../support/registered-routes.js";
 import { text } from "../support/texts.js";
 import { until } from "../support/until.js";
 
-/** Many seconds of work on the wide random model: whoever cancels it comes in time. */
+/** Many seconds of work on the wide random model, so that it can be cancelled while it runs. */
 const query = "weather";
 const documents = Array.from({ length: 60 }, (_, index) => text(400, index));
 
-/** What the route of this name scores. */
+/** What this route is asked to score. */
 function bodyFor(url: string, texts: readonly string[] = documents): string {
   if (url.endsWith("/score")) return JSON.stringify({ text_1: query, text_2: texts });
   return JSON.stringify(url === "/" ? { query, texts } : { query, documents: texts });
@@ -38,7 +38,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.service.stop());
 
-/** Runs `leave` once a batch of the requests that `send` sent runs, and holds the service to having dropped them. */
+/** Sends requests, calls `leave` while a batch of them runs, and asserts that the service dropped them. */
 async function expectDropped(count: number, send: () => void, leave: () => void): Promise<void> {
   const before = stats();
   const { clientClosed } = service.service.context.requests;
@@ -50,7 +50,7 @@ async function expectDropped(count: number, send: () => void, leave: () => void)
   expect(dropped.pairsQueued).toBe(0);
   await until(() => service.service.context.requests.inFlight === 0);
   expect(service.service.context.requests.clientClosed).toBe(clientClosed + count);
-  // One batch may have been running; a request after it takes one of its own.
+  // One batch may have been running. The request after it takes another.
   await (await post(`${service.url}/rerank`, { query: `after ${dropped.batches}`, documents: ["short"] })).text();
   expect(stats().batches).toBeLessThanOrEqual(dropped.batches + 2);
 }

@@ -1,4 +1,4 @@
-/** What an operator sees of a device that fails: a service over two engines, one of which loses all that it computes. */
+/** What an operator sees when a device fails: a service over two engines, one of which loses all its results. */
 
 import { expect, test, vi } from "vitest";
 import { post, startTestService } from "../support/demo-service.js";
@@ -40,7 +40,7 @@ test("a device that is taken out is in the log, the metrics and /health, and cos
     ],
   });
 
-  // Told once, and without what was asked.
+  // The log has it once, without the request's texts.
   expect((await post(`${service.url}/rerank`, { query, documents })).status).toBe(200);
   expect(service.log.filter(({ msg }) => msg === "a device was taken out")).toHaveLength(1);
   expect(JSON.stringify(service.log)).not.toContain("nobody may read");

@@ -9,7 +9,7 @@ import { until } from "../support/until.js";
 
 const body = { query: "weather", documents: ["sunny"] };
 
-/** What an engine that was just loaded says of itself. */
+/** The figures of an engine that was just loaded. */
 const idle = {
   ...{
     jobsSubmitted: 0,
@@ -90,7 +90,7 @@ describe("an engine that was idle", () => {
     let now = 0;
     const health = new EngineHealth({ probe: async () => {}, stallMs: 120_000, now: () => now });
     expect(health.failure(idle)).toBeUndefined();
-    // Nobody asks for anything, not even for its health.
+    // No request and no probe comes in.
     now += 3_600_000;
     health.starting(idle);
     const running = { ...idle, jobsSubmitted: 1, pairsQueued: 1 };
@@ -120,7 +120,7 @@ describe("a drain with an engine that fails", () => {
     try {
       let tries = 0;
       const health = new EngineHealth({
-        // As the server's does while it drains: it throws before there is a promise.
+        // Throws before there is a promise, as the server's own probe does while the server drains.
         probe: () => {
           tries += 1;
           throw new RerankError("draining", "the server is shutting down");
@@ -132,7 +132,7 @@ describe("a drain with an engine that fails", () => {
       await vi.advanceTimersByTimeAsync(2000);
       expect(tries).toBe(2);
       health.stop();
-      // What was in hand when it began to drain fails as well.
+      // Requests that were in flight when draining began fail too.
       health.failed(broken);
       await vi.advanceTimersByTimeAsync(5000);
       expect(tries).toBe(2);
@@ -162,7 +162,7 @@ describe("/ready", () => {
     expect((await post(`${service.url}/rerank`, body)).status).toBe(429);
     const answer = await fetch(`${service.url}/ready`);
     expect([answer.status, await answer.json()]).toEqual([200, { status: "ready" }]);
-    // It did not wait for them.
+    // The answer came before they ended.
     expect(service.reranker.stats().pairsQueued).toBeGreaterThan(0);
     controller.abort();
     await ended;
@@ -181,7 +181,7 @@ describe("/health", () => {
     expect(await failed.json()).toMatchObject({ status: "failed", reason: expect.stringContaining("invalid_score") });
     expect((await fetch(`${service.url}/ready`)).status).toBe(503);
     for (const route of ["/ping", "/metrics"]) expect((await fetch(service.url + route)).status).toBe(200);
-    // Nobody asks for scores any more: it is tried again all the same, in case that it works again.
+    // Without any request the engine is still tried, and works again.
     const { jobsFailed } = service.reranker.stats();
     await until(() => service.reranker.stats().jobsFailed > jobsFailed);
     expect((await health()).status).toBe(503);
@@ -206,7 +206,7 @@ describe("/health", () => {
     const dropped = post(`${service.url}/rerank`, { query: "a", documents }, { signal: controller.signal });
     await until(() => now().pairsQueued === 60);
     for (let times = 0; times < 20; times++) expect((await fetch(`${service.url}/health`)).status).toBe(200);
-    // All of them were answered before the first batch, of some 20 documents, was done.
+    // All probes were answered before the first batch, of some 20 documents, was done.
     expect(now().batches).toBe(0);
     controller.abort();
     await expect(dropped).rejects.toThrow();

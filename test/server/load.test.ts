@@ -1,6 +1,6 @@
 /**
- * Two hundred clients at once on a queue of two hundred pairs, against the command in a process of its own: what is promised
- * has to hold when there is too much of everything. LOAD_TEST_SECONDS makes it longer; 60 is what was promised.
+ * The promises under too much load: two hundred clients at once on a queue of two hundred pairs, against the command in a process of
+ * its own. LOAD_TEST_SECONDS makes it longer; the promise is for 60.
  */
 
 import { request } from "node:http";
@@ -14,7 +14,7 @@ import { until } from "../support/until.js";
 const seconds = Number(process.env.LOAD_TEST_SECONDS ?? 5);
 const connections = 200;
 const maxQueuedPairs = 200;
-/** Enough for a machine whose cores others use too. */
+/** Long enough for a machine whose cores are shared. */
 const timeoutMs = 120_000;
 
 let running: RunningCommand | undefined;
@@ -26,7 +26,7 @@ async function startServer(): Promise<{ command: RunningCommand; url: string }> 
   const command = startCommand(["serve", "--demo", "--host", "127.0.0.1", "--port", "0", "--n-threads", "1"], {
     MAX_QUEUED_PAIRS: String(maxQueuedPairs),
     REQUEST_TIMEOUT_MS: String(timeoutMs),
-    // What a busy machine does to the event loop is not what is tried here.
+    // The event loop of a busy machine is no part of this test.
     MAX_EVENT_LOOP_DELAY_MS: "0",
   });
   running = command;
@@ -101,7 +101,7 @@ test("clients that are killed in the middle leave no work behind", async () => {
 test("SIGTERM in the middle of load: what was accepted is answered, what comes later is refused, and it ends with 0", async () => {
   const { command, url } = await startServer();
   let terminated = false;
-  // A client that was refused after the signal has seen what it came for.
+  // A client that was refused after the signal has nothing more to see.
   const goOn = ({ status }: Outcome) => !terminated || status === 200 || status === 429;
   const load = startLoad(url, { connections, body, timeoutMs, goOn });
   await until(() => byStatus(load.outcomes, 200).length > 100);

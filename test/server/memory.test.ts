@@ -1,7 +1,6 @@
 /**
- * A server that answers thousands of requests and keeps nothing of them. Memory is sampled after forced collections, in a
- * process of its own, and what counts is bytes a request: the slope over the samples, by the median of all pairs, which a
- * single odd sample does not move.
+ * A server that answers thousands of requests keeps nothing of them. A process of its own samples memory after forced collections.
+ * The test looks at bytes per request, as the median slope between all pairs of samples, which one odd sample does not move.
  */
 
 import { type ChildProcess, fork } from "node:child_process";
@@ -26,7 +25,7 @@ const deadlineMs = 240_000;
 const Memory = Type.Object({ heap: Type.Number(), native: Type.Optional(Type.Number()) });
 
 interface Growth {
-  /** Bytes a request. */
+  /** Bytes per request. */
   readonly heap: number;
   readonly native: number;
 }
@@ -36,7 +35,7 @@ async function startServer(variables: Readonly<Record<string, string>>): Promise
   const { PATH, HOME, XDG_CACHE_HOME } = process.env;
   const env = {
     ...{ PATH, HOME, XDG_CACHE_HOME, MODEL_PATH: modelPath, HEAD_PATH: headPath },
-    // Full before the first sample: what fills up is no leak. Freed memory goes back to one place.
+    // The caches are full before the first sample, so that filling them does not look like a leak. Freed memory goes to one arena.
     ...{ DOCUMENT_CACHE_MB: "1", SCORE_CACHE_MB: "0", MALLOC_ARENA_MAX: "1", MAX_EVENT_LOOP_DELAY_MS: "0" },
     ...variables,
   };
@@ -114,7 +113,7 @@ async function growth(variables: Readonly<Record<string, string>> = {}): Promise
 }
 
 const mostHeap = 300;
-// Allocators take what is new from what was freed before, and give back late.
+// Allocators reuse freed memory, and return it to the system late.
 const mostNative = 1500;
 
 test("thousands of requests leave no memory behind, in JavaScript or in native code", async () => {

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.service.stop());
 
-/** [name with labels → value] of every sample. */
+/** The value of every sample, by its name with labels. */
 async function scrape(from = service): Promise<ReadonlyMap<string, number>> {
   const answer = await fetch(`${from.url}/metrics`);
   expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "text/plain; version=0.0.4; charset=utf-8"]);
@@ -51,7 +51,7 @@ describe("/metrics", () => {
 
   test("counts what a request did, and agrees with the engine's own figures", async () => {
     const before = await scrape();
-    // A long document is cut to fit; it is the worst and not among the results asked for.
+    // The long document is cut to fit. It ranks last and is not among the results.
     const body = { documents: ["the weather is sunny", "rain", text(300, 1)], top_k: 1 };
     for (const query of ["weather", "sun", "sun"]) {
       expect((await post(`${service.url}/rerank`, { query, ...body })).status).toBe(200);
@@ -120,7 +120,7 @@ test("every metric that the Grafana dashboard asks for exists", async () => {
     const selectors = [...bare.matchAll(/\{([^}]*)\}/g)].flatMap(([, inner]) => [...(inner ?? "").matchAll(/(\w+)\s*=~?/g)]);
     const grouped = [...bare.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, inner]) => (inner ?? "").split(/,\s*/));
     const used = [...selectors.map(([, label]) => label ?? ""), ...grouped];
-    // These two are Prometheus's own, put on when it scrapes.
+    // Prometheus adds these two when it scrapes.
     expect([expression, used.filter((label) => !labels.has(label) && !["job", "instance"].includes(label))]).toEqual([
       expression,
       [],

@@ -4,8 +4,8 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import type { OpenAPIV3_1 } from "openapi-types";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ErrorDescription, errorTable } from "../../src/errors.js";
-import { createServer } from "../../src/server/create-server.js";
 import { ServerContext } from "../../src/server/context.js";
+import { createServer } from "../../src/server/create-server.js";
 import { post, startTestService, type TestService } from "../support/demo-service.js";
 import { scoringRoutes } from "../support/scoring-routes.js";
 

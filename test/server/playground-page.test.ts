@@ -7,8 +7,8 @@ import axe from "axe-core";
 import type { FastifyInstance } from "fastify";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createServer } from "../../src/server/create-server.js";
 import { ServerContext } from "../../src/server/context.js";
+import { createServer } from "../../src/server/create-server.js";
 import { ErrorBody } from "../../src/wire/schemas.js";
 import { describeInBrowser, launchBrowser, openPage } from "../support/browser.js";
 import { startTestService, type TestService } from "../support/demo-service.js";
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.service.stop());
 
-/** A server of the same model with something in front of it. */
+/** Listens with a server of its own, which shares the model. */
 async function listening(server: FastifyInstance) {
   const url = await server.listen({ host: "127.0.0.1", port: 0 });
   return { url, [Symbol.asyncDispose]: () => server.close() };
@@ -206,7 +206,7 @@ describeInBrowser("the page", () => {
     expect(ran).toBe(false);
     const left = await page.evaluate(`fetch("http://localhost:1/").then(() => "left", (error) => error.name)`);
     expect(left).toBe("TypeError");
-    // So the other tests' "no offences" means something.
+    // This shows that the other tests would notice offences.
     expect(opened.offences.filter((offence) => offence.includes("script-src"))).toHaveLength(1);
     expect(opened.offences.filter((offence) => offence.includes("connect-src"))).not.toHaveLength(0);
   });

@@ -1,6 +1,6 @@
 /**
- * What only a process can show: that signals end it with the right exit code, in mid-request too, and that a model that cannot be
- * loaded ends it with one line. Each test starts the built command, so `npm run build` comes first.
+ * What only a process can show: signals end it with the right exit code, also during a request, and a model that cannot be loaded
+ * ends it with one line. Each test starts the built command, so `npm run build` comes first.
  */
 
 import { once } from "node:events";
@@ -24,7 +24,7 @@ async function slowServer(): Promise<{ command: RunningCommand; port: number }> 
   return { command, port: ready.port };
 }
 
-/** A request whose headers the server has surely seen when this resolves: it asked for the body. */
+/** Sends a request's headers. When it resolves the server has seen them, because it asked for the body. */
 async function begun(port: number, documents: number) {
   const body = JSON.stringify({ query: "weather", documents: Array.from({ length: documents }, (_, seed) => text(400, seed)) });
   const sent = request({

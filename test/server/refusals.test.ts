@@ -1,6 +1,6 @@
 /**
- * Requests that HTTP itself or the URL is wrong of, and which no route ever sees: they are answered, logged and counted like
- * all others, with an id and every dialect's field in the body.
+ * Requests that are no valid HTTP or have a wrong URL, so that no route sees them. They are answered, logged and counted like all
+ * others, with an id and every dialect's fields in the body.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -82,6 +82,6 @@ test("bytes behind an answer that ends its connection get none of their own", as
   const head = `POST /v1/score/%zz HTTP/1.1\r\n${host}Content-Length: 0\r\n\r\n`;
   const answer = await exchange(service.service.port, `${head}{"text_1":"a"}`);
   expect(answer.status).toBe(400);
-  // A second answer would lie behind the first.
+  // A second answer would follow the first.
   expect(await readError(false, answer)).toMatchObject({ code: "invalid_request" });
 });

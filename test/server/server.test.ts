@@ -2,8 +2,8 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { errorTable, RerankError } from "../../src/errors.js";
 import { Reranker } from "../../src/reranker.js";
-import { createServer } from "../../src/server/create-server.js";
 import { ServerContext } from "../../src/server/context.js";
+import { createServer } from "../../src/server/create-server.js";
 import { NativeResponse } from "../../src/wire/native.js";
 import { ErrorBody } from "../../src/wire/schemas.js";
 import { demoModel, post, startTestService, type TestService } from "../support/demo-service.js";
@@ -22,7 +22,7 @@ const machineLearning = {
     "Deep learning uses neural networks with multiple layers.",
   ],
 };
-/** Many seconds of work on the wide random model: whoever cancels it comes in time. */
+/** Many seconds of work on the wide random model, so that it can be cancelled while it runs. */
 const longWork = { query: "weather", documents: Array.from({ length: 60 }, (_, index) => text(400, index)) };
 
 /** Codes that a test below saw over HTTP. */

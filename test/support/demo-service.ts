@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { cachedDemoModel } from "../../src/demo/cached-model.js";
 import { Reranker } from "../../src/reranker.js";
-import { type Service, startService } from "../../src/server/service.js";
 import type { ServerOptions } from "../../src/server/options.js";
+import { type Service, startService } from "../../src/server/service.js";
 import type { LoadOptions } from "../../src/types.js";
 import { within } from "./until.js";
 

@@ -1,8 +1,8 @@
 /** A server that never loads a model, and the routes that it registers. */
 
 import type { FastifyInstance, RouteOptions } from "fastify";
-import { createServer } from "../../src/server/create-server.js";
 import { ServerContext } from "../../src/server/context.js";
+import { createServer } from "../../src/server/create-server.js";
 import type { ServerOptions } from "../../src/server/options.js";
 
 export interface Registered {

@@ -1,9 +1,9 @@
 /** The answers of each dialect, field by field. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ServerContext } from "../../src/server/context.js";
 import { createServer } from "../../src/server/create-server.js";
 import { scoringPaths } from "../../src/server/routes/paths.js";
-import { ServerContext } from "../../src/server/context.js";
 import { JinaResponse } from "../../src/wire/jina.js";
 import { post, startTestService, type TestService } from "../support/demo-service.js";
 import { json } from "../support/json.js";

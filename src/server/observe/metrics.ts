@@ -1,6 +1,6 @@
 /**
- * The service's figures for Prometheus, in a registry of their own for each instance. Requests are counted here; what the
- * engine counts itself is read from it when somebody asks, so the two never differ.
+ * The service's figures for Prometheus, in a registry of their own for each instance. Requests are counted here. The engine's own
+ * counters are read at each scrape, so the two never differ.
  */
 
 import type { FastifyInstance } from "fastify";
@@ -12,12 +12,12 @@ import type { Reranker } from "../../reranker.js";
 import type { Timings } from "../../types.js";
 import { ErrorBody } from "../../wire/schemas.js";
 
-/** From a cached pair on a GPU to a hundred long documents on a small CPU. */
+/** Buckets: from a cached pair on a GPU to a hundred long documents on a small CPU. */
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 export interface MetricsOptions {
   readonly modelName: string;
-  /** undefined while there is none; the figures of the last one that was stay. */
+  /** undefined = none is loaded; then the engine's figures stay as they were. */
   readonly reranker: () => Reranker | undefined;
 }
 
@@ -173,7 +173,7 @@ export class Metrics {
   }
 }
 
-/** The engine keeps the sum and the count of its batches' tokens; a summary without quantiles is just that. */
+/** The engine keeps the number of its batches and the sum of their tokens, which make a summary without quantiles. */
 class BatchTokens extends Summary {
   readonly #stats: () => EngineStats | undefined;
 

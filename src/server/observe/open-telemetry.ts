@@ -1,6 +1,6 @@
 /**
- * OpenTelemetry spans: one a request, and below it what it waited and what was computed. Imported only when an endpoint is
- * set, so that nobody else pays for the packages. Samplers, headers, limits and resource attributes are read by
+ * OpenTelemetry spans: one for each request, with `queue` and `compute` below it. Imported only when an endpoint is set, so that
+ * nobody else pays for the packages. Samplers, headers, limits and resource attributes are read by
  * the packages from their own OTEL_ variables. Spans hold numbers and names of routes, never a query or a document.
  */
 
@@ -26,7 +26,7 @@ import type { TraceParent } from "./traceparent.js";
 
 export interface Tracing {
   start(request: FastifyRequest, parent: TraceParent | undefined): RequestSpan;
-  /** Sends what is left; a collector that does not answer is not waited for long. */
+  /** Sends the spans that are left. Gives up after three seconds when the collector does not answer. */
   close(): Promise<void>;
 }
 

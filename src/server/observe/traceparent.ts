@@ -11,7 +11,7 @@ export interface TraceParent {
   readonly state?: string;
 }
 
-/** undefined for what the recommendation calls invalid: such a header is to be ignored. */
+/** undefined for a header that the recommendation calls invalid, which is to be ignored. */
 export function readTraceparent(header: unknown): TraceParent | undefined {
   if (typeof header !== "string") return undefined;
   const pattern = /^(?!ff)([\da-f]{2})-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16})-([\da-f]{2})(-.*)?$/;

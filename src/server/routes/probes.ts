@@ -1,4 +1,4 @@
-/** What watches the service asks: is it up, does it score, does the process run. */
+/** Probes: what the service is doing, whether it scores, whether the process runs. */
 
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
@@ -8,8 +8,8 @@ import { transferFields } from "../../model/transfer.js";
 import { ErrorBody, Healthy, Probe, Unhealthy } from "../../wire/schemas.js";
 import type { ServerContext } from "../context.js";
 import { errorBody } from "../error-handler.js";
-import { readinessCheck } from "../readiness.js";
 import { loadingReason } from "../lifecycle.js";
+import { readinessCheck } from "../readiness.js";
 
 const NotReady = Type.Object(ErrorBody.properties, { description: "it does not, and why" });
 

@@ -15,7 +15,7 @@ export function useApiKey(): [string | undefined, (key: string | undefined) => v
   ];
 }
 
-/** A browser that keeps nothing throws; the key then lasts until the page is left. */
+/** A browser without storage throws. Then the key is kept until the page is left. */
 function stored(): string | undefined {
   try {
     return sessionStorage.getItem(name) ?? undefined;
@@ -29,6 +29,6 @@ function store(key: string | undefined): void {
     if (key === undefined) sessionStorage.removeItem(name);
     else sessionStorage.setItem(name, key);
   } catch {
-    // As above.
+    // The key is kept until the page is left.
   }
 }

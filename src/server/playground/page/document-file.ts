@@ -1,16 +1,16 @@
-/** Documents from a file: a line each, or JSON Lines as the command line reads them. */
+/** Reads documents from a file: one a line, or JSON Lines as the command line reads them. */
 
 import { member, parseJson } from "../../../client/json.js";
 
 export interface DocumentFile {
   readonly documents: readonly string[];
-  /** Of a line {"query","documents"}. */
+  /** Only of files with lines {"query","documents"}. */
   readonly query?: string;
-  /** What the reader should know: that something was changed or left out. */
+  /** What was changed or left out, for the page to show. */
   readonly notes: readonly string[];
 }
 
-/** More than a textarea can be asked to hold. */
+/** A textarea becomes slow beyond this. */
 const mostBytes = 8 * 2 ** 20;
 
 /** Throws an error whose message can be shown. */

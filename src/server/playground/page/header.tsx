@@ -1,4 +1,4 @@
-/** Whose page this is, and how the server is. */
+/** The page's name, the server's state, and a notice about the demo model. */
 
 import type { Health } from "../../../client/index.js";
 

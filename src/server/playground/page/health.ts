@@ -1,4 +1,4 @@
-/** What the server says of itself: asked when the page opens, and again until it is ready. */
+/** The server's health: asked for when the page opens, and again until the server is ready. */
 
 import { useEffect, useState } from "preact/hooks";
 import type { Health, RerankClient } from "../../../client/index.js";

@@ -1,4 +1,4 @@
-/** Asks for an API key once the server wanted one. */
+/** Asks for an API key, after the server refused a request without one. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
 

@@ -1,4 +1,4 @@
-/** The page: what is asked on one side, the ranking on the other, the same request as code below. */
+/** The page: the request on one side, its ranking on the other, the same request as code below. */
 
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { RerankClient } from "../../../client/index.js";
@@ -22,7 +22,7 @@ export function Playground() {
   const [text, setText] = useState(example.documents.join("\n"));
   const [topK, setTopK] = useState<number>();
   const [apiKey, setApiKey] = useApiKey();
-  // Refusals are shown, not waited out.
+  // No retries: the page shows a refusal at once.
   const client = useMemo(() => new RerankClient({ baseUrl, apiKey, retries: 0 }), [apiKey]);
   const health = useHealth(client);
   const { ranking, failure, running, rank, stop } = useRanker();

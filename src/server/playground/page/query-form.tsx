@@ -1,4 +1,4 @@
-/** Query, documents and how many to return; documents come by typing, pasting, choosing a file or dropping one. */
+/** The form for query, documents and the number of results. Documents are typed, pasted, or read from a chosen or dropped file. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { readDocumentFile } from "./document-file.js";
@@ -131,7 +131,7 @@ function FileButton({ onFile }: { onFile: (file: File) => Promise<void> }) {
   );
 }
 
-/** A file dropped anywhere on the page; elsewhere than on the page the browser would open it. */
+/** Takes files dropped anywhere on the page: the browser would open them otherwise. */
 function useFileDrop(onFile: (file: File) => Promise<void>): boolean {
   const [dragging, setDragging] = useState(false);
   useEffect(() => {
@@ -141,7 +141,7 @@ function useFileDrop(onFile: (file: File) => Promise<void>): boolean {
       event.preventDefault();
       setDragging(true);
     };
-    // Moving from one element to the next leaves one too; out of the page there is no next.
+    // The event also comes between two elements of the page. Then it names the next one.
     const onDragLeave = (event: DragEvent) => {
       if (event.relatedTarget === null) setDragging(false);
     };

@@ -42,7 +42,7 @@ export function useRanker(): Ranker {
       setRanking({ input, answer, roundTripMs: performance.now() - startedAt });
       setFailure(undefined);
     } catch (error) {
-      // Whoever aborted it has the page already.
+      // Stop or a newer request aborted this one, and set the page's state.
       if (abort.signal.aborted) return;
       setFailure(error instanceof RerankClientError ? error : new RerankClientError("unexpected_answer", String(error)));
     }

@@ -1,4 +1,4 @@
-/** The ranked list, with what it took. */
+/** The ranked list, with its time and tokens. */
 
 import { useState } from "preact/hooks";
 import type { RankedDocument } from "../../../client/index.js";
@@ -76,7 +76,7 @@ function Result({ result, position }: { result: RankedDocument; position: number
   );
 }
 
-/** Long documents are folded. */
+/** Longer documents are folded. */
 const foldedCharacters = 320;
 
 function Text({ text }: { text: string }) {

@@ -52,7 +52,7 @@ export function SnippetPanel({ request }: { request: SnippetRequest }) {
   );
 }
 
-/** Pages that came over plain http from another machine have no clipboard; there the code is selected instead. */
+/** Pages over plain http from another machine have no clipboard. There the code is selected instead. */
 async function copied(code: string, block: HTMLElement | null): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(code);

@@ -1,4 +1,4 @@
-/** The request on the page, as programs that send it. The key is read from the environment: it is never shown. */
+/** Programs that send the request on the page. They read the key from the environment, so that it is never shown. */
 
 export interface SnippetRequest {
   readonly baseUrl: string;
@@ -23,13 +23,13 @@ function curl({ baseUrl, query, documents, topK, withKey }: SnippetRequest): str
     `curl ${baseUrl}/rerank \\`,
     '  -H "Content-Type: application/json" \\',
     ...(withKey ? ['  -H "Authorization: Bearer $RERANK_API_KEY" \\'] : []),
-    // Inside single quotes a shell takes everything as it is but the quote.
+    // A shell changes nothing inside single quotes; only the quote itself has to be escaped.
     `  -d '${body.replaceAll("'", "'\\''")}'`,
   ].join("\n");
 }
 
 function python({ baseUrl, query, documents, topK, withKey }: SnippetRequest): string {
-  // JSON's strings and numbers are Python's too.
+  // Strings and numbers are written in Python as in JSON.
   return [
     ...(withKey ? ["import os", ""] : []),
     "import requests",
