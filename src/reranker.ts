@@ -4,13 +4,15 @@
  */
 
 import type { EngineInfo, EngineStats, ScoreJob } from "../binding.js";
-import { enginesOn, loadEngines } from "./engine/load.js";
+import { loadEngines } from "./engine/load.js";
+import { enginesOn } from "./engine/placement.js";
 import { EnginePool } from "./engine/pool.js";
 import { rank } from "./engine/ranking.js";
 import { fromNative, kindOf, RerankError } from "./errors.js";
 import { namedFiles } from "./load.js";
 import { readScoreHead } from "./model/head.js";
 import { requireModelFile } from "./model/local-file.js";
+import { loadAddon } from "./native/addon.js";
 import { prepareBackend } from "./native/backends.js";
 import { loadOrSource } from "./precision/load-or-source.js";
 import { choosePrecision } from "./precision/precision.js";
@@ -74,7 +76,7 @@ export class Reranker implements AsyncDisposable {
     const engineOptions = { ...resolved, head: await readScoreHead(headPath) };
     await prepareBackend(resolved.gpuLayers === 0 ? "cpu" : resolved.backend);
     try {
-      const each = enginesOn(gpus, engineOptions);
+      const each = enginesOn(gpus, engineOptions, loadAddon().binding.backends().devices);
       const chosen = await choosePrecision(each[0], precision, { onProgress: report, onNotice });
       const load = (modelPath: string) => loadEngines(each, modelPath, (fraction) => report(fraction, "loading"));
       const { loaded, choice } = await loadOrSource(chosen, resolved.modelPath, load, onNotice);
