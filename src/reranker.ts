@@ -4,6 +4,7 @@
  */
 
 import type { EngineInfo, EngineStats, ScoreJob } from "../binding.js";
+import { documentLimit } from "./engine/limits.js";
 import { loadEngines } from "./engine/load.js";
 import { enginesOn } from "./engine/placement.js";
 import { EnginePool } from "./engine/pool.js";
@@ -30,14 +31,6 @@ import type {
   ScoreRequest,
   ScoreResponse,
 } from "./types.js";
-
-/** Documents in one request, where neither the load options nor the request say how many. */
-const defaultMaxDocuments = 100;
-
-/** A request larger than the whole queue could never be taken: it is too large, not early. */
-export function documentLimit({ maxDocuments, maxQueuedPairs }: Limits, otherwise = defaultMaxDocuments): number {
-  return Math.min(maxDocuments ?? otherwise, maxQueuedPairs);
-}
 
 const warn = (notice: string) => process.emitWarning(notice, "RerankWarning");
 

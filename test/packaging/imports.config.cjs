@@ -30,7 +30,7 @@ const mayImport = {
   load: ["errors", "types", "settings", "native", "model", "demo"],
   index: library,
   client: ["errors", "types"],
-  wire: ["errors", "types"],
+  wire: ["errors", "types", "engine"],
   server: [...library, "wire"],
   cli: [...library, "wire", "server"],
 };

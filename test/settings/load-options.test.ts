@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { RerankError } from "../../src/errors.js";
-import { documentLimit } from "../../src/reranker.js";
 import { resolveLoadOptions } from "../../src/settings/load-options.js";
 import { readSettings, type SettingName, settings } from "../../src/settings/table.js";
 
@@ -82,12 +81,6 @@ describe("options of Reranker.load", () => {
     const error = failure(() => Reflect.apply(resolveLoadOptions, undefined, [options]));
     expect(error.code).toBe("invalid_option");
     expect(error.message).toBe(message);
-  });
-
-  test("never allow a request that is larger than the queue", () => {
-    expect(documentLimit({ maxDocuments: undefined, maxQueuedPairs: 10 })).toBe(10);
-    expect(documentLimit({ maxDocuments: 50, maxQueuedPairs: 10 }, 1000)).toBe(10);
-    expect(documentLimit({ maxDocuments: 5, maxQueuedPairs: 10 }, 1000)).toBe(5);
   });
 });
 
