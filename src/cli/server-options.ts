@@ -1,15 +1,12 @@
-/** What the service is started with, from the settings. */
+/** Makes the service's options from the settings. */
 
 import type { Collector } from "../server/observe/open-telemetry.js";
 import { defaultMaxRssBytes } from "../server/pressure.js";
 import type { ServiceOptions } from "../server/service.js";
-import type { ServerSettings } from "../settings/flags.js";
+import type { Settings } from "../settings/table.js";
 
-/** OpenTelemetry's packages are loaded here, and only when spans are wanted. */
-export async function serverOptions(
-  settings: ServerSettings,
-  modelName: string,
-): Promise<Omit<ServiceOptions, "load" | "logger">> {
+/** Loads OpenTelemetry's packages, only where a collector is set. */
+export async function serverOptions(settings: Settings, modelName: string): Promise<Omit<ServiceOptions, "load" | "logger">> {
   const { host, port, requestTimeoutMs, bodyLimitMb, bodiesLimitMb, maxEventLoopDelayMs, maxRssMb, drainDelayMs } = settings;
   const { apiKeys, apiKeysFile, corsOrigins } = settings;
   const collector = collectorOf(settings);
@@ -18,7 +15,7 @@ export async function serverOptions(
     address: { host, port },
     ...{ requestTimeoutMs, maxEventLoopDelayMs, drainDelayMs },
     bodyLimitBytes: bodyLimitMb * 2 ** 20,
-    // The largest body must fit the share that large ones have.
+    // The largest body must fit beside what is kept for small ones.
     bodiesLimitBytes: Math.max(bodiesLimitMb, 2 * bodyLimitMb) * 2 ** 20,
     maxRssBytes: maxRssMb === undefined ? defaultMaxRssBytes() : maxRssMb * 2 ** 20,
     ...(apiKeys && { apiKeys }),
@@ -28,13 +25,13 @@ export async function serverOptions(
   };
 }
 
-/** The variables for spans win over those for everything, as OpenTelemetry has it. undefined: nothing is traced. */
+/** The variables for traces win over the general ones, as OpenTelemetry specifies. undefined = nothing is traced. */
 export function collectorOf({
   otelEndpoint,
   otelTracesEndpoint,
   otelProtocol,
   otelTracesProtocol,
-}: Pick<ServerSettings, "otelEndpoint" | "otelTracesEndpoint" | "otelProtocol" | "otelTracesProtocol">): Collector | undefined {
+}: Pick<Settings, "otelEndpoint" | "otelTracesEndpoint" | "otelProtocol" | "otelTracesProtocol">): Collector | undefined {
   const below = otelEndpoint === undefined ? undefined : `${otelEndpoint.replace(/\/+$/, "")}/v1/traces`;
   const url = otelTracesEndpoint ?? below;
   return url === undefined ? undefined : { url, protocol: otelTracesProtocol ?? otelProtocol };
