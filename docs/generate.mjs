@@ -1,21 +1,39 @@
 /**
- * Writes the table of settings into docs/settings.md and the table of errors into docs/http.md, from the built code. Run
- * `npm run build` first.
+ * Writes what files take from the tables of the code: the settings into docs/settings.md, the compose file and the schema of the
+ * chart's values, the errors into docs/http.md. It reads the built code: run `npm run build` first.
  *
- *     node docs/generate.mjs                 writes both
- *     node docs/generate.mjs --print PAGE    prints a page as it would be written
+ *     node docs/generate.mjs                 writes them all
+ *     node docs/generate.mjs --print FILE    prints a file as it would be written
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-const here = dirname(fileURLToPath(import.meta.url));
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
-function table([header, ...body]) {
-  const line = (cells) => `| ${cells.join(" | ")} |`;
-  return [line(header), `|${"---|".repeat(header.length)}`, ...body.map(line)].join("\n");
-}
+/** Compose or the image sets these. KEEP_ALIVE_ON_FAILURE would keep a container up that should be restarted. */
+const notInCompose = ["PORT", "HOST", "HF_HOME", "HF_HUB_CACHE", "KEEP_ALIVE_ON_FAILURE"];
+/** The chart sets these itself, from values of its own or from secrets. */
+const notInChart = ["PORT", "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN", "API_KEYS", "API_KEYS_FILE", "GPUS", "KEEP_ALIVE_ON_FAILURE"];
+
+const generated = {
+  "docs/settings.md": async (text) => between(text, "<!-- settings:begin -->\n", "<!-- settings:end -->", await settingsTable()),
+  "docs/http.md": async (text) => between(text, "<!-- errors:begin -->\n", "<!-- errors:end -->", await errorsTable()),
+  "deploy/compose.yaml": async (text) => {
+    const lines = (await variables(notInCompose)).map((name) => `    ${name}:\n`);
+    return between(text, "    # settings:begin\n", "    # settings:end", lines.join(""));
+  },
+  "deploy/helm/jina-reranker/values.schema.json": async (text) => {
+    const schema = JSON.parse(text);
+    const { settings } = schema.properties;
+    const setting = { $ref: "#/definitions/setting" };
+    // HOST has a narrower schema.
+    const properties = (await variables(notInChart)).map((name) => [name, name === "HOST" ? settings.properties.HOST : setting]);
+    settings.properties = Object.fromEntries(properties);
+    return formatted(schema);
+  },
+};
 
 async function settingsTable() {
   const { settings } = await import("../dist/settings/table.js");
@@ -39,22 +57,35 @@ async function errorsTable() {
   return table([["status", "code", "when"], ...rows]);
 }
 
-const generated = {
-  "settings.md": { name: "settings", make: settingsTable },
-  "http.md": { name: "errors", make: errorsTable },
-};
+async function variables(without) {
+  const { settings } = await import("../dist/settings/table.js");
+  return Object.values(settings).flatMap(({ environment }) => (without.includes(environment) ? [] : [environment]));
+}
 
-/** The page's text with a new table. */
-async function pageAnew(page) {
-  if (!Object.hasOwn(generated, page)) throw new Error(`${page}: expected one of ${Object.keys(generated).join(", ")}`);
-  const { name, make } = generated[page];
-  const markers = new RegExp(`(<!-- ${name}:begin -->\n)[^]*?(<!-- ${name}:end -->)`);
-  const text = readFileSync(join(here, page), "utf8");
-  if (!markers.test(text)) throw new Error(`docs/${page} has no markers ${name}:begin and ${name}:end`);
-  const made = await make();
-  return text.replace(markers, (_, begin, end) => `${begin}${made}\n${end}`);
+function table([header, ...body]) {
+  const line = (cells) => `| ${cells.join(" | ")} |\n`;
+  return [line(header), `|${"---|".repeat(header.length)}\n`, ...body.map(line)].join("");
+}
+
+/** The text with `content` between the lines that begin and end it. */
+function between(text, begin, end, content) {
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`there is no ${end.trim()} after ${begin.trim()}`);
+  return `${text.slice(0, from + begin.length)}${content}${text.slice(to)}`;
+}
+
+/** JSON with lists of plain values on one line, as the formatter wants it. */
+function formatted(value) {
+  const text = JSON.stringify(value, null, 2);
+  return `${text.replace(/\[\n\s+([^[\]{}]+?)\n\s+\]/g, (_, items) => `[${items.replace(/\n\s+/g, " ")}]`)}\n`;
+}
+
+/** The file with what it takes from the code made anew. */
+async function anew(file) {
+  if (!Object.hasOwn(generated, file)) throw new Error(`${file}: expected one of ${Object.keys(generated).join(", ")}`);
+  return generated[file](readFileSync(join(root, file), "utf8"));
 }
 
 const { values } = parseArgs({ options: { print: { type: "string" } } });
-if (values.print !== undefined) process.stdout.write(await pageAnew(values.print));
-else for (const page of Object.keys(generated)) writeFileSync(join(here, page), await pageAnew(page));
+if (values.print !== undefined) process.stdout.write(await anew(values.print));
+else for (const file of Object.keys(generated)) writeFileSync(join(root, file), await anew(file));

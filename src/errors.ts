@@ -1,6 +1,6 @@
 /**
- * Every error a caller can meet, in one table. Library calls throw RerankError with the code; the server answers with
- * the status; docs/http.md repeats the table and a test holds the two together.
+ * The one table of the errors that a caller can meet. The library throws RerankError with the code, the server answers with the
+ * status. docs/http.md repeats the table, and a test compares the two.
  */
 
 import type { NativeErrorCode } from "../binding.js";
@@ -8,9 +8,9 @@ import type { NativeErrorCode } from "../binding.js";
 export interface ErrorDescription {
   /** HTTP status the server answers with. */
   readonly status: number;
-  /** When it happens, as the table of docs/http.md says it. */
+  /** When it happens, in the words of docs/http.md. */
   readonly when: string;
-  /** Who alone meets it, where no answer of the service has it. */
+  /** The only place where it shows; absent = answers of the service have it. */
   readonly only?: "start" | "library" | "log";
 }
 
@@ -133,7 +133,7 @@ const nativeCodes: Readonly<Record<NativeErrorCode, ErrorCode>> = {
   engine_error: "engine_error",
 };
 
-/** What the addon threw, as the library throws it. */
+/** The error that the library throws for one of the addon. */
 export function fromNative(error: unknown): Error {
   if (error instanceof Error && "code" in error && typeof error.code === "string" && error.code in nativeCodes) {
     return new RerankError(nativeCodes[error.code as NativeErrorCode], error.message, { cause: error });
@@ -141,7 +141,7 @@ export function fromNative(error: unknown): Error {
   return error instanceof Error ? error : new RerankError("engine_error", String(error));
 }
 
-/** What a value is, for "expected …, got …". Numbers and booleans are named, text never: it may be a query or a document. */
+/** Names a value for "expected …, got …". Text is never repeated: it may be a query or a document. */
 export function kindOf(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null || typeof value === "number" || typeof value === "boolean") return String(value);

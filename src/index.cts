@@ -33,7 +33,12 @@ declare namespace library {
   export type ErrorCode = esm.ErrorCode;
   export type FailedDevice = esm.FailedDevice;
   export type HubLoadOptions = esm.HubLoadOptions;
+  export type Limits = esm.Limits;
+  export type LoadActivity = esm.LoadActivity;
   export type LoadOptions = esm.LoadOptions;
+  export type Logger = esm.Logger;
+  export type Precision = esm.Precision;
+  export type PrecisionChoice = esm.PrecisionChoice;
   export type RankedDocument = esm.RankedDocument;
   export type RerankError = esm.RerankError;
   export type Reranker = esm.Reranker;

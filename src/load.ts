@@ -1,4 +1,4 @@
-/** Which model was asked for, and where its files are. The demo model is never taken unless it was asked for. */
+/** Finds the model that was asked for, and its files. The demo model is taken only when it was asked for by name. */
 
 import { basename } from "node:path";
 import type { WeightsInfo } from "../binding.js";
@@ -10,10 +10,11 @@ import { hubEnvironment } from "./model/hub-environment.js";
 import { hasOfficialShape, isOfficial, requireOfficialShape } from "./model/official.js";
 import type { Transfer } from "./model/transfer.js";
 import { loadAddon } from "./native/addon.js";
-import { type NamedModel, namedModel, resolveLoadOptions } from "./settings/load-options.js";
-import { type HubModelSettings, hubAccess } from "./settings/model-choice.js";
-import { readSettings, type Settings } from "./settings/table.js";
-import type { DemoLoadOptions, HubLoadOptions, LoadOptions } from "./types.js";
+import { resolveLoadOptions } from "./settings/load-options.js";
+import { type NamedModel, namedModel } from "./settings/named-model.js";
+import { readSettings } from "./settings/read.js";
+import { type HubModelSettings, hubAccess, type Settings } from "./settings/table.js";
+import type { DemoLoadOptions, HubLoadOptions, LoadOptions, Logger } from "./types.js";
 
 export type ModelSource =
   | { readonly kind: "demo" }
@@ -32,7 +33,7 @@ export function modelReference({ modelId, modelFile, modelRevision, headId }: Hu
   return { repository: modelId, file: modelFile, revision: modelRevision, headRepository: headId };
 }
 
-/** What a fetch asks of a GGUF whose repository has no score head. */
+/** Whether the official score head fits this GGUF, whose repository has none. */
 export function fitsOfficialHead(modelPath: string): boolean {
   return hasOfficialShape(weightsOf(modelPath));
 }
@@ -66,22 +67,20 @@ export function nameOf(options: LoadOptions | HubLoadOptions | DemoLoadOptions):
 
 export interface FileEvents {
   readonly onTransfer: (transfer: Transfer) => void;
-  /** Things to know, each in one line. */
-  readonly onNotice: (notice: string) => void;
+  readonly logger: Logger;
 }
 
-/** The files of a model, fetched or written where they are not there yet. */
 export interface NamedFiles {
   readonly modelPath: string;
   /** undefined = beside the model. */
   readonly headPath?: string;
 }
 
-/** `withHead`: false where the caller has a head of its own. */
+/** The files of a model; missing ones are fetched, or written. `withHead`: false where the caller has a head of its own. */
 export async function modelFiles(
   source: ModelSource,
   settings: HubModelSettings,
-  { withHead, onTransfer, onNotice }: FileEvents & { readonly withHead: boolean },
+  { withHead, onTransfer, logger }: FileEvents & { readonly withHead: boolean },
 ): Promise<NamedFiles> {
   switch (source.kind) {
     case "demo":
@@ -90,7 +89,7 @@ export async function modelFiles(
       return { modelPath: source.path };
     case "hub": {
       const { modelPath, headPath } = await withWaysOn(settings, async () =>
-        fetchModel(await hubEnvironment(settings), source.reference, { withHead, fitsOfficialHead, onTransfer, onNotice }),
+        fetchModel(await hubEnvironment(settings), source.reference, { withHead, fitsOfficialHead, onTransfer, logger }),
       );
       if (isOfficial(source.reference.repository)) requireOfficialShape(weightsOf(modelPath), modelPath);
       return { modelPath, ...(headPath !== undefined && { headPath }) };
@@ -98,7 +97,7 @@ export async function modelFiles(
   }
 }
 
-/** As `modelFiles`, for what the library's options name: where the hub is and who asks it is in the environment. */
+/** As `modelFiles`, for a model that the library's options name. The environment says where the hub is, and has the token. */
 export async function namedFiles(
   model: Exclude<NamedModel, { kind: "file" }>,
   events: FileEvents & { readonly withHead: boolean },
@@ -109,7 +108,7 @@ export async function namedFiles(
   return modelFiles({ kind: "hub", reference: modelReference(settings) }, settings, events);
 }
 
-/** Where the hub cannot be asked, what is missing and what can be done instead. */
+/** Where the hub cannot be asked, adds to the error which files are missing and what the user can do instead. */
 export async function withWaysOn<Value>(settings: HubModelSettings, action: () => Promise<Value>): Promise<Value> {
   try {
     return await action();

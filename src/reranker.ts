@@ -1,21 +1,25 @@
 /**
- * The one path from a request to its scores: library, CLI, server and bench all come through here. Holds the loaded
- * native engines; checks requests, hands them over, and turns aborted signals into cancelled jobs.
+ * The one path from a request to its scores: library, command line, server and benchmark all use it. It owns the loaded
+ * engines, checks requests, hands them over, and cancels the jobs of aborted signals.
  */
 
 import { tracingChannel } from "node:diagnostics_channel";
 import type { EngineInfo, EngineStats, ScoreJob } from "../binding.js";
-import { enginesOn, loadEngines } from "./engine/load.js";
+import { documentLimit } from "./engine/limits.js";
+import { loadEngines } from "./engine/load.js";
+import { enginesOn } from "./engine/placement.js";
 import { EnginePool } from "./engine/pool.js";
 import { rank } from "./engine/ranking.js";
 import { fromNative, kindOf, RerankError } from "./errors.js";
 import { namedFiles } from "./load.js";
 import { readScoreHead } from "./model/head.js";
 import { requireModelFile } from "./model/local-file.js";
+import { loadAddon } from "./native/addon.js";
 import { prepareBackend } from "./native/backends.js";
 import { loadOrSource } from "./precision/load-or-source.js";
 import { choosePrecision } from "./precision/precision.js";
-import { namedModel, resolveLoadOptions } from "./settings/load-options.js";
+import { checkLoadOptions, resolveLoadOptions } from "./settings/load-options.js";
+import { namedModel } from "./settings/named-model.js";
 import type {
   DemoLoadOptions,
   DeviceState,
@@ -23,6 +27,7 @@ import type {
   HubLoadOptions,
   Limits,
   LoadOptions,
+  Logger,
   PrecisionChoice,
   RerankRequest,
   RerankResponse,
@@ -31,24 +36,17 @@ import type {
   ScoreTrace,
 } from "./types.js";
 
-/** Documents in one request, where neither the load options nor the request say how many. */
-const defaultMaxDocuments = 100;
-
-/** A request larger than the whole queue could never be taken: it is too large, not early. */
-export function documentLimit({ maxDocuments, maxQueuedPairs }: Limits, otherwise = defaultMaxDocuments): number {
-  return Math.min(maxDocuments ?? otherwise, maxQueuedPairs);
-}
-
 /** Node publishes nothing while nobody subscribes. */
 const scoreChannel = tracingChannel<ScoreTrace, ScoreTrace>("jina-reranker:score");
 
-const warn = (notice: string) => process.emitWarning(notice, "RerankWarning");
+/** Without a logger, what is worth a warning is a warning of the process. */
+const processWarnings: Logger = { info: () => {}, warn: (line) => process.emitWarning(line, "RerankWarning") };
 
 export class Reranker implements AsyncDisposable {
   readonly #engines: EnginePool;
-  /** Which weights are computed with, and why. */
+  /** Which precision the weights are computed in, and why. */
   readonly precision: PrecisionChoice;
-  /** As the load options set them. */
+  /** What the load options allow. */
   readonly limits: Limits;
 
   private constructor(engines: EnginePool, precision: PrecisionChoice, limits: Limits) {
@@ -61,33 +59,33 @@ export class Reranker implements AsyncDisposable {
   static async load(options: LoadOptions | HubLoadOptions | DemoLoadOptions): Promise<Reranker> {
     const model = namedModel(options);
     if (model.kind === "file") return Reranker.#loadFiles(model.options);
-    const { onNotice = warn, onProgress, headPath } = model.options;
+    checkLoadOptions(model.options);
+    const { logger = processWarnings, onProgress, headPath } = model.options;
     const files = await namedFiles(model, {
       withHead: headPath === undefined,
       onTransfer: ({ bytes, totalBytes }) => onProgress?.(bytes / Math.max(1, totalBytes), "fetching"),
-      onNotice,
+      logger,
     });
     return Reranker.#loadFiles({ ...model.options, ...files, ...(headPath !== undefined && { headPath }) });
   }
 
   static async #loadFiles(options: Partial<LoadOptions>): Promise<Reranker> {
     const { headPath, maxDocuments, precision, gpus, ...resolved } = resolveLoadOptions(options);
-    const report = options.onProgress ?? (() => {});
-    const onNotice = options.onNotice ?? warn;
-    // First: a wrong model path would otherwise be reported as a missing head beside it.
+    const { onProgress = () => {}, logger = processWarnings } = options;
+    // Before the head is read: of a wrong model path, the error would be a missing head beside it.
     await requireModelFile(resolved.modelPath);
     const engineOptions = { ...resolved, head: await readScoreHead(headPath) };
     await prepareBackend(resolved.gpuLayers === 0 ? "cpu" : resolved.backend);
     try {
-      const each = enginesOn(gpus, engineOptions);
-      const chosen = await choosePrecision(each[0], precision, { onProgress: report, onNotice });
-      const load = (modelPath: string) => loadEngines(each, modelPath, (fraction) => report(fraction, "loading"));
-      const { loaded, choice } = await loadOrSource(chosen, resolved.modelPath, load, onNotice);
+      const each = enginesOn(gpus, engineOptions, loadAddon().binding.backends().devices);
+      const chosen = await choosePrecision(each[0], precision, { onProgress, logger });
+      const load = (modelPath: string) => loadEngines(each, modelPath, (fraction) => onProgress(fraction, "loading"));
+      const { loaded, choice } = await loadOrSource(chosen, resolved.modelPath, load, logger);
       const { maxQueuedPairs } = resolved;
       return new Reranker(new EnginePool(loaded, maxQueuedPairs), choice, { maxDocuments, maxQueuedPairs });
     } catch (error) {
       const known = fromNative(error);
-      // On load the arguments are options.
+      // The arguments of a load are the caller's options, not a request.
       const wrongOption = known instanceof RerankError && known.code === "invalid_request";
       throw wrongOption ? new RerankError("invalid_option", known.message, { cause: error }) : known;
     }
@@ -98,17 +96,17 @@ export class Reranker implements AsyncDisposable {
     return this.#engines.info;
   }
 
-  /** What it runs on, in the order of `gpus`, and what became of it. */
+  /** The devices that it runs on, in the order of `gpus`, and whether each still works. */
   get devices(): readonly DeviceState[] {
     return this.#engines.devices;
   }
 
-  /** Tells of each of them that is taken out from now on, until what this returns is called. */
+  /** Calls `listener` for each device that fails from now on, until the returned function is called. */
   onDeviceFailed(listener: (device: FailedDevice) => void): () => void {
     return this.#engines.onFailed(listener);
   }
 
-  /** Counters since loading, and the queue as it is now. */
+  /** Counts since loading, and the present length of the queue. */
   stats(): EngineStats {
     return this.#engines.stats();
   }
@@ -124,12 +122,12 @@ export class Reranker implements AsyncDisposable {
     signal?.throwIfAborted();
     try {
       const { query, documents, maxDocumentTokens, truncate, priority } = request;
-      const limits = {
+      const options = {
         ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
         ...(truncate !== undefined && { truncate }),
         ...(priority !== undefined && { priority }),
       };
-      const result = await settle(this.#engines.submit({ query, documents, ...limits }), signal);
+      const result = await settle(this.#engines.submit({ query, documents, ...options }), signal);
       const { scores, logits, promptTokens, droppedTokens } = result;
       const tokens = promptTokens.reduce((sum, count) => sum + count, 0);
       return {
@@ -170,7 +168,7 @@ export class Reranker implements AsyncDisposable {
     return { results, truncated, usage, timings };
   }
 
-  /** Lets the running batch finish, fails what waits with `closed`, frees the model. Idempotent. */
+  /** Finishes the running batch, fails waiting requests with `closed`, frees the model. Idempotent. */
   async close(): Promise<void> {
     await this.#engines.close();
   }
@@ -179,7 +177,7 @@ export class Reranker implements AsyncDisposable {
     await this.close();
   }
 
-  /** Throws what `score` would reject with before any work. */
+  /** Throws the error that `score` would reject with before it does any work. */
   check({ query, documents, maxDocuments }: ScoreRequest): void {
     if (typeof query !== "string") {
       throw new RerankError("invalid_request", `query: expected a string, got ${kindOf(query)}`);
@@ -204,7 +202,7 @@ export class Reranker implements AsyncDisposable {
   }
 }
 
-/** The job's result, or the signal's reason as soon as it aborts; the job is dequeued after the caller was told. */
+/** The job's result, or the signal's reason as soon as it aborts. The caller hears of it before the job is cancelled. */
 async function settle(job: ScoreJob, signal: AbortSignal | undefined) {
   if (!signal) return job.result;
   let onAbort: (() => void) | undefined;

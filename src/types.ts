@@ -1,12 +1,10 @@
-/** The library's public shapes. HTTP has its own (snake_case) in src/server; the native ones are in binding.d.ts. */
+/** The library's public shapes. The shapes of HTTP (snake_case) are in src/wire, those of the addon in binding.d.ts. */
 
 import type { EngineInfo, EngineStats } from "../binding.js";
-import type { LoadActivity } from "./precision/activity.js";
-import type { Precision, PrecisionChoice } from "./precision/weights.js";
 
-export type { EngineInfo, EngineStats, LoadActivity, Precision, PrecisionChoice };
+export type { EngineInfo, EngineStats };
 
-/** Of a model in files of this machine. */
+/** The options for a model in files of this machine. undefined counts as absent. */
 export interface LoadOptions {
   /** Path of the GGUF. */
   modelPath: string;
@@ -25,7 +23,7 @@ export interface LoadOptions {
    * An engine on each of these behind one queue: numbers of GPUs from 0, each once, or "cpu", also several times; default:
    * one engine, on the first GPU, or on the CPU without one.
    */
-  gpus?: readonly (number | "cpu")[];
+  gpus?: readonly (number | "cpu")[] | undefined;
   /** CPU threads; default: the physical cores this process may run on. */
   threads?: number;
   /** Tokens in one decode call; default 512 on a CPU, 2048 on a GPU. */
@@ -35,50 +33,73 @@ export interface LoadOptions {
   /** For parity tests. */
   flashAttention?: "auto" | "on" | "off";
   /**
-   * Precision the weights are computed with; default "auto": whatever this machine computes fastest, found out once per
-   * model and kept beside the cache. "file": as they are in the file.
+   * Precision the weights are computed in; default "auto": the one that this machine computes fastest, which is measured once
+   * for each model. "file": the weights as they are in the file.
    */
   precision?: Precision | "auto";
-  /** Type of the KV cache; f32 is for parity tests, q8_0 doubles what the document cache holds. */
+  /** Type of the KV cache; default f16. f32 is for parity tests, q8_0 doubles what the document cache holds. */
   kvType?: "f16" | "f32" | "q8_0";
   /** Pairs that may wait before a request is refused with queue_full; default 2000. */
   maxQueuedPairs?: number;
-  /** Documents in one request; default 100, and in the server what each dialect's own service takes. */
-  maxDocuments?: number;
-  /** MiB of host memory in which what was computed of documents is kept for the next query; default 1024, 0 = off. */
+  /** Documents in one request; default 100, in the server 1000 for the dialects of other services. */
+  maxDocuments?: number | undefined;
+  /** MiB of host memory for the KV states of documents, which serve the next query; default 1024, 0 = off. */
   documentCacheMb?: number;
-  /** MiB of host memory for the scores of recent pairs, so that the same question is not computed twice; default 16, 0 = off. */
+  /** MiB of host memory for the scores of recent pairs, which are not computed again; default 16, 0 = off. */
   scoreCacheMb?: number;
   /** Whether documents that occur more than once in a request are computed once; default true. */
   deduplicate?: boolean;
-  /** Called with a fraction from 0 to 1 of what it is busy with: at the end, reading the weights. */
+  /** Called with a fraction from 0 to 1 of the activity; the last activity is "loading". */
   onProgress?: (fraction: number, activity: LoadActivity) => void;
-  /** Called with what there is to know of a load that went well, each in one line; default: process.emitWarning. */
-  onNotice?: (notice: string) => void;
+  /** Takes what a load has to say, such as the model's licence; default: warnings go to process.emitWarning, the rest nowhere. */
+  logger?: Logger;
+}
+
+/** Takes lines of text. `console`, pino's loggers and the `log` of Fastify are such loggers. */
+export interface Logger {
+  info(line: string): void;
+  warn(line: string): void;
+}
+
+/** What a load is busy with. "waiting": another process converts the same weights. */
+export type LoadActivity = "fetching" | "hashing" | "timing" | "converting" | "waiting" | "loading";
+
+/** "file": as the weights are in the file. */
+export type Precision = "file" | "f16" | "bf16" | "q8_0";
+
+export interface PrecisionChoice {
+  readonly precision: Precision;
+  /** Path of the GGUF that was loaded: the source, or what was converted from it. */
+  readonly modelPath: string;
+  /** Why, in one line. */
+  readonly reason: string;
+  /** Tokens per second through a part of the model, for comparing precisions; absent where nothing was measured. */
+  readonly tokensPerSecond?: Readonly<Partial<Record<Precision, number>>>;
 }
 
 /**
- * Of a model in a repository of the Hugging Face hub: its files are fetched into the hub's cache where they are not there
- * yet. HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE count as they do for the hub's other clients.
+ * The options for a model in a repository of the Hugging Face hub. Files that are not in the hub's cache are fetched into it.
+ * HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE count as they do for the hub's other clients.
  */
 export interface HubLoadOptions extends Omit<LoadOptions, "modelPath"> {
   /** The repository, as owner/name. */
   model: string;
   /** The path of the GGUF in it; default "jina-reranker-m0-Q4_K_M.gguf". */
   file?: string;
-  /** A branch, a tag or a commit; default "main". With a commit that is in the cache nothing is asked. */
+  /** A branch, a tag or a commit; default "main". A commit that is in the cache is loaded without asking the hub. */
   revision?: string;
 }
 
-/** Of the demo model, which counts words and is not trained: for trying things out. */
+/** The options for the demo model, which counts words and is not trained: for trying things out. */
 export interface DemoLoadOptions extends Omit<LoadOptions, "modelPath" | "headPath"> {
   demo: true;
 }
 
-/** What a request may hold at most, and the queue. */
+/** What the load options allow. */
 export interface Limits {
-  /** undefined = not set: then it is 100, or what the request brings as its own. */
+  /** Documents in one request; undefined = the options do not say: then the request's own limit holds, or 100. */
   readonly maxDocuments: number | undefined;
+  /** Pairs that may wait, and so the most that one request can have. */
   readonly maxQueuedPairs: number;
 }
 
@@ -89,11 +110,11 @@ export interface ScoreRequest {
   maxDocumentTokens?: number;
   /** Which end of a document is cut when it must be, default "end"; "never" rejects with document_too_long instead. */
   truncate?: "end" | "start" | "never";
-  /** 0 to 999, default 0: while others wait, the request gets 1 / (1 + priority) of what one of priority 0 gets. */
+  /** 0 to 999, default 0: while others wait, the request gets 1 / (1 + priority) of the work that one of priority 0 gets. */
   priority?: number;
-  /** Documents it may have where the load options set no limit; default 100. */
+  /** Documents that the request may have where the load options set no limit; default 100. */
   maxDocuments?: number;
-  /** Aborting rejects at once with the signal's reason and frees the queue. */
+  /** An aborted signal rejects at once with its reason and takes the request out of the queue. */
   signal?: AbortSignal;
 }
 
@@ -108,14 +129,15 @@ export interface Usage {
   totalTokens: number;
 }
 
-/** Milliseconds, and the tokens that went through the model. */
+/** Times are in milliseconds. */
 export interface Timings {
   queueMs: number;
   tokenizeMs: number;
   computeMs: number;
   totalMs: number;
+  /** Tokens that went through the model. */
   computedTokens: number;
-  /** Tokens that did not have to be computed, because a cache had their state or their pair's score. */
+  /** Tokens that a cache saved: it had their KV state, or the score of their pair. */
   reusedTokens: number;
 }
 
@@ -165,10 +187,10 @@ export interface RerankResponse {
   timings: Timings;
 }
 
-/** A device that scores, or did. */
+/** A device of a Reranker. `device` is its ggml name, such as "CUDA0". */
 export type DeviceState = { readonly device: string; readonly status: "ok" } | FailedDevice;
 
-/** Taken out: another device could do what this one could not. */
+/** A device that gets no more work, since another device did what this one failed at. */
 export interface FailedDevice {
   readonly device: string;
   readonly status: "failed";

@@ -1,6 +1,6 @@
 /**
- * Where the answers of a bulk run go: a file that a later run continues, or stdout. Each answer is written whole before
- * the next is taken, so a process that is killed leaves complete lines and at most one cut line at the end.
+ * Writes the answers of a bulk run: into a file that a later run continues, or to stdout. Each answer is written whole before
+ * the next one, so a killed process leaves complete lines and at most one cut line at the end.
  */
 
 import { createReadStream } from "node:fs";
@@ -11,7 +11,7 @@ import { type Line, linesOf } from "./lines.js";
 import { lineAt, type Shard } from "./shard.js";
 
 export interface Answers extends AsyncDisposable {
-  /** Answers that an earlier run has written, and how many of them are errors. */
+  /** Answers of earlier runs, and how many of them are errors. */
   readonly done: number;
   readonly failed: number;
   /** Resolves when the answer is with the operating system. */
@@ -68,7 +68,7 @@ export async function continueAnswers(path: string, shard: Shard): Promise<Answe
   }
 }
 
-/** Enough of a line to see which one it answers, and whether with an error. */
+/** Bytes of an answer that show which line it is for, and whether it is an error. */
 const headLength = 64;
 
 async function whatIsThere(path: string, shard: Shard): Promise<{ bytes: number; done: number; failed: number }> {

@@ -1,4 +1,4 @@
-/** The lines of a bulk input that a run has to answer: the files one after another, or stdin, counted from 1 throughout. */
+/** The lines that a bulk run has to answer. Lines are counted from 1 over all files together, or over stdin. */
 
 import { createReadStream } from "node:fs";
 import { addAbortSignal, type Readable } from "node:stream";
@@ -7,12 +7,12 @@ import { decodeUtf8, refuseUtf16, withoutMark } from "../files/utf8.js";
 import { type Line, linesOf } from "./lines.js";
 import { holds, type Shard } from "./shard.js";
 
-/** Bytes; what is longer is answered with an error, so that a file without line ends cannot fill the memory. */
+/** Bytes. A longer line gets an error as its answer, so that a file without line ends cannot fill the memory. */
 export const longestLine = 64 * 2 ** 20;
 
 export interface NumberedLine {
   readonly number: number;
-  /** Without white space around it, or why it cannot be had. */
+  /** The trimmed text, or the error of a line that cannot be read. */
   readonly text: string | RerankError;
 }
 
@@ -20,11 +20,11 @@ export interface BulkInput {
   /** None = stdin. */
   readonly files: readonly string[];
   readonly shard: Shard;
-  /** Lines of the shard that have their answers. */
+  /** Lines of the shard that earlier runs have answered. */
   readonly skip: number;
-  /** Whether empty lines are lines, too. */
+  /** Whether empty lines are yielded too. */
   readonly empty: boolean;
-  /** Ends the lines; what was read and not yielded is dropped. */
+  /** Ends the generator without an error. */
   readonly signal: AbortSignal;
 }
 

@@ -1,12 +1,12 @@
-/** `demo`: serves the demo model, sends README's example to it over HTTP, shows the answer, and stays up. */
+/** `demo`: serves the demo model, sends README's example to it over HTTP, shows the answer and goes on serving. */
 
 import { randomUUID } from "node:crypto";
 import { example } from "../demo/example.js";
 import { demoNotice, modelName, modelSource } from "../load.js";
 import { stopOnSignals } from "../server/listen.js";
 import { type Service, startService } from "../server/service.js";
-import type { ServerSettings } from "../settings/flags.js";
-import { loadModel } from "./load-model.js";
+import type { Settings } from "../settings/table.js";
+import { loadModel, silent } from "./load-model.js";
 import { createLogger } from "./logger.js";
 import { serviceOptions } from "./service-options.js";
 import { table } from "./table.js";
@@ -17,9 +17,9 @@ interface ExampleAnswer {
   readonly results: readonly { readonly relevance_score: number; readonly document: string }[];
 }
 
-export async function demo(once: boolean, given: ServerSettings): Promise<void> {
+export async function demo(once: boolean, given: Settings): Promise<void> {
   const { apiKeys, apiKeysFile } = given;
-  // Where keys are wanted the demo's own request brings one as well.
+  // Where the service wants keys, the demo's own request brings one too.
   const keyed = apiKeys !== undefined || apiKeysFile !== undefined;
   const settings = { ...given, ...(keyed && { apiKeys: [randomUUID(), ...(apiKeys ?? [])] }) };
   const source = modelSource({ ...settings, modelPath: undefined, demo: true });
@@ -28,9 +28,9 @@ export async function demo(once: boolean, given: ServerSettings): Promise<void> 
   stopOnSignals(async () => service?.stop());
   service = await startService({
     ...(await serviceOptions(settings, modelName(source))),
-    // Not among the demo's own lines, and only what is wrong.
+    // On stderr and for warnings alone, so that the demo's own lines stand out.
     logger: await createLogger({ ...settings, logLevel: "warn" }, process.stderr),
-    load: (onProgress) => loadModel(source, settings, { onProgress, onNotice: () => {} }),
+    load: (onProgress) => loadModel(source, settings, { onProgress, logger: silent }),
   });
   try {
     await service.loaded;
@@ -46,7 +46,7 @@ export async function demo(once: boolean, given: ServerSettings): Promise<void> 
   print(`\nPlayground: http://localhost:${service.port}/\nServing until Ctrl-C.`);
 }
 
-async function showExample(service: Service, { host, apiKeys: [key] = [] }: ServerSettings): Promise<void> {
+async function showExample(service: Service, { host, apiKeys: [key] = [] }: Settings): Promise<void> {
   const reachable = host === "0.0.0.0" ? "127.0.0.1" : host.includes(":") ? `[${host === "::" ? "::1" : host}]` : host;
   const answer = await fetch(`http://${reachable}:${service.port}/rerank`, {
     method: "POST",

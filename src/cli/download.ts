@@ -1,9 +1,9 @@
-/** `download`: the model's files into the hub's cache; prints where they are. */
+/** `download`: fetches the model's files into the hub's cache and prints their paths. */
 
 import { fitsOfficialHead, modelReference, withWaysOn } from "../load.js";
 import { type FetchedModel, fetchModel } from "../model/fetch-model.js";
 import { hubEnvironment } from "../model/hub-environment.js";
-import type { HubModelSettings } from "../settings/model-choice.js";
+import type { HubModelSettings } from "../settings/table.js";
 import { writeTransfer } from "./load-with-progress.js";
 import { TransferDisplay } from "./transfer-display.js";
 
@@ -12,13 +12,13 @@ export async function download(settings: HubModelSettings): Promise<void> {
   process.stdout.write(`${modelPath}\n${headPath}\n`);
 }
 
-/** The bar is gone when this returns: what is printed next would be wiped with it. */
+/** Takes the bar away before it returns: the bar's end would wipe what is printed next. */
 async function fetchWithProgress(settings: HubModelSettings): Promise<FetchedModel> {
   using display = new TransferDisplay(writeTransfer);
   return await fetchModel(await hubEnvironment(settings), modelReference(settings), {
     withHead: true,
     fitsOfficialHead,
     onTransfer: (transfer) => display.update(transfer),
-    onNotice: (notice) => display.notice(notice),
+    logger: display,
   });
 }

@@ -1,11 +1,11 @@
-/** Where a model's files are in the hub's cache, and whether they are what they should be. Asks no hub. */
+/** Finds a model's files in the hub's cache and verifies them, without asking the hub. */
 
 import { modelReference } from "../load.js";
 import { cachedModel, headName } from "../model/cached-files.js";
 import { fileMismatch } from "../model/checksum.js";
 import { hubEnvironment } from "../model/hub-environment.js";
 import { isOfficial } from "../model/official.js";
-import type { HubModelSettings } from "../settings/model-choice.js";
+import type { HubModelSettings } from "../settings/table.js";
 
 export interface HubFileState {
   readonly file: string;
@@ -22,7 +22,7 @@ export interface HubFiles {
   readonly files: readonly HubFileState[];
 }
 
-/** Reads the files to their end, whatever is remembered of them. */
+/** Computes the checksums anew, whatever is remembered of the files. */
 export async function hubFiles(settings: HubModelSettings): Promise<HubFiles> {
   const { modelId: repository, modelFile: file, modelRevision: revision } = settings;
   const reference = modelReference(settings);

@@ -1,6 +1,6 @@
 /**
- * `info`: versions, which backends are used, why another one is not and what to do about it, the devices found, and a
- * model's facts. It tells what is wrong with an installation as well, so it runs without a usable addon.
+ * `info`: versions, the backends and why one of them is not used, devices, and the facts of a model. It also tells what is
+ * wrong with an installation, so it runs without a usable addon.
  */
 
 import { type ModelSource, modelName, modelSource } from "../load.js";
@@ -8,12 +8,12 @@ import { type Finding, findAddon } from "../native/addon.js";
 import { type BackendStatus, surveyBackends } from "../native/backends.js";
 import { ownVersion } from "../native/library-folder.js";
 import { platform } from "../native/platform.js";
-import type { ModelSettings } from "../settings/flags.js";
+import type { ModelSettings } from "../settings/table.js";
 import { type HubFiles, hubFiles } from "./hub-files.js";
-import { loadModel } from "./load-model.js";
+import { loadModel, silent } from "./load-model.js";
 import { printable, table } from "./table.js";
 
-/** Whether there is something to compute with, and it is what was asked for. */
+/** False when nothing here can compute, or not the backend that was asked for. */
 export async function info(json: boolean, settings: ModelSettings): Promise<boolean> {
   const found = findAddon();
   const machine = { node: process.versions.node, platform };
@@ -29,7 +29,7 @@ export async function info(json: boolean, settings: ModelSettings): Promise<bool
   const { devices, failures, cpuFeatures } = binding.backends();
   const versions = { ...binding.version(), ...machine };
   const source = modelSource(settings);
-  // Without a model at hand it tells where one would come from, and fetches nothing.
+  // A model of the hub is not fetched: the command tells where its files would come from.
   const hub = source.kind === "hub" ? await hubFiles(settings) : undefined;
   const model = source.kind === "hub" || !usable ? undefined : await modelFacts(source, settings);
   print(json, { versions, backends, findings, devices, failures, cpuFeatures, ...(model && { model }), ...(hub && { hub }) }, [
@@ -56,7 +56,7 @@ function print(json: boolean, value: object, parts: readonly string[]): void {
   process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : parts.join("\n"));
 }
 
-/** A command to type must be whole, however narrow the terminal. */
+/** Lines are never cut: a command to type must be whole. */
 function backendTable(statuses: readonly BackendStatus[], findings: readonly Finding[]): string {
   const leftOut = findings.flatMap((finding) => [["–", "left out", finding.what], ...because(finding)]);
   return table(["backend", "state", "library"], [...statuses.flatMap(rowsOf), ...leftOut], Number.POSITIVE_INFINITY);
@@ -81,7 +81,7 @@ function because({ reason, fix }: Finding): string[][] {
 }
 
 async function modelFacts(source: ModelSource, settings: ModelSettings): Promise<Record<string, string | number>> {
-  await using reranker = await loadModel(source, settings, { onProgress: () => {}, onNotice: () => {} });
+  await using reranker = await loadModel(source, settings, { onProgress: () => {}, logger: silent });
   return { model: modelName(source), ...reranker.info };
 }
 

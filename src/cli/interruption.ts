@@ -1,4 +1,4 @@
-/** SIGTERM and SIGINT, for a command that has something to finish: the first asks to end, a second ends at once. */
+/** SIGTERM and SIGINT for a command that has work to finish: the first aborts a signal, the second ends the process. */
 
 import { constants } from "node:os";
 
@@ -15,7 +15,7 @@ export class Interruption implements Disposable {
     return this.#controller.signal;
   }
 
-  /** 128 and the signal's number, as shells have it; undefined when none came. */
+  /** 128 and the signal's number, as shells report it; undefined = none came. */
   get exitCode(): number | undefined {
     return this.#exitCode;
   }

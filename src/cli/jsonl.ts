@@ -1,4 +1,4 @@
-/** `rerank --jsonl`: a request a line in, an answer a line out, in the same order; in shards, and continued where a run ended. */
+/** `rerank --jsonl`: answers each line of the input in order, its shard alone, and continues where an earlier run ended. */
 
 import { RerankError } from "../errors.js";
 import type { Reranker } from "../reranker.js";
@@ -10,7 +10,7 @@ import { type NumberedLine, numberedLines } from "./bulk-input.js";
 import { rerankAll } from "./rerank-all.js";
 import { type Shard, wholeFile } from "./shard.js";
 
-/** Lines worked on at once for each engine: small requests share batches. */
+/** Lines that each engine works on at once, so that small requests share batches. */
 export const linesAtOnce = 8;
 
 export interface BulkRun {
@@ -19,25 +19,25 @@ export interface BulkRun {
   readonly shard: Shard | undefined;
   /** A file that a later run continues; undefined = stdout. */
   readonly output: string | undefined;
-  /** Asks to finish the running lines and end. */
+  /** When it aborts, the run finishes the lines that it works on and ends. */
   readonly signal: AbortSignal;
 }
 
 export interface BulkModel {
   readonly name: string;
-  /** Called when the first line needs it: a run that finds nothing left to do loads no model. */
+  /** Called for the first line: a run that has nothing left to do loads no model. */
   readonly load: () => Promise<Reranker>;
 }
 
 type Outcome =
   | { readonly kind: "answered" | "refused"; readonly text: string }
-  /** The engine failed, not the line: a later run answers it. */
+  /** The engine failed, and not because of the line: a later run answers it. */
   | { readonly kind: "broken"; readonly error: unknown };
 
-/** Resolves with how many lines were answered with an error, those of earlier runs included. An aborted run rejects. */
+/** Resolves with the number of lines that have an error as their answer, those of earlier runs included. An aborted run rejects. */
 export async function rerankJsonl(run: BulkRun, model: BulkModel): Promise<number> {
   const failed = await answerShard(run, model);
-  // What ran is written by now, and nobody knows whether more would have come.
+  // All running lines have their answers, but the input may have more lines.
   run.signal.throwIfAborted();
   return failed;
 }
@@ -60,7 +60,7 @@ async function answerShard(run: BulkRun, model: BulkModel): Promise<number> {
   }
 }
 
-/** Answers say which line they are for, and none is left out. */
+/** Whether answers name their lines, and empty lines are answered too. */
 function isNumbered({ shard, output }: BulkRun): boolean {
   return shard !== undefined || output !== undefined;
 }

@@ -1,18 +1,18 @@
 /**
- * The lines of a stream of bytes, one at a time: memory holds a chunk and a line. Lines end at "\n" alone: inside JSON
- * text other separators, such as U+2028, are ordinary characters.
+ * Splits a stream of bytes into lines. Memory holds a chunk and a line. Only "\n" ends a line: in JSON text, other separators
+ * such as U+2028 are ordinary characters.
  */
 
 export interface Line {
-  /** Without its end; no more than the limit. */
+  /** The line without its "\n", cut at the limit. */
   readonly bytes: Buffer;
-  /** Bytes the line has, its end left out. */
+  /** Bytes of the whole line without its "\n". */
   readonly length: number;
-  /** False for what follows the last "\n". */
+  /** False for a last line that has no "\n". */
   readonly ended: boolean;
 }
 
-/** Of a longer line than `limit` bytes the rest is read past and not kept. */
+/** Keeps at most `limit` bytes of a line. */
 export async function* linesOf(stream: AsyncIterable<Buffer>, limit: number): AsyncGenerator<Line> {
   let parts: Buffer[] = [];
   let kept = 0;

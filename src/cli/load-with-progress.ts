@@ -1,9 +1,9 @@
-/** Loading a model for a command that ends: fetch and load are shown on stderr. */
+/** Loads a model for a command that ends by itself, and shows the fetch and the load on stderr. */
 
 import { demoNotice, type ModelSource } from "../load.js";
 import { activityNotice } from "../precision/activity.js";
 import type { Reranker } from "../reranker.js";
-import type { ModelSettings } from "../settings/flags.js";
+import type { ModelSettings } from "../settings/table.js";
 import type { LoadActivity } from "../types.js";
 import { loadModel } from "./load-model.js";
 import { Progress } from "./progress.js";
@@ -14,7 +14,7 @@ export async function loadWithProgress(source: ModelSource, settings: ModelSetti
   using display = new TransferDisplay(writeTransfer);
   using progress = new ActivityProgress();
   return await loadModel(source, settings, {
-    onNotice: (notice) => display.notice(notice),
+    logger: display,
     onProgress: (fraction, what) => {
       if (typeof what === "object") return display.update(what);
       display[Symbol.dispose]();
@@ -23,7 +23,7 @@ export async function loadWithProgress(source: ModelSource, settings: ModelSetti
   });
 }
 
-/** A bar for each thing a load is busy with, one after the other. */
+/** A bar for each activity of a load, one after the other. */
 class ActivityProgress implements Disposable {
   #activity: LoadActivity | undefined;
   #bar: Progress | undefined;

@@ -1,4 +1,4 @@
-/** The service's log: JSON for machines, lines for people on a terminal. */
+/** Makes the service's log: lines of JSON, or lines for people. */
 
 import { type Logger, pino } from "pino";
 import type { Settings } from "../settings/table.js";
@@ -8,7 +8,7 @@ export function logStyle(format: Settings["logFormat"], terminal: boolean): "jso
   return terminal ? "pretty" : "json";
 }
 
-/** pino-pretty is loaded only where it is wanted. */
+/** Loads pino-pretty only where lines are for people. */
 export async function createLogger(
   { logLevel: level, logFormat }: Pick<Settings, "logLevel" | "logFormat">,
   output: typeof process.stdout | typeof process.stderr,
@@ -17,7 +17,7 @@ export async function createLogger(
   if (logStyle(logFormat, terminal) === "json") return pino({ level }, pino.destination(output.fd));
   const { build } = await import("pino-pretty");
   const stream = build({
-    // Written at once: a process that ends loses nothing.
+    // A process that ends loses no line.
     sync: true,
     destination: output.fd,
     colorize: terminal && !process.env.NO_COLOR,

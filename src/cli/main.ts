@@ -1,19 +1,17 @@
 #!/usr/bin/env node
 /**
- * The command line. Commands are loaded when they run, so that help and usage errors need no addon. Exit codes: 0 done,
+ * The command line. A command's code is imported when it runs, so that help and usage errors need no addon. Exit codes: 0 done,
  * 1 failed, 2 usage.
  */
 
 import { Command, CommanderError, Option } from "commander";
 import { RerankError } from "../errors.js";
 import { packageVersion } from "../files/package-version.js";
-import { addFlags, modelSettings, serverSettings } from "../settings/flags.js";
-import { wholeNumber } from "../settings/kinds.js";
-import { hubSettings } from "../settings/model-choice.js";
-import { readSettings, type SettingName } from "../settings/table.js";
-import { parseShard } from "./shard.js";
-
-class UsageError extends Error {}
+import { addFlags } from "../settings/flags.js";
+import { readSettings } from "../settings/read.js";
+import { hubSettings, modelSettings, settingNames, sourceSettings } from "../settings/table.js";
+import { type RerankFlags, rerankCommand } from "./rerank-command.js";
+import { UsageError } from "./usage-error.js";
 
 const program = new Command("jina-reranker")
   .description("Reranks documents by their relevance to a query, with jina-reranker-m0 as a GGUF.")
@@ -21,7 +19,7 @@ const program = new Command("jina-reranker")
   .exitOverride();
 
 const serve = program.command("serve").description("the HTTP service");
-const serveFlags = addFlags(serve, serverSettings);
+const serveFlags = addFlags(serve, settingNames);
 serve.action(async () => {
   const settings = serveFlags();
   await (await import("./serve.js")).serve(settings);
@@ -38,28 +36,9 @@ const rerank = program
   .addOption(new Option("--shard <i/n>", "with --jsonl: of every n lines answer the i-th; job/n in a Kubernetes indexed Job"))
   .addOption(new Option("--output <file>", "with --jsonl: write there, and go on behind the answers an earlier run left"));
 const rerankFlags = addFlags(rerank, modelSettings);
-interface RerankFlags {
-  readonly query?: string;
-  readonly topK?: string;
-  readonly json?: boolean;
-  readonly jsonl?: true;
-  readonly shard?: string;
-  readonly output?: string;
-}
-rerank.action(async (files: string[], { query, topK = "0", json = !process.stdout.isTTY, ...options }: RerankFlags) => {
-  const { jsonl, shard, output } = options;
-  if (jsonl && query !== undefined) throw new UsageError("--query: not with --jsonl, where each line has its own");
-  if (!jsonl && query === undefined) throw new UsageError("--query: expected the text to rank for, got nothing");
-  // Node puts U+FFFD in the place of bytes that are not UTF-8.
-  if (query?.includes("\ufffd"))
-    throw new UsageError("--query: expected text in UTF-8, got bytes that are not; set the terminal to UTF-8");
-  if (!jsonl && shard !== undefined) throw new UsageError("--shard: only with --jsonl");
-  if (!jsonl && output !== undefined) throw new UsageError("--output: only with --jsonl");
-  const count = wholeNumber(0, Number.MAX_SAFE_INTEGER).parse(topK);
-  if (count === undefined) throw new UsageError(`--top-k: expected a whole number of at least 0, got ${JSON.stringify(topK)}`);
+rerank.action(async (files: string[], flags: RerankFlags) => {
+  const command = rerankCommand(files, flags, process.stdout.isTTY, process.env);
   const settings = rerankFlags();
-  const bulk = jsonl && { shard: shard === undefined ? undefined : parseShard(shard, process.env), output };
-  const command = { query, files, jsonl: bulk, json, topK: count };
   process.exitCode = await (await import("./rerank.js")).rerank(command, settings);
 });
 
@@ -71,7 +50,7 @@ const download = program
 const downloadFlags = addFlags(download, hubSettings);
 download.action(async (modelId?: string, modelFile?: string) => {
   const given = { ...(modelId !== undefined && { modelId }), ...(modelFile !== undefined && { modelFile }) };
-  // Checked as the flags of the same name.
+  // The arguments are checked as the flags --model-id and --model-file are.
   const settings = {
     ...downloadFlags(),
     ...readSettings(
@@ -124,24 +103,18 @@ const demo = program
   .command("demo")
   .description("serve the built-in demo model, show an example, and stay up")
   .addOption(new Option("--once", "end after the example"));
-/** The demo has its own model and never asks for another. */
-const notForDemo = [
-  "modelPath",
-  "headPath",
-  "demo",
-  "keepAliveOnFailure",
-  ...hubSettings,
-] as const satisfies readonly SettingName[];
+/** The demo always serves its own model. */
+const notForDemo = [...sourceSettings, "keepAliveOnFailure"] as const;
 const demoFlags = addFlags(
   demo,
-  serverSettings.filter((name) => !notForDemo.some((other) => other === name)),
+  settingNames.filter((name) => !notForDemo.some((other) => other === name)),
 );
 demo.action(async ({ once = false }: { once?: boolean }) => {
   const settings = { ...readSettings(notForDemo, {}, {}), ...demoFlags(), demo: true };
   await (await import("./demo.js")).demo(once, settings);
 });
 
-// A reader that has seen enough, as in `… | head`, is no failure.
+// A reader such as `head` may close the pipe early: that is no failure.
 process.stdout.on("error", (error) => {
   if ("code" in error && error.code === "EPIPE") process.exit(0);
   throw error;
@@ -153,7 +126,7 @@ try {
   process.exit(report(error));
 }
 
-/** Says what went wrong, unless commander has done so, and gives the exit code. */
+/** Writes the error, unless commander has done so, and gives the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   process.stderr.write(`jina-reranker: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -1,4 +1,4 @@
-/** A bar on stderr, shown only on a terminal and only once something took more than a second. */
+/** A bar on stderr. It shows only on a terminal, and only after a second. */
 
 import { type Bar, Presets, SingleBar } from "cli-progress";
 

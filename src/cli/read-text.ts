@@ -1,10 +1,10 @@
-/** A file the user named, as text. */
+/** Reads a file that the user named. */
 
 import { readFile } from "node:fs/promises";
 import { RerankError } from "../errors.js";
 import { decodeUtf8File } from "../files/utf8.js";
 
-/** Throws one line that names the file. */
+/** Throws invalid_request, with one line that names the file. */
 export async function readText(path: string): Promise<string> {
   return decodeUtf8File(await readBytes(path), path);
 }

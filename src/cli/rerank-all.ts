@@ -1,4 +1,4 @@
-/** Reranks any number of documents in slices, so that MAX_DOCUMENTS does not limit files and progress shows. */
+/** Reranks any number of documents in slices, so that MAX_DOCUMENTS does not limit them and progress can be shown. */
 
 import { rank } from "../engine/ranking.js";
 import { RerankError } from "../errors.js";
@@ -8,10 +8,10 @@ import type { RerankJob } from "../wire/native.js";
 import { requested } from "../wire/ranking-options.js";
 
 const sliceLength = 32;
-/** For each engine, enough that one is being tokenized while another is computed. */
+/** For each engine: one slice is tokenized while another is computed. */
 const slicesAtOnce = 2;
 
-/** The most pairs one call has in the queue. */
+/** The most pairs that one call has in the queue. */
 export function pairsAtOnce(engines: number): number {
   return sliceLength * slicesAtOnce * engines;
 }
@@ -32,7 +32,7 @@ export async function rerankAll(
     while (next < documents.length) {
       const start = next;
       next += sliceLength;
-      const slice = { query, documents: documents.slice(start, start + sliceLength), ...options.limits };
+      const slice = { query, documents: documents.slice(start, start + sliceLength), ...options.scoring };
       const part = await reranker.score(slice).catch((error: unknown) => {
         throw inTheWhole(error, start);
       });
@@ -56,7 +56,7 @@ export async function rerankAll(
   return { results, truncated, usage: { promptTokens: tokens, totalTokens: tokens } };
 }
 
-/** The reranker counts the documents of a slice. */
+/** The reranker numbers the documents of a slice; the message names the document's number in the whole list. */
 function inTheWhole(error: unknown, start: number): unknown {
   if (!(error instanceof RerankError)) return error;
   const message = error.message.replace(/^documents\[(\d+)\]/, (_, index: string) => `documents[${start + Number(index)}]`);

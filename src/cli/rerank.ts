@@ -4,7 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { decodeUtf8File } from "../files/utf8.js";
 import { modelName, modelSource } from "../load.js";
 import type { Reranker } from "../reranker.js";
-import type { ModelSettings } from "../settings/flags.js";
+import type { ModelSettings } from "../settings/table.js";
 import { type RerankJob, writeNative } from "../wire/native.js";
 import { plainOptions } from "../wire/ranking-options.js";
 import { Interruption } from "./interruption.js";
@@ -13,26 +13,17 @@ import { loadWithProgress } from "./load-with-progress.js";
 import { Progress } from "./progress.js";
 import { readText } from "./read-text.js";
 import { pairsAtOnce, rerankAll } from "./rerank-all.js";
-import type { Shard } from "./shard.js";
+import type { RerankCommand } from "./rerank-command.js";
 import { printable, table } from "./table.js";
 
-export interface RerankCommand {
-  readonly query: string | undefined;
-  readonly files: readonly string[];
-  /** Each line of the input is a request. */
-  readonly jsonl: { readonly shard: Shard | undefined; readonly output: string | undefined } | undefined;
-  readonly json: boolean;
-  readonly topK: number;
-}
-
-/** The exit code: 1 when a line of JSONL was answered with an error, 128 and the signal's number when one ended it. */
+/** Resolves with the exit code: 1 when a line of JSONL was answered with an error. A signal ends the process with 128 and its number. */
 export async function rerank({ jsonl, ...command }: RerankCommand, settings: ModelSettings): Promise<number> {
   const source = modelSource(settings);
   const name = modelName(source);
   if (jsonl) {
     using interruption = new Interruption();
     try {
-      // The queue's limit is for requests of others: what this command itself hands over at once always fits.
+      // The queue's limit protects from requests of others. This command's own lines always fit.
       const engines = settings.gpus?.length ?? 1;
       const maxQueuedPairs = Math.max(settings.maxQueuedPairs, linesAtOnce * engines * pairsAtOnce(engines));
       const load = () => loadWithProgress(source, { ...settings, maxQueuedPairs });
@@ -42,7 +33,7 @@ export async function rerank({ jsonl, ...command }: RerankCommand, settings: Mod
       if (interruption.exitCode === undefined || error !== interruption.signal.reason) throw error;
       const { output } = jsonl;
       process.stderr.write(`jina-reranker: stopped${output === undefined ? "" : "; the same command goes on from here"}\n`);
-      // Loading may still be under way, and there is nothing to wait for.
+      // A load may still run, and nothing has to wait for it.
       process.exit(interruption.exitCode);
     }
   }
@@ -74,13 +65,13 @@ async function rerankOnce(
   process.stdout.write(table(["rank", "score", files.length > 0 ? "file" : "index", "document"], rows));
 }
 
-/** The bar is gone when this returns: what is printed next would be wiped with it. */
+/** Takes the bar away before it returns: the bar's end would wipe what is printed next. */
 async function scoreWithProgress(reranker: Reranker, job: RerankJob): ReturnType<typeof rerankAll> {
   using progress = new Progress("scoring", job.documents.length);
   return await rerankAll(reranker, job, (done) => progress.update(done));
 }
 
-/** A document a line; empty lines are none. */
+/** Each line is a document; empty lines are left out. */
 async function readLines(input: NodeJS.ReadableStream): Promise<string[]> {
   if (process.stdin.isTTY) process.stderr.write("documents, one per line; end with Ctrl-D:\n");
   const text = decodeUtf8File(await buffer(input), "stdin");

@@ -1,4 +1,4 @@
-/** `serve`: the HTTP service, until a signal ends it. */
+/** `serve`: runs the HTTP service until a signal ends it. */
 
 import { demoNotice, modelName, modelSource } from "../load.js";
 import { transferFields } from "../model/transfer.js";
@@ -6,22 +6,22 @@ import { loadAddon } from "../native/addon.js";
 import { activityNotice } from "../precision/activity.js";
 import { reloadOnHangUp, stopOnSignals } from "../server/listen.js";
 import { type Service, startService } from "../server/service.js";
-import type { ServerSettings } from "../settings/flags.js";
+import type { Settings } from "../settings/table.js";
 import type { LoadActivity } from "../types.js";
 import { loadModel } from "./load-model.js";
 import { createLogger } from "./logger.js";
 import { serviceOptions } from "./service-options.js";
 import { TransferDisplay } from "./transfer-display.js";
 
-export async function serve(settings: ServerSettings): Promise<void> {
+export async function serve(settings: Settings): Promise<void> {
   const { keepAliveOnFailure } = settings;
   const source = modelSource(settings);
   const logger = await createLogger(settings, process.stdout);
-  // llama.cpp tells much while it loads: its info is our debug.
+  // llama.cpp logs much while it loads: its level info is our debug.
   loadAddon().binding.setLogSink((level, line) => logger[level === "info" ? "debug" : level]({ from: "llama.cpp" }, line));
   let service: Service | undefined;
   let activity: LoadActivity | undefined;
-  // Before the port is open: from then on a signal may come.
+  // Signals are handled before the port opens.
   stopOnSignals(async () => {
     logger.info({ in_flight: service?.context.requests.inFlight ?? 0 }, "draining");
     await service?.stop();
@@ -33,12 +33,12 @@ export async function serve(settings: ServerSettings): Promise<void> {
     logger,
     load: (onProgress) =>
       loadModel(source, settings, {
-        onNotice: (notice) => logger.warn(notice),
+        logger,
         onProgress: (fraction, what) => {
           onProgress(fraction, what);
           if (typeof what === "object") return display.update(what);
           display[Symbol.dispose]();
-          // Once per activity: they may take a minute, and whoever watches the log would wonder.
+          // One line for each activity, since one may take a minute.
           if (what !== "loading" && what !== activity) logger.info({ activity: what }, activityNotice[what]);
           activity = what;
         },

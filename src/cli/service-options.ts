@@ -1,15 +1,12 @@
-/** What the service is started with, from the settings. */
+/** Makes the service's options from the settings. */
 
 import type { Collector } from "../server/observe/open-telemetry.js";
 import { serverOptions } from "../server/options.js";
 import type { ServiceOptions } from "../server/service.js";
-import type { ServerSettings } from "../settings/flags.js";
+import type { Settings } from "../settings/table.js";
 
-/** Imports OpenTelemetry's packages, when spans are wanted and only then. */
-export async function serviceOptions(
-  settings: ServerSettings,
-  modelName: string,
-): Promise<Omit<ServiceOptions, "load" | "logger">> {
+/** Loads OpenTelemetry's packages, only where a collector is set. */
+export async function serviceOptions(settings: Settings, modelName: string): Promise<Omit<ServiceOptions, "load" | "logger">> {
   const { host, port, drainDelayMs } = settings;
   const collector = collectorOf(settings);
   return {
@@ -19,13 +16,13 @@ export async function serviceOptions(
   };
 }
 
-/** The variables for spans win over those for everything, as OpenTelemetry has it. undefined: nothing is traced. */
+/** The variables for traces win over the general ones, as OpenTelemetry specifies. undefined = nothing is traced. */
 export function collectorOf({
   otelEndpoint,
   otelTracesEndpoint,
   otelProtocol,
   otelTracesProtocol,
-}: Pick<ServerSettings, "otelEndpoint" | "otelTracesEndpoint" | "otelProtocol" | "otelTracesProtocol">): Collector | undefined {
+}: Pick<Settings, "otelEndpoint" | "otelTracesEndpoint" | "otelProtocol" | "otelTracesProtocol">): Collector | undefined {
   const below = otelEndpoint === undefined ? undefined : `${otelEndpoint.replace(/\/+$/, "")}/v1/traces`;
   const url = otelTracesEndpoint ?? below;
   return url === undefined ? undefined : { url, protocol: otelTracesProtocol ?? otelProtocol };

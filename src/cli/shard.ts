@@ -10,12 +10,12 @@ export interface Shard {
 
 export const wholeFile: Shard = { index: 1, count: 1 };
 
-/** The variable Kubernetes sets in the pods of an indexed Job; it counts from 0. */
+/** Kubernetes sets it in the pods of an indexed Job. It counts from 0. */
 const jobVariable = "JOB_COMPLETION_INDEX";
 
 const expected = "i/n with i from 1 to n, or job/n for the i of a Kubernetes indexed Job";
 
-/** Throws invalid_option when the text is no shard. */
+/** Throws invalid_option. */
 export function parseShard(text: string, environment: Readonly<Record<string, string | undefined>>): Shard {
   const [, given, total] = /^(job|\d{1,9})\/(\d{1,9})$/.exec(text.trim()) ?? [];
   const count = Number(total);
@@ -37,7 +37,7 @@ function jobIndex(text: string | undefined, count: number): number {
   );
 }
 
-/** The line of the input that a shard's answer number `position` (from 0) is for. */
+/** The line of the input, from 1, that the shard answers as its `position`-th, from 0. */
 export function lineAt({ index, count }: Shard, position: number): number {
   return index + position * count;
 }

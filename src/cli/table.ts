@@ -1,11 +1,11 @@
-/** Tables for a terminal. */
+/** Writes tables for a terminal. */
 
-/** One line without control characters, which could otherwise drive the terminal. */
+/** Replaces line ends and control characters: from a document they could drive the terminal. */
 export function printable(text: string): string {
   return text.replace(/[\s\p{C}]+/gu, " ").trim();
 }
 
-/** Columns as wide as their cells; the last one is cut at the terminal's edge. Some terminals say they are 0 columns wide. */
+/** Cuts the last column at the terminal's edge. Some terminals report 0 columns. */
 export function table(
   head: readonly string[],
   rows: readonly (readonly string[])[],

@@ -1,11 +1,12 @@
-/** A fetch as it goes: a moving bar where stderr is a terminal, else a line every few seconds. */
+/** Shows a fetch on stderr: a moving bar on a terminal, elsewhere a line every few seconds. */
 
 import { type Bar, Presets, SingleBar } from "cli-progress";
 import type { Transfer } from "../model/transfer.js";
+import type { Logger } from "../types.js";
 
 const lineEveryMs = 3000;
 
-export class TransferDisplay implements Disposable {
+export class TransferDisplay implements Disposable, Logger {
   readonly #line: (transfer: Transfer) => void;
   #latest: Transfer | undefined;
   #bar: Bar | undefined;
@@ -22,11 +23,15 @@ export class TransferDisplay implements Disposable {
     else this.#timer ??= this.#startLines();
   }
 
-  /** A line of text while the bar may be there. */
-  notice(text: string): void {
+  /** Writes a line, which takes the place of the bar until the next update. */
+  info(line: string): void {
     this.#bar?.stop();
     this.#bar = undefined;
-    process.stderr.write(`jina-reranker: ${text}\n`);
+    process.stderr.write(`jina-reranker: ${line}\n`);
+  }
+
+  warn(line: string): void {
+    this.info(line);
   }
 
   [Symbol.dispose](): void {
@@ -62,7 +67,7 @@ export class TransferDisplay implements Disposable {
   }
 }
 
-/** One line of what is going on. */
+/** The transfer as one line of text. */
 export function transferLine({ phase, file, bytes, totalBytes, bytesPerSecond, secondsLeft }: Transfer): string {
   const percent = totalBytes > 0 ? Math.floor((bytes / totalBytes) * 100) : 0;
   const left = secondsLeft === undefined ? "" : `, ${size(bytesPerSecond)}/s, ${duration(secondsLeft)} left`;

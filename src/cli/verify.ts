@@ -1,15 +1,15 @@
-/** `verify`: scores pairs whose scores are known, and tells how far the loaded model is from them. */
+/** `verify`: scores pairs whose scores are known, and tells the differences. */
 
 import { RerankError } from "../errors.js";
 import { modelSource } from "../load.js";
 import type { Reranker } from "../reranker.js";
-import type { ModelSettings } from "../settings/flags.js";
+import type { ModelSettings } from "../settings/table.js";
 import { loadWithProgress } from "./load-with-progress.js";
 import { readText } from "./read-text.js";
 import { printable, table } from "./table.js";
 
 export interface VerifyCommand {
-  /** Path of a file with a `{"query","document","score"}` a line. */
+  /** Path of a file with a `{"query","document","score"}` on each line. */
   readonly pairs: string;
   readonly tolerance: number;
   readonly json: boolean;
@@ -24,7 +24,7 @@ interface Pair {
 
 const sliceLength = 32;
 
-/** True when no score differs by more than the tolerance. */
+/** False when a score differs by more than the tolerance. */
 export async function verify({ pairs: path, tolerance, json }: VerifyCommand, settings: ModelSettings): Promise<boolean> {
   const pairs = parsePairs(path, await readText(path));
   await using reranker = await loadWithProgress(modelSource(settings), settings);
@@ -59,7 +59,7 @@ export async function verify({ pairs: path, tolerance, json }: VerifyCommand, se
   return within;
 }
 
-/** Pairs of one query are handed over together. */
+/** Scores the pairs of one query together. */
 async function scoresOf(reranker: Reranker, pairs: readonly Pair[]): Promise<Float32Array> {
   const scores = new Float32Array(pairs.length);
   const byQuery = new Map<string, { readonly index: number; readonly document: string }[]>();

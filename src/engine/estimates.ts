@@ -1,6 +1,6 @@
-/** What can be told of a text without tokenizing it. */
+/** Estimates of a text that need no tokenizer. */
 
-/** Bytes of UTF-8 a token has in English text; other text has fewer, which is near enough for comparing queues. */
+/** Bytes of UTF-8 in a token of English text. Other text has fewer, which is near enough for comparing queues. */
 const bytesPerToken = 4;
 
 /** At least 1. */
@@ -8,7 +8,7 @@ export function estimatedTokens(text: string): number {
   return 1 + Math.floor(Buffer.byteLength(text) / bytesPerToken);
 }
 
-/** Texts that begin alike share what is cached of them: no more than the beginning counts. */
+/** UTF-16 units. Only the beginning counts, since documents that begin alike share their beginning in the cache. */
 const fingerprintLength = 256;
 
 /** FNV-1a over UTF-16 units, 32 bits. */

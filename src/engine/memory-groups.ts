@@ -1,32 +1,32 @@
 /**
- * How much memory this process may have, and still take: by its control group and all groups around it, version 1 or 2, as
- * far as they can be seen from inside a container. Node's own figure knows the innermost group alone.
+ * How much memory this process may have, and how much of it is left, by its control group and all groups around that, of
+ * version 1 or 2, as far as a container shows them. Node's own figure knows only the innermost group.
  */
 
 import { readFileSync } from "node:fs";
 import { freemem } from "node:os";
 import { posix } from "node:path";
 
-/** A file's text; undefined when there is none. */
+/** Gives a file's text; undefined = it cannot be read. */
 export type Read = (path: string) => string | undefined;
 
-/** Bytes. What the page cache holds of files is given back when it is wanted, and so is not used. */
+/** Bytes. `usedBytes` leaves out the page cache's inactive part, which the kernel gives back when memory is wanted. */
 export interface MemoryGroup {
   readonly limitBytes: number;
   readonly usedBytes: number;
 }
 
-/** The smallest limit, in bytes; undefined = there is none. */
+/** The smallest limit, in bytes; undefined = no group has one. */
 export function memoryLimit(groups = memoryGroups()): number | undefined {
   return groups.length > 0 ? Math.min(...groups.map(({ limitBytes }) => limitBytes)) : undefined;
 }
 
-/** Bytes: the least that is left of the system's memory and of any group's. */
+/** Bytes that are left: of the system's memory or of a group's, whichever is less. */
 export function freeMemory(systemBytes = freemem(), groups = memoryGroups()): number {
   return Math.max(0, Math.min(systemBytes, ...groups.map(({ limitBytes, usedBytes }) => limitBytes - usedBytes)));
 }
 
-/** Those with a limit, the process's own first. */
+/** The groups that have a limit, the process's own first. */
 export function memoryGroups(read: Read = readSystemFile): readonly MemoryGroup[] {
   return [...mounts(read)].flatMap(({ mountPoint, group, files }) =>
     outwards(group).flatMap((path) => {
@@ -44,7 +44,7 @@ function readSystemFile(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch {
-    // No Linux, no such controller, or not for us to see.
+    // The system is not Linux, has no such controller, or hides the file.
     return undefined;
   }
 }
@@ -54,12 +54,12 @@ const second = { limit: "memory.max", used: "memory.current", inactive: "inactiv
 
 interface Mount {
   readonly mountPoint: string;
-  /** Below the mount point. */
+  /** Path of the process's group, below the mount point. */
   readonly group: string;
   readonly files: typeof first;
 }
 
-/** Where the process's group lies, of each version that is mounted. See proc(5): mountinfo's optional fields end with a dash. */
+/** Finds the process's group in each version that is mounted. See proc(5): a dash ends mountinfo's optional fields. */
 function* mounts(read: Read): Generator<Mount> {
   const groups = (read("/proc/self/cgroup") ?? "").split("\n").map((line) => line.split(":"));
   for (const line of (read("/proc/self/mountinfo") ?? "").split("\n")) {
@@ -71,13 +71,13 @@ function* mounts(read: Read): Generator<Mount> {
     if (!isFirst && type !== "cgroup2") continue;
     const own = groups.find(([, controllers]) => (isFirst ? controllers?.split(",").includes("memory") : controllers === ""));
     const path = own?.slice(2).join(":") ?? "/";
-    // In a container the mount may begin at the process's own group, which is then named from outside.
+    // In a container, the mount may begin at the process's own group, whose path is then the one outside the container.
     const group = path.startsWith(mountRoot) ? path.slice(mountRoot.length) : "/";
     yield { mountPoint, group, files: isFirst ? first : second };
   }
 }
 
-/** Itself first, the root last. */
+/** The path, then its parents up to the root. */
 function outwards(path: string): string[] {
   const parts = path.split("/").filter((part) => part !== "" && part !== "..");
   return parts.map((_, index) => parts.slice(0, parts.length - index).join("/")).concat("");

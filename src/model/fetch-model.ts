@@ -7,6 +7,7 @@ import { stat } from "node:fs/promises";
 import { RerankError } from "../errors.js";
 import { diskFailure } from "../files/disk-failure.js";
 import { withLock } from "../files/lock.js";
+import type { Logger } from "../types.js";
 import { cachedModel, headCandidates, headName, otherHead } from "./cached-files.js";
 import { download, partialPath } from "./download.js";
 import { commitPattern, HubCache, isFile } from "./hub-cache.js";
@@ -32,8 +33,8 @@ export interface FetchOptions {
   /** Whether this GGUF has the official model's shape. Only then may the official head stand in for a missing one. */
   readonly fitsOfficialHead: (modelPath: string) => boolean | Promise<boolean>;
   readonly onTransfer: (transfer: Transfer) => void;
-  /** Called with one line each: the licence, a retry and its cause, the removal of a wrong file. */
-  readonly onNotice: (notice: string) => void;
+  /** Gets the licence, each retry and its cause, the removal of a wrong file. */
+  readonly logger: Logger;
 }
 
 export async function fetchModel(
@@ -64,7 +65,7 @@ export async function fetchModel(
     const away = error instanceof RerankError && (error.code === "hub_unreachable" || error.code === "hub_unavailable");
     const found = away ? await fromCache(environment, reference, options) : undefined;
     if (!found) throw error;
-    options.onNotice(`${error instanceof Error ? error.message : String(error)}; using the files in the cache`);
+    options.logger.warn(`${error instanceof Error ? error.message : String(error)}; using the files in the cache`);
     return found;
   }
   const files = wanted.head ? [wanted.head, wanted.model] : [wanted.model];
@@ -72,7 +73,7 @@ export async function fetchModel(
     files.reduce((sum, { file }) => sum + file.size, 0),
     options.onTransfer,
   );
-  const say = once((repository: string) => options.onNotice(licenceNotice(repository, environment.endpoint)));
+  const say = once((repository: string) => options.logger.warn(licenceNotice(repository, environment.endpoint)));
   const ready: string[] = [];
   // The small score head comes first: a repository that lacks something fails before a gigabyte is fetched.
   for (const { client, commit, file } of files) {
@@ -130,7 +131,7 @@ async function askForHead(client: HubClient, { repository, headRepository }: Mod
 /** Throws hub_not_found unless the official head belongs to a model of this shape. */
 async function requireFit(modelPath: string, { repository, file }: ModelReference, options: FetchOptions): Promise<void> {
   if (await options.fitsOfficialHead(modelPath)) {
-    options.onNotice(
+    options.logger.warn(
       `${repository} has no ${headName}; using that of ${officialRepository}, because ${file} has the shape of jina-reranker-m0`,
     );
     return;
@@ -148,14 +149,14 @@ interface Fetching extends FetchOptions {
 
 /** The file's path in the snapshot. Uses the file when it is right, else links its blob, else fetches it. */
 async function settle(file: RemoteFile, fetching: Fetching, onFetch: () => void): Promise<string> {
-  const { cache, client, meter, commit, onNotice } = fetching;
+  const { cache, client, meter, commit, logger } = fetching;
   const path = cache.snapshotPath(commit, file.path);
   const blob = cache.blobPath(file.checksum);
   if (!(await wrong(path, file, fetching))) return path;
   if (!(await wrong(blob, file, fetching))) return cache.link(file.checksum, commit, file.path).catch(() => blob);
   let told = false;
   const onWaiting = async () => {
-    if (!told) onNotice(`another process is fetching ${file.path}; waiting for it`);
+    if (!told) logger.info(`another process is fetching ${file.path}; waiting for it`);
     told = true;
     const size = await stat(partialPath(blob)).then(
       ({ size }) => size,
@@ -190,7 +191,7 @@ async function wrong(path: string, file: RemoteFile, { meter }: Fetching): Promi
 async function removeWrong(path: string, file: RemoteFile, fetching: Fetching): Promise<void> {
   const error = await wrong(path, file, fetching);
   if (error === undefined || error === "missing") return;
-  fetching.onNotice(`${error.message}; the file is removed and fetched again`);
+  fetching.logger.warn(`${error.message}; the file is removed and fetched again`);
   await fetching.cache.remove(path);
 }
 

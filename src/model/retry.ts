@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { RerankError } from "../errors.js";
+import type { Logger } from "../types.js";
 
 export interface Patience {
   /** Tries without progress before it gives up. */
@@ -24,8 +25,8 @@ export function briefly(patience: Patience): Patience {
 export interface Persistence {
   readonly patience: Patience;
   readonly signal?: AbortSignal | undefined;
-  /** Called with one line before each retry. */
-  readonly onNotice: (notice: string) => void;
+  /** Gets one line before each retry. */
+  readonly logger: Logger;
 }
 
 /** A failure that a retry may mend. */
@@ -52,7 +53,7 @@ export class Passing extends Error {
  * Passing at once, and the Passing's error after the last try.
  */
 export async function retrying<Value>(
-  { patience, signal, onNotice }: Persistence,
+  { patience, signal, logger }: Persistence,
   action: (progressed: () => void) => Promise<Value>,
 ): Promise<Value> {
   for (let attempt = 1; ; attempt++) {
@@ -64,7 +65,7 @@ export async function retrying<Value>(
       if (!(failure instanceof Passing)) throw failure;
       const wait = failure.afterMs ?? Math.min(patience.firstDelayMs * 2 ** (attempt - 1), patience.longestDelayMs);
       if (attempt >= Math.min(patience.attempts, failure.attempts) || wait > patience.longestDelayMs) throw failure.error;
-      onNotice(`${failure.message}; trying again in ${(wait / 1000).toFixed(1)} s`);
+      logger.warn(`${failure.message}; trying again in ${(wait / 1000).toFixed(1)} s`);
       await delay(wait, undefined, signal && { signal });
     }
   }

@@ -3,7 +3,7 @@
  * backends that BACKEND asks for; the library itself loads a backend together with the first model that needs it.
  */
 
-import { readSettings } from "../settings/table.js";
+import { readSettings } from "../settings/read.js";
 import { loadAddon } from "./addon.js";
 import { prepareBackendNow } from "./backends.js";
 

@@ -1,6 +1,6 @@
-/** What a load is busy with, in words. */
+/** What each activity of a load is called in logs and progress bars. */
 
-export type LoadActivity = "fetching" | "hashing" | "timing" | "converting" | "waiting" | "loading";
+import type { LoadActivity } from "../types.js";
 
 export const activityNotice: Readonly<Record<LoadActivity, string>> = {
   fetching: "the model's files are being fetched",

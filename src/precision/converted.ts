@@ -1,4 +1,4 @@
-/** A model's weights in another precision: a file beside the cache, named by its source's checksum, made once. */
+/** A model's weights in another precision: a file in the cache folder, made once and named by its source's checksum. */
 
 import { mkdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,21 +10,22 @@ import { withLock } from "../files/lock.js";
 import { sweepUnfinishedOf } from "../files/write-atomically.js";
 import { type Finding, findRecorded, produceRecorded, removeRecorded } from "../model/recorded-file.js";
 import { loadAddon } from "../native/addon.js";
+import type { Logger } from "../types.js";
 import type { Converted } from "./weights.js";
 
 export interface ConversionEvents {
   readonly onProgress: (fraction: number) => void;
-  /** What is there is read: it may have changed since it was last seen. */
+  /** A converted file that is there is read, since it may have changed. */
   readonly onHashing: (fraction: number) => void;
-  /** Another process converts the same file. */
+  /** Called while another process converts the same file. */
   readonly onWaiting: () => void;
-  readonly onNotice: (notice: string) => void;
+  readonly logger: Logger;
 }
 
 const pollMs = 200;
-/** A lock is lost when the machine slept, or the disk stood still. */
+/** A process loses its lock when the machine sleeps or the disk hangs. */
 const attempts = 3;
-/** Bytes of a weight, blocks' scales included. */
+/** Bytes of a weight, the scales of its block included. */
 const bytesPerWeight: Readonly<Record<Converted, number>> = { f16: 2, bf16: 2, q8_0: 34 / 32 };
 
 export function convertedDirectory(): string {
@@ -36,8 +37,8 @@ export function convertedPath(source: string, precision: Converted): string {
 }
 
 /**
- * The path of the converted file, which is there and whole when this resolves; one that is not what was written is converted
- * again. Rejects with disk_full, cache_not_writable or model_invalid.
+ * The path of the converted file, which exists and is whole when this resolves. A damaged file is converted again. Rejects with
+ * disk_full, cache_not_writable or model_invalid.
  */
 export async function convertedFile(
   options: Pick<EngineOptions, "modelPath" | "threads">,
@@ -58,7 +59,7 @@ export async function convertedFile(
   return path;
 }
 
-/** False when the lock was lost meanwhile: somebody else may be writing, so what was made is not kept. */
+/** False when the lock was lost meanwhile: another process may be writing, so this one drops what it made. */
 async function convertLocked(
   path: string,
   options: Pick<EngineOptions, "modelPath" | "threads">,
@@ -68,7 +69,7 @@ async function convertLocked(
   return withLock(`${path}.lock`, { onWaiting: events.onWaiting }, async (lost) => {
     const found = await look(path, events.onHashing);
     if (found.state === "whole") return true;
-    if (found.state === "damaged") events.onNotice(`${found.reason}; the weights are converted again`);
+    if (found.state === "damaged") events.logger.warn(`${found.reason}; the weights are converted again`);
     await removeRecorded(path);
     await sweepUnfinishedOf(path);
     const expected = convertedBytes(options.modelPath, precision);
@@ -106,7 +107,7 @@ export async function freeBytes(directory: string): Promise<number> {
   return bavail * bsize;
 }
 
-/** Of the converted weights; the token embeddings stay as they are. */
+/** Size of the converted file. Its token embeddings are the source's. */
 export function convertedBytes(modelPath: string, precision: Converted): number {
   const { parameters, embeddingParameters, embeddingBytes } = loadAddon().binding.inspect(modelPath);
   return embeddingBytes + Math.ceil((parameters - embeddingParameters) * bytesPerWeight[precision]);
@@ -122,7 +123,7 @@ async function requireRoom(path: string, expected: number): Promise<void> {
   );
 }
 
-/** The conversion itself tells nothing: how far it is shows in its output. */
+/** The conversion reports no progress, so the size of its output tells it. */
 async function whileWatching(
   path: string,
   expected: number,

@@ -1,6 +1,7 @@
-/** Which precision follows from what was measured and from the memory that is free now. Pure. */
+/** Decides which precisions are timed, and which one is taken by the rates and the memory that is free. Pure. */
 
-import type { Precision, Timings } from "./weights.js";
+import type { Precision } from "../types.js";
+import type { Converted, PerPrecision } from "./weights.js";
 
 export interface Decision {
   readonly precision: Precision;
@@ -8,11 +9,16 @@ export interface Decision {
   readonly reason: string;
 }
 
-/** How much faster a precision must be to be worth a second copy of the weights. */
+/** A precision that is less than this much faster than the file's own is not worth a second copy of the weights. */
 const worthIt = 1.05;
 
-/** `needed`: bytes of memory that computing with each precision takes; one that is not there cannot be had. */
-export function decide(tokensPerSecond: Timings, needed: Timings, freeBytes: number): Decision {
+/** BF16 is timed only where hardware multiplies it: elsewhere it is the slowest by far. */
+export function candidates(onGpu: boolean, cpuFeatures: readonly string[]): readonly Converted[] {
+  return onGpu || cpuFeatures.some((feature) => feature.includes("BF16")) ? ["f16", "bf16", "q8_0"] : ["f16", "q8_0"];
+}
+
+/** `needed`: bytes of memory that each precision takes; a precision without them cannot be computed here. */
+export function decide(tokensPerSecond: PerPrecision, needed: PerPrecision, freeBytes: number): Decision {
   const measured = precisions
     .flatMap((name) => (tokensPerSecond[name] === undefined ? [] : [`${name} ${tokensPerSecond[name].toFixed(0)}`]))
     .join(", ");

@@ -1,18 +1,18 @@
-/** Loading converted weights, or the source where they cannot be loaded: the source is right by definition. */
+/** Loads converted weights, or the file they were converted from where they cannot be loaded. */
 
 import { fromNative, RerankError } from "../errors.js";
 import { removeRecorded } from "../model/recorded-file.js";
-import type { PrecisionChoice } from "./weights.js";
+import type { Logger, PrecisionChoice } from "../types.js";
 
 /**
- * When the source cannot be loaded either, its error counts, and nothing is known against the converted file. Otherwise that
- * is removed, unless only memory was missing, and the next start converts again.
+ * Where the source loads and the converted file does not, the converted file is removed, unless only memory was missing; the
+ * next start converts again. Where neither loads, this rejects with the source's error and keeps the converted file.
  */
 export async function loadOrSource<Loaded>(
   choice: PrecisionChoice,
   source: string,
   load: (modelPath: string) => Promise<Loaded>,
-  onNotice: (notice: string) => void,
+  logger: Logger,
 ): Promise<{ readonly loaded: Loaded; readonly choice: PrecisionChoice }> {
   if (choice.modelPath === source) return { loaded: await load(source), choice };
   try {
@@ -24,7 +24,7 @@ export async function loadOrSource<Loaded>(
     if (!memory) await removeRecorded(choice.modelPath);
     const why = known instanceof Error ? known.message : String(known);
     const reason = `the weights in ${choice.precision} could not be loaded${memory ? "" : " and were removed"}: ${why}`;
-    onNotice(`${reason}; the file's own are computed with, and the next start tries again`);
+    logger.warn(`${reason}; the file's own are computed with, and the next start tries again`);
     return { loaded, choice: { ...choice, precision: "file", modelPath: source, reason } };
   }
 }

@@ -1,6 +1,6 @@
 /**
- * How fast a machine computed a model in each precision, remembered: another processor, device or engine asks anew. Only the
- * times are kept; which precision follows from them also depends on the memory there is at each start.
+ * Remembers how fast this machine computed a model in each precision. Another processor, device or engine is measured anew.
+ * Only the rates are kept: the decision also depends on the memory that is free at each start.
  */
 
 import { createHash } from "node:crypto";
@@ -13,11 +13,11 @@ import type { EngineOptions } from "../../binding.js";
 import { writeAtomically } from "../files/write-atomically.js";
 import { loadAddon } from "../native/addon.js";
 import { timingDirectory } from "./timing.js";
-import type { Timings } from "./weights.js";
+import type { PerPrecision } from "./weights.js";
 
 const Measured = Type.Object({ tokensPerSecond: Type.Record(Type.String(), Type.Number({ minimum: 0 })) });
 
-export async function readMeasured(options: EngineOptions, source: string): Promise<Timings | undefined> {
+export async function readMeasured(options: EngineOptions, source: string): Promise<PerPrecision | undefined> {
   try {
     const measured: unknown = JSON.parse(await readFile(measuredPath(options, source), "utf8"));
     return Check(Measured, measured) ? measured.tokensPerSecond : undefined;
@@ -26,12 +26,12 @@ export async function readMeasured(options: EngineOptions, source: string): Prom
   }
 }
 
-export async function writeMeasured(options: EngineOptions, source: string, tokensPerSecond: Timings): Promise<void> {
-  // Only a saving of time: where it cannot be kept, the next start takes the times again.
+export async function writeMeasured(options: EngineOptions, source: string, tokensPerSecond: PerPrecision): Promise<void> {
+  // The record only saves time: without it the next start measures again.
   await writeAtomically(measuredPath(options, source), `${JSON.stringify({ tokensPerSecond }, null, 2)}\n`).catch(() => {});
 }
 
-/** Everything the times depend on. */
+/** The name holds everything that the rates depend on. */
 function measuredPath(options: EngineOptions, source: string): string {
   const { threads, backend, gpuLayers, reproducible, flashAttention, batchTokens } = options;
   const { cpuFeatures, devices } = loadAddon().binding.backends();

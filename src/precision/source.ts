@@ -1,4 +1,4 @@
-/** The checksum of a model file, read once and remembered while the file stays what it is. */
+/** The checksum of a model file: computed once, and remembered until the file changes. */
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -9,7 +9,7 @@ import { writeAtomically } from "../files/write-atomically.js";
 import { checksumNamed } from "../model/checksum.js";
 import { identity } from "../model/verified.js";
 
-/** SHA-256 in hexadecimal digits. A file of the hub's cache has it as its name. */
+/** SHA-256 in hexadecimal digits. A file of the hub's cache is named by it. */
 export async function sourceChecksum(path: string, onProgress: (fraction: number) => void): Promise<string> {
   const real = await realpath(path);
   const named = checksumNamed(basename(real));
@@ -29,7 +29,7 @@ export async function sourceChecksum(path: string, onProgress: (fraction: number
     onProgress(bytes / size);
   }
   const checksum = hash.digest("hex");
-  // Only a saving of time: where it cannot be kept, the next start reads the file again.
+  // The record only saves time: without it the next start reads the file again.
   await writeAtomically(record, checksum).catch(() => {});
   return checksum;
 }

@@ -1,4 +1,4 @@
-/** How fast this machine computes a model in each precision, measured on a few of its layers with the engine itself. */
+/** Measures how fast this machine computes a model in each precision, on a few of its layers and with the engine itself. */
 
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,8 +7,9 @@ import { RerankError } from "../errors.js";
 import { cacheDirectory } from "../files/cache-folder.js";
 import { unfinishedPath } from "../files/write-atomically.js";
 import { loadAddon } from "../native/addon.js";
+import type { Precision } from "../types.js";
 import { convertedBytes, freeBytes } from "./converted.js";
-import type { Converted, Precision, Timings } from "./weights.js";
+import type { Converted, PerPrecision } from "./weights.js";
 
 const layers = 4;
 const rounds = 5;
@@ -16,11 +17,12 @@ const documents = 4;
 const wordsPerDocument = 60;
 const words = ["river", "stone", "machine", "learning", "paper", "house", "green", "coffee", "winter", "signal"];
 
+/** Tokens per second through these layers. Only the order and the ratios mean something for the whole model. */
 export async function timeCandidates(
   options: EngineOptions,
   names: readonly Converted[],
   onProgress: (fraction: number) => void,
-): Promise<Timings> {
+): Promise<PerPrecision> {
   const directory = unfinishedPath(join(timingDirectory(), "probe"));
   const path = (name: Precision) => join(directory, `${name}.gguf`);
   const extract = (name: Precision) =>
@@ -45,12 +47,12 @@ export async function timeCandidates(
   return { file: own, ...Object.fromEntries(rates) };
 }
 
-/** What was measured lies there, and while it is taken the parts of the model. */
+/** The folder of the records, and of the model's parts while they are measured. */
 export function timingDirectory(): string {
   return join(cacheDirectory(), "precision");
 }
 
-/** The file's own part and one more at a time lie there, 16 bits a weight at most. */
+/** Two parts of the model lie there at a time: the file's own and a converted one, of 16 bits a weight at most. */
 async function requireRoom({ modelPath }: EngineOptions, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const { layers: all, embeddingBytes } = loadAddon().binding.inspect(modelPath);
@@ -61,7 +63,7 @@ async function requireRoom({ modelPath }: EngineOptions, directory: string): Pro
   throw new RerankError("disk_full", `timing needs ${Math.ceil(needed)} bytes, ${free} are free in ${directory}`);
 }
 
-/** In turns, so that whatever else the machine does meanwhile slows both: the file's best rate, and the median of the ratios. */
+/** The file's best rate, and the median of the ratios. The two take turns, so that other load on the machine slows both. */
 async function compare(file: EngineOptions, other: EngineOptions): Promise<{ own: number; ratio: number }> {
   const engines: Engine[] = [];
   try {
@@ -69,7 +71,7 @@ async function compare(file: EngineOptions, other: EngineOptions): Promise<{ own
       engines.push(await loadAddon().binding.Engine.load({ ...options, documentCacheBytes: 0, scoreCacheBytes: 0 }));
     }
     const [ownRates, ratios]: [number[], number[]] = [[], []];
-    // The first round fills buffers and is not counted.
+    // The first round does not count: it fills buffers.
     for (let round = 0; round <= rounds; round++) {
       const [own = 0, candidate = 0] = await inTurns(engines, round);
       if (round === 0) continue;

@@ -1,6 +1,6 @@
 /** What the HTTP service is set to. */
 
-import type { Settings } from "../settings/table.js";
+import type { RouteSettings } from "../settings/table.js";
 import type { Tracing } from "./observe/open-telemetry.js";
 import { defaultMaxRssBytes, type PressureLimits } from "./pressure.js";
 
@@ -24,20 +24,7 @@ export interface ServerOptions extends PressureLimits {
   readonly tracing?: Tracing;
 }
 
-/** The settings that the command and the plugin have in common. */
-export const commonSettings = [
-  "requestTimeoutMs",
-  "bodyLimitMb",
-  "bodiesLimitMb",
-  "maxEventLoopDelayMs",
-  "maxRssMb",
-  "apiKeys",
-  "apiKeysFile",
-  "corsOrigins",
-] as const;
-export type CommonSettings = Pick<Settings, (typeof commonSettings)[number]>;
-
-export function serverOptions(modelName: string, settings: CommonSettings): ServerOptions {
+export function serverOptions(modelName: string, settings: RouteSettings): ServerOptions {
   const { requestTimeoutMs, bodyLimitMb, bodiesLimitMb, maxEventLoopDelayMs, maxRssMb } = settings;
   const { apiKeys, apiKeysFile, corsOrigins } = settings;
   return {

@@ -3,9 +3,10 @@
 import { kindOf, RerankError } from "../errors.js";
 import { nameOf } from "../load.js";
 import { nearest } from "../settings/nearest.js";
-import { type Setting, settings } from "../settings/table.js";
+import type { Setting } from "../settings/setting.js";
+import { type RouteSettings, routeSettings, settings, settingsOf } from "../settings/table.js";
 import type { Extras } from "./app.js";
-import { type CommonSettings, commonSettings, type ServerOptions, serverOptions } from "./options.js";
+import { type ServerOptions, serverOptions } from "./options.js";
 import type { RerankServerModel, RerankServerOptions } from "./types.js";
 
 export interface ResolvedPlugin {
@@ -15,7 +16,7 @@ export interface ResolvedPlugin {
 }
 
 const extraNames = ["playground", "docs", "metrics"] as const;
-const ownNames: readonly string[] = [...commonSettings, ...extraNames, "reranker", "load", "modelName"];
+const ownNames: readonly string[] = [...routeSettings, ...extraNames, "reranker", "load", "modelName"];
 /** Options of Fastify's own `register`. */
 const registerNames: readonly string[] = ["prefix", "logLevel", "logSerializers"];
 
@@ -31,7 +32,18 @@ export function resolvePlugin(given: RerankServerOptions): ResolvedPlugin {
     throw wrong("modelName", "a name", modelName);
   }
   const name = modelName ?? (given.load === undefined ? "jina-reranker" : nameOf(given.load));
-  return { model: given, extras: extrasOf(given), server: serverOptions(name, settingsOf(given)) };
+  return { model: given, extras: extrasOf(given), server: serverOptions(name, routeSettingsOf(given)) };
+}
+
+function routeSettingsOf(given: Partial<RouteSettings>): RouteSettings {
+  return settingsOf(routeSettings, (name) => {
+    const row: Setting<unknown> = settings[name];
+    const value = given[name];
+    if (value === undefined) return row.default;
+    // Not the value: it may be a key.
+    if (!row.kind.accepts(value)) throw wrong(name, row.kind.allowed, value);
+    return value;
+  });
 }
 
 function extrasOf(given: Partial<Extras>): Extras {
@@ -41,18 +53,6 @@ function extrasOf(given: Partial<Extras>): Extras {
     return value;
   });
   return { playground, docs, metrics };
-}
-
-function settingsOf(given: Partial<CommonSettings>): CommonSettings {
-  const values = commonSettings.map((name) => {
-    const row: Setting<unknown> = settings[name];
-    const value = given[name];
-    if (value === undefined) return [name, row.default];
-    if (!row.kind.accepts(value)) throw wrong(name, row.kind.allowed, value);
-    return [name, value];
-  });
-  // fromEntries forgets which value belongs to which name; the rows above are what ties them together.
-  return Object.fromEntries(values) as CommonSettings;
 }
 
 function wrong(name: string, expected: string, value: unknown): RerankError {

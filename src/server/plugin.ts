@@ -36,13 +36,12 @@ function hold({ reranker, load }: RerankServerModel, context: ServerContext, { l
     const forget = logFailedDevices(reranker, log);
     return async () => forget();
   }
-  const onNotice = load.onNotice ?? ((notice: string) => log.warn(notice));
   const loaded = loadInto(
     context,
     (report) =>
       Reranker.load({
         ...load,
-        onNotice,
+        logger: load.logger ?? log,
         onProgress: (fraction, activity) => {
           report(fraction, activity);
           load.onProgress?.(fraction, activity);

@@ -4,8 +4,8 @@
  */
 
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { documentLimit } from "../engine/limits.js";
 import { RerankError } from "../errors.js";
-import { documentLimit } from "../reranker.js";
 import type { RerankResponse, Timings } from "../types.js";
 import type { ScoringRequest } from "../wire/dialect.js";
 import { smallestClaim } from "./admission.js";

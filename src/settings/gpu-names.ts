@@ -1,11 +1,11 @@
-/** The kind of value that GPUS is. */
+/** The values of GPUS. */
 
 import type { Kind } from "./kinds.js";
 
 /** The number of a GPU, or the CPU. */
 export type GpuName = number | "cpu";
 
-/** An engine may run beside another on the CPU, not on the same GPU. */
+/** Several engines may share the CPU, but not a GPU. */
 export function gpuNames(): Kind<readonly GpuName[]> {
   const isName = (value: unknown): value is GpuName =>
     value === "cpu" || (typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 64);

@@ -1,17 +1,16 @@
-/** What values a setting may have: each kind reads them from text and checks those that the library is given. */
+/** The kinds of values that settings have. A kind reads a value from text and checks a value that the library was given. */
 
-/** What a value may be, for text (flags, variables) and for values (the library). */
 export interface Kind<Value> {
-  /** Completes "expected …". */
+  /** Completes "expected …" in messages. */
   readonly allowed: string;
-  /** The value's name in --help; null = a switch that takes none. */
+  /** The value's name in --help; null = the flag takes no value. */
   readonly placeholder: string | null;
   /** undefined = the text is not such a value. */
   parse(text: string): Value | undefined;
   accepts(value: unknown): value is Value;
 }
 
-/** `automatic`: 0 is allowed as well and means that the program decides. */
+/** `automatic`: 0 is allowed too, and lets the program decide. */
 export function wholeNumber(minimum: number, maximum: number, automatic = false): Kind<number> {
   const accepts = (value: unknown): value is number =>
     typeof value === "number" &&
@@ -37,7 +36,7 @@ export function oneOf<const Value extends string>(...values: readonly Value[]): 
   };
 }
 
-/** Not empty, and without NUL, which no path and no host name can hold. */
+/** Text that is not empty and has no NUL, which neither a path nor a host name can hold. */
 export function text(what: string, placeholder: string): Kind<string> {
   const accepts = (value: unknown): value is string => typeof value === "string" && value !== "" && !value.includes("\0");
   return { allowed: what, placeholder, parse: (value) => (accepts(value) ? value : undefined), accepts };
@@ -48,7 +47,7 @@ export function pattern(what: string, placeholder: string, expression: RegExp): 
   return { allowed: what, placeholder, parse: (value) => (accepts(value.trim()) ? value.trim() : undefined), accepts };
 }
 
-/** Neither part is "." or "..", which would be another address. */
+/** Neither part is "." or "..": in an address they would name another folder. */
 export const repositoryName = pattern("a repository as owner/name", "<owner/name>", /^(?!\.+\/)[\w.-]+\/(?!\.+$)[\w.-]+$/);
 
 export const address: Kind<string> = (() => {
@@ -57,7 +56,7 @@ export const address: Kind<string> = (() => {
   return { ...written, accepts, parse: (value) => (accepts(value.trim()) ? value.trim() : undefined) };
 })();
 
-/** One or more, separated by commas. */
+/** One or more items, separated by commas. */
 export function list(what: string, placeholder: string, expression: RegExp): Kind<readonly string[]> {
   const accepts = (value: unknown): value is readonly string[] =>
     Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "string" && expression.test(item));
@@ -72,7 +71,7 @@ export function list(what: string, placeholder: string, expression: RegExp): Kin
   };
 }
 
-/** With a placeholder the flag takes a value: a switch could only turn on what is on by default. */
+/** With a placeholder the flag takes a value, for settings that are on by default: a bare switch could not turn them off. */
 export function toggle(placeholder: string | null = null): Kind<boolean> {
   const words = new Map([
     ["true", true],

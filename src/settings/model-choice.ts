@@ -1,29 +1,11 @@
-/** Three ways to name a model exclude each other: the demo, a local file, a repository of the hub. */
+/** What names a model: the demo, a local file, or a repository of the hub. Each excludes the others. */
 
 import { RerankError } from "../errors.js";
-import { type SettingName, type Settings, settings } from "./table.js";
-
-/** Where the hub is, and who asks it. */
-export const hubAccess = [
-  "hfEndpoint",
-  "hfToken",
-  "hfHome",
-  "hfHubCache",
-  "hfHubOffline",
-] as const satisfies readonly SettingName[];
-
-export const hubSettings = [
-  "modelId",
-  "modelFile",
-  "modelRevision",
-  "headId",
-  ...hubAccess,
-] as const satisfies readonly SettingName[];
-export type HubModelSettings = Pick<Settings, (typeof hubSettings)[number]>;
+import { type SettingName, settings } from "./table.js";
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** What a flag takes the place of, as a variable. HEAD_PATH stays with a file or a repository; the demo has its own head. */
+/** Which variables a flag overrules. HEAD_PATH goes with a file or a repository; the demo has a head of its own. */
 const choices: readonly { readonly flags: readonly SettingName[]; readonly overrules: readonly SettingName[] }[] = [
   { flags: ["demo"], overrules: ["modelPath", "headPath"] },
   { flags: ["modelPath"], overrules: ["demo"] },

@@ -1,4 +1,4 @@
-/** The name that was probably meant. */
+/** Finds the name that a misspelled one probably stands for. */
 
 /** undefined only when there are no names. */
 export function nearest(given: string, names: readonly string[]): string | undefined {

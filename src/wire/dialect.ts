@@ -4,6 +4,7 @@
  */
 
 import { type Static, type TSchema, Type } from "typebox";
+import { defaultMaxDocuments } from "../engine/limits.js";
 import { RerankError } from "../errors.js";
 import type { RerankRequest, RerankResponse } from "../types.js";
 import { type RankingOptions, requested } from "./ranking-options.js";
@@ -18,9 +19,6 @@ export interface Terms {
   readonly inChunks: boolean;
 }
 export const usualNames = { query: "query", documents: "documents" };
-
-/** The most documents of a request when MAX_DOCUMENTS is not set: in the service's own dialect, and in those of others. */
-export const documentLimits = { own: 100, others: 1000 } as const;
 
 /** A body that was read: what to score, and how to write the answer. */
 export interface Job<Answer> extends Terms {
@@ -66,7 +64,7 @@ interface Single {
 export function single<Answer>(
   { query, documents, options }: Single,
   write: (response: RerankResponse, model: string) => Answer,
-  { names = usualNames, maxDocuments = documentLimits.others }: { names?: Terms["names"]; maxDocuments?: number } = {},
+  { names = usualNames, maxDocuments = defaultMaxDocuments.others }: { names?: Terms["names"]; maxDocuments?: number } = {},
 ): Job<Answer> {
   return {
     requests: [{ query, documents, maxDocuments, ...requested(options) }],

@@ -1,8 +1,9 @@
 /** The service's own dialect of POST /rerank. The command line reads and writes it too. */
 
 import { type Static, Type } from "typebox";
+import { defaultMaxDocuments } from "../engine/limits.js";
 import type { RerankResponse } from "../types.js";
-import { dialect, documentLimits, single } from "./dialect.js";
+import { dialect, single } from "./dialect.js";
 import { type RankingOptions, ranked, rankingFields, readOptions } from "./ranking-options.js";
 import { Usage, usageOf } from "./schemas.js";
 import { DocumentsInput, documentTexts, queryText, TextInput } from "./texts.js";
@@ -90,6 +91,6 @@ export const native = dialect({
   response: NativeResponse,
   read(body) {
     const job = readNative(body);
-    return single(job, (response, model) => writeNative(job, response, model), { maxDocuments: documentLimits.own });
+    return single(job, (response, model) => writeNative(job, response, model), { maxDocuments: defaultMaxDocuments.own });
   },
 });

@@ -60,11 +60,11 @@ export interface RankingOptions {
   readonly rankFields: readonly string[];
   /** The client asked for long documents to be scored in chunks (max_chunks_per_doc > 1), so one that does not fit is refused. */
   readonly inChunks: boolean;
-  readonly limits: Pick<ScoreRequest, "maxDocumentTokens" | "truncate" | "priority">;
+  readonly scoring: Pick<ScoreRequest, "maxDocumentTokens" | "truncate" | "priority">;
 }
 
 export const plainOptions: RankingOptions = {
-  ...{ topK: 0, minScore: undefined, raw: false, rankFields: [], inChunks: false, limits: {} },
+  ...{ topK: 0, minScore: undefined, raw: false, rankFields: [], inChunks: false, scoring: {} },
 };
 
 /** The values that ask for nothing, for the fields that this version does not support. */
@@ -96,7 +96,7 @@ export function readOptions(body: RankingFields): RankingOptions {
     raw: raw(body),
     rankFields: body.rank_fields ?? [],
     inChunks,
-    limits: {
+    scoring: {
       truncate: inChunks || truncate === false ? "never" : cut,
       ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
       ...(priority !== undefined && { priority }),
@@ -135,8 +135,8 @@ function raw({ raw_scores, use_activation }: RankingFields): boolean {
 }
 
 /** Options for the reranker. With logits it is asked for all results: near 1, scores can be equal where the logits differ. */
-export function requested({ topK, raw, limits }: RankingOptions): Pick<ScoreRequest, keyof typeof limits> & { topK: number } {
-  return { ...limits, topK: raw ? 0 : topK };
+export function requested({ topK, raw, scoring }: RankingOptions): Pick<ScoreRequest, keyof typeof scoring> & { topK: number } {
+  return { ...scoring, topK: raw ? 0 : topK };
 }
 
 /** Orders and limits the results as the client asked. `score` is the logit where the client asked for logits. */

@@ -5,9 +5,10 @@
 
 import { randomUUID } from "node:crypto";
 import { Type } from "typebox";
+import { defaultMaxDocuments } from "../engine/limits.js";
 import { RerankError } from "../errors.js";
 import type { RankedDocument, RerankResponse } from "../types.js";
-import { dialect, documentLimits, shapes } from "./dialect.js";
+import { dialect, shapes } from "./dialect.js";
 import { rankingFields, readPairOptions, requested } from "./ranking-options.js";
 import { CompletionUsage, completionUsageOf } from "./schemas.js";
 import { asList, documentTexts, queryText, TextInput, textShapes } from "./texts.js";
@@ -84,7 +85,7 @@ export const vllmScore = dialect({
       requests: Array.from(groups, ([query, indices]) => ({
         query,
         documents: indices.map((index) => documents[index] ?? ""),
-        maxDocuments: documentLimits.others,
+        maxDocuments: defaultMaxDocuments.others,
         ...requested(options),
       })),
       names,

@@ -1,6 +1,6 @@
 /**
- * Bulk files: `rerank --jsonl` in shards, ended in the middle and continued. Runs are processes of their own, because what
- * matters is what a killed one leaves behind. BULK_LINES sets how long the file is (10000 was tried by hand).
+ * Bulk files: `rerank --jsonl` in shards, killed in the middle and continued. Each run is a process of its own, since the tests
+ * look at what a killed one leaves behind. BULK_LINES sets the length of the file (10000 was tried by hand).
  */
 
 import { execFile } from "node:child_process";
@@ -24,13 +24,13 @@ const run = promisify(execFile);
 let directory: string;
 let input: string;
 let model: string[];
-/** The whole file's answers, by one run. */
+/** The answers that one run gives to the whole file. */
 let whole: string;
 
 const words = ["machine", "learning", "weather", "sunny", "bread", "rome", "history", "network", "cat", "dog", "line\u2028end"];
 const word = (index: number) => words[index % words.length] ?? "";
 
-/** Mostly requests; every 50th line is one of the things that go wrong. */
+/** Lines of requests; every 50th is wrong in some way. */
 function inputLine(number: number): string {
   const bad = ["", "not JSON", '{"query":"cats"}', '{"query":" ","documents":["a"]}', '{"query":"cats","documents":[]}'];
   if (number % 50 === 0) return bad[(number / 50) % bad.length] ?? "";
@@ -60,7 +60,7 @@ async function bulk(output: string, ...more: string[]): Promise<Ended> {
   return await runCommand(bulkArguments(output, ...more));
 }
 
-/** The run's lines of the shard, once it has written at least so many, ended by a signal. */
+/** Ends a run by a signal once it has written at least so many lines, and gives its lines. */
 async function interrupted(output: string, shard: string, signal: NodeJS.Signals): Promise<Ended> {
   const { child, ended } = startCommand(bulkArguments(output, "--shard", shard));
   await until(() => existsSync(output) && completeLines(output).length >= 10);
@@ -72,7 +72,7 @@ function completeLines(path: string): string[] {
   return readFileSync(path, "utf8").split("\n").slice(0, -1);
 }
 
-/** What docs/bulk.md tells to do. */
+/** Does what docs/bulk.md says. */
 async function merged(outputs: readonly string[]): Promise<string> {
   const { stdout } = await run("paste", ["-d", "\\n", ...outputs], { maxBuffer: 2 ** 30 });
   return stdout.replace(/^\n/gm, "");
@@ -173,7 +173,7 @@ describe("rerank --jsonl in shards", () => {
     const output = join(directory, "waiting.jsonl");
     const { child, ended } = startCommand(["rerank", ...model, "--jsonl", "--output", output]);
     child.stdin.write(`${inputLine(1)}\n`.repeat(9));
-    // Eight lines are worked on at once: with two of them written the ninth is, too.
+    // The engine works on eight lines at once: when two are written, it has the ninth.
     await until(() => existsSync(output) && completeLines(output).length > 1);
     child.kill("SIGTERM");
     expect((await ended).code).toBe(143);

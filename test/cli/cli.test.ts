@@ -1,4 +1,4 @@
-/** The built command, each call in a process of its own: what it prints and how it ends. `npm run build` comes first. */
+/** What the built command prints and how it ends, each call in a process of its own. `npm run build` comes first. */
 
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** The screens that `info` shows on three kinds of machine: what is used, why another backend is not, what to type. */
+/** What `info` shows on three kinds of machine: the backend in use, why others are not used, what to type. */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { native } from "../../src/native/index.js";

@@ -1,4 +1,4 @@
-/** The log is JSON for machines and lines for people on a terminal; LOG_FORMAT chooses one for both. */
+/** The log: lines for people on a terminal, JSON elsewhere, unless LOG_FORMAT says otherwise. */
 
 import { expect, test } from "vitest";
 import { logStyle } from "../../src/cli/logger.js";

@@ -1,4 +1,4 @@
-/** Same pair, same score: bit for bit in exact mode, within a tolerance in fast mode, whatever the batch. */
+/** The same pair has the same score, whatever the batch: bit for bit in exact mode, within a tolerance in fast mode. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { native } from "../../src/native/index.js";
@@ -11,7 +11,7 @@ const query = "how do machines learn to rank documents?";
 const documents = mixedDocuments(64, 1, 400, 5);
 const sample = [0, 1, 7, 31, 62, 63];
 const precisions = ["f32", "f16", "bf16", "q8_0", "q4_k_m", "q5_k_m"] as const;
-/** Every pair is computed: a cache would only repeat what was computed before. */
+/** Without caches every pair is computed. */
 const uncached = { documentCacheMb: 0, scoreCacheMb: 0 };
 const tolerance = { f32: 1e-3, f16: 1e-3, bf16: 1e-2, q8_0: 1e-2, q4_k_m: 1e-2, q5_k_m: 1e-2 };
 
@@ -19,7 +19,7 @@ async function scores(reranker: Reranker, list: readonly string[]): Promise<Floa
   return (await reranker.score({ query, documents: list })).scores;
 }
 
-/** Float32 as its 32 bits: equal means identical. */
+/** The 32 bits of each float: equal means identical. */
 function bits(values: Float32Array): number[] {
   return Array.from(new Uint32Array(values.buffer, values.byteOffset, values.length));
 }
@@ -106,7 +106,8 @@ describe.each(precisions)("in fast mode, %s weights", (precision) => {
   });
 });
 
-// Beside others, a pair's rows are multiplied otherwise by ggml, and layers make more of it: this tells that ours are used.
+// ggml multiplies a pair's rows differently beside others, and the layers amplify that. So equal scores show that ggml's products
+// are not used.
 const ownProducts = process.arch === "x64" && process.platform !== "win32" && native.backends().cpuFeatures.includes("AVX2");
 describe.skipIf(!ownProducts)("with quantised weights on x86-64 with AVX2", () => {
   // Q4_K_M holds Q4_K and Q6_K, Q5_K_M holds Q5_K.

@@ -1,4 +1,4 @@
-/** The document cache: a warm score is the cold one, bit for bit in exact mode, and is computed from fewer tokens. */
+/** The caches: a warm score is the cold one, bit for bit in exact mode, and fewer tokens are computed for it. */
 
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Reranker } from "../../src/reranker.js";

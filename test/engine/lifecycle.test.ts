@@ -48,7 +48,7 @@ describe("aborting a signal", () => {
     await expect(running).rejects.toThrow("enough");
     expect(engine.stats()).toMatchObject({ pairsQueued: 0, jobsCancelled: 1 });
     expect(engine.stats().pairsDropped).toBeGreaterThan(50);
-    // The next request is not held up by what was dropped.
+    // The dropped pairs do not delay the next request.
     expect((await engine.score({ query, documents: ["next"] })).scores).toHaveLength(1);
   });
 

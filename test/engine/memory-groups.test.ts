@@ -1,4 +1,4 @@
-/** What memory there is, from control groups' files as Linux writes them. */
+/** The memory that is left, by the files of control groups as Linux writes them. */
 
 import { describe, expect, test } from "vitest";
 import { freeMemory, type MemoryGroup, memoryGroups, memoryLimit } from "../../src/engine/memory-groups.js";

@@ -1,4 +1,4 @@
-/** The engine against a plain float64 forward pass over the same weights, token for token. */
+/** The engine against a plain float64 forward pass over the same weights and tokens. */
 
 import { afterAll, describe, expect, it } from "vitest";
 import { readScoreHead } from "../../src/model/head.js";

@@ -1,6 +1,6 @@
 /**
- * What only a process of its own can show: that one which loads and scores exits by itself, that one ended in the middle
- * of a decode ends cleanly, and that two worker threads, which load the addon twice, do not meet.
+ * What only a process of its own can show: it exits by itself after loading and scoring, it ends cleanly in the middle of a
+ * decode, and two worker threads, each of which loads the addon, do not disturb each other.
  */
 
 import { spawn } from "node:child_process";
@@ -24,7 +24,7 @@ interface Ended {
   output: string;
 }
 
-/** Runs a module's text in a Node of its own. */
+/** Runs the source of a module in a Node process of its own. */
 function run(source: string): Promise<Ended> {
   const options = JSON.stringify({ ...files, contextSize: 2048, batchTokens: 64, gpuLayers: 0 });
   const prelude = `import { Reranker } from ${JSON.stringify(library)};\nconst options = ${options};\n`;
@@ -62,7 +62,7 @@ describe("a process", () => {
       reranker.score({ query: "q", documents: ${long} });
       while (reranker.stats().batches === 0) await new Promise(setImmediate);
       setTimeout(() => process.exit(7), 100);`;
-    // A thread left behind would meet libraries that are being taken down, but not every time.
+    // A thread that is left would use libraries while they are unloaded, but not every time.
     for (let attempt = 0; attempt < 6; attempt++) expect(await run(script)).toEqual({ code: 7, signal: null, output: "" });
   });
 
@@ -120,7 +120,7 @@ describe("worker threads", () => {
     expect(ended).toEqual({ code: 0, signal: null, output: "1 3\n" });
   });
 
-  // Each leaves the worker with a thread of the addon at work, and the process goes on to score.
+  // Each ends the worker while a thread of the addon works; the process then scores.
   it.each([
     ["a load", `Reranker.load(options); parentPort.postMessage("");`],
     ["a load, at its first progress", `Reranker.load({ ...options, onProgress() { parentPort.postMessage(""); } });`],

@@ -1,4 +1,4 @@
-/** The reference forward pass against numbers worked out by hand: parity tests are worth what it is worth. */
+/** The reference forward pass against numbers worked out by hand. The parity tests rely on it. */
 
 import { describe, expect, it } from "vitest";
 import type { ScoreHead } from "../../binding.js";
@@ -6,8 +6,8 @@ import { forward } from "../reference/forward.js";
 import type { GgufFile } from "../reference/gguf-file.js";
 
 /**
- * One layer of width 2: one head, one pair for RoPE. Norms are ones; what is not named here is zero.
- * Token 0 is (1, 1), token 1 is (1, −1), token 2 is (3, 4): the first two have a root mean square of 1, the norm keeps them.
+ * One layer of width 2, one head, one pair for RoPE. Norms are ones; weights that are not named here are zero.
+ * Token 0 is (1, 1), token 1 is (1, −1), token 2 is (3, 4). The norm keeps the first two, whose root mean square is 1.
  */
 function model(weights: Readonly<Record<string, readonly number[]>> = {}): GgufFile {
   const lengths = {
@@ -98,7 +98,7 @@ describe("the reference forward pass", () => {
       "attn_v.weight": identity,
       "attn_output.weight": identity,
     });
-    // Position 1 turns query and key by one radian: the key of token 0 is seen at −1 radian. Keys are (1, 0) and (−1, 0).
+    // Position 1 turns query and key by one radian, so the key of token 0 lies at −1 radian. Keys are (1, 0) and (−1, 0).
     const first = Math.exp(Math.cos(1) / Math.SQRT2);
     const second = Math.exp(-1 / Math.SQRT2);
     const mixed = (first - second) / (first + second);

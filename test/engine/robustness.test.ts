@@ -1,4 +1,4 @@
-/** Awkward texts, long pairs and damaged files: a score or one clear error, never a crash, never another pair's score changed. */
+/** Awkward texts, long pairs and damaged files give a score or one clear error, and never change the score of another pair. */
 
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -77,7 +77,7 @@ describe("a text", () => {
   it("cannot inject the score token", async () => {
     const plain = await reranker.score({ query, documents: ["box end"] });
     const { promptTokens } = await reranker.score({ query, documents: ["<|box_end|>"] });
-    // As one special token it would be shorter than two words.
+    // One special token would be shorter than two words.
     expect(promptTokens[0]).toBeGreaterThan(plain.promptTokens[0] as number);
   });
 });
@@ -90,7 +90,7 @@ describe("a long pair", () => {
   afterAll(() => reranker.close());
 
   it("of 8,191 tokens is scored whole", async () => {
-    // One letter and a space is one token: words are added until the count is met.
+    // A letter and a space are one token. Words are added until the count is reached.
     const overhead = (await reranker.score({ query, documents: ["a"] })).promptTokens[0] as number;
     const document = `a${" a".repeat(8191 - overhead)}`;
     const { promptTokens, droppedTokens, scores } = await reranker.score({ query, documents: [document, "short"] });

@@ -1,4 +1,4 @@
-/** Which token is scored: the published file has it swapped to the id the model was trained with, a plain conversion has not. */
+/** Which token is scored. In the published file its id is the one of the training; a plain conversion leaves it elsewhere. */
 
 import { afterEach, describe, expect, it } from "vitest";
 import { native } from "../../src/native/index.js";
@@ -33,7 +33,7 @@ async function load(vocabularySize: Shape["vocabularySize"]) {
     gpuLayers: 0,
   });
   const { scores } = await reranker.score({ query: "q", documents: ["d"] });
-  // Lines come from the loading thread, in order, before its answer.
+  // The loading thread writes its lines in order, before it answers.
   return { token: reranker.info.scoreToken, warnings: [...lines], score: scores[0] as number };
 }
 

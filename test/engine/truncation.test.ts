@@ -1,4 +1,4 @@
-/** What is cut from a document: nothing of the query ever, and of the document as much as the request allows. */
+/** What is cut of a pair that is too long: never the query, and of the document as much as the request allows. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Reranker } from "../../src/reranker.js";
@@ -27,7 +27,7 @@ async function scored(document: string, options: object = {}) {
   return { logit: logits[0], tokens: promptTokens[0] as number, dropped: droppedTokens[0] as number };
 }
 
-/** The document's longest part, from its end or its start, that scores like the cut one. */
+/** The document's longest beginning or end that scores as the cut document does. */
 async function partsThatScoreLike(logit: number | undefined, parts: readonly string[]): Promise<string[]> {
   const { logits } = await reranker.score({ query, documents: parts });
   return parts.filter((_, index) => logits[index] === logit);

@@ -1,6 +1,6 @@
 /**
- * The Vulkan backend against the CPU's, on whatever device there is; a software one is enough, so this runs without a GPU
- * (Debian: mesa-vulkan-drivers). Needs the backend: node native/prebuild/build.mjs linux-x64-vulkan.
+ * The Vulkan backend against the CPU's, on any device. A software device is enough, so this runs without a GPU (Debian:
+ * mesa-vulkan-drivers). It needs the backend: node native/prebuild/build.mjs linux-x64-vulkan.
  */
 
 import { beforeAll, describe, expect, it } from "vitest";
@@ -19,7 +19,7 @@ const documents = ["a short one", "a document of a few more words than the first
 
 describe.skipIf(missing !== undefined)(`the Vulkan backend${missing ? `, not tested: ${missing}` : ""}`, () => {
   beforeAll(() => {
-    // Software devices are used only when named.
+    // Only a name selects a software device.
     process.env.GGML_VK_VISIBLE_DEVICES ??= "0";
     native.loadBackend([vulkanLibrary ?? ""]);
   });
@@ -37,7 +37,7 @@ describe.skipIf(missing !== undefined)(`the Vulkan backend${missing ? `, not tes
     };
     const [cpu, vulkan] = [await logits("cpu"), await logits("vulkan")];
     const largest = Math.max(...cpu.map((value, index) => Math.abs(value - (vulkan[index] ?? Number.NaN))));
-    // The logits themselves are of the order of 1: equal ones would say nothing.
+    // The logits must differ: equal ones would prove nothing.
     expect(Math.max(...cpu) - Math.min(...cpu)).toBeGreaterThan(2 * tolerance);
     expect(largest).toBeLessThan(tolerance);
   });
@@ -52,9 +52,9 @@ describe.skipIf(missing !== undefined)(`the Vulkan backend${missing ? `, not tes
     const before = warm.stats();
     expect(before.cacheEntries).toBeGreaterThan(0);
     const [kept, whole] = [await warm.score({ query, documents }), await cold.score({ query, documents })];
-    // All but the first: a prefix of under 16 tokens is not worth a copy.
+    // The first document is not kept: the engine copies no prefix of fewer than 16 tokens.
     expect(warm.stats().pairsWarm - before.pairsWarm).toBe(documents.length - 1);
-    // As CONTRACT has it for GPUs, of scores: with F32 or F16 weights.
+    // The tolerance of scores on GPUs, with F32 or F16 weights.
     const scores = [...whole.scores].map((score, index) => Math.abs(score - (kept.scores[index] ?? Number.NaN)));
     expect(Math.max(...scores)).toBeLessThan(1e-3);
     expect(Math.max(...whole.logits) - Math.min(...whole.logits)).toBeGreaterThan(2e-2);

@@ -7,8 +7,8 @@ import { getHFHubCachePath } from "@huggingface/hub";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { hubEnvironment } from "../../src/model/hub-environment.js";
 import { pinnedFile, requireOfficialShape } from "../../src/model/official.js";
-import { hubSettings } from "../../src/settings/model-choice.js";
-import { readSettings } from "../../src/settings/table.js";
+import { readSettings } from "../../src/settings/read.js";
+import { hubSettings } from "../../src/settings/table.js";
 
 const read = (variables: Record<string, string>) => hubEnvironment(readSettings(hubSettings, {}, variables), variables);
 

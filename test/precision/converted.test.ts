@@ -1,4 +1,4 @@
-/** Converting while the lock is lost, as when the machine slept: what was made meanwhile is not kept. */
+/** A conversion that loses its lock, as when the machine sleeps, keeps nothing of what it made. */
 
 import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -24,7 +24,7 @@ vi.mock("../../src/native/addon.js", () => ({
   }),
 }));
 
-const events = { onProgress: () => {}, onHashing: () => {}, onWaiting: () => {}, onNotice: () => {} };
+const events = { onProgress: () => {}, onHashing: () => {}, onWaiting: () => {}, logger: console };
 
 async function convert(): Promise<{ path: string; directory: string }> {
   const cache = await mkdtemp(join(tmpdir(), "jina-reranker-converted-"));

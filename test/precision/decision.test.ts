@@ -1,11 +1,19 @@
-/** Which precision follows from times and memory. */
+/** Which precisions are timed, and which one is taken by rates and memory. */
 
 import { describe, expect, it } from "vitest";
-import { decide } from "../../src/precision/decision.js";
+import { candidates, decide } from "../../src/precision/decision.js";
 
 const gib = 2 ** 30;
 
-describe("the precision that follows from times and memory", () => {
+it.each([
+  [true, ["AVX2"], ["f16", "bf16", "q8_0"]],
+  [false, ["AVX2", "AVX512_BF16"], ["f16", "bf16", "q8_0"]],
+  [false, ["AVX2", "AVX512_VNNI"], ["f16", "q8_0"]],
+])("on a GPU (%s), or a CPU with %j, %j are timed", (onGpu, features, names) => {
+  expect(candidates(onGpu, features)).toEqual(names);
+});
+
+describe("the precision that follows from rates and memory", () => {
   const needed = { f16: 4 * gib, q8_0: 2 * gib };
   it.each([
     { what: "the fastest", rates: { file: 10, f16: 20, q8_0: 15 }, free: 8 * gib, precision: "f16", reason: /^2\.00 x/ },

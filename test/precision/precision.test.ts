@@ -1,4 +1,4 @@
-/** PRECISION: which weights are computed with, converted once and kept, and times that are remembered. */
+/** PRECISION: weights are converted once and kept, and the rates of this machine are remembered. */
 
 import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
@@ -36,7 +36,8 @@ afterEach(async () => {
   await rm(cache, { recursive: true, force: true });
 });
 
-const silent = { onProgress: () => {}, onNotice: () => {} };
+const logger = { info: () => {}, warn: () => {} };
+const silent = { onProgress: () => {}, logger };
 const timings = () => join(cache, "jina-reranker", "precision");
 const converted = () => join(cache, "jina-reranker", "converted");
 
@@ -45,12 +46,12 @@ async function scored(precision: LoadOptions["precision"] & string) {
   const onProgress = (_: number, activity: LoadActivity) => {
     if (activities.at(-1) !== activity) activities.push(activity);
   };
-  const notices: string[] = [];
-  const onNotice = (notice: string) => notices.push(notice);
-  const options = { ...files, contextSize: 512, gpuLayers: 0, threads: 1, precision, onProgress, onNotice };
+  const warnings: string[] = [];
+  const listening = { ...logger, warn: (line: string) => warnings.push(line) };
+  const options = { ...files, contextSize: 512, gpuLayers: 0, threads: 1, precision, onProgress, logger: listening };
   await using reranker = await Reranker.load(options);
   const { logits } = await reranker.score(request);
-  return { logits, activities, notices, choice: reranker.precision, info: reranker.info };
+  return { logits, activities, warnings, choice: reranker.precision, info: reranker.info };
 }
 
 async function engineOptions() {
@@ -115,7 +116,7 @@ describe("a precision asked for by name", () => {
     await writeFile(modelPath, bytes);
     const again = await scored("f16");
     expect(again.activities).toEqual(["hashing", "converting", "loading"]);
-    expect(again.notices).toEqual([
+    expect(again.warnings).toEqual([
       expect.stringMatching(/f16\.gguf: sha256 is .*, expected .*; the weights are converted again$/),
     ]);
     expect(again.logits).toEqual(first.logits);
@@ -124,9 +125,9 @@ describe("a precision asked for by name", () => {
   it("is converted anew where its record is missing, as when it was not finished", async () => {
     const { choice } = await scored("f16");
     await rm(recordPath(choice.modelPath));
-    const { activities, notices } = await scored("f16");
+    const { activities, warnings } = await scored("f16");
     expect(activities).toContain("converting");
-    expect(notices).toEqual([expect.stringContaining("there is no record of its checksum")]);
+    expect(warnings).toEqual([expect.stringContaining("there is no record of its checksum")]);
   });
 
   it("gives way to the file's own weights where it cannot be loaded, and is converted again at the next start", async () => {
@@ -137,14 +138,14 @@ describe("a precision asked for by name", () => {
     const without = await scored("f16");
     expect(without.logits).toEqual(own.logits);
     expect(without.choice).toMatchObject({ precision: "file", modelPath: files.modelPath });
-    expect(without.notices).toEqual([
+    expect(without.warnings).toEqual([
       expect.stringMatching(/^the weights in f16 could not be loaded and were removed: .*f16\.gguf/),
     ]);
     expect(await readdir(converted())).toEqual([]);
     const next = await scored("f16");
     expect(next.activities).toContain("converting");
     expect(next.choice).toMatchObject({ precision: "f16" });
-    expect(next.notices).toEqual([]);
+    expect(next.warnings).toEqual([]);
   });
 
   it("is an error that says what to do where the cache cannot be written", async () => {
@@ -168,7 +169,7 @@ describe("auto", () => {
     const options = await engineOptions();
     const activities = new Set<LoadActivity>();
     const onProgress = (_: number, activity: LoadActivity) => activities.add(activity);
-    const choose = () => choosePrecision(options, "auto", { onProgress, onNotice: () => {} }, 0);
+    const choose = () => choosePrecision(options, "auto", { onProgress, logger }, 0);
     const first = await choose();
     expect(activities.has("timing")).toBe(true);
     const rates = first.tokensPerSecond ?? {};
@@ -193,7 +194,7 @@ describe("auto", () => {
     const [name = ""] = (await readdir(timings())).filter((file) => file.endsWith(".json"));
     const path = join(timings(), name);
     expect(Object.keys(JSON.parse(await readFile(path, "utf8")))).toEqual(["tokensPerSecond"]);
-    // As 0.1.0 noted it where there was no room.
+    // A record of version 0.1.0, which had no room for f16.
     const noted = { precision: "file", reason: "not enough memory for f16", tokensPerSecond: { file: 10, f16: 20, q8_0: 1 } };
     await writeFile(path, JSON.stringify(noted));
     expect(await choose()).toMatchObject({ precision: "f16", reason: expect.stringMatching(/^2\.00 x as fast/) });

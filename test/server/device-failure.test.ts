@@ -5,9 +5,8 @@ import { post, startTestService } from "../support/demo-service.js";
 import { FaultyEngine } from "../support/faulty-engine.js";
 
 vi.mock(import("../../src/engine/load.js"), async (original) => {
-  const { enginesOn, loadEngines } = await original();
+  const { loadEngines } = await original();
   return {
-    enginesOn,
     loadEngines: async (...given) => {
       const [first, ...others] = await loadEngines(...given);
       if (!first) throw new Error("no engine was loaded");

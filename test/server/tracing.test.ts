@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { collectorOf } from "../../src/cli/service-options.js";
 import { startTracing } from "../../src/server/observe/open-telemetry.js";
 import { readTraceparent } from "../../src/server/observe/traceparent.js";
-import { readSettings } from "../../src/settings/table.js";
+import { readSettings } from "../../src/settings/read.js";
 import { startCommand } from "../support/command.js";
 import { post, startTestService } from "../support/demo-service.js";
 import { attributesOf, type OtlpDouble, startOtlpDouble } from "../support/otlp-double.js";

@@ -1,19 +1,9 @@
 import { join } from "node:path";
+import { pino } from "pino";
 import { describe, expect, test } from "vitest";
-import { RerankError } from "../../src/errors.js";
-import { documentLimit } from "../../src/reranker.js";
 import { resolveLoadOptions } from "../../src/settings/load-options.js";
-import { readSettings, type SettingName, settings } from "../../src/settings/table.js";
-
-function failure(action: () => unknown): RerankError {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof RerankError) return error;
-    throw error;
-  }
-  throw new Error("expected a RerankError, got none");
-}
+import { optionSettings, settings } from "../../src/settings/table.js";
+import { failure } from "../support/failure.js";
 
 describe("options of Reranker.load", () => {
   test("are filled with the contract's defaults", () => {
@@ -74,6 +64,8 @@ describe("options of Reranker.load", () => {
     [{ kvType: {} }, "kvType: expected one of f16, f32, q8_0, got an object"],
     [{ headPath: 3 }, "headPath: expected the path of an .npz file, got 3"],
     [{ onProgress: "x" }, 'onProgress: expected a function, got "x"'],
+    [{ logger: null }, "logger: expected an object with the functions info and warn, got null"],
+    [{ logger: { info() {} } }, "logger: expected an object with the functions info and warn, got an object"],
     [{ contextsize: 1 }, "contextsize: no such option; the nearest is contextSize"],
     [{ gpu_layers: 1 }, "gpu_layers: no such option; the nearest is gpuLayers"],
   ])("%j is refused by name, with what was expected and what came", (given, message) => {
@@ -84,62 +76,18 @@ describe("options of Reranker.load", () => {
     expect(error.message).toBe(message);
   });
 
-  test("never allow a request that is larger than the queue", () => {
-    expect(documentLimit({ maxDocuments: undefined, maxQueuedPairs: 10 })).toBe(10);
-    expect(documentLimit({ maxDocuments: 50, maxQueuedPairs: 10 }, 1000)).toBe(10);
-    expect(documentLimit({ maxDocuments: 5, maxQueuedPairs: 10 }, 1000)).toBe(5);
-  });
-});
-
-describe("settings", () => {
-  const names: readonly SettingName[] = ["contextSize", "demo", "reproducible", "host", "modelPath"];
-
-  test("a flag wins over its variable, a variable over the default, an empty variable counts as unset", () => {
-    expect(readSettings(names, {}, {})).toEqual({
-      contextSize: 8192,
-      demo: false,
-      reproducible: "auto",
-      host: "0.0.0.0",
-      modelPath: undefined,
-    });
-    const environment = { CTX_SIZE: "512", DEMO: "1", REPRODUCIBLE: "Exact", HOST: "", MODEL_PATH: "x.gguf" };
-    expect(readSettings(names, { contextSize: "64" }, environment)).toEqual({
-      contextSize: 64,
-      demo: true,
-      reproducible: "exact",
-      host: "0.0.0.0",
-      modelPath: "x.gguf",
-    });
-  });
-
-  test.each([
-    [{}, { CTX_SIZE: "8k" }, 'CTX_SIZE: expected a whole number from 16 to 1048576, got "8k"'],
-    [{}, { CTX_SIZE: "-5" }, 'CTX_SIZE: expected a whole number from 16 to 1048576, got "-5"'],
-    [{ contextSize: "1e3" }, {}, '--ctx-size: expected a whole number from 16 to 1048576, got "1e3"'],
-    [{}, { DEMO: "maybe" }, 'DEMO: expected true or false, got "maybe"'],
-    [{}, { REPRODUCIBLE: "2" }, 'REPRODUCIBLE: expected one of auto, exact, fast, got "2"'],
-  ])("%j and %j: one line names the flag or variable, what is allowed and the value", (flags, environment, message) => {
-    expect(failure(() => readSettings(names, flags, environment)).message).toBe(message);
-  });
-
-  test("GPUS is a list of different numbers, among them cpu as often as one likes", () => {
-    const gpus = (text: string) => readSettings(["gpus"], { gpus: text }, {}).gpus;
-    expect(readSettings(["gpus"], {}, {}).gpus).toBeUndefined();
-    expect(gpus("0, 2,CPU,cpu")).toEqual([0, 2, "cpu", "cpu"]);
-    for (const wrong of ["0,0", "0;1", ",", "-1", "64", "gpu"]) {
-      expect(failure(() => gpus(wrong)).message).toBe(
-        `--gpus: expected different numbers from 0 to 63, or cpu, separated by commas, got ${JSON.stringify(wrong)}`,
+  test.each(optionSettings.map((name) => ({ name, value: settings[name].default, allowed: settings[name].kind.allowed })))(
+    "$name is a setting too: its default is taken, and what its kind does not allow is refused",
+    ({ name, value, allowed }) => {
+      expect(resolveLoadOptions({ modelPath: "a.gguf", [name]: value })).toEqual(resolveLoadOptions({ modelPath: "a.gguf" }));
+      const error = failure(() =>
+        Reflect.apply(resolveLoadOptions, undefined, [{ modelPath: "a.gguf", [name]: { wrong: true } }]),
       );
-    }
-  });
+      expect(error.message).toBe(`${name}: expected ${allowed}, got an object`);
+    },
+  );
 
-  test("only the settings asked for are read, so a command is not stopped by a variable it does not use", () => {
-    expect(readSettings(["contextSize"], {}, { PORT: "none" })).toEqual({ contextSize: 8192 });
-  });
-
-  test("no flag and no variable is used twice", () => {
-    const rows = Object.values(settings);
-    expect(new Set(rows.map(({ flag }) => flag)).size).toBe(rows.length);
-    expect(new Set(rows.map(({ environment }) => environment)).size).toBe(rows.length);
+  test.each([console, pino({ level: "silent" })])("take a logger that programs have", (logger) => {
+    expect(resolveLoadOptions({ modelPath: "a.gguf", logger })).toEqual(resolveLoadOptions({ modelPath: "a.gguf" }));
   });
 });

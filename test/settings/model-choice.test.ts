@@ -2,9 +2,9 @@
 
 import { expect, test } from "vitest";
 import { modelName, modelSource } from "../../src/load.js";
-import { modelSettings } from "../../src/settings/flags.js";
 import { variablesBeside } from "../../src/settings/model-choice.js";
-import { readSettings, type SettingName } from "../../src/settings/table.js";
+import { readSettings } from "../../src/settings/read.js";
+import { modelSettings, type SettingName } from "../../src/settings/table.js";
 
 type Flags = Partial<Record<SettingName, string>>;
 

@@ -72,7 +72,7 @@ export async function hubTest(): Promise<HubTest> {
         ...{ withHead: true, patience: { attempts: 3, firstDelayMs: 1, longestDelayMs: 2000, answerMs: 20_000 } },
         fitsOfficialHead: () => false,
         onTransfer: (transfer) => void transfers.push(transfer),
-        onNotice: (notice) => void notices.push(notice),
+        logger: { info: (line) => notices.push(line), warn: (line) => notices.push(line) },
         ...options,
       },
     );

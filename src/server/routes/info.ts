@@ -3,9 +3,8 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
+import { defaultMaxDocuments, documentLimit } from "../../engine/limits.js";
 import { loadAddon } from "../../native/addon.js";
-import { documentLimit } from "../../reranker.js";
-import { documentLimits } from "../../wire/dialect.js";
 import type { ServerContext } from "../context.js";
 import { openErrorResponses, teiErrorResponses } from "../openapi.js";
 
@@ -77,7 +76,7 @@ export function registerInfo(fastify: FastifyInstance, context: ServerContext): 
         max_input_length: info.contextSize,
         max_batch_tokens: info.batchTokens,
         max_batch_requests: null,
-        max_client_batch_size: documentLimit(limits, documentLimits.others),
+        max_client_batch_size: documentLimit(limits, defaultMaxDocuments.others),
         auto_truncate: true,
         tokenization_workers: 1,
         version: loadAddon().binding.version().addon,

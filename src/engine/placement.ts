@@ -1,0 +1,54 @@
+/** Decides which engines are loaded: GPUS names their devices, and they divide memory and processors among themselves. Pure. */
+
+import { availableParallelism } from "node:os";
+import type { Device, EngineOptions } from "../../binding.js";
+import { RerankError } from "../errors.js";
+import type { GpuName } from "../settings/gpu-names.js";
+
+type SharedOptions = Omit<EngineOptions, "device">;
+
+/** The options of each engine. Without `gpus` it is one, and the addon chooses its device. */
+export function enginesOn(
+  gpus: readonly GpuName[] | undefined,
+  options: SharedOptions,
+  devices: readonly Device[],
+  processors = availableParallelism(),
+): [EngineOptions, ...EngineOptions[]] {
+  const [first, ...rest] = gpus ?? [];
+  if (!gpus || first === undefined) return [options];
+  const own = { ...options, ...share(options, gpus, processors) };
+  const on = (gpu: GpuName): EngineOptions => ({
+    ...own,
+    device: deviceName(gpu, devices),
+    ...(gpu === "cpu" && { gpuLayers: 0 }),
+  });
+  return [on(first), ...rest.map(on)];
+}
+
+/** Each engine's share of the caches' memory and, where N_THREADS is not set, of the processors. */
+function share(
+  { documentCacheBytes, scoreCacheBytes, threads }: SharedOptions,
+  gpus: readonly GpuName[],
+  processors: number,
+): Pick<EngineOptions, "documentCacheBytes" | "scoreCacheBytes" | "threads"> {
+  const onCpu = gpus.filter((gpu) => gpu === "cpu").length;
+  return {
+    documentCacheBytes: Math.floor(documentCacheBytes / gpus.length),
+    scoreCacheBytes: Math.floor(scoreCacheBytes / gpus.length),
+    threads: threads === 0 && onCpu > 1 ? Math.max(1, Math.floor(processors / onCpu)) : threads,
+  };
+}
+
+/** A number counts the GPUs of the first backend that has any: another backend may see the same cards. */
+function deviceName(gpu: GpuName, devices: readonly Device[]): string {
+  const [first] = [...ofType(devices, "gpu"), ...ofType(devices, "igpu")];
+  const there = first ? ofType(devices, first.type).filter(({ backend }) => backend === first.backend) : [];
+  const device = gpu === "cpu" ? ofType(devices, "cpu")[0] : there[gpu];
+  if (device) return device.name;
+  const expected = there.length > 0 ? `numbers from 0 to ${there.length - 1}, or cpu` : "cpu, as no GPU was found";
+  throw new RerankError("invalid_option", `gpus: expected ${expected}, got ${gpu}`);
+}
+
+function ofType(devices: readonly Device[], type: Device["type"]): readonly Device[] {
+  return devices.filter((device) => device.type === type);
+}

@@ -1,0 +1,56 @@
+/** Puts together what several engines tell: the results of a request's parts, and statistics. Pure. */
+
+import type { EngineStats, ScoreResult } from "../../binding.js";
+import type { Part } from "./distribution.js";
+
+export function sumOfStats(left: EngineStats, right: EngineStats): EngineStats {
+  return {
+    jobsSubmitted: left.jobsSubmitted + right.jobsSubmitted,
+    jobsCompleted: left.jobsCompleted + right.jobsCompleted,
+    jobsFailed: left.jobsFailed + right.jobsFailed,
+    jobsCancelled: left.jobsCancelled + right.jobsCancelled,
+    pairsScored: left.pairsScored + right.pairsScored,
+    pairsDropped: left.pairsDropped + right.pairsDropped,
+    pairsQueued: left.pairsQueued + right.pairsQueued,
+    tokensQueued: left.tokensQueued + right.tokensQueued,
+    workQueued: left.workQueued + right.workQueued,
+    workDone: left.workDone + right.workDone,
+    tokensComputed: left.tokensComputed + right.tokensComputed,
+    tokensPadding: left.tokensPadding + right.tokensPadding,
+    batches: left.batches + right.batches,
+    tokensReused: left.tokensReused + right.tokensReused,
+    pairsWarm: left.pairsWarm + right.pairsWarm,
+    pairsRepeated: left.pairsRepeated + right.pairsRepeated,
+    cacheBytes: left.cacheBytes + right.cacheBytes,
+    cacheEntries: left.cacheEntries + right.cacheEntries,
+  };
+}
+
+/** Parts run side by side: the times are those of the slowest part, the tokens are added. */
+export function merged(
+  documents: number,
+  results: readonly { readonly part: Part; readonly result: ScoreResult }[],
+): ScoreResult {
+  const all = {
+    scores: new Float32Array(documents),
+    logits: new Float32Array(documents),
+    promptTokens: new Uint32Array(documents),
+    droppedTokens: new Uint32Array(documents),
+    ...{ computedTokens: 0, reusedTokens: 0, queueMs: 0, tokenizeMs: 0, computeMs: 0, totalMs: 0 },
+  };
+  for (const { part, result } of results) {
+    for (const [position, index] of part.indices.entries()) {
+      all.scores[index] = result.scores[position] ?? Number.NaN;
+      all.logits[index] = result.logits[position] ?? Number.NaN;
+      all.promptTokens[index] = result.promptTokens[position] ?? 0;
+      all.droppedTokens[index] = result.droppedTokens[position] ?? 0;
+    }
+    all.computedTokens += result.computedTokens;
+    all.reusedTokens += result.reusedTokens;
+    all.queueMs = Math.max(all.queueMs, result.queueMs);
+    all.tokenizeMs = Math.max(all.tokenizeMs, result.tokenizeMs);
+    all.computeMs = Math.max(all.computeMs, result.computeMs);
+    all.totalMs = Math.max(all.totalMs, result.totalMs);
+  }
+  return all;
+}

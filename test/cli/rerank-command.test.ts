@@ -1,0 +1,33 @@
+/** What the flags of `rerank` ask for. */
+
+import { expect, test } from "vitest";
+import { type RerankFlags, rerankCommand } from "../../src/cli/rerank-command.js";
+
+const query = "baking bread";
+
+test.each<[RerankFlags, boolean, object]>([
+  [{ query }, true, { query, json: false, topK: 0, jsonl: undefined }],
+  [{ query }, false, { query, json: true }],
+  [{ query, json: true, topK: "3" }, true, { json: true, topK: 3 }],
+  [{ jsonl: true }, false, { query: undefined, jsonl: { shard: undefined, output: undefined } }],
+  [{ jsonl: true, shard: "2/3", output: "a.jsonl" }, false, { jsonl: { shard: { index: 2, count: 3 }, output: "a.jsonl" } }],
+  [{ jsonl: true, shard: "job/4" }, false, { jsonl: { shard: { index: 3, count: 4 } } }],
+])("%j with stdout on a terminal (%s): %j", (flags, onTerminal, expected) => {
+  const command = rerankCommand(["a.txt"], flags, onTerminal, { JOB_COMPLETION_INDEX: "2" });
+  expect(command).toMatchObject({ files: ["a.txt"], ...expected });
+});
+
+test.each<[RerankFlags, string]>([
+  [{}, "--query: expected the text to rank for, got nothing"],
+  [{ query, jsonl: true }, "--query: not with --jsonl, where each line has its own"],
+  [{ query: "caf\ufffd" }, "--query: expected text in UTF-8, got bytes that are not; set the terminal to UTF-8"],
+  [{ query, shard: "1/2" }, "--shard: only with --jsonl"],
+  [{ query, output: "a.jsonl" }, "--output: only with --jsonl"],
+  [{ query, topK: "-1" }, '--top-k: expected a whole number of at least 0, got "-1"'],
+  [
+    { jsonl: true, shard: "3/2" },
+    '--shard: expected i/n with i from 1 to n, or job/n for the i of a Kubernetes indexed Job, got "3/2"',
+  ],
+])("%j is refused: %s", (flags, message) => {
+  expect(() => rerankCommand([], flags, true, {})).toThrow(message);
+});

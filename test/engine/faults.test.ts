@@ -1,0 +1,24 @@
+/** Which failures are the engine's. */
+
+import { expect, test } from "vitest";
+import { isTakenOut, isWorthAnother } from "../../src/engine/faults.js";
+
+test.each([
+  ["engine_error", false, true],
+  ["invalid_score", false, true],
+  ["closed", true, true],
+  ["closed", false, false],
+  ["query_too_long", false, false],
+  ["queue_full", true, false],
+  [undefined, false, false],
+])("after %s of an engine that was taken out (%s), another engine tries: %s", (code, takenOut, expected) => {
+  expect(isWorthAnother(code, takenOut)).toBe(expected);
+});
+
+test.each([
+  ["engine_error", 1, false],
+  ["engine_error", 2, true],
+  ["invalid_score", 1, true],
+])("an engine with %s, %i in a row, is taken out: %s", (code, faults, expected) => {
+  expect(isTakenOut(code, faults)).toBe(expected);
+});
