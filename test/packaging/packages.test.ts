@@ -94,9 +94,19 @@ describe.skipIf(platform !== "linux-x64")("the packages", () => {
     for (const name of [addonPackage, "jina-reranker"]) {
       const folder = join(project, "node_modules", name, "LICENSES");
       expect(await readFile(join(folder, "jina-reranker"), "utf8")).toContain("Apache License");
-      for (const part of ["llama.cpp", "preact"]) expect(await readFile(join(folder, part), "utf8")).toContain("MIT License");
+      for (const part of ["llama.cpp", "playground"]) expect(await readFile(join(folder, part), "utf8")).toContain("MIT License");
       expect(await readFile(join(folder, "llama.cpp-notices"), "utf8")).toContain("Mozilla Foundation");
     }
+  });
+
+  it("hold what a user reads and runs, and nothing that points to a file left behind", async () => {
+    const main = join(project, "node_modules", "jina-reranker");
+    const files = await readdir(main, { recursive: true });
+    expect(files.filter((file) => file.startsWith("docs") && !/^docs([\\/][\w-]+\.(md|png))?$/.test(file))).toEqual([]);
+    const scripts = files.filter((file) => /^dist.*\.(js|cjs)$/.test(file));
+    const texts = await Promise.all(scripts.map((file) => readFile(join(main, file), "utf8")));
+    expect(scripts.length).toBeGreaterThan(100);
+    expect(scripts.filter((_, index) => texts[index]?.includes("sourceMappingURL"))).toEqual([]);
   });
 
   it("serve the demo through npx, and rank", async () => {
