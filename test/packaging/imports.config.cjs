@@ -33,6 +33,7 @@ const mayImport = {
   wire: ["errors", "types"],
   server: [...library, "wire"],
   cli: [...library, "wire", "server"],
+  commonjs: [...library, "client"],
 };
 
 /** @param {readonly string[]} names */

@@ -197,6 +197,22 @@ describe.skipIf(platform !== "linux-x64")("the packages", () => {
       expect([code, stdout]).toEqual([0, "0,1\nRerankError\n"]);
     });
 
+    it("give every entry point to CommonJS, or say what it needs", async () => {
+      const { exports }: { exports: Record<string, unknown> } = JSON.parse(
+        await readFile(join(project, "node_modules", "jina-reranker", "package.json"), "utf8"),
+      );
+      const names = Object.keys(exports).map((path) => `jina-reranker${path.slice(1)}`);
+      const text = `for (const name of ${JSON.stringify(names)}) {
+        try { console.log(name, Object.keys(require(name)).length > 0); } catch (error) { console.log(error.message); }
+      }`;
+      expect(await script("entries.cjs", text)).toMatchObject({ stdout: names.map((name) => `${name} true\n`).join("") });
+      const { stdout } = await script("entries-old.cjs", text, ["--no-experimental-require-module"]);
+      const told = (name: string) =>
+        `require("${name}") needs Node 20.19, 22.12 or newer; await import("${name}") works in this one, ${version}`;
+      const always = ["jina-reranker", "jina-reranker/package.json"];
+      expect(stdout.trim().split("\n")).toEqual(names.map((name) => (always.includes(name) ? `${name} true` : told(name))));
+    });
+
     it("rank in a worker thread beside the main one", async () => {
       const text = `import { Worker, isMainThread, parentPort } from "node:worker_threads";
         import { once } from "node:events";
