@@ -1,8 +1,10 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
+import { projects } from "./test/projects.mjs";
+
+const elsewhere = projects.filter(({ name }) => name !== "engine").flatMap(({ include }) => include);
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     // A loop over a list that is empty asserts nothing, and would pass.
     expect: { requireAssertions: true },
     // Real models are written and loaded, real servers started: slow on a busy machine, and never a reason to fail.
@@ -11,8 +13,14 @@ export default defineConfig({
     teardownTimeout: 30_000,
     // A process a file: the addon keeps process-wide state, and one that aborts must not take other files with it.
     pool: "forks",
-    // One at a time: ggml's threads wait for each other by spinning, so two engines on the same cores take up to fifty
-    // times as long as one after the other.
-    maxWorkers: 1,
+    projects: projects.map(({ name, include, setupFiles = [], maxWorkers }, groupOrder) => ({
+      extends: true,
+      test: {
+        ...{ name, include, setupFiles, ...(maxWorkers && { maxWorkers }) },
+        exclude: [...configDefaults.exclude, ...(name === "engine" ? elsewhere : [])],
+        // One project after the other.
+        sequence: { groupOrder },
+      },
+    })),
   },
 });

@@ -2,7 +2,7 @@
  * Every check, in order: what `npm test` does once everything is set up. Runs all of them even when one fails, then says
  * what each did.
  *
- *     node test/run.mjs [STEP…]        types, style, format, lint, engine, vitest; default: all
+ *     node test/run.mjs [STEP…]        types, style, format, lint, ctest, and vitest's projects; default: all
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -11,6 +11,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { format } from "../native/format.mjs";
 import { lint } from "../native/lint.mjs";
+import { projects } from "./projects.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const bin = (path) => [process.execPath, join(root, "node_modules", path)];
@@ -52,12 +53,12 @@ async function engineTests() {
   return counted(ok, total - failed, failed);
 }
 
-async function vitest() {
+async function vitest(project) {
   const directory = mkdtempSync(join(tmpdir(), "jina-reranker-test-"));
   const report = join(directory, "vitest.json");
   try {
-    const command = [...bin("vitest/vitest.mjs"), "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    const { ok } = await run(command);
+    const reports = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+    const { ok } = await run([...bin("vitest/vitest.mjs"), "run", "--project", project, ...reports]);
     let result = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0 };
     try {
       result = JSON.parse(readFileSync(report, "utf8"));
@@ -81,8 +82,8 @@ const steps = [
   },
   { name: "format", what: "clang-format over our C++", run: async () => oneOf(format({ log })) },
   { name: "lint", what: "clang-tidy over our C++", run: async () => oneOf(await lint({ log })) },
-  { name: "engine", what: "C++ engine tests, plain and with sanitizers", run: engineTests },
-  { name: "vitest", what: "library, server, command line, end to end", run: vitest },
+  { name: "ctest", what: "C++ engine tests, plain and with sanitizers", run: engineTests },
+  ...projects.map(({ name, what }) => ({ name, what: `vitest: ${what}`, run: () => vitest(name) })),
 ];
 
 const asked = process.argv.slice(2);
@@ -103,7 +104,7 @@ for (const step of steps.filter(({ name }) => asked.length === 0 || asked.includ
 log("\n== summary");
 for (const { name, passed, failed, skipped, seconds } of results) {
   const parts = [`${passed} passed`, ...(failed > 0 ? [`${failed} failed`] : []), ...(skipped > 0 ? [`${skipped} not run`] : [])];
-  log(`${name.padEnd(8)} ${parts.join(", ")} (${seconds.toFixed(1)} s)`);
+  log(`${name.padEnd(10)} ${parts.join(", ")} (${seconds.toFixed(1)} s)`);
 }
 const total = (key) => results.reduce((sum, result) => sum + result[key], 0);
 log(`\n${total("passed")} passed, ${total("failed")} failed`);

@@ -1,6 +1,6 @@
 /**
- * Writes the licences for a package or an image: ours, llama.cpp's and those of code inside it, and Preact's, which is bundled
- * into the playground. npm dependencies bring their own.
+ * Writes the licences for a package or an image: ours, llama.cpp's and those of code inside it, and those of what is bundled
+ * into the playground, which has to be built. npm dependencies bring their own.
  *
  *     node native/prebuild/licenses.mjs FOLDER
  */
@@ -43,7 +43,7 @@ export function writeLicenses(folder) {
     copyFileSync(join(llama, "licenses", name), join(folder, `llama.cpp-${name.replace(/^LICENSE-/, "")}`));
   }
   writeFileSync(join(folder, "llama.cpp-notices"), notices(llama).join(`\n${"-".repeat(80)}\n\n`));
-  copyFileSync(join(root, "node_modules", "preact", "LICENSE"), join(folder, "preact"));
+  copyFileSync(join(root, "dist", "playground", "assets", "licenses.txt"), join(folder, "playground"));
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -75,10 +75,10 @@ export function packMain({ staging = join(root, "build", "packages", "main"), de
   rmSync(staging, { recursive: true, force: true });
   mkdirSync(staging, { recursive: true });
   const manifest = mainManifest();
-  const unwanted = /(\.map|\.stamp\.json)$/;
+  const stamp = join(root, "dist", ".stamp.json");
   for (const entry of manifest.files) {
     const source = join(root, entry);
-    if (existsSync(source)) cpSync(source, join(staging, entry), { recursive: true, filter: (path) => !unwanted.test(path) });
+    if (existsSync(source)) cpSync(source, join(staging, entry), { recursive: true, filter: (path) => path !== stamp });
   }
   for (const file of ["README.md", "LICENSE"]) copyFileSync(join(root, file), join(staging, file));
   writeJson(join(staging, "package.json"), manifest);

@@ -4,7 +4,6 @@
  */
 
 import { execFile } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, readFile, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -199,9 +198,7 @@ describe("rerank --jsonl in shards", () => {
 
   test("with a shard and no output file the answers go to stdout, with their numbers", async () => {
     const requests = [1, 2, 3].map((number) => `${inputLine(number)}\n`).join("");
-    const { child, ended } = startCommand(["rerank", ...model, "--jsonl", "--shard", "2/2"]);
-    child.stdin.end(requests);
-    await once(child, "close");
-    expect((await ended).stdout).toBe(`${whole.split("\n")[1]}\n`);
+    const { stdout } = await runCommand(["rerank", ...model, "--jsonl", "--shard", "2/2"], { input: requests });
+    expect(stdout).toBe(`${whole.split("\n")[1]}\n`);
   });
 });

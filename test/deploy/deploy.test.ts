@@ -97,7 +97,7 @@ describe("the image", () => {
       "llama.cpp",
       "llama.cpp-jsonhpp",
       "llama.cpp-notices",
-      "preact",
+      "playground",
     ]);
     // The volume is empty, so the demo model is made first.
     const variables = { XDG_CACHE_HOME: join(app, "models") };

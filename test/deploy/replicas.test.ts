@@ -14,7 +14,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type RunningCommand, startCommand } from "../support/command.js";
 import { type Load, type Outcome, startLoad } from "../support/load.js";
 import { mixedDocuments } from "../support/texts.js";
-import { until } from "../support/until.js";
+import { event, until } from "../support/until.js";
 
 const haproxy = ["haproxy", "/usr/sbin/haproxy"].find((name) => spawnSync(name, ["-v"]).status === 0);
 const missing = "no haproxy here (Debian: apt-get install haproxy)";
@@ -120,7 +120,7 @@ describe.skipIf(haproxy === undefined && !process.env.CI)(
       const url = await startBalancer([first, second]);
       const load = startLoad(url, { connections, body, timeoutMs: 60_000 });
       await untilAnswered(load, 100);
-      const exit = once(first.command.child, "exit");
+      const exit = event(first.command.child, "exit", "the replica");
       first.command.child.kill("SIGKILL");
       // The time of the signal would be too early: the replica's sockets take requests until the kernel has closed them and
       // haproxy has noticed. haproxy still counts the replica as up after that, as it checks its health only twice a second.
@@ -175,7 +175,7 @@ describe.skipIf(haproxy === undefined && !process.env.CI)(
         "/METRICS",
       ];
       for (const path of hidden) {
-        const [answer] = await once(request(`${url}/`, { path }).end(), "response");
+        const [answer] = await event(request(`${url}/`, { path }).end(), "response", path);
         let text = "";
         for await (const chunk of answer.setEncoding("utf8")) text += chunk;
         expect([path, answer.statusCode, text.includes("rerank_requests_total")]).toEqual([path, 404, false]);

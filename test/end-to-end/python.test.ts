@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type RunningCommand, startCommand } from "../support/command.js";
+import { endedWithin, type RunningCommand, startCommand } from "../support/command.js";
 
 const root = join(import.meta.dirname, "..", "..");
 const documented = "localhost:8081";
@@ -41,7 +41,7 @@ async function runPython(name: string): Promise<string> {
     stderr += chunk;
   });
   child.stdin.end(source.replaceAll(documented, address));
-  const [status] = await once(child, "close");
+  const [status] = await endedWithin(child, once(child, "close"), name);
   expect(status, stderr).toBe(0);
   return stdout;
 }

@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { officialRepository } from "../../src/model/official.js";
 import { Unhealthy } from "../../src/wire/schemas.js";
-import { runCommand, startCommand } from "../support/command.js";
+import { endedWithin, runCommand, startCommand } from "../support/command.js";
 import { demoModel, post } from "../support/demo-service.js";
 import { headFile, modelFile, nobody, repository } from "../support/hub.js";
 import { bytesFile, diskFile, type HubDouble, type HubFile, startHub } from "../support/hub-double.js";
@@ -159,7 +159,7 @@ describe("download", () => {
       terminal.stdout.setEncoding("utf8").on("data", (text: string) => {
         screen += text;
       });
-      const [code] = await once(terminal, "close");
+      const [code] = await endedWithin(terminal, once(terminal, "close"), "download in a terminal");
       expect(code).toBe(0);
       const percents = [
         ...screen.matchAll(/fetching \S+ [█░]+ (\d+) % \| [\d.]+ MB of 4\.0 MB \| [\d.]+ MB\/s \| (\d+ s|…) left/g),

@@ -36,6 +36,7 @@ const mayImport = {
   wire: ["errors", "types", "engine"],
   server: [...library, "wire"],
   cli: [...library, "wire", "server"],
+  commonjs: [...library, "client"],
 };
 
 const above = new Set();

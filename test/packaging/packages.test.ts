@@ -94,9 +94,19 @@ describe.skipIf(platform !== "linux-x64")("the packages", () => {
     for (const name of [addonPackage, "jina-reranker"]) {
       const folder = join(project, "node_modules", name, "LICENSES");
       expect(await readFile(join(folder, "jina-reranker"), "utf8")).toContain("Apache License");
-      for (const part of ["llama.cpp", "preact"]) expect(await readFile(join(folder, part), "utf8")).toContain("MIT License");
+      for (const part of ["llama.cpp", "playground"]) expect(await readFile(join(folder, part), "utf8")).toContain("MIT License");
       expect(await readFile(join(folder, "llama.cpp-notices"), "utf8")).toContain("Mozilla Foundation");
     }
+  });
+
+  it("hold what a user reads and runs, and nothing that points to a file left behind", async () => {
+    const main = join(project, "node_modules", "jina-reranker");
+    const files = await readdir(main, { recursive: true });
+    expect(files.filter((file) => file.startsWith("docs") && !/^docs([\\/][\w-]+\.(md|png))?$/.test(file))).toEqual([]);
+    const scripts = files.filter((file) => /^dist.*\.(js|cjs)$/.test(file));
+    const texts = await Promise.all(scripts.map((file) => readFile(join(main, file), "utf8")));
+    expect(scripts.length).toBeGreaterThan(100);
+    expect(scripts.filter((_, index) => texts[index]?.includes("sourceMappingURL"))).toEqual([]);
   });
 
   it("serve the demo through npx, and rank", async () => {
@@ -185,6 +195,22 @@ describe.skipIf(platform !== "linux-x64")("the packages", () => {
         library.Reranker.load(${await options()})${rank("console.log")}.then(() => console.log(library.RerankError.name));`;
       const { code, stdout } = await script("old.cjs", text, ["--no-experimental-require-module"]);
       expect([code, stdout]).toEqual([0, "0,1\nRerankError\n"]);
+    });
+
+    it("give every entry point to CommonJS, or say what it needs", async () => {
+      const { exports }: { exports: Record<string, unknown> } = JSON.parse(
+        await readFile(join(project, "node_modules", "jina-reranker", "package.json"), "utf8"),
+      );
+      const names = Object.keys(exports).map((path) => `jina-reranker${path.slice(1)}`);
+      const text = `for (const name of ${JSON.stringify(names)}) {
+        try { console.log(name, Object.keys(require(name)).length > 0); } catch (error) { console.log(error.message); }
+      }`;
+      expect(await script("entries.cjs", text)).toMatchObject({ stdout: names.map((name) => `${name} true\n`).join("") });
+      const { stdout } = await script("entries-old.cjs", text, ["--no-experimental-require-module"]);
+      const told = (name: string) =>
+        `require("${name}") needs Node 20.19, 22.12 or newer; await import("${name}") works in this one, ${version}`;
+      const always = ["jina-reranker", "jina-reranker/package.json"];
+      expect(stdout.trim().split("\n")).toEqual(names.map((name) => (always.includes(name) ? `${name} true` : told(name))));
     });
 
     it("rank in a worker thread beside the main one", async () => {

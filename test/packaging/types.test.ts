@@ -1,15 +1,28 @@
 /** The package's types in a program that depends on it, as ES module, as CommonJS and for a bundler. */
 
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
+import { copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ended } from "../support/installation.js";
 
 const root = join(import.meta.dirname, "..", "..");
 /** Inside the package's folder, so that TypeScript finds the package by its name. */
 const folder = join(root, "build", "types-consumers");
+
+interface EntryPoint {
+  readonly name: string;
+  /** Its types for `import`. */
+  readonly types: string;
+}
+
+const { exports }: { exports: Record<string, string | { import: { types: string } }> } = JSON.parse(
+  readFileSync(join(root, "package.json"), "utf8"),
+);
+const entryPoints = Object.entries(exports).flatMap(([path, target]): EntryPoint[] =>
+  typeof target === "string" ? [] : [{ name: `jina-reranker${path.slice(1)}`, types: target.import.types }],
+);
 
 beforeAll(async () => {
   await rm(folder, { recursive: true, force: true });
@@ -18,11 +31,15 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+async function writeProject(compilerOptions: Readonly<Record<string, unknown>>, files: readonly string[]): Promise<void> {
+  const options = { target: "es2022", lib: ["es2022", "esnext.disposable"], types: ["node"], strict: true, noEmit: true };
+  const project = { compilerOptions: { ...options, skipLibCheck: false, ...compilerOptions }, files };
+  await writeFile(join(folder, "tsconfig.json"), JSON.stringify(project));
+}
+
 async function compile(file: string, code: string, compilerOptions: Readonly<Record<string, unknown>>): Promise<string> {
   await writeFile(join(folder, file), code);
-  const options = { target: "es2022", lib: ["es2022", "esnext.disposable"], types: ["node"], strict: true, noEmit: true };
-  const project = { compilerOptions: { ...options, skipLibCheck: false, ...compilerOptions }, files: [file] };
-  await writeFile(join(folder, "tsconfig.json"), JSON.stringify(project));
+  await writeProject(compilerOptions, [file]);
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
   const { code: status, stdout } = await ended(
     spawn(process.execPath, [tsc, "-p", folder], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] }),
@@ -57,35 +74,73 @@ test.each([
   ["an ES module, node16", "module.mts", typescript + others, { module: "node16", moduleResolution: "node16" }],
   ["an ES module, nodenext", "module.mts", typescript + others, { module: "nodenext", moduleResolution: "nodenext" }],
   ["what a bundler takes", "bundled.ts", typescript + others, { module: "esnext", moduleResolution: "bundler" }],
-  ["CommonJS, node16", "common.cts", typescript, { module: "node16", moduleResolution: "node16" }],
+  ["CommonJS, node16", "common.cts", typescript + others, { module: "node16", moduleResolution: "node16" }],
   [
     "CommonJS by require",
     "required.cts",
     `import library = require("jina-reranker");
-    void library.Reranker.load({ demo: true }); const options: library.LoadOptions = { modelPath: "a" }; void options;`,
+    import client = require("jina-reranker/client"); import native = require("jina-reranker/native");
+    void library.Reranker.load({ demo: true }); const options: library.LoadOptions = { modelPath: "a" }; void options;
+    const of: client.RerankClient = new client.RerankClient({ baseUrl: "http://x" }); void of; void native.Engine.load;`,
     { module: "node16", moduleResolution: "node16" },
   ],
 ])("%s has its types", async (_, file, code, options) => {
   expect(await compile(file, code, options)).toBe("");
 });
 
-test("CommonJS has every type that ES modules have", async () => {
-  const exported = (await readFile(join(root, "src", "index.ts"), "utf8")).match(/export type \{([^}]*)\}/)?.[1] ?? "";
-  const names = exported.split(",").flatMap((name) => name.trim() || []);
-  expect(names.length).toBeGreaterThan(10);
-  const code = `import type { ErrorCode, Reranker, RerankError, ${names.join(", ")} } from "jina-reranker";
-    export type All = [ErrorCode, Reranker, RerankError, ${names.join(", ")}];`;
-  expect(await compile("all.cts", code, { module: "node16", moduleResolution: "node16" })).toBe("");
+/** What a declaration file exports, types and values. */
+function exportedNames(declarations: string): string[] {
+  const lists = [...declarations.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, list = ""]) => list.split(","));
+  const renamed = lists.map((item) => /(\w+)\s*$/.exec(item)?.[1] ?? "");
+  const declared = [...declarations.matchAll(/^export (?:declare )?(?:class|const|function|interface|type) (\w+)/gm)];
+  return [...renamed, ...declared.map(([, name = ""]) => name)].filter((name) => name !== "" && name !== "default");
+}
+
+test.each(entryPoints)("$name has the same types and values for CommonJS as for ES modules", async ({ name, types }) => {
+  const names = exportedNames(await readFile(join(root, types), "utf8"));
+  expect(names.length).toBeGreaterThan(2);
+  const code = names.map(
+    (each) => `import type { ${each} } from "${name}"; export type T${each} = ${each};
+    export type V${each} = typeof ${each};\n`,
+  );
+  const options = { module: "node16", moduleResolution: "node16" };
+  // A type that is used as a value does not compile, nor does a value as a type: the errors tell which is which.
+  const [esm, commonjs] = [await compile("all.mts", code.join(""), options), await compile("all.cts", code.join(""), options)];
+  expect(esm).toContain("all.mts");
+  expect(commonjs.replaceAll("all.cts", "all.mts")).toBe(esm);
 });
 
-const publint = join(root, "test", "tools", "node_modules", ".bin", "publint");
+const tool = (name: string) => join(root, "test", "tools", "node_modules", ".bin", name);
 
-test.skipIf(!existsSync(publint) && process.env.CI !== "true")(
-  "publint finds nothing in the package (needs: npm ci --prefix test/tools)",
-  async () => {
-    const child = spawn(publint, ["run", ".", "--strict", "--pack", "false"], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
-    const { code, stdout } = await ended(child);
-    expect([code, stdout]).toEqual([0, expect.stringContaining("All good")]);
+describe.skipIf(!existsSync(tool("attw")) && process.env.CI !== "true")(
+  "the package as tools see it (needs: npm ci --prefix test/tools)",
+  () => {
+    async function run(command: string, ...args: readonly string[]) {
+      return ended(spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] }));
+    }
+
+    test("publint finds nothing", async () => {
+      const { code, stdout } = await run(tool("publint"), "run", ".", "--strict", "--pack", "false");
+      expect([code, stdout]).toEqual([0, expect.stringContaining("All good")]);
+    });
+
+    test("tsd finds each promise of types.test-d.ts kept", async () => {
+      await copyFile(join(import.meta.dirname, "types.test-d.ts"), join(folder, "promises.test-d.ts"));
+      await mkdir(join(folder, "node_modules"));
+      await symlink(join(root, "test", "tools", "node_modules", "tsd"), join(folder, "node_modules", "tsd"));
+      const files = "build/types-consumers/*.test-d.ts";
+      const { code, stderr } = await run(tool("tsd"), "--typings", "dist/index.d.ts", "--files", files);
+      expect([code, stderr]).toEqual([0, ""]);
+    });
+
+    test("attw finds the types of each entry point right for require, import and bundlers", async () => {
+      const packed = await run("npm", "pack", "--ignore-scripts", "--pack-destination", folder);
+      const tarball = join(folder, packed.stdout.trim());
+      // node16: TypeScript's node10 does not know `exports`, so it finds `jina-reranker` alone.
+      const { code, stdout } = await run(tool("attw"), tarball, "--profile", "node16", "--format", "ascii", "--no-emoji");
+      expect(code, stdout).toBe(0);
+      for (const { name } of entryPoints) expect(stdout).toContain(`"${name}"`);
+    });
   },
 );
 

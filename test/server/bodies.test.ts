@@ -1,12 +1,11 @@
 /** What strangers may do with bodies: claim many, send them slowly, ask before they send. */
 
-import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { BodyBudget } from "../../src/server/body-budget.js";
 import { post, startTestService, type TestService } from "../support/demo-service.js";
 import { postHead } from "../support/raw-http.js";
-import { until } from "../support/until.js";
+import { event, until } from "../support/until.js";
 
 const mebibyte = 2 ** 20;
 const json = (body: unknown) => JSON.stringify(body);
@@ -92,7 +91,7 @@ describe("many slow bodies", () => {
   ])("%s that come too slowly end with 408, in the log as well", async (_, headers, first) => {
     await using service = await startTestService({ server: { bodyPatienceMs: 50 } });
     const client = new Client(service, postHead("/rerank", headers) + first);
-    await once(client.socket, "close");
+    await event(client.socket, "close", "the connection");
     expect(client.status).toBe("408");
     expect(client.received).toContain('"code":"request_timeout"');
     expect(client.received).toMatch(/x-request-id: \S+/i);
@@ -112,7 +111,7 @@ describe("Expect: 100-continue", () => {
     await until(() => client.received.includes("\r\n\r\n"));
     expect(client.received).toBe("HTTP/1.1 100 Continue\r\n\r\n");
     client.socket.write(body);
-    await once(client.socket, "close");
+    await event(client.socket, "close", "the connection");
     expect(client.received.slice(25)).toMatch(/^HTTP\/1\.1 200 /);
   });
 
@@ -125,7 +124,7 @@ describe("Expect: 100-continue", () => {
     await using service = await startTestService({ server: { apiKeys: ["k"], bodiesLimitBytes: 32 * mebibyte } });
     if (drain) service.service.context.drain();
     const client = new Client(service, expecting({ Connection: "keep-alive", "Content-Length": 100, ...headers }));
-    await once(client.socket, "close");
+    await event(client.socket, "close", "the connection");
     expect(client.status).toBe(status);
     expect(client.received).not.toContain("100 Continue");
     expect(client.received).toMatch(/connection: close/i);

@@ -4,7 +4,6 @@
  */
 
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { Type } from "typebox";
@@ -13,6 +12,7 @@ import { Pool } from "undici";
 import { expect, test } from "vitest";
 import { demoModel } from "../support/demo-service.js";
 import { text } from "../support/texts.js";
+import { event, within } from "../support/until.js";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const report = new URL("../support/report-memory.mjs", import.meta.url).href;
@@ -51,11 +51,11 @@ async function startServer(variables: Readonly<Record<string, string>>): Promise
     if (child.stdout) createInterface({ input: child.stdout }).on("line", seen);
     child.stderr?.resume();
   });
-  return { child, url: `http://127.0.0.1:${await ready}` };
+  return { child, url: `http://127.0.0.1:${await within(ready, () => "the server to be ready")}` };
 }
 
 async function memory(child: ChildProcess): Promise<{ heap: number; native: number }> {
-  const answer = once(child, "message", { signal: AbortSignal.timeout(deadlineMs) });
+  const answer = event(child, "message", "the server");
   child.send("memory");
   const [told]: unknown[] = await answer;
   if (!Check(Memory, told)) throw new Error("the server did not tell its memory");

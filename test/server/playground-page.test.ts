@@ -1,6 +1,5 @@
 /** The playground as a page: what it is served with, keys, a service that is not ready, phones, both themes, accessibility. */
 
-import { once } from "node:events";
 import { get } from "node:http";
 import { text } from "node:stream/consumers";
 import axe from "axe-core";
@@ -13,6 +12,7 @@ import { ErrorBody } from "../../src/wire/schemas.js";
 import { describeInBrowser, launchBrowser, openPage } from "../support/browser.js";
 import { startTestService, type TestService } from "../support/demo-service.js";
 import { json } from "../support/json.js";
+import { event } from "../support/until.js";
 
 let service: TestService;
 beforeAll(async () => {
@@ -87,7 +87,7 @@ describe("over HTTP", () => {
     ["/assets/..%2findex.html", 404],
   ])("%s is refused with %i, in the service's words", async (path, status) => {
     // Not fetch, which takes the dots out of a path.
-    const [response] = await once(get({ port: service.service.port, path }), "response");
+    const [response] = await event(get({ port: service.service.port, path }), "response", path);
     await json(ErrorBody, new Response(await text(response)));
     expect(response.statusCode).toBe(status);
   });

@@ -3,7 +3,6 @@
  * ends it with one line. Each test starts the built command, so `npm run build` comes first.
  */
 
-import { once } from "node:events";
 import { copyFile, mkdtemp, truncate, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
@@ -13,6 +12,7 @@ import { type RunningCommand, runCommand, startCommand } from "../support/comman
 import { demoModel } from "../support/demo-service.js";
 import { randomModel, wideShape } from "../support/random-models.js";
 import { text } from "../support/texts.js";
+import { event } from "../support/until.js";
 
 // One thread: test files run side by side, and ggml's threads spin while they wait for each other.
 const loopback = ["--host", "127.0.0.1", "--port", "0", "--n-gpu-layers", "0", "--n-threads", "1"];
@@ -32,7 +32,7 @@ async function begun(port: number, documents: number) {
     headers: { "content-type": "application/json", "content-length": Buffer.byteLength(body), expect: "100-continue" },
   });
   sent.flushHeaders();
-  await once(sent, "continue");
+  await event(sent, "continue", "the request");
   sent.end(body);
   return sent;
 }
@@ -42,7 +42,7 @@ describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
     const { command, port } = await slowServer();
     const sent = await begun(port, 8);
     command.child.kill(signal);
-    const [response] = await once(sent, "response");
+    const [response] = await event(sent, "response", "the request");
     let body = "";
     for await (const chunk of response) body += String(chunk);
     expect(response.statusCode).toBe(200);

@@ -20,6 +20,7 @@ export interface Ended {
 
 export interface RunningCommand {
   readonly child: ChildProcessWithoutNullStreams;
+  /** The time limit starts when this property is read. A command that exceeds it is killed, and the promise rejects. */
   readonly ended: Promise<Ended>;
   /** The first line of stdout, earlier or later, that `wanted` accepts. Rejects when the process ends without one. */
   line(wanted: (line: string) => boolean): Promise<string>;
@@ -48,7 +49,7 @@ export function startCommand(
     lines.push(line);
     for (const tell of waiting) tell(line);
   });
-  const ended = once(child, "close").then(([code, signal]): Ended => ({ code, signal, stdout, stderr }));
+  const closed = once(child, "close").then(([code, signal]): Ended => ({ code, signal, stdout, stderr }));
   const line = async (wanted: (line: string) => boolean): Promise<string> => {
     const present = lines.find(wanted);
     if (present !== undefined) return present;
@@ -59,11 +60,17 @@ export function startCommand(
         resolve(candidate);
       };
       waiting.add(tell);
-      ended.then(() => reject(new Error(`ended without the line: ${stdout}${stderr}`)), reject);
+      closed.then(() => reject(new Error(`ended without the line: ${stdout}${stderr}`)), reject);
     });
     return within(next, () => `a line that ${wanted.toString()} of ${args.join(" ")}, which said: ${stdout}${stderr}`);
   };
-  return { child, ended, line };
+  return {
+    child,
+    line,
+    get ended() {
+      return endedWithin(child, closed, args.join(" "));
+    },
+  };
 }
 
 /** A command that does not end in time is killed, and the test fails. */
@@ -85,9 +92,9 @@ export async function runCommand(
   args: readonly string[],
   { input = "", variables = {} }: { input?: string; variables?: Readonly<Record<string, string>> } = {},
 ): Promise<Ended> {
-  const { child, ended } = startCommand(args, variables);
+  const command = startCommand(args, variables);
   // A command that fails at once does not read its input.
-  child.stdin.on("error", () => {});
-  child.stdin.end(input);
-  return endedWithin(child, ended, args.join(" "));
+  command.child.stdin.on("error", () => {});
+  command.child.stdin.end(input);
+  return command.ended;
 }

@@ -6,6 +6,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { endedWithin } from "./command.js";
 import type { ModelFiles } from "./random-models.js";
 
 const dist = (file: string) => JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../dist", file)).href);
@@ -50,8 +51,9 @@ export function runNative(files: ModelFiles, body: string, shell = ":"): Promise
   let output = "";
   child.stdout.on("data", (chunk) => (output += chunk));
   child.stderr.on("data", (chunk) => (output += chunk));
-  return new Promise((resolve, reject) => {
+  const ended = new Promise<Ended>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code, signal) => resolve({ code, signal, output }));
   });
+  return endedWithin(child, ended, body);
 }

@@ -1,7 +1,7 @@
 /** Sends bytes that no HTTP client would send, and reads the answer. */
 
-import { once } from "node:events";
 import { connect } from "node:net";
+import { event } from "./until.js";
 
 export interface RawAnswer {
   readonly status: number;
@@ -17,7 +17,7 @@ export async function exchange(port: number, ...pieces: readonly (string | Buffe
   // The server may close before everything is written.
   socket.on("error", () => {});
   for (const piece of pieces) socket.write(piece);
-  await once(socket, "close");
+  await event(socket, "close", "the connection");
   return parse(Buffer.concat(chunks).toString("utf8"));
 }
 

@@ -3,6 +3,7 @@
  * hanging: they do not say how long anything should take.
  */
 
+import { type EventEmitter, once } from "node:events";
 import { vi } from "vitest";
 
 /**
@@ -18,6 +19,11 @@ export async function until(condition: () => boolean | Promise<boolean>, limitMs
     const timedOut = error instanceof Error && error.message.includes("Timed out in waitUntil");
     throw timedOut ? new Error(`waited ${limitMs / 1000} s in vain until ${condition.toString()}`) : error;
   }
+}
+
+/** Waits for the next event of an emitter; `whose` names the emitter in the error when the time is over. */
+export function event(emitter: EventEmitter, name: string, whose: string, limitMs = patienceMs) {
+  return within(once(emitter, name), () => `"${name}" of ${whose}`, limitMs);
 }
 
 /** Waits for a promise; `what` names it in the error when the time is over. */

@@ -4,7 +4,7 @@
  *
  *     node src/server/playground/bundle.mjs
  */
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
@@ -19,9 +19,6 @@ const assets = join(out, "assets");
 rmSync(out, { recursive: true, force: true });
 mkdirSync(assets, { recursive: true });
 
-const license = "preact-LICENSE.txt";
-copyFileSync(join(root, "node_modules", "preact", "LICENSE"), join(assets, license));
-
 const { metafile } = await build({
   absWorkingDir: root,
   entryPoints: ["main.tsx", "playground.css", "icon.svg"].map((name) => join(page, name)),
@@ -35,10 +32,12 @@ const { metafile } = await build({
   jsx: "automatic",
   jsxImportSource: "preact",
   loader: { ".svg": "copy" },
-  banner: { js: `/* Contains Preact, MIT: ${license} */` },
+  banner: { js: "/* What is in it of others: licenses.txt */" },
   metafile: true,
   logLevel: "warning",
 });
+
+writeFileSync(join(assets, "licenses.txt"), licenses(Object.keys(metafile.inputs)));
 
 let html = readFileSync(join(page, "index.html"), "utf8");
 for (const [path, { entryPoint }] of Object.entries(metafile.outputs)) {
@@ -63,4 +62,19 @@ for (const name of readdirSync(assets)) {
   if (process.argv.includes("--sizes")) {
     process.stdout.write(`${relative(out, path)}: ${content.length} bytes, ${compressed.gz.length} gzipped\n`);
   }
+}
+
+/** Name, version and licence texts of the npm packages that these files are of. */
+function licenses(inputs) {
+  const packages = new Set(inputs.flatMap((path) => path.match(/^.*node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0] ?? []));
+  const texts = [...packages].sort().map((path) => {
+    const folder = join(root, path);
+    const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
+    if (files.length === 0) throw new Error(`${name} is bundled and brings no licence`);
+    return [`${name} ${version}, ${license}`, ...files.map((file) => readFileSync(join(folder, file), "utf8").trim())].join(
+      "\n\n",
+    );
+  });
+  return `${texts.join(`\n\n${"-".repeat(80)}\n\n`)}\n`;
 }

@@ -1,29 +1,23 @@
 /**
- * The library for `require`. From Node 20.19 and 22.12 on it is the ES module itself. An older Node cannot require an ES module:
- * there it exports only `Reranker.load`, which is asynchronous, and everything else after the first call of that.
+ * The library for `require`. An older Node cannot require an ES module: there it exports only `Reranker.load`, which is
+ * asynchronous, and everything else after the first call of that.
  */
 
-import type * as esm from "./index.js" with { "resolution-mode": "import" };
+import type * as esm from "../index.js" with { "resolution-mode": "import" };
+
+import esModule = require("./es-module.cjs");
 
 type Library = typeof esm;
 
-function whole(): Library | undefined {
-  try {
-    return require("./index.js");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ERR_REQUIRE_ESM") return undefined;
-    throw error;
-  }
-}
-
 async function load(options: Parameters<typeof esm.Reranker.load>[0]): Promise<esm.Reranker> {
-  const later = await import("./index.js");
+  const later = await import("../index.js");
   Object.assign(module.exports, later);
   return later.Reranker.load(options);
 }
 
 // On an older Node the type promises more than there is before the first load.
-const library = (whole() ?? { Reranker: { load } }) as Library;
+const atFirst = { Reranker: { load } } as Library;
+const library: Library = esModule("jina-reranker", () => require("../index.js"), atFirst);
 
 declare namespace library {
   export type DemoLoadOptions = esm.DemoLoadOptions;
