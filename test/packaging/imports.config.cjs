@@ -36,7 +36,7 @@ const mayImport = {
   wire: ["errors", "types", "engine"],
   server: [...library, "wire"],
   cli: [...library, "wire", "server"],
-  commonjs: [...library, "client"],
+  commonjs: [...library, "client", "server"],
 };
 
 const above = new Set();
