@@ -84,7 +84,7 @@ uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
     for (const uint32_t document : job->distinct) {
         recount(*job, estimate(job->request, document), {});
     }
-    tokenizer_wakes_.notify_one();
+    tokenizer_wakes_.notify_all();  // each takes one of its documents
     return job->id;
 }
 

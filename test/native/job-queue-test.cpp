@@ -4,6 +4,7 @@
 #include "job-queue.h"
 
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <thread>
 
@@ -57,6 +58,46 @@ void gives_documents_round_robin() {
     }
     CHECK((order == std::vector<uint64_t>{ a, b, a, b }));
     queue.close();
+}
+
+// All of them had been waiting.
+void gives_the_documents_of_a_job_to_several_tokenizers() {
+    constexpr int            kTokenizers = 3;
+    JobQueue                 queue({ 10, true, kContextSize });
+    std::atomic<int>         n_waiting{ 0 };
+    std::atomic<int>         n_at_work{ 0 };
+    std::vector<std::thread> tokenizers;
+    tokenizers.reserve(kTokenizers);
+    for (int i = 0; i < kTokenizers; ++i) {
+        tokenizers.emplace_back([&] {
+            n_waiting += 1;
+            while (queue.take_document()) {
+                n_at_work += 1;
+                // Keeps its document, so that the next is another's.
+                while (n_at_work < kTokenizers) {
+                    std::this_thread::yield();
+                    if (n_waiting > kTokenizers) {
+                        return;
+                    }
+                }
+            }
+        });
+    }
+    while (n_waiting < kTokenizers) {
+        std::this_thread::yield();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // until they sleep
+    queue.push(request(kTokenizers), [](const JobOutcome &) {});
+    const auto deadline = Clock::now() + std::chrono::seconds(10);
+    while (n_at_work < kTokenizers && Clock::now() < deadline) {
+        std::this_thread::yield();
+    }
+    CHECK_EQUAL(n_at_work.load(), kTokenizers);
+    n_waiting = kTokenizers + 1;  // gives up
+    queue.close();
+    for (auto & tokenizer : tokenizers) {
+        tokenizer.join();
+    }
 }
 
 void answers_a_job_when_its_last_pair_is_scored() {
@@ -371,6 +412,7 @@ int main() {
     return check::run({
         { "refuses what does not fit whole", refuses_what_does_not_fit_whole },
         { "gives documents to the tokenizer round-robin", gives_documents_round_robin },
+        { "gives the documents of a job to several tokenizers", gives_the_documents_of_a_job_to_several_tokenizers },
         { "answers a job when its last pair is scored", answers_a_job_when_its_last_pair_is_scored },
         { "computes every document when told to", computes_every_document_when_told_to },
         { "settles a job whose scores are known without a batch",
