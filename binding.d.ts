@@ -63,7 +63,7 @@ export interface EngineOptions {
   device?: string;
   /** Tokens a (query, document) pair may have, score token included: 16 to 1,048,576. */
   contextSize: number;
-  /** Tokens in one decode call: 64 to 65,536; 0 = 512 on a CPU, 2,048 on a GPU. */
+  /** Tokens in one batch: 64 to 65,536; 0 = 512 on a CPU, 2,048 on a GPU. */
   batchTokens: number;
   /** Layers to offload to a GPU; 0 = CPU only. More than the model has means all. */
   gpuLayers: number;
@@ -74,18 +74,19 @@ export interface EngineOptions {
   backend: "auto" | "cpu" | "cuda" | "metal" | "vulkan";
   /** CPU threads, 1 to 512; 0 = the physical cores this process may run on. */
   threads: number;
-  /** "exact": scores do not depend on the batch, bit for bit (CPU). "fast": no throw-away tokens. "auto": exact on a CPU, fast on a GPU. */
-  reproducible: "auto" | "exact" | "fast";
   /**
-   * "off": products and a softmax over all KV cells in use. Otherwise, on a CPU, the engine's own attention; on a GPU
-   * "auto" is llama.cpp's choice when fast and off when exact, which "on" cannot be combined with there.
+   * "exact": scores do not depend on the batch, bit for bit: always so on a CPU, and refused on a GPU. "auto" and "fast": as
+   * the device has it.
    */
-  flashAttention: "auto" | "on" | "off";
-  /** Type of the KV cache and so of the document cache. f32 is for parity tests; q8_0 takes half of f16 and needs flash attention. */
+  reproducible: "auto" | "exact" | "fast";
+  /** Type of the KV state and so of the document cache. f32 is for parity tests; q8_0 takes half of f16. */
   kvType: "f16" | "f32" | "q8_0";
   /** Pairs that may wait or run before `submit` throws queue_full: at least 1. */
   maxQueuedPairs: number;
-  /** Bytes of host memory for the KV state of document prefixes, least recently used ones go first; 0 = off. */
+  /**
+   * Bytes for the KV state of document prefixes in the memory of the device, on a GPU at most half of what the weights leave;
+   * least recently used ones go first; 0 = off.
+   */
   documentCacheBytes: number;
   /** Bytes of host memory for the scores of recent (query, document) pairs, least recently used ones go first; 0 = off. */
   scoreCacheBytes: number;
@@ -97,7 +98,7 @@ export interface EngineOptions {
 export interface EngineInfo {
   /** general.architecture of the GGUF. */
   architecture: string;
-  /** llama.cpp's one-line description, quantization included. */
+  /** One line: architecture, parameters, the types of its matrices. */
   description: string;
   parameters: number;
   /** Bytes of all tensors. */
@@ -117,8 +118,7 @@ export interface EngineInfo {
   batchTokens: number;
   threads: number;
   reproducible: "exact" | "fast";
-  flashAttention: "auto" | "on" | "off";
-  /** Pairs that can be in one decode call. */
+  /** Pairs that can be in one batch. */
   maxSequences: number;
   gpuLayers: number;
   /** ggml device the model runs on, for example "CPU" or "CUDA0", and its description. */
@@ -203,7 +203,7 @@ export interface EngineStats {
   tokensComputed: number;
   /** Throw-away tokens that filled batches up in exact mode. */
   tokensPadding: number;
-  /** Decode calls. */
+  /** Batches computed. */
   batches: number;
   /** Tokens whose state or score came from a cache. */
   tokensReused: number;

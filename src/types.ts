@@ -26,12 +26,10 @@ export interface LoadOptions {
   gpus?: readonly (number | "cpu")[] | undefined;
   /** CPU threads; default: the physical cores this process may run on. */
   threads?: number;
-  /** Tokens in one decode call; default 512 on a CPU, 2048 on a GPU. */
+  /** Tokens in one batch; default 512 on a CPU, 2048 on a GPU. */
   batchTokens?: number;
   /** "exact" on a CPU and "fast" on a GPU by default: whether a score may depend, in its last bits, on what runs beside it. */
   reproducible?: "auto" | "exact" | "fast";
-  /** For parity tests. */
-  flashAttention?: "auto" | "on" | "off";
   /**
    * Precision the weights are computed in; default "auto": the one that this machine computes fastest, which is measured once
    * for each model. "file": the weights as they are in the file.

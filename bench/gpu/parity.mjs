@@ -72,7 +72,6 @@ for (const type of /** @type {const} */ (["f32", "f16"])) {
     precision: "file",
     gpuLayers: 0,
     reproducible: "exact",
-    flashAttention: "off",
     kvType: "f32",
   });
   const device = await Reranker.load({ ...files, threads, precision: "file", gpuLayers, reproducible: "fast" });

@@ -149,9 +149,6 @@ EngineOptions parse_engine_options(const Napi::Value & value) {
     options.reproducible         = parse_choice<Reproducible>(
         object, "reproducible",
         { { "auto", Reproducible::automatic }, { "exact", Reproducible::exact }, { "fast", Reproducible::fast } });
-    options.flash_attention = parse_choice<FlashAttention>(
-        object, "flashAttention",
-        { { "auto", FlashAttention::automatic }, { "on", FlashAttention::on }, { "off", FlashAttention::off } });
     options.kv_type = parse_choice<KvType>(
         object, "kvType", { { "f16", KvType::f16 }, { "f32", KvType::f32 }, { "q8_0", KvType::q8_0 } });
     return options;

@@ -33,10 +33,6 @@ const char * type_name(enum ggml_backend_dev_type type) {
     return "meta";
 }
 
-const char * flash_attention_name(FlashAttention value) {
-    return value == FlashAttention::on ? "on" : value == FlashAttention::off ? "off" : "auto";
-}
-
 }  // namespace
 
 Napi::Error to_js_error(Napi::Env env, const Error & error) {
@@ -61,7 +57,6 @@ Napi::Object to_js(Napi::Env env, const EngineInfo & info) {
     object.Set("batchTokens", info.batch_tokens);
     object.Set("threads", info.n_threads);
     object.Set("reproducible", info.reproducible == Reproducible::exact ? "exact" : "fast");
-    object.Set("flashAttention", flash_attention_name(info.flash_attention));
     object.Set("maxSequences", info.n_seq_max);
     object.Set("gpuLayers", info.n_gpu_layers);
     object.Set("device", info.device);

@@ -14,6 +14,7 @@ namespace jina_reranker {
 constexpr int64_t kAttentionLanes  = 16;  // query vectors in one vector of floats
 constexpr int64_t kAttentionTokens = 8;   // tokens in a task, at most
 constexpr int64_t kAttentionCells  = 32;  // cells in one step of the online softmax
+constexpr int64_t kAttentionHead   = 8;   // numbers of a head come in multiples of this
 
 // A head of K and V, and the query heads that share it. Strides are in bytes.
 struct AttentionTask {
@@ -33,7 +34,7 @@ struct AttentionTask {
     const int32_t * n_visible;  // [n_tokens], ascending: how many of them each token sees
     int64_t         n_tokens;
     int64_t         n_heads;
-    int64_t         head_size;  // of q, k and v, a multiple of 8
+    int64_t         head_size;  // of q, k and v, a multiple of kAttentionHead
     float           scale;
 };
 

@@ -20,27 +20,19 @@ constexpr int32_t kMostAlone = 4;
 }  // namespace
 
 BatchPlanner::BatchPlanner(PlannerLimits limits) : limits_(limits) {
-    if (limits.alignment < 1 || limits.n_batch < limits.alignment || limits.n_batch % limits.alignment != 0 ||
-        limits.n_seq_max < 1) {
+    if (limits.n_batch < 1 || limits.n_pairs < 1 || limits.n_pages < 1) {
         throw std::invalid_argument("planner limits");
     }
 }
 
-int32_t BatchPlanner::padded(int32_t n_tokens) const {
-    return (n_tokens + limits_.alignment - 1) / limits_.alignment * limits_.alignment;
+int32_t BatchPlanner::room(const Plan & plan, const WaitingPair & pair) const {
+    const int64_t n_pages  = int64_t{ pages_of(pair.n_done) } + limits_.n_pages - n_used_pages_;
+    const int64_t in_pages = n_pages * kPageTokens - pair.n_done;
+    return static_cast<int32_t>(std::min<int64_t>(limits_.n_batch - plan.n_tokens, in_pages));
 }
 
-int32_t BatchPlanner::room(const Plan & plan, int32_t n_cached) const {
-    const int64_t n_cells   = int64_t{ n_used_cells_ } + n_cached;
-    const int64_t attention = limits_.n_attention / (n_cells - plan.n_tokens + limits_.n_batch);
-    const int64_t n_batch   = std::min<int64_t>(limits_.n_batch, attention);
-    const auto    room      = static_cast<int32_t>(std::min(n_batch - plan.n_tokens, limits_.n_cells - n_cells));
-    return std::max(0, room / limits_.alignment * limits_.alignment);
-}
-
-void BatchPlanner::add_pair(
-    uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached, int32_t n_restored, int32_t cost) {
-    if (n_tokens < 1 || n_cached < 0 || n_cached >= n_tokens || n_cached % limits_.alignment != 0 || cost < 1) {
+void BatchPlanner::add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached, int32_t cost) {
+    if (n_tokens < 1 || n_cached < 0 || n_cached >= n_tokens || n_cached % kPageTokens != 0 || cost < 1) {
         throw std::invalid_argument("a pair has at least one token to compute");
     }
     auto [entry, is_new] = jobs_.try_emplace(job);
@@ -49,32 +41,30 @@ void BatchPlanner::add_pair(
         entry->second.served = level_;
         entry->second.cost   = cost;
     }
-    entry->second.pairs.push_back({ pair, n_tokens, n_cached, n_cached, std::max(n_cached, n_restored) });
+    entry->second.pairs.push_back({ pair, n_tokens, n_cached, n_cached });
     n_waiting_tokens_ += n_tokens - n_cached;
 }
 
-bool BatchPlanner::warm(uint64_t job, uint32_t pair, int32_t n_cached, int32_t n_restored) {
+bool BatchPlanner::warm(uint64_t job, uint32_t pair, int32_t n_cached) {
     const auto entry = jobs_.find(job);
     if (entry == jobs_.end()) {
         return false;
     }
     auto &     pairs   = entry->second.pairs;
     const auto waiting = std::find_if(pairs.begin(), pairs.end(), [&](const auto & one) { return one.pair == pair; });
-    if (waiting == pairs.end() || waiting->n_done > 0 || n_cached >= waiting->n_tokens ||
-        n_cached % limits_.alignment != 0) {
+    if (waiting == pairs.end() || waiting->n_done > 0 || n_cached >= waiting->n_tokens || n_cached % kPageTokens != 0) {
         return false;
     }
-    waiting->n_done     = n_cached;
-    waiting->n_cached   = n_cached;
-    waiting->n_restored = std::max(n_cached, n_restored);
+    waiting->n_done   = n_cached;
+    waiting->n_cached = n_cached;
     n_waiting_tokens_ -= n_cached;
     return true;
 }
 
-bool BatchPlanner::remove_job(uint64_t job) {
+void BatchPlanner::remove_job(uint64_t job) {
     const auto entry = jobs_.find(job);
     if (entry == jobs_.end()) {
-        return false;
+        return;
     }
     for (const WaitingPair & waiting : entry->second.pairs) {
         n_waiting_tokens_ -= waiting.n_tokens - waiting.n_done;
@@ -83,9 +73,7 @@ bool BatchPlanner::remove_job(uint64_t job) {
     if (partial_ == job) {
         partial_.reset();
         partial_share_ = 0;
-        return true;
     }
-    return false;
 }
 
 // Moves n_tokens of a waiting pair into the plan.
@@ -95,19 +83,16 @@ void BatchPlanner::take(Plan & plan, Jobs::iterator job, size_t position, int32_
     const int32_t begin   = pair.n_done;
     const int32_t end     = begin + n_tokens;
     const bool    last    = end == pair.n_tokens;
-    const int32_t padding = last ? padded(n_tokens) - n_tokens : 0;
 
-    plan.slices.push_back({ job->first, pair.pair, begin, end, padding, last, pair.n_cached > 0 });
-    plan.n_tokens += n_tokens + padding;
-    n_used_cells_ += n_tokens + padding + pair.n_cached;
-    n_used_sequences_ += begin == pair.n_cached ? 1 : 0;
+    plan.slices.push_back({ job->first, pair.pair, begin, end, last, pair.is_untouched() && pair.n_cached > 0 });
+    plan.n_tokens += n_tokens;
+    n_used_pages_ += pages_of(end) - pages_of(begin);
     plan.n_last += last ? 1 : 0;
     serve(plan, waiting, begin, end);
     if (last) {
         waiting.pairs.erase(waiting.pairs.begin() + static_cast<std::ptrdiff_t>(position));
     } else {
-        pair.n_done   = end;
-        pair.n_cached = 0;
+        pair.n_done = end;
     }
 }
 
@@ -131,15 +116,13 @@ bool BatchPlanner::take_share(Plan & plan, Jobs::iterator job) {
     const bool          alone  = !others_waiting(job->first);
     const bool          served = rank(job->second) > level_;
     partial_share_ += limits_.n_batch * (alone ? kMostAlone : served ? 1.0 / kLeastShare : 0.5);
-    const int64_t within   = limits_.token_work.tokens_within(partial_share_, pair.n_done);
-    const auto    share    = static_cast<int32_t>(within / limits_.alignment * limits_.alignment);
-    const int32_t n_left   = pair.n_tokens - pair.n_done;
-    const int32_t n_most   = std::min(n_left, std::max(limits_.alignment, room(plan, pair.n_cached)));
+    const auto    share    = static_cast<int32_t>(limits_.token_work.tokens_within(partial_share_, pair.n_done));
+    const int32_t n_most   = std::min(pair.n_tokens - pair.n_done, room(plan, pair));
     const int32_t worth_it = std::min({ kLeastTokens, limits_.n_batch / kLeastShare, n_most });
     if (!alone && share < worth_it) {
         return false;
     }
-    take(plan, job, 0, std::min(n_most, std::max(limits_.alignment, share)));
+    take(plan, job, 0, std::min(n_most, std::max(1, share)));
     partial_share_ = 0;
     partial_       = plan.slices.front().last ? std::nullopt : std::optional(job->first);
     return true;
@@ -151,29 +134,15 @@ double BatchPlanner::rank(const WaitingJob & job) const {
     return job.served - job.start < advance ? job.served - advance : job.served;
 }
 
-// Whether warm pairs wait whose job was served no more than the partial pair's.
-bool BatchPlanner::warm_ones_first() const {
-    const double served = rank(jobs_.at(*partial_));
-    return std::any_of(jobs_.begin(), jobs_.end(), [&](const auto & entry) {
-        const auto & pairs = entry.second.pairs;
-        return entry.first != *partial_ && rank(entry.second) <= served &&
-               std::any_of(pairs.begin(), pairs.end(), [](const WaitingPair & pair) { return pair.n_cached > 0; });
-    });
-}
-
 bool BatchPlanner::fits_whole(const Plan & plan, const WaitingPair & pair) const {
-    return pair.n_done == pair.n_cached && padded(pair.n_tokens - pair.n_cached) <= room(plan, pair.n_cached) &&
-           n_used_cells_ + std::max(padded(pair.n_tokens), pair.n_restored) <= limits_.n_cells;
+    return pair.is_untouched() && pair.n_tokens - pair.n_done <= room(plan, pair);
 }
 
 // Adds one whole pair of the least served job that has one that fits. False when none does.
-bool BatchPlanner::add_whole(Plan & plan, bool warm_ones) {
-    if (n_used_sequences_ >= limits_.n_seq_max) {
+bool BatchPlanner::add_whole(Plan & plan) {
+    if (static_cast<int32_t>(plan.slices.size()) >= limits_.n_pairs) {
         return false;
     }
-    const auto fits = [&](const WaitingPair & pair) {
-        return (warm_ones || pair.n_cached == 0) && fits_whole(plan, pair);
-    };
     auto   best          = jobs_.end();
     size_t best_position = 0;
     for (auto job = jobs_.begin(); job != jobs_.end(); ++job) {
@@ -181,7 +150,8 @@ bool BatchPlanner::add_whole(Plan & plan, bool warm_ones) {
             continue;
         }
         const auto & pairs = job->second.pairs;
-        const auto   found = std::find_if(pairs.begin(), pairs.end(), fits);
+        const auto   found =
+            std::find_if(pairs.begin(), pairs.end(), [&](const auto & pair) { return fits_whole(plan, pair); });
         if (found != pairs.end()) {
             best          = job;
             best_position = static_cast<size_t>(found - pairs.begin());
@@ -208,21 +178,14 @@ BatchPlanner::Jobs::iterator BatchPlanner::least_served() {
 // Fills what is left of the batch with the beginning of a pair that does not fit whole (P2: it goes first).
 void BatchPlanner::start_partial(Plan & plan) {
     // A smaller slice would cost another batch later and save nothing now.
-    const int32_t worth_it = std::min(limits_.n_batch, std::max(limits_.alignment, limits_.n_batch / kLeastShare));
-    // Behind restored cells, which are about to be freed, a partial pair's cells would not stay in order (P5).
-    const bool    has_restored =
-        std::any_of(plan.slices.begin(), plan.slices.end(), [](const PlannedSlice & slice) { return slice.restored; });
-    if (has_restored || n_used_sequences_ >= limits_.n_seq_max) {
+    const int32_t worth_it = std::max(1, limits_.n_batch / kLeastShare);
+    const auto    best     = least_served();
+    if (best == jobs_.end() || static_cast<int32_t>(plan.slices.size()) >= limits_.n_pairs) {
         return;
     }
-    const auto best = least_served();
-    if (best == jobs_.end()) {
-        return;
-    }
-    // Its restored cells, too, must fit beside what the plan holds already.
     const WaitingPair & pair   = best->second.pairs.front();
-    const int32_t       n_left = room(plan, pair.n_cached);
-    if (n_left < worth_it || n_used_cells_ + pair.n_restored > limits_.n_cells) {
+    const int32_t       n_left = room(plan, pair);
+    if (n_left < worth_it) {
         return;
     }
     take(plan, best, 0, std::min(n_left, pair.n_tokens - pair.n_done));
@@ -232,21 +195,18 @@ void BatchPlanner::start_partial(Plan & plan) {
     }
 }
 
-// Gives the partial pair what the others left of their half. Only whole blocks, and never the pair's end: its padding
-// was not accounted for.
+// Gives the partial pair what the others left of their half, but never its end: no row of the plan is its score's.
 void BatchPlanner::extend_partial(Plan & plan) {
     const auto    job    = jobs_.find(*partial_);
     WaitingPair & pair   = job->second.pairs.front();
-    const int32_t n_left = pair.n_tokens - pair.n_done;
+    const int64_t n_left = pair.n_tokens - pair.n_done - 1;
     const int64_t within = limits_.token_work.tokens_within(std::max(0.0, limits_.n_batch - plan.work), pair.n_done);
-    const auto    most =
-        static_cast<int32_t>(std::min({ static_cast<int64_t>(room(plan)), static_cast<int64_t>(n_left) - 1, within }));
-    const int32_t more = most / limits_.alignment * limits_.alignment;
+    const auto    more   = static_cast<int32_t>(std::min({ int64_t{ room(plan, pair) }, n_left, within }));
+    n_used_pages_ += pages_of(pair.n_done + more) - pages_of(pair.n_done);
     serve(plan, job->second, pair.n_done, pair.n_done + more);
     plan.slices.front().end += more;
     pair.n_done += more;
     plan.n_tokens += more;
-    n_used_cells_ += more;
 }
 
 Plan BatchPlanner::next() {
@@ -258,34 +218,28 @@ Plan BatchPlanner::next() {
     if (n_shares == 0) {
         return plan;
     }
-    n_used_cells_     = partial_ ? jobs_.at(*partial_).pairs.front().n_done : 0;
-    n_used_sequences_ = partial_ ? 1 : 0;
-    if (partial_ && warm_ones_first()) {
-        while (add_whole(plan, true)) {
-        }
+    n_used_pages_ = 0;
+    if (partial_) {
+        const WaitingPair & pair = jobs_.at(*partial_).pairs.front();
+        n_used_pages_            = pair.own_pages(pair.n_done);
     }
-    if (plan.slices.empty()) {
-        // Were the whole ones taken first, they would leave a long pair nothing for as long as there are enough of them.
-        const auto job = partial_ ? jobs_.find(*partial_) : least_served();
-        if (partial_ || !fits_whole(plan, job->second.pairs.front())) {
-            // A batch that begins with a partial pair, even one that ends in it, starts no other: that one's cells would lie
-            // behind cells about to be freed, and its continuation would be put into those.
-            bool taken = take_share(plan, job);
-            while (add_whole(plan, !taken)) {
-            }
-            while (plan.slices.empty()) {
-                taken = take_share(plan, job);  // the others' pairs are long, too
-            }
-            if (taken && partial_) {
-                extend_partial(plan);
-            }
-        } else {
-            while (add_whole(plan, true)) {
-            }
-            start_partial(plan);
+    // Were the whole ones taken first, they would leave a long pair nothing for as long as there are enough of them.
+    const auto job = partial_ ? jobs_.find(*partial_) : least_served();
+    if (partial_ || !fits_whole(plan, job->second.pairs.front())) {
+        bool taken = take_share(plan, job);
+        while (add_whole(plan)) {
         }
+        while (plan.slices.empty()) {
+            taken = take_share(plan, job);  // the others' pairs are long, too
+        }
+        if (taken && partial_) {
+            extend_partial(plan);
+        }
+    } else {
+        while (add_whole(plan)) {
+        }
+        start_partial(plan);
     }
-
     level_ += plan.work / n_shares;
     return plan;
 }

@@ -3,97 +3,110 @@
 #include "hash.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace jina_reranker {
 
-namespace {
+DocumentCache::DocumentCache(KvPages & pages, int32_t max_pages) : pages_(pages), max_pages_(max_pages) {}
 
-// Tokens that select the candidates: the document's heading and a few of its own. Shorter prefixes are not worth a copy.
-constexpr size_t kKeyTokens = 16;
-
-// An entry is restored whole: one of which less than this part can be used is not worth it.
-constexpr size_t kWorthRestoring = 4;
-
-size_t bytes_of(const DocumentCache::Entry & entry) {
-    return entry.state.size() + entry.tokens.size() * sizeof(llama_token);
+DocumentCache::~DocumentCache() {
+    for (const Node * node : recent_) {
+        pages_.release(node->page);
+    }
 }
 
-}  // namespace
-
-DocumentCache::DocumentCache(size_t max_bytes, int32_t alignment) : max_bytes_(max_bytes), alignment_(alignment) {}
-
 int32_t DocumentCache::usable(int32_t n_tokens) const {
-    const int32_t n_usable = n_tokens / alignment_ * alignment_;
-    return n_usable >= static_cast<int32_t>(kKeyTokens) ? n_usable : 0;
+    return enabled() ? n_tokens / kPageTokens * kPageTokens : 0;
+}
+
+DocumentCache::PageOfTokens DocumentCache::tokens_of(const std::vector<llama_token> & tokens, int32_t page) {
+    PageOfTokens result;
+    std::copy_n(tokens.begin() + std::ptrdiff_t{ page } * kPageTokens, kPageTokens, result.begin());
+    return result;
 }
 
 std::optional<uint64_t> DocumentCache::key_of(const std::vector<llama_token> & tokens) {
-    return tokens.size() >= kKeyTokens ? std::optional(hash_of(tokens, kKeyTokens)) : std::nullopt;
+    if (tokens.size() < kPageTokens) {
+        return std::nullopt;
+    }
+    return hash_of(tokens, kPageTokens);
 }
 
-DocumentCache::Match DocumentCache::use_of(const EntryPtr & entry, const std::vector<llama_token> & prompt) const {
-    const auto & tokens = entry->tokens;
-    const size_t length = std::min(tokens.size(), prompt.size() - 1);
-    const auto   end =
-        std::mismatch(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(length), prompt.begin());
-    const int32_t shared = usable(static_cast<int32_t>(end.first - tokens.begin()));
-    if (shared == 0 || static_cast<size_t>(shared) * kWorthRestoring < tokens.size()) {
-        return {};
+// A node and those before it; it becomes older than they are, so that it goes first.
+void DocumentCache::touch(Node * node) {
+    for (; node != &root_; node = node->parent) {
+        recent_.splice(recent_.begin(), recent_, node->recent);
     }
-    return { entry, shared };
 }
 
-DocumentCache::Match DocumentCache::find(const std::vector<llama_token> & prompt) {
-    Match      match;
-    const auto key = key_of(prompt);
-    if (!key) {
-        return match;
-    }
-    Entries::iterator best;
-    const auto [first, last] = index_.equal_range(*key);
-    for (auto candidate = first; candidate != last; ++candidate) {
-        Match use = use_of(*candidate->second, prompt);
-        if (use.n_tokens > match.n_tokens) {
-            match = std::move(use);
-            best  = candidate->second;
+std::vector<int32_t> DocumentCache::find(const std::vector<llama_token> & prompt) {
+    std::vector<int32_t> found;
+    const auto           n_pages = static_cast<int32_t>(prompt.empty() ? 0 : (prompt.size() - 1) / kPageTokens);
+    Node *               node    = &root_;
+    for (int32_t page = 0; page < n_pages; ++page) {
+        const auto child = node->children.find(tokens_of(prompt, page));
+        if (child == node->children.end()) {
+            break;
         }
+        node = child->second.get();
+        pages_.hold(node->page);
+        found.push_back(node->page);
     }
-    if (match.entry) {
-        entries_.splice(entries_.begin(), entries_, best);
-    }
-    return match;
+    touch(node);
+    return found;
 }
 
-DocumentCache::EntryPtr DocumentCache::insert(std::vector<llama_token> tokens, std::vector<uint8_t> state) {
-    auto         entry = std::make_shared<const Entry>(Entry{ std::move(tokens), std::move(state) });
-    const size_t size  = bytes_of(*entry);
-    const auto   key   = key_of(entry->tokens);
-    if (!key || size > max_bytes_) {
-        return nullptr;
-    }
-    const auto [first, last] = index_.equal_range(*key);
-    if (std::any_of(first, last, [&](const auto & other) { return (*other.second)->tokens == entry->tokens; })) {
-        return nullptr;
-    }
-    while (n_bytes_ + size > max_bytes_) {
-        const auto unused =
-            std::find_if(entries_.rbegin(), entries_.rend(), [](const EntryPtr & one) { return one.use_count() == 1; });
-        if (unused == entries_.rend()) {
-            return nullptr;
+bool DocumentCache::insert(const std::vector<llama_token> & tokens,
+                           int32_t                          n_tokens,
+                           const std::vector<int32_t> &     pages) {
+    Node * node   = &root_;
+    bool   is_new = false;
+    for (int32_t page = 0; page < usable(n_tokens) / kPageTokens; ++page) {
+        const PageOfTokens own   = tokens_of(tokens, page);
+        const auto         child = node->children.find(own);
+        if (child != node->children.end()) {
+            node = child->second.get();
+            continue;
         }
-        remove(std::prev(unused.base()));
+        touch(node);  // so that what this prefix continues does not make room for it
+        if (!make_room(node)) {
+            break;
+        }
+        n_leaves_ += node == &root_ || !node->children.empty() ? 1U : 0U;
+        auto   added = std::make_unique<Node>();
+        Node * next  = added.get();
+        next->parent = node;
+        next->tokens = own;
+        next->page   = pages[static_cast<size_t>(page)];
+        next->recent = recent_.insert(recent_.begin(), next);
+        pages_.hold(next->page);
+        node->children.emplace(own, std::move(added));
+        node   = next;
+        is_new = true;
     }
-    entries_.push_front(entry);
-    index_.emplace(*key, entries_.begin());
-    n_bytes_ += size;
-    return entry;
+    touch(node);
+    return is_new;
 }
 
-void DocumentCache::remove(Entries::iterator entry) {
-    const auto [first, last] = index_.equal_range(hash_of((*entry)->tokens, kKeyTokens));
-    index_.erase(std::find_if(first, last, [&](const auto & other) { return other.second == entry; }));
-    n_bytes_ -= bytes_of(**entry);
-    entries_.erase(entry);
+// Forgets one page if need be, not that of `kept`. False when every other is in use.
+bool DocumentCache::make_room(const Node * kept) {
+    if (n_pages() < max_pages_) {
+        return true;
+    }
+    const auto oldest = std::find_if(recent_.rbegin(), recent_.rend(), [&](const Node * node) {
+        return node != kept && node->children.empty() && pages_.n_holders(node->page) == 1;
+    });
+    if (oldest == recent_.rend()) {
+        return false;
+    }
+    Node * node   = *oldest;
+    Node * parent = node->parent;
+    pages_.release(node->page);
+    recent_.erase(node->recent);
+    n_leaves_ -= parent == &root_ || parent->children.size() > 1 ? 1U : 0U;
+    const PageOfTokens tokens = node->tokens;
+    parent->children.erase(tokens);
+    return true;
 }
 
 }  // namespace jina_reranker

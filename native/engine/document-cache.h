@@ -1,69 +1,76 @@
 #pragma once
 
-// KV state of document prefixes in host memory. The prompt is document-first and attention is causal, so what was
-// computed up to the query serves every query. Prefixes are found by their tokens, never by text; the least recently
-// used ones go when the bytes run out, but none that a pair waits to have restored, so that what is counted is what is
-// held. Holds one model's states in one engine's settings. Engine thread only.
+// KV state of document prefixes, kept in the pages that computed it. The prompt is document-first and attention is causal, so
+// what was computed up to the query serves every query. A tree of pages: each node is a page and the tokens in it, behind
+// those of its parents, so documents that begin alike share pages. To use a prefix or to keep it copies nothing. The least
+// recently used pages go when there are too many, but none that a pair holds. Engine thread only.
 
+#include "kv-pages.h"
 #include "llama.h"
 
+#include <array>
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 namespace jina_reranker {
 
 class DocumentCache {
   public:
-    struct Entry {
-        std::vector<llama_token> tokens;
-        std::vector<uint8_t>     state;  // as llama_state_seq_get_data wrote it
-    };
+    // max_pages: 0 = keep nothing.
+    DocumentCache(KvPages & pages, int32_t max_pages);
+    ~DocumentCache();
 
-    using EntryPtr = std::shared_ptr<const Entry>;
+    DocumentCache(const DocumentCache &)             = delete;
+    DocumentCache & operator=(const DocumentCache &) = delete;
+    DocumentCache(DocumentCache &&)                  = delete;
+    DocumentCache & operator=(DocumentCache &&)      = delete;
 
-    struct Match {
-        EntryPtr entry;         // none: nothing useful was found
-        int32_t  n_tokens = 0;  // of the entry's start, usable for the prompt; a multiple of the alignment
-    };
+    bool enabled() const { return max_pages_ > 0; }
 
-    // max_bytes: 0 = keep nothing. alignment: tokens; prefixes begin and end at its multiples.
-    DocumentCache(size_t max_bytes, int32_t alignment);
-
-    bool enabled() const { return max_bytes_ > 0; }
-
-    // How many of a prompt's first n_tokens tokens are worth keeping: rounded down, 0 when too few.
+    // How many of a prompt's first n_tokens tokens can be kept: whole pages of them.
     int32_t usable(int32_t n_tokens) const;
 
-    // The entry that shares the longest start with a prompt; at least one token of the prompt is left to compute.
-    Match find(const std::vector<llama_token> & prompt);
+    // The pages of the longest known start of a prompt, each held once more for the caller. At least one token of the prompt
+    // is left to compute.
+    std::vector<int32_t> find(const std::vector<llama_token> & prompt);
 
-    // As find, of one entry alone.
-    Match use_of(const EntryPtr & entry, const std::vector<llama_token> & prompt) const;
-
-    // What the prompts and prefixes that can match have in common; none for a prompt too short to match any.
+    // What the prompts that can share a page have in common; none for a prompt without a whole page.
     static std::optional<uint64_t> key_of(const std::vector<llama_token> & tokens);
 
-    // Keeps a prefix and returns it; nothing when it does not fit beside the entries in use or is there already.
-    EntryPtr insert(std::vector<llama_token> tokens, std::vector<uint8_t> state);
+    // Keeps the pages of the first n_tokens tokens, usable() of them, as far as there is room. pages: those of the whole
+    // pair, which go on being held by it. True when a page is new here.
+    bool insert(const std::vector<llama_token> & tokens, int32_t n_tokens, const std::vector<int32_t> & pages);
 
-    size_t n_bytes() const { return n_bytes_; }
+    int32_t n_pages() const { return static_cast<int32_t>(recent_.size()); }
 
-    size_t n_entries() const { return entries_.size(); }
+    // Prefixes that no longer one continues.
+    size_t n_entries() const { return n_leaves_; }
 
   private:
-    using Entries = std::list<EntryPtr>;  // most recently used first
+    using PageOfTokens = std::array<llama_token, kPageTokens>;
 
-    void remove(Entries::iterator entry);
+    struct Node {
+        Node *                                        parent = nullptr;
+        PageOfTokens                                  tokens = {};
+        int32_t                                       page   = 0;
+        std::map<PageOfTokens, std::unique_ptr<Node>> children;
+        std::list<Node *>::iterator                   recent;
+    };
 
-    size_t                                               max_bytes_;
-    int32_t                                              alignment_;
-    size_t                                               n_bytes_ = 0;
-    Entries                                              entries_;
-    std::unordered_multimap<uint64_t, Entries::iterator> index_;  // by the first tokens
+    static PageOfTokens tokens_of(const std::vector<llama_token> & tokens, int32_t page);
+
+    void touch(Node * node);
+    bool make_room(const Node * kept);
+
+    KvPages &         pages_;
+    int32_t           max_pages_;
+    Node              root_;
+    std::list<Node *> recent_;  // most recently used first; a node before those behind it
+    size_t            n_leaves_ = 0;
 };
 
 }  // namespace jina_reranker

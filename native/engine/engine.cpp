@@ -11,78 +11,81 @@ namespace jina_reranker {
 
 namespace {
 
-// Exact mode with ggml's attention: tokens a slice starts at a multiple of. Its kernels handle KV cells in blocks of the
-// vector width and treat the rest differently; 8 floats is AVX2's and NEON's block, 16 is AVX-512's.
-constexpr int32_t kAlignment       = 8;
-constexpr int32_t kAlignmentAvx512 = 16;
 constexpr int32_t kBatchTokensCpu  = 512;
 constexpr int32_t kBatchTokensGpu  = 2048;
-constexpr int64_t kAttention       = int64_t{ 512 } * 2560;  // scores of one head, f32: with 12 heads 63 MB
-constexpr int32_t kShortestPrompt  = 16;                     // tokens; the headings alone are 9
-constexpr int32_t kMostSequences   = 128;                    // llama.cpp allows 256 in a context
+constexpr int32_t kShortestPrompt  = 16;                  // tokens; the headings alone are 9
+constexpr int32_t kMostPairs       = 128;                 // of a batch
+constexpr size_t  kMostCachedPages = size_t{ 1 } << 26U;  // cells are counted in 32 bits
 // So that short documents pass a long one; a GPU, which takes 100 times what a CPU does, is fed by more.
 constexpr int32_t kTokenizersCpu   = 2;
 constexpr int32_t kTokenizersGpu   = 4;
 
-int32_t padded(int32_t value, int32_t multiple) {
-    return (value + multiple - 1) / multiple * multiple;
-}
-
-int32_t cpu_alignment() {
-    return cpu_features().avx512 ? kAlignmentAvx512 : kAlignment;
+// Pages that batches need beside the cache: the longest pair, partly computed, and a batch of others, each of which may leave
+// most of a page empty.
+int32_t pages_of_batches(const EngineInfo & info) {
+    return pages_of(info.context_size) + pages_of(info.batch_tokens) + info.n_seq_max;
 }
 
 }  // namespace
 
 Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgress & progress) :
     options_(std::move(options)),
-    model_(std::make_unique<Model>(
-        options_.model_path, Placement{ options_.backend, options_.device, options_.n_gpu_layers }, progress)),
+    model_(std::make_unique<Model>(options_.model_path,
+                                   Placement{ options_.backend, options_.device, options_.n_gpu_layers })),
     queue_(
         std::make_unique<JobQueue>(QueueLimits{ options_.max_queued_pairs, options_.deduplicate, options_.context_size,
                                                 QueueLimits().patience, TokenWork(model_->attention_cells()) })) {
-    const bool on_gpu = model_->on_gpu();
+    const bool on_gpu   = model_->on_gpu();
+    // Our kernels are exact and there is no other way with them; ggml's attention, which all else takes, is not.
+    const bool is_exact = !on_gpu && !attention_kernels(cpu_features()).empty();
+    if (!is_exact && options_.reproducible == Reproducible::exact) {
+        throw Error(ErrorCode::invalid_argument,
+                    "reproducible: \"exact\" is not possible on " +
+                        std::string(ggml_backend_dev_name(model_->device())) +
+                        ", whose kernels sum in an order that depends on the batch; take \"fast\"" +
+                        (on_gpu ? ", or the CPU" : ""));
+    }
     model_->describe(info_);
     info_.context_size = options_.context_size;
     info_.batch_tokens = options_.batch_tokens > 0 ? options_.batch_tokens : on_gpu ? kBatchTokensGpu : kBatchTokensCpu;
     info_.n_threads    = options_.n_threads > 0 ? options_.n_threads : default_thread_count();
-    info_.reproducible = options_.reproducible != Reproducible::automatic ? options_.reproducible :
-                         on_gpu                                           ? Reproducible::fast :
-                                                                            Reproducible::exact;
-    const bool exact   = info_.reproducible == Reproducible::exact;
-    const bool own_attention =
-        !on_gpu && options_.flash_attention != FlashAttention::off && !attention_kernels(cpu_features()).empty();
-    if (exact && !own_attention && options_.flash_attention == FlashAttention::on) {
-        throw Error(ErrorCode::invalid_argument,
-                    "flashAttention: \"on\" cannot be combined with reproducible: \"exact\" here");
-    }
-    if (options_.kv_type == KvType::q8_0 && !own_attention &&
-        (exact || options_.flash_attention == FlashAttention::off)) {
-        throw Error(ErrorCode::invalid_argument,
-                    "kvType: \"q8_0\" needs flash attention, which flashAttention: \"off\"" +
-                        std::string(exact ? " and reproducible: \"exact\" here" : "") + " cannot have");
-    }
-    info_.flash_attention = own_attention ? FlashAttention::on : exact ? FlashAttention::off : options_.flash_attention;
-    const int32_t alignment = exact && !own_attention ? cpu_alignment() : 1;
-    info_.batch_tokens      = padded(info_.batch_tokens, alignment);
-    info_.n_seq_max         = std::clamp(info_.batch_tokens / kShortestPrompt, 1, kMostSequences);
+    info_.reproducible = is_exact ? Reproducible::exact : Reproducible::fast;
+    info_.n_seq_max    = std::clamp(info_.batch_tokens / kShortestPrompt, 1, kMostPairs);
 
-    const DecoderOptions decoder_options = {
-        info_.context_size,    info_.batch_tokens, info_.n_seq_max,      exact,           alignment, info_.n_threads,
-        info_.flash_attention, own_attention,      model_->own_matmul(), options_.kv_type
-    };
-    prompter_ = std::make_unique<Prompter>(model_->vocab(), model_->score_token(), info_.context_size);
-    threads_  = std::make_unique<ThreadPool>(info_.n_threads);
-    head_     = std::make_unique<ScoreHead>(head, model_->n_embd(), model_->device(), info_.n_threads, threads_->get());
-    planner_  = std::make_unique<BatchPlanner>(PlannerLimits{
-        info_.batch_tokens, info_.n_seq_max, alignment,
-        Decoder::n_cells(decoder_options) - Decoder::n_fill(decoder_options),
-        info_.flash_attention == FlashAttention::off ? kAttention : INT64_MAX, TokenWork(model_->attention_cells()) });
-    documents_ = std::make_unique<DocumentCache>(options_.document_cache_bytes, alignment);
+    page_bytes_                   = KvPages::page_bytes(shape_of(model_->file()), ggml_type_of(options_.kv_type));
+    const auto     n_cached_pages = static_cast<int32_t>(std::min(cache_bytes() / page_bytes_, kMostCachedPages));
+    const int32_t  n_own_pages    = 1;  // Forward's
+    ForwardOptions forward;
+    forward.gpu          = on_gpu ? model_->device() : nullptr;
+    forward.n_gpu_layers = model_->n_gpu_layers();
+    forward.n_threads    = info_.n_threads;
+    forward.n_batch      = info_.batch_tokens;
+    forward.n_pairs      = info_.n_seq_max;
+    forward.n_context    = info_.context_size;
+    forward.n_pages      = pages_of_batches(info_) + n_cached_pages + n_own_pages;
+    forward.kv_type      = options_.kv_type;
+
+    prompter_  = std::make_unique<Prompter>(model_->vocab(), model_->score_token(), info_.context_size);
+    threads_   = std::make_unique<ThreadPool>(info_.n_threads);
+    forward_   = std::make_unique<Forward>(model_->file(), head, forward, *threads_, abort_, progress);
+    planner_   = std::make_unique<BatchPlanner>(PlannerLimits{
+        info_.batch_tokens, info_.n_seq_max, pages_of_batches(info_), TokenWork(model_->attention_cells()) });
+    documents_ = std::make_unique<DocumentCache>(forward_->pages(), n_cached_pages);
     scores_    = std::make_unique<ScoreCache>(options_.score_cache_bytes);
-    decoder_   = std::make_unique<Decoder>(model_->get(), model_->score_token(), decoder_options, *threads_, abort_);
 
     start_threads();
+}
+
+// For the document cache: what was asked for, on a GPU at most half of what the weights leave.
+size_t Engine::cache_bytes() const {
+    if (!model_->on_gpu()) {
+        return options_.document_cache_bytes;
+    }
+    size_t n_free  = 0;
+    size_t n_total = 0;
+    ggml_backend_dev_memory(model_->device(), &n_free, &n_total);
+    const size_t n_left = n_free > info_.size_bytes ? n_free - info_.size_bytes : 0;
+    return std::min(options_.document_cache_bytes, n_left / 2);
 }
 
 void Engine::start_threads() {
@@ -142,13 +145,12 @@ void Engine::close() {
     const std::lock_guard closing(close_mutex_);
     workers_.join();
     const std::unique_lock freeing(free_mutex_);
-    decoder_.reset();
     pairs_.clear();
     pairs_by_key_.clear();
     planner_.reset();
     documents_.reset();
+    forward_.reset();
     scores_.reset();
-    head_.reset();
     threads_.reset();
     prompter_.reset();
     model_.reset();
@@ -202,47 +204,45 @@ void Engine::run_engine() {
         }
         try {
             run_batch(plan);
+        } catch (const Error & error) {
+            fail_batch(plan, error);
         } catch (const std::exception & failure) {
-            const auto * typed = dynamic_cast<const Error *>(&failure);
-            const Error  error = typed != nullptr ? *typed : Error(ErrorCode::engine_error, failure.what());
-            // Cells of this batch may be half written: start from an empty cache, which also takes the partial pair's.
-            if (const auto partial = decoder_->partial_job()) {
-                queue_->fail(*partial, error);
-            }
-            decoder_->reset();
-            for (const PlannedSlice & slice : plan.slices) {
-                queue_->fail(slice.job, error);
-            }
-            if (!abort_.load()) {
-                log_line(LogLevel::error, std::string("batch failed: ") + error.what());
-            }
+            fail_batch(plan, Error(ErrorCode::engine_error, failure.what()));
         }
+    }
+}
+
+// What the pages of its pairs hold is not known: their jobs end with it. Pages that the pairs share are only read.
+void Engine::fail_batch(const Plan & plan, const Error & error) {
+    for (const PlannedSlice & slice : plan.slices) {
+        queue_->fail(slice.job, error);
+    }
+    if (!abort_.load()) {
+        log_line(LogLevel::error, std::string("batch failed: ") + error.what());
     }
 }
 
 // Takes over what the queue gave. False once it is closed.
 bool Engine::apply(JobQueue::Work work) {
     for (const uint64_t job : work.gone) {
-        if (planner_->remove_job(job)) {
-            decoder_->reset();  // the partial pair was the only one in the cache
-        }
+        planner_->remove_job(job);
         for (auto pair = pairs_.lower_bound({ job, 0 }); pair != pairs_.end() && pair->first.first == job;) {
             remove_pair(pair++);
         }
     }
     for (JobQueue::ReadyPair & pair : work.pairs) {
-        DocumentCache::Match match = documents_->find(pair.tokens);
-        planner_->add_pair(pair.job, pair.index, static_cast<int32_t>(pair.tokens.size()), match.n_tokens,
-                           match.entry ? static_cast<int32_t>(match.entry->tokens.size()) : 0, 1 + pair.priority);
+        std::vector<int32_t> pages    = documents_->find(pair.tokens);
+        const auto           n_cached = static_cast<int32_t>(pages.size()) * kPageTokens;
+        planner_->add_pair(pair.job, pair.index, static_cast<int32_t>(pair.tokens.size()), n_cached, 1 + pair.priority);
         add_pair({ pair.job, pair.index },
-                 { std::move(pair.tokens), documents_->usable(pair.n_prefix), std::move(match.entry) });
+                 { std::move(pair.tokens), documents_->usable(pair.n_prefix), std::move(pages) });
     }
     return !work.closed;
 }
 
 void Engine::add_pair(const PairId & id, Pair pair) {
     const auto key = DocumentCache::key_of(pair.tokens);
-    if (documents_->enabled() && !pair.cached && key) {
+    if (documents_->enabled() && pair.pages.empty() && key) {
         pairs_by_key_.emplace(*key, id);
     }
     pairs_[id] = std::move(pair);
@@ -256,95 +256,83 @@ void Engine::remove_pair(Pairs::iterator pair) {
             pairs_by_key_.erase(found);
         }
     }
+    for (const int32_t page : pair->second.pages) {
+        forward_->pages().release(page);
+    }
     pairs_.erase(pair);
 }
 
+// So that the pair has pages for its first n_tokens tokens.
+void Engine::take_pages(Pair & pair, int32_t n_tokens) {
+    while (static_cast<int32_t>(pair.pages.size()) < pages_of(n_tokens)) {
+        const auto page = forward_->pages().take();
+        if (!page) {
+            throw Error(ErrorCode::engine_error, "no page of KV state is free");  // pages_of_batches() is wrong then
+        }
+        pair.pages.push_back(*page);
+    }
+}
+
 void Engine::run_batch(const Plan & plan) {
-    std::set<uint64_t>          jobs;
-    std::vector<Decoder::Slice> slices;
+    std::set<uint64_t> jobs;
+    Batch              batch;
     for (const PlannedSlice & slice : plan.slices) {
-        const Pair & pair = pairs_.at({ slice.job, slice.pair });
+        Pair & pair = pairs_.at({ slice.job, slice.pair });
+        take_pages(pair, slice.end);
+        batch.add({ pair.tokens.begin() + slice.begin, pair.tokens.begin() + slice.end }, slice.begin, pair.pages,
+                  slice.last);
         jobs.insert(slice.job);
-        slices.push_back({ slice, &pair.tokens, pair.cached.get() });
     }
     queue_->begin_batch({ jobs.begin(), jobs.end() });
-    decoder_->decode(slices);
-    const Entries kept = keep_prefixes(plan);
-    decoder_->free_sequences();
-    batches_ += 1;
-    tokens_padding_ += static_cast<uint64_t>(decoder_->n_padding());
+    give_logits(plan, forward_->run(std::move(batch)));
+}
 
-    std::vector<float> logits;
-    if (plan.n_last > 0) {
-        const auto n_rows = static_cast<int32_t>(decoder_->hidden().size()) / info_.n_embd;
-        logits            = head_->logits(decoder_->hidden(), n_rows);
-    }
-    std::vector<JobQueue::Score> scores;
-    for (size_t i = 0; i < plan.slices.size(); ++i) {
-        const PlannedSlice & slice      = plan.slices[i];
-        const auto           n_computed = static_cast<uint64_t>(slice.end - slice.begin);
-        const auto           n_reused   = static_cast<uint64_t>(slice.restored ? slice.begin : 0);
-        const auto           pair       = pairs_.find({ slice.job, slice.pair });
-        tokens_computed_ += n_computed;
-        tokens_reused_ += n_reused;
+void Engine::give_logits(const Plan & plan, const std::vector<float> & logits) {
+    std::vector<JobQueue::Score>          scores;
+    std::vector<std::vector<llama_token>> kept;
+    batches_ += 1;
+    tokens_padding_ += static_cast<uint64_t>(forward_->n_padding(plan.n_tokens));
+    for (const PlannedSlice & slice : plan.slices) {
+        const auto pair = pairs_.find({ slice.job, slice.pair });
+        tokens_computed_ += static_cast<uint64_t>(slice.end - slice.begin);
+        tokens_reused_ += static_cast<uint64_t>(slice.restored ? slice.begin : 0);
         pairs_warm_ += slice.restored ? 1 : 0;
         queue_->add_tokens(slice.job, slice.begin, slice.end, slice.restored);
-        pair->second.cached.reset();
         if (slice.last) {
-            const float logit = logits[static_cast<size_t>(decoder_->output_row(i))];
+            const float logit = logits[scores.size()];
             scores.push_back({ slice.job, slice.pair, logit });
             scores_->insert(pair->second.tokens, logit);
+            if (documents_->insert(pair->second.tokens, pair->second.n_prefix, pair->second.pages)) {
+                kept.push_back(pair->second.tokens);
+            }
             remove_pair(pair);
         }
     }
-    use_prefixes(kept);
+    for (const auto & tokens : kept) {
+        use_prefix(tokens);
+    }
+    cache_bytes_   = static_cast<uint64_t>(documents_->n_pages()) * page_bytes_;
+    cache_entries_ = documents_->n_entries();
     queue_->give_scores(scores);
 }
 
-// Copies the prefixes of the pairs that are done into the document cache. Returns those that are new there.
-Engine::Entries Engine::keep_prefixes(const Plan & plan) {
-    Entries kept;
-    if (!documents_->enabled()) {
-        return kept;
-    }
-    for (size_t i = 0; i < plan.slices.size(); ++i) {
-        const PlannedSlice & slice = plan.slices[i];
-        const Pair &         pair  = pairs_.at({ slice.job, slice.pair });
-        if (!slice.last || pair.n_prefix == 0 || (slice.restored && slice.begin >= pair.n_prefix)) {
+// Pairs that came before their document's pages were kept get those while they wait.
+void Engine::use_prefix(const std::vector<llama_token> & tokens) {
+    const auto [first, last] = pairs_by_key_.equal_range(DocumentCache::key_of(tokens).value_or(0));
+    for (auto waiting = first; waiting != last;) {
+        const PairId         id    = waiting->second;
+        Pair &               pair  = pairs_.at(id);
+        std::vector<int32_t> pages = documents_->find(pair.tokens);
+        const auto           n     = static_cast<int32_t>(pages.size()) * kPageTokens;
+        if (pair.pages.empty() && n > 0 && planner_->warm(id.first, id.second, n)) {
+            pair.pages = std::move(pages);
+            waiting    = pairs_by_key_.erase(waiting);
             continue;
         }
-        std::vector<uint8_t> state = decoder_->save_prefix(i, pair.n_prefix);
-        if (!state.empty()) {
-            auto entry =
-                documents_->insert({ pair.tokens.begin(), pair.tokens.begin() + pair.n_prefix }, std::move(state));
-            if (entry) {
-                kept.push_back(std::move(entry));
-            }
+        for (const int32_t page : pages) {
+            forward_->pages().release(page);
         }
-    }
-    cache_bytes_   = documents_->n_bytes();
-    cache_entries_ = documents_->n_entries();
-    // A waiting pair takes the first that serves it.
-    std::sort(kept.begin(), kept.end(),
-              [](const auto & left, const auto & right) { return left->tokens.size() > right->tokens.size(); });
-    return kept;
-}
-
-// Pairs that came before their document's prefix was there get it while they wait.
-void Engine::use_prefixes(const Entries & entries) {
-    for (const DocumentCache::EntryPtr & entry : entries) {
-        const auto [first, last] = pairs_by_key_.equal_range(DocumentCache::key_of(entry->tokens).value_or(0));
-        for (auto waiting = first; waiting != last;) {
-            const PairId         id    = waiting->second;
-            Pair &               pair  = pairs_.at(id);
-            DocumentCache::Match match = documents_->use_of(entry, pair.tokens);
-            const bool           warm  = match.entry && planner_->warm(id.first, id.second, match.n_tokens,
-                                                                       static_cast<int32_t>(match.entry->tokens.size()));
-            if (warm) {
-                pair.cached = std::move(match.entry);
-            }
-            waiting = warm ? pairs_by_key_.erase(waiting) : std::next(waiting);
-        }
+        waiting = std::next(waiting);
     }
 }
 

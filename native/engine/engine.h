@@ -1,17 +1,16 @@
 #pragma once
 
-// The engine: owns model, context, score head, queue and threads. The tokenizer threads turn documents into prompts; the
-// engine thread alone touches the llama_context: it plans a batch, has it decoded, runs the head and hands the
-// scores to the queue. Public functions may be called from any thread.
+// The engine: owns model, forward pass, queue and threads. The tokenizer threads turn documents into prompts; the engine
+// thread alone touches the forward pass and its pages: it plans a batch, has it computed and hands the scores to the queue.
+// Public functions may be called from any thread.
 
 #include "batch-planner.h"
-#include "decoder.h"
 #include "document-cache.h"
+#include "forward.h"
 #include "job-queue.h"
 #include "model.h"
 #include "prompt.h"
 #include "score-cache.h"
-#include "score-head.h"
 #include "threads.h"
 #include "types.h"
 #include "worker-threads.h"
@@ -59,48 +58,51 @@ class Engine {
 
     using PairId = std::pair<uint64_t, uint32_t>;  // job and index
 
-    // A pair that waits for its decode, or is in it.
+    // A pair that waits for its turn, or is being computed.
     struct Pair {
         std::vector<llama_token> tokens;
         int32_t                  n_prefix = 0;  // tokens worth keeping in the document cache
-        DocumentCache::EntryPtr  cached;        // restored at its first slice
+        std::vector<int32_t>     pages;         // held: those it shares with the cache first
     };
 
-    using Pairs   = std::map<PairId, Pair>;
-    using Entries = std::vector<DocumentCache::EntryPtr>;
+    using Pairs = std::map<PairId, Pair>;
 
+    size_t                              cache_bytes() const;
     void                                start_threads();
     // The model's text side, kept from being freed; throws closed.
     std::shared_lock<std::shared_mutex> open_prompter() const;
 
-    void    run_tokenizer();
-    void    run_engine();
-    bool    apply(JobQueue::Work work);
-    void    run_batch(const Plan & plan);
-    Entries keep_prefixes(const Plan & plan);
-    void    use_prefixes(const Entries & entries);
-    void    add_pair(const PairId & id, Pair pair);
-    void    remove_pair(Pairs::iterator pair);
+    void run_tokenizer();
+    void run_engine();
+    bool apply(JobQueue::Work work);
+    void run_batch(const Plan & plan);
+    void fail_batch(const Plan & plan, const Error & error);
+    void take_pages(Pair & pair, int32_t n_tokens);
+    void give_logits(const Plan & plan, const std::vector<float> & logits);
+    void use_prefix(const std::vector<llama_token> & tokens);
+    void add_pair(const PairId & id, Pair pair);
+    void remove_pair(Pairs::iterator pair);
 
     EngineOptions options_;
     EngineInfo    info_;
 
-    // Destroyed in reverse: threads are joined first, the context goes before the model.
+    // Destroyed in reverse: the engine thread's state goes before the pages and the model that it rests on.
     std::unique_ptr<Model>      model_;
     std::unique_ptr<Prompter>   prompter_;
     std::unique_ptr<ThreadPool> threads_;
-    std::unique_ptr<ScoreHead>  head_;
     std::unique_ptr<JobQueue>   queue_;
     std::unique_ptr<ScoreCache> scores_;
 
     std::atomic<bool> abort_{ false };
 
     // Engine thread only.
-    std::unique_ptr<Decoder>                  decoder_;
+    std::unique_ptr<Forward>                  forward_;
     std::unique_ptr<BatchPlanner>             planner_;
     std::unique_ptr<DocumentCache>            documents_;
     Pairs                                     pairs_;
     std::unordered_multimap<uint64_t, PairId> pairs_by_key_;  // those a new document prefix may serve
+
+    size_t page_bytes_ = 0;
 
     std::atomic<uint64_t> tokens_computed_{ 0 };
     std::atomic<uint64_t> tokens_padding_{ 0 };

@@ -1,5 +1,6 @@
 #include "gguf-check.h"
 
+#include "attention-kernel.h"
 #include "gguf-file.h"
 
 #include <array>
@@ -140,6 +141,10 @@ Lengths check_hyperparameters(const GgufFile & file) {
     }
     const uint32_t n_head_dim = lengths.n_embd / n_head;
     lengths.n_embd_kv         = n_head_dim * n_head_kv;
+    if (n_head_dim % kAttentionHead != 0) {
+        file.fail("heads have " + std::to_string(n_head_dim) + " numbers, expected a multiple of " +
+                  std::to_string(kAttentionHead));
+    }
     for (const char * name : { "attention.key_length", "attention.value_length", "rope.dimension_count",
                                "attention.key_length_swa", "attention.value_length_swa", "rope.dimension_count_swa" }) {
         if (file.has(key_of(name)) && file.u32(key_of(name)) != n_head_dim) {
@@ -285,7 +290,10 @@ GgufInfo layer_matrices(const GgufFile & file) {
 }  // namespace
 
 GgufInfo check_gguf(const std::string & path) {
-    const GgufFile file(path);
+    return check_gguf(GgufFile(path));
+}
+
+GgufInfo check_gguf(const GgufFile & file) {
     check_architecture(file);
     check_other_kinds(file);
     Lengths lengths = check_hyperparameters(file);

@@ -4,6 +4,7 @@
 // process and cannot be caught.
 
 #include "ggml.h"
+#include "gguf-file.h"
 
 #include <set>
 #include <string>
@@ -16,7 +17,8 @@ struct GgufInfo {
     int64_t             n_layer_params = 0;  // numbers in them
 };
 
-// Throws model_not_found or model_invalid with what was expected and what was found.
+// Throws model_invalid with what was expected and what was found; given a path, also model_not_found.
+GgufInfo check_gguf(const GgufFile & file);
 GgufInfo check_gguf(const std::string & path);
 
 }  // namespace jina_reranker

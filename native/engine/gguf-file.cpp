@@ -103,6 +103,10 @@ void GgufFile::check_extent() const {
     }
 }
 
+uint64_t GgufFile::offset_of(const char * tensor) const {
+    return gguf_get_data_offset(metadata()) + gguf_get_tensor_offset(metadata(), gguf_find_tensor(metadata(), tensor));
+}
+
 bool GgufFile::has(const std::string & key) const {
     return gguf_find_key(metadata(), key.c_str()) >= 0;
 }

@@ -19,6 +19,11 @@ class GgufFile {
     // Throws model_invalid.
     [[noreturn]] void fail(const std::string & what) const;
 
+    const std::string & path() const { return path_; }
+
+    // Where a tensor's data begins in the file, in bytes.
+    uint64_t offset_of(const char * tensor) const;
+
     const gguf_context * metadata() const { return metadata_.get(); }
 
     ggml_context * tensors() const { return tensors_.get(); }

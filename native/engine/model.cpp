@@ -1,15 +1,15 @@
 #include "model.h"
 
-#include "cpu-features.h"
 #include "error.h"
 #include "gguf-check.h"
-#include "kernels.h"
 #include "missing-memory.h"
+#include "weights.h"
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
-#include <system_error>
+#include <cctype>
+#include <cstdio>
+#include <set>
 
 namespace jina_reranker {
 
@@ -45,94 +45,78 @@ ggml_backend_dev_t device_of(const Placement & placement) {
 
 }  // namespace
 
-Model::Model(const std::string & path, const Placement & placement, const LoadProgress & progress) {
-    device_             = device_of(placement);
-    const GgufInfo file = check_gguf(path);
-    own_matmul_         = !on_gpu() && !matmul_kernels(cpu_features()).empty() &&
-                  std::all_of(file.layer_types.begin(), file.layer_types.end(), is_matmul_type);
+Model::Model(const std::string & path, const Placement & placement) : file_(path) {
+    device_                = device_of(placement);
+    const GgufInfo   info  = check_gguf(file_);
+    const ModelShape shape = shape_of(file_);
+    n_layer_               = shape.n_layer;
+    n_embd_                = shape.n_embd;
+    n_gpu_layers_          = on_gpu() ? std::min(placement.n_gpu_layers, n_layer_ + 1) : 0;
+    // A head multiplies a cell's key and its value; the heads together are as wide as the embedding. These multiplications take
+    // twice the time of those with the weights: measured with the demo model and AVX2, one document of 500 to 8,000 words.
+    attention_cells_       = static_cast<double>(info.n_layer_params) / (2 * 2.0 * n_layer_ * n_embd_);
+    load_vocabulary();
+    find_score_token();
+}
 
-    ggml_backend_dev_t                gpu     = on_gpu() ? device_ : nullptr;
-    std::array<ggml_backend_dev_t, 2> devices = { gpu, nullptr };
-    bool                              stopped = false;
-
-    struct ProgressState {
-        const LoadProgress & progress;
-        bool &               stopped;
-    } state{ progress, stopped };
-
-    llama_model_params params          = llama_model_default_params();
-    params.devices                     = devices.data();
-    params.n_gpu_layers                = gpu != nullptr ? placement.n_gpu_layers : 0;
-    params.use_extra_bufts             = !own_matmul_;
-    // Repacked weights are copies: read into place rather than mapped, they are held once. And what is mapped could be
-    // cut off while it is read, which ends the process.
-    params.load_mode                   = gpu != nullptr ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
-    params.progress_callback_user_data = &state;
-    params.progress_callback           = [](float fraction, void * user_data) {
-        auto & current  = *static_cast<ProgressState *>(user_data);
-        current.stopped = current.progress && !current.progress(fraction);
-        return !current.stopped;
-    };
-
+void Model::load_vocabulary() {
+    llama_model_params params = llama_model_default_params();
+    params.vocab_only         = true;
     take_errors();
     {
         const BackendsInUse in_use = use_backends();
-        model_.reset(llama_model_load_from_file(path.c_str(), params));
+        model_.reset(llama_model_load_from_file(file_.path().c_str(), params));
     }
     if (!model_) {
         const std::string reason = take_errors();
-        if (stopped) {
-            throw Error(ErrorCode::cancelled, "loading was stopped");
-        }
-        if (tell_of_missing_memory(reason)) {
-            std::error_code unknown;
-            throw Error(ErrorCode::out_of_memory,
-                        path + ": no memory on " + ggml_backend_dev_name(device_) + " for its " +
-                            std::to_string(std::filesystem::file_size(std::filesystem::u8path(path), unknown)) +
-                            " bytes: free some, take a smaller quantization (PRECISION), or "
-                            "leave layers on the CPU (N_GPU_LAYERS): " +
-                            reason);
-        }
-        throw Error(ErrorCode::model_invalid,
-                    path + ": llama.cpp could not load it" + (reason.empty() ? "" : ": " + reason));
+        throw Error(tell_of_missing_memory(reason) ? ErrorCode::out_of_memory : ErrorCode::model_invalid,
+                    file_.path() + ": llama.cpp could not read its vocabulary" + (reason.empty() ? "" : ": " + reason));
     }
-    // A head multiplies a cell's key and its value; the heads together are as wide as the embedding. These multiplications take
-    // twice the time of those with the weights: measured with the demo model and AVX2, one document of 500 to 8,000 words.
-    const double params_of_a_cell = 2.0 * llama_model_n_layer(model_.get()) * n_embd();
-    attention_cells_              = static_cast<double>(file.n_layer_params) / (2 * params_of_a_cell);
-    n_gpu_layers_                 = std::min(params.n_gpu_layers, llama_model_n_layer(model_.get()) + 1);
+}
 
+void Model::find_score_token() {
     std::array<llama_token, 8> tokens = {};
     const int32_t              n_tokens =
         llama_tokenize(vocab(), kScoreToken.data(), static_cast<int32_t>(kScoreToken.size()), tokens.data(),
                        static_cast<int32_t>(tokens.size()), /*add_special*/ false, /*parse_special*/ true);
     if (n_tokens != 1) {
-        throw Error(ErrorCode::model_invalid, path + ": the score token " + std::string(kScoreToken) +
-                                                  " must be one token of its tokenizer, it is " +
-                                                  std::to_string(std::abs(n_tokens)));
+        file_.fail("the score token " + std::string(kScoreToken) + " must be one token of its tokenizer, it is " +
+                   std::to_string(std::abs(n_tokens)));
     }
     score_token_ = tokens[0];
     if (score_token_ == kUnswappedId) {
         score_token_ = kTrainedScoreId;
-        log_line(LogLevel::warn, path + ": " + std::string(kScoreToken) + " is token " + std::to_string(kUnswappedId) +
+        log_line(LogLevel::warn, file_.path() + ": " + std::string(kScoreToken) + " is token " +
+                                     std::to_string(kUnswappedId) +
                                      ", as in the tokenizer the model was trained with; scoring with token " +
                                      std::to_string(kTrainedScoreId));
     }
 }
 
 void Model::describe(EngineInfo & info) const {
-    std::array<char, 256> text = {};
-    llama_model_meta_val_str(model_.get(), "general.architecture", text.data(), text.size());
-    info.architecture = text.data();
-    llama_model_desc(model_.get(), text.data(), text.size());
-    info.description        = text.data();
-    info.n_params           = llama_model_n_params(model_.get());
-    info.size_bytes         = llama_model_size(model_.get());
-    info.n_layer            = llama_model_n_layer(model_.get());
-    info.n_embd             = n_embd();
+    std::set<std::string> types;
+    for (ggml_tensor * tensor = ggml_get_first_tensor(file_.tensors()); tensor != nullptr;
+         tensor               = ggml_get_next_tensor(file_.tensors(), tensor)) {
+        info.n_params += static_cast<uint64_t>(ggml_nelements(tensor));
+        info.size_bytes += ggml_nbytes(tensor);
+        if (ggml_n_dims(tensor) == 2) {
+            types.insert(ggml_type_name(tensor->type));
+        }
+    }
+    info.architecture               = file_.string("general.architecture");
+    std::array<char, 32> n_billions = {};
+    std::snprintf(n_billions.data(), n_billions.size(), " %.2fB", static_cast<double>(info.n_params) / 1e9);
+    info.description = info.architecture + n_billions.data();
+    for (std::string type : types) {
+        std::transform(type.begin(), type.end(), type.begin(),
+                       [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });
+        info.description += " " + type;
+    }
+    info.n_layer            = n_layer_;
+    info.n_embd             = n_embd_;
     info.attention_cells    = attention_cells_;
     info.n_vocab            = llama_vocab_n_tokens(vocab());
-    info.n_ctx_train        = llama_model_n_ctx_train(model_.get());
+    info.n_ctx_train        = static_cast<int32_t>(file_.u32(info.architecture + ".context_length"));
     info.score_token        = score_token_;
     info.n_gpu_layers       = n_gpu_layers_;
     info.device             = ggml_backend_dev_name(device_);

@@ -1,7 +1,7 @@
 #pragma once
 
-// Hidden state -> logit -> score: two matrix products in ggml on the model's device. Owns the head's weights there; used
-// from the engine thread alone.
+// Hidden state -> logit -> score: two matrix products at the end of the model's graph. Owns the head's weights on the device
+// that computes them; used from the engine thread alone.
 
 #include "ggml-cpp.h"
 #include "types.h"
@@ -14,33 +14,22 @@ namespace jina_reranker {
 class ScoreHead {
   public:
     // Throws head_invalid when the weights do not fit n_embd or are not finite, backend_unavailable when the device cannot
-    // compute the head, out_of_memory when the device has no room for it with as many rows as a decode may have.
-    // thread_pool: on a CPU, the threads to compute with, which must outlive this object; nullptr = threads for every graph.
-    ScoreHead(const HeadWeights & weights,
-              int32_t             n_embd,
-              ggml_backend_dev_t  device,
-              int32_t             n_threads,
-              ggml_threadpool_t   thread_pool = nullptr);
+    // compute the head, out_of_memory when it has no room for its weights.
+    ScoreHead(const HeadWeights & weights, int32_t n_embd, ggml_backend_dev_t device);
 
-    // hidden: row-major [n_rows][n_embd], f32. Returns [n_rows] logits.
-    std::vector<float> logits(const std::vector<float> & hidden, int32_t n_rows);
+    // The head as the end of a graph. hidden: f32 [n_embd, n_rows]; returns f32 [1, n_rows], the logits without bias().
+    ggml_tensor * build(ggml_context * context, ggml_tensor * hidden) const;
+
+    // What is to be added to a logit: b2 − logit_bias.
+    float bias() const { return bias_; }
 
   private:
-    struct Graph {
-        ggml_cgraph * nodes;
-        ggml_tensor * input;   // [n_embd, n_rows]
-        ggml_tensor * output;  // [n_rows]
-    };
-
-    Graph graph(ggml_context * context, int32_t n_rows) const;
-    void  require_operations(ggml_backend_dev_t device) const;
+    void require_operations(ggml_backend_dev_t device) const;
 
     int32_t                 n_embd_;
-    float                   bias_;  // b2 − logit_bias
-    ggml_backend_ptr        backend_;
-    ggml_context_ptr        weights_context_;
-    ggml_backend_buffer_ptr weights_buffer_;
-    ggml_gallocr_ptr        allocator_;
+    float                   bias_;
+    ggml_context_ptr        context_;
+    ggml_backend_buffer_ptr buffer_;
     ggml_tensor *           w1_ = nullptr;  // [n_embd inputs, n_embd units]
     ggml_tensor *           b1_ = nullptr;  // [n_embd]
     ggml_tensor *           w2_ = nullptr;  // [n_embd, 1]

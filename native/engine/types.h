@@ -12,7 +12,6 @@ namespace jina_reranker {
 
 enum class Backend { automatic, cpu, cuda, metal, vulkan };
 enum class Reproducible { automatic, exact, fast };
-enum class FlashAttention { automatic, on, off };
 enum class KvType { f16, f32, q8_0 };
 enum class CutAt { end, start, never };
 
@@ -26,42 +25,40 @@ struct HeadWeights {
 };
 
 struct EngineOptions {
-    std::string    model_path;
-    std::string    device;                       // ggml's name of it; empty = the first GPU, or the CPU without one
-    int32_t        context_size         = 8192;  // tokens of a pair, score token included
-    int32_t        batch_tokens         = 0;     // tokens in one decode; 0 = 512 on a CPU, 2048 on a GPU
-    int32_t        n_gpu_layers         = 999;
-    Backend        backend              = Backend::automatic;
-    int32_t        n_threads            = 0;  // 0 = physical cores this process may run on
-    Reproducible   reproducible         = Reproducible::automatic;
-    FlashAttention flash_attention      = FlashAttention::automatic;
-    KvType         kv_type              = KvType::f16;
-    size_t         max_queued_pairs     = 2000;
-    size_t         document_cache_bytes = 0;     // host memory for document prefixes; 0 = off
-    size_t         score_cache_bytes    = 0;     // host memory for the scores of recent pairs; 0 = off
-    bool           deduplicate          = true;  // the same document twice in a request is computed once
+    std::string  model_path;
+    std::string  device;                       // ggml's name of it; empty = the first GPU, or the CPU without one
+    int32_t      context_size         = 8192;  // tokens of a pair, score token included
+    int32_t      batch_tokens         = 0;     // tokens in one batch; 0 = 512 on a CPU, 2048 on a GPU
+    int32_t      n_gpu_layers         = 999;
+    Backend      backend              = Backend::automatic;
+    int32_t      n_threads            = 0;  // 0 = physical cores this process may run on
+    Reproducible reproducible         = Reproducible::automatic;
+    KvType       kv_type              = KvType::f16;
+    size_t       max_queued_pairs     = 2000;
+    size_t       document_cache_bytes = 0;     // memory of the device for document prefixes; 0 = off
+    size_t       score_cache_bytes    = 0;     // host memory for the scores of recent pairs; 0 = off
+    bool         deduplicate          = true;  // the same document twice in a request is computed once
 };
 
 struct EngineInfo {
-    std::string    architecture;
-    std::string    description;
-    uint64_t       n_params        = 0;
-    uint64_t       size_bytes      = 0;
-    int32_t        n_layer         = 0;
-    int32_t        n_embd          = 0;
-    double         attention_cells = 0;  // see TokenWork
-    int32_t        n_vocab         = 0;
-    int32_t        n_ctx_train     = 0;
-    int32_t        score_token     = 0;
-    int32_t        context_size    = 0;
-    int32_t        batch_tokens    = 0;
-    int32_t        n_threads       = 0;
-    Reproducible   reproducible    = Reproducible::exact;
-    FlashAttention flash_attention = FlashAttention::off;
-    int32_t        n_seq_max       = 0;
-    int32_t        n_gpu_layers    = 0;
-    std::string    device;
-    std::string    device_description;
+    std::string  architecture;
+    std::string  description;
+    uint64_t     n_params        = 0;
+    uint64_t     size_bytes      = 0;
+    int32_t      n_layer         = 0;
+    int32_t      n_embd          = 0;
+    double       attention_cells = 0;  // see TokenWork
+    int32_t      n_vocab         = 0;
+    int32_t      n_ctx_train     = 0;
+    int32_t      score_token     = 0;
+    int32_t      context_size    = 0;
+    int32_t      batch_tokens    = 0;
+    int32_t      n_threads       = 0;
+    Reproducible reproducible    = Reproducible::exact;
+    int32_t      n_seq_max       = 0;
+    int32_t      n_gpu_layers    = 0;
+    std::string  device;
+    std::string  device_description;
 };
 
 constexpr int32_t kLowestPriority = 999;

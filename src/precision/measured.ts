@@ -33,14 +33,14 @@ export async function writeMeasured(options: EngineOptions, source: string, toke
 
 /** The name holds everything that the rates depend on. */
 function measuredPath(options: EngineOptions, source: string): string {
-  const { threads, backend, gpuLayers, reproducible, flashAttention, batchTokens } = options;
+  const { threads, backend, gpuLayers, reproducible, batchTokens } = options;
   const { cpuFeatures, devices } = loadAddon().binding.backends();
   const machine = {
     processor: cpus()[0]?.model,
     cpuFeatures,
     devices: devices.map(({ name, description }) => ({ name, description })),
     engine: loadAddon().binding.version(),
-    ...{ threads, backend, gpuLayers, reproducible, flashAttention, batchTokens },
+    ...{ threads, backend, gpuLayers, reproducible, batchTokens },
   };
   const key = createHash("sha256").update(JSON.stringify(machine)).digest("hex").slice(0, 16);
   return join(timingDirectory(), `${source.slice(0, 16)}-${key}.json`);

@@ -4,7 +4,6 @@ import { dirname, join } from "node:path";
 import type { EngineOptions } from "../../binding.js";
 import { RerankError } from "../errors.js";
 import type { LoadOptions, Logger } from "../types.js";
-import { oneOf } from "./kinds.js";
 import { namingOptions } from "./named-model.js";
 import { nearest } from "./nearest.js";
 import { type Accepted, described, optional, required } from "./option-value.js";
@@ -17,9 +16,6 @@ export interface ResolvedOptions
     Omit<EngineOptions, "head" | "device" | keyof OptionSettings> {
   readonly headPath: string;
 }
-
-/** For parity tests; it has no flag and no variable. */
-const flashAttention = oneOf("auto", "on", "off");
 
 const callback: Accepted<NonNullable<LoadOptions["onProgress"]>> = {
   allowed: "a function",
@@ -40,7 +36,7 @@ type Tabled = { -readonly [Name in keyof OptionSettings]?: OptionSettings[Name] 
 true satisfies Documented extends Tabled ? (Tabled extends Documented ? true : never) : never;
 
 /** The options that are no rows of the table under the same name, or that no default fills in. */
-const ownOptions = { modelPath: true, headPath: true, flashAttention: true, onProgress: true, logger: true } satisfies Record<
+const ownOptions = { modelPath: true, headPath: true, onProgress: true, logger: true } satisfies Record<
   Exclude<keyof LoadOptions, keyof OptionSettings>,
   true
 >;
@@ -69,7 +65,6 @@ export function checkLoadOptions(options: Partial<LoadOptions>): Omit<ResolvedOp
   refuseContradictions(tabled);
   return {
     ...tabled,
-    flashAttention: optional("flashAttention", flashAttention, options.flashAttention) ?? "auto",
     documentCacheBytes: documentCacheMb * 2 ** 20,
     scoreCacheBytes: scoreCacheMb * 2 ** 20,
   };

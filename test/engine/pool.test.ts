@@ -24,7 +24,7 @@ beforeAll(async () => {
     modelPath: files.modelPath,
     head: await readScoreHead(files.headPath),
     ...{ backend: "auto", device: "CPU", contextSize: 1024, batchTokens: 64, gpuLayers: 0, threads: 1 },
-    ...{ reproducible: "auto", flashAttention: "auto", kvType: "f16", maxQueuedPairs: 1000, documentCacheBytes: 2 ** 26 },
+    ...{ reproducible: "auto", kvType: "f16", maxQueuedPairs: 1000, documentCacheBytes: 2 ** 26 },
     ...{ scoreCacheBytes: 0, deduplicate: true },
   };
 });

@@ -1,16 +1,18 @@
-// The engine's attention, computed by ggml's threads in place of ggml's node, against a plain f64 computation; and that
-// nothing else in the batch changes a bit of it.
+// Attention over pages, by the engine's kernels and by ggml's operations, against a plain f64 computation; and that nothing else
+// in the batch changes a bit of what the kernels give.
 
-#include "attention.h"
 #include "backend.h"
 #include "check.h"
 #include "cpu-backend.h"
 #include "ggml-alloc.h"
+#include "grouped-attention.h"
 #include "kernels.h"
+#include "paged-attention.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
-#include <limits>
+#include <functional>
 #include <random>
 #include <vector>
 
@@ -18,7 +20,7 @@ using namespace jina_reranker;
 
 namespace {
 
-constexpr float kScale = 0.11f;
+constexpr int32_t kPages = 40;
 
 struct Shape {
     int64_t   head_size;
@@ -27,25 +29,18 @@ struct Shape {
     ggml_type type;
 };
 
-// A sequence in the KV cache: its token i lies in cell cells[i]; those from begin on are in the batch.
-struct Sequence {
+// A pair whose tokens from n_past on are in the batch.
+struct Pair {
     uint32_t             seed;  // of its numbers
-    std::vector<int64_t> cells;
-    int64_t              begin;
+    int32_t              n_tokens;
+    std::vector<int32_t> pages;
+    int32_t              n_past = 0;
 };
-
-Sequence sequence(uint32_t seed, int64_t n_tokens, int64_t first_cell, int64_t begin = 0, int64_t step = 1) {
-    Sequence result = { seed, {}, begin };
-    for (int64_t i = 0; i < n_tokens; ++i) {
-        result.cells.push_back(first_cell + i * step);
-    }
-    return result;
-}
 
 enum class Part : uint32_t { q, k, v };
 
 // The numbers of one token, the same in every layout.
-std::vector<float> numbers(const Sequence & of, size_t token, Part part, int64_t n) {
+std::vector<float> numbers(const Pair & of, size_t token, Part part, int64_t n) {
     std::mt19937 random(of.seed * 100003 + static_cast<uint32_t>(token) * 7 + static_cast<uint32_t>(part));
     std::normal_distribution<float> normal;
     std::vector<float>              values(static_cast<size_t>(n));
@@ -74,61 +69,53 @@ std::vector<float> rounded(const std::vector<float> & values, ggml_type type) {
     return result;
 }
 
-// What attention gives for the batch's tokens: [n_tokens][n_heads][head_size].
-std::vector<float> attend(const Shape &                 shape,
-                          const std::vector<Sequence> & sequences,
-                          int64_t                       n_kv,
-                          AttentionKernel               kernel,
-                          int32_t                       n_threads) {
-    int64_t n_tokens = 0;
-    for (const Sequence & each : sequences) {
-        n_tokens += static_cast<int64_t>(each.cells.size()) - each.begin;
+// What builds the node that attends.
+using Attend = std::function<ggml_tensor *(ggml_context * context, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v)>;
+
+// What attention gives for the batch's rows: [n_rows][n_heads][head_size].
+std::vector<float> compute(const Shape &                 shape,
+                           const std::vector<Pair> &     pairs,
+                           const Attend &                attend,
+                           const std::function<void()> & fill,
+                           int32_t                       n_threads) {
+    int64_t n_rows = 0;
+    for (const Pair & pair : pairs) {
+        n_rows += pair.n_tokens - pair.n_past;
     }
     const ggml_backend_ptr backend = cpu_backend(n_threads);
 
-    const ggml_context_ptr context(ggml_init({ 16 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true }));
-    ggml_context *         ctx  = context.get();
-    // As llama.cpp lays them out: heads beside each other in a token, and seen head by head.
-    ggml_tensor *          q    = ggml_new_tensor_3d(ctx, GGML_TYPE_F32, shape.head_size, shape.n_heads, n_tokens);
-    ggml_tensor *          k    = ggml_new_tensor_3d(ctx, shape.type, shape.head_size, shape.n_kv_heads, n_kv);
-    ggml_tensor *          v    = ggml_new_tensor_3d(ctx, shape.type, shape.head_size, shape.n_kv_heads, n_kv);
-    ggml_tensor *          mask = ggml_new_tensor_2d(ctx, GGML_TYPE_F16, n_kv, n_tokens);
-    ggml_tensor * node = ggml_flash_attn_ext(ctx, ggml_permute(ctx, q, 0, 2, 1, 3), ggml_permute(ctx, k, 0, 2, 1, 3),
-                                             ggml_permute(ctx, v, 0, 2, 1, 3), mask, kScale, 0.0f, 0.0f);
+    const ggml_context_ptr context(ggml_init({ 256 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true }));
+    ggml_context *         ctx     = context.get();
+    const int64_t          width   = shape.head_size * shape.n_kv_heads;
+    const int64_t          n_cells = int64_t{ kPages } * kPageTokens;
+    ggml_tensor *          q       = ggml_new_tensor_3d(ctx, GGML_TYPE_F32, shape.head_size, shape.n_heads, n_rows);
+    ggml_tensor *          k       = ggml_new_tensor_2d(ctx, shape.type, width, n_cells);
+    ggml_tensor *          v       = ggml_new_tensor_2d(ctx, shape.type, width, n_cells);
+    ggml_tensor *          node    = attend(ctx, q, k, v);
     const ggml_backend_buffer_ptr buffer(ggml_backend_alloc_ctx_tensors(ctx, backend.get()));
     ggml_cgraph *                 graph = ggml_new_graph(ctx);
     ggml_build_forward_expand(graph, node);
 
-    // What no token of the batch may see would show.
+    // What no row of the batch may see would show.
     std::fill_n(static_cast<uint8_t *>(k->data), ggml_nbytes(k), uint8_t{ 0x3c });
     std::fill_n(static_cast<uint8_t *>(v->data), ggml_nbytes(v), uint8_t{ 0x3c });
-    std::vector<ggml_fp16_t> seen(static_cast<size_t>(n_kv * n_tokens), ggml_fp32_to_fp16(-INFINITY));
-    size_t                   row = 0;
-    for (const Sequence & each : sequences) {
-        for (size_t token = 0; token < each.cells.size(); ++token) {
-            const auto cell   = static_cast<size_t>(each.cells[token]);
-            const auto keys   = stored(numbers(each, token, Part::k, shape.head_size * shape.n_kv_heads), shape.type);
-            const auto values = stored(numbers(each, token, Part::v, shape.head_size * shape.n_kv_heads), shape.type);
-            std::memcpy(static_cast<uint8_t *>(k->data) + cell * k->nb[2], keys.data(), keys.size());
-            std::memcpy(static_cast<uint8_t *>(v->data) + cell * v->nb[2], values.data(), values.size());
-            if (static_cast<int64_t>(token) < each.begin) {
-                continue;
+    size_t row = 0;
+    for (const Pair & pair : pairs) {
+        for (int32_t token = 0; token < pair.n_tokens; ++token) {
+            const auto at     = static_cast<size_t>(token);
+            const auto cell   = static_cast<size_t>(pair.pages[at / kPageTokens] * kPageTokens + token % kPageTokens);
+            const auto keys   = stored(numbers(pair, at, Part::k, width), shape.type);
+            const auto values = stored(numbers(pair, at, Part::v, width), shape.type);
+            std::memcpy(static_cast<uint8_t *>(k->data) + cell * k->nb[1], keys.data(), keys.size());
+            std::memcpy(static_cast<uint8_t *>(v->data) + cell * v->nb[1], values.data(), values.size());
+            if (token >= pair.n_past) {
+                const auto query = numbers(pair, at, Part::q, shape.head_size * shape.n_heads);
+                std::memcpy(static_cast<uint8_t *>(q->data) + row * q->nb[2], query.data(), q->nb[2]);
+                ++row;
             }
-            const auto query = numbers(each, token, Part::q, shape.head_size * shape.n_heads);
-            std::memcpy(static_cast<uint8_t *>(q->data) + row * q->nb[2], query.data(), q->nb[2]);
-            for (size_t before = 0; before <= token; ++before) {
-                seen[row * static_cast<size_t>(n_kv) + static_cast<size_t>(each.cells[before])] =
-                    ggml_fp32_to_fp16(0.0f);
-            }
-            ++row;
         }
     }
-    std::memcpy(mask->data, seen.data(), ggml_nbytes(mask));
-
-    Turns     turns;
-    Attention attention(n_threads, turns, kernel);
-    CHECK(attention.replace(node));
-    CHECK_EQUAL(static_cast<int>(node->op), static_cast<int>(GGML_OP_CUSTOM));
+    fill();
     CHECK_EQUAL(static_cast<int>(ggml_backend_graph_compute(backend.get(), graph)),
                 static_cast<int>(GGML_STATUS_SUCCESS));
     std::vector<float> result(static_cast<size_t>(ggml_nelements(node)));
@@ -136,8 +123,43 @@ std::vector<float> attend(const Shape &                 shape,
     return result;
 }
 
+Batch batch_of(const std::vector<Pair> & pairs) {
+    Batch batch;
+    for (const Pair & pair : pairs) {
+        batch.add(std::vector<int32_t>(static_cast<size_t>(pair.n_tokens - pair.n_past)), pair.n_past, pair.pages,
+                  true);
+    }
+    return batch;
+}
+
+std::vector<float>
+paged(const Shape & shape, const std::vector<Pair> & pairs, AttentionKernel kernel, int32_t n_threads) {
+    const Batch         batch = batch_of(pairs);
+    const AttentionRows rows  = AttentionRows::all(batch);
+    PagedAttention      attention(kernel, n_threads);
+    return compute(
+        shape, pairs,
+        [&](ggml_context * context, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v) {
+            return attention.attend(context, q, k, v, rows);
+        },
+        [] {}, n_threads);
+}
+
+std::vector<float> grouped(const Shape & shape, const std::vector<Pair> & pairs) {
+    const Batch      batch     = batch_of(pairs);
+    GroupedAttention attention = GroupedAttention::all(batch);
+    CHECK(attention.n_groups() > 1 && attention.n_groups() <= GroupedAttention::kMostGroups);
+    return compute(
+        shape, pairs,
+        [&](ggml_context * context, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v) {
+            attention.make_inputs(context);
+            return attention.attend(context, q, k, v);
+        },
+        [&] { attention.fill(); }, 2);
+}
+
 // The same for one token, in f64.
-std::vector<double> expected(const Shape & shape, const Sequence & of, size_t token) {
+std::vector<double> expected(const Shape & shape, const Pair & of, size_t token) {
     const auto          head_size = static_cast<size_t>(shape.head_size);
     const auto          n_heads   = static_cast<size_t>(shape.n_heads);
     const auto          shared    = static_cast<size_t>(shape.n_heads / shape.n_kv_heads);
@@ -152,7 +174,7 @@ std::vector<double> expected(const Shape & shape, const Sequence & of, size_t to
             for (size_t i = 0; i < head_size; ++i) {
                 dot += static_cast<double>(query[head * head_size + i]) * static_cast<double>(keys[offset + i]);
             }
-            weights.push_back(std::exp(dot * static_cast<double>(kScale)));
+            weights.push_back(std::exp(dot / std::sqrt(static_cast<double>(shape.head_size))));
         }
         double total = 0.0;
         for (const double weight : weights) {
@@ -178,74 +200,94 @@ const std::vector<Shape> & shapes() {
     return all;
 }
 
+// Compares every number of every row.
+void expect(const Shape & shape, const std::vector<Pair> & pairs, const std::vector<float> & got, double tolerance) {
+    size_t at = 0;
+    for (const Pair & pair : pairs) {
+        for (auto token = static_cast<size_t>(pair.n_past); token < static_cast<size_t>(pair.n_tokens); ++token) {
+            for (const double number : expected(shape, pair, token)) {
+                CHECK(std::abs(static_cast<double>(got[at]) - number) < tolerance);
+                ++at;
+            }
+        }
+    }
+    CHECK_EQUAL(at, got.size());
+}
+
+// One begins behind a prefix, one lies in scattered pages, one has a single token, two share their first page.
+std::vector<Pair> pairs_of_all_kinds() {
+    return {
+        { 1, 37, { 0, 1, 2 } },   { 2, 90, { 5, 6, 7, 8, 9, 10 }, 71 },
+        { 3, 35, { 19, 3, 11 } }, { 4, 1, { 4 } },
+        { 5, 20, { 12, 13 } },    { 5, 18, { 12, 14 }, 16 },
+    };
+}
+
+// More kinds than there may be groups.
+std::vector<Pair> pairs_of_many_sizes() {
+    std::vector<Pair> pairs;
+    int32_t           page = 0;
+    const auto        add  = [&](int32_t n_tokens, int32_t n_past) {
+        Pair & pair = pairs.emplace_back(Pair{ static_cast<uint32_t>(n_tokens), n_tokens, {}, n_past });
+        while (static_cast<int32_t>(pair.pages.size()) < pages_of(n_tokens)) {
+            pair.pages.push_back(page++);
+        }
+    };
+    for (const int32_t n_tokens : { 1, 2, 3, 5, 9, 17, 33, 65 }) {
+        add(n_tokens, 0);
+    }
+    add(80, 79);
+    add(90, 88);
+    return pairs;
+}
+
 void equals_a_plain_computation() {
-    // One begins behind a prefix, one lies in scattered cells, one has a single token.
-    const std::vector<Sequence> sequences = { sequence(1, 37, 0), sequence(2, 90, 40, 71), sequence(3, 20, 140, 0, 5),
-                                              sequence(4, 1, 250) };
     for (const Shape & shape : shapes()) {
         for (const AttentionKernel kernel : attention_kernels(cpu_features())) {
-            const auto got = attend(shape, sequences, 256, kernel, 2);
-            size_t     at  = 0;
-            for (const Sequence & each : sequences) {
-                for (auto token = static_cast<size_t>(each.begin); token < each.cells.size(); ++token) {
-                    for (const double number : expected(shape, each, token)) {
-                        CHECK(std::abs(static_cast<double>(got[at]) - number) < 1e-5);
-                        ++at;
-                    }
-                }
-            }
-            CHECK_EQUAL(at, got.size());
+            expect(shape, pairs_of_all_kinds(), paged(shape, pairs_of_all_kinds(), kernel, 2), 1e-5);
         }
     }
 }
 
-void gives_a_token_the_same_bits_in_any_batch_and_any_cells() {
+// Its K and V go through 16 bits.
+void equals_a_plain_computation_with_ggmls_operations() {
+    for (const Shape & shape : shapes()) {
+        expect(shape, pairs_of_all_kinds(), grouped(shape, pairs_of_all_kinds()), 5e-3);
+        expect(shape, pairs_of_many_sizes(), grouped(shape, pairs_of_many_sizes()), 5e-3);
+    }
+}
+
+void gives_a_row_the_same_bits_in_any_batch_and_any_pages() {
     for (const Shape & shape : shapes()) {
         for (const AttentionKernel kernel : attention_kernels(cpu_features())) {
-            const auto alone = attend(shape, { sequence(1, 75, 0) }, 256, kernel, 1);
+            const auto alone = paged(shape, { { 1, 75, { 0, 1, 2, 3, 4 } } }, kernel, 1);
             const auto beside =
-                attend(shape, { sequence(2, 13, 3), sequence(1, 75, 101, 0, 2), sequence(3, 40, 20) }, 256, kernel, 3);
+                paged(shape, { { 2, 13, { 5 } }, { 1, 75, { 19, 7, 12, 3, 9 } }, { 3, 40, { 0, 1, 2 } } }, kernel, 3);
             const auto width = static_cast<size_t>(shape.head_size * shape.n_heads);
             CHECK(std::equal(alone.begin(), alone.end(), beside.begin() + static_cast<ptrdiff_t>(13 * width)));
-            // In two steps, the second of which finds the first in the cache.
-            const auto second = attend(shape, { sequence(1, 75, 9, 50) }, 128, kernel, 2);
+            // In two steps, the second of which finds the first in its pages.
+            const auto second = paged(shape, { { 1, 75, { 6, 5, 4, 3, 2 }, 50 } }, kernel, 2);
             CHECK(std::equal(second.begin(), second.end(), alone.begin() + static_cast<ptrdiff_t>(50 * width)));
         }
     }
 }
 
 void gives_the_same_bits_with_any_number_of_threads() {
-    const std::vector<Sequence> sequences = { sequence(1, 75, 0), sequence(2, 13, 100), sequence(3, 1, 120) };
     for (const Shape & shape : shapes()) {
         for (const AttentionKernel kernel : attention_kernels(cpu_features())) {
-            const auto with_one = attend(shape, sequences, 256, kernel, 1);
+            const auto with_one = paged(shape, pairs_of_all_kinds(), kernel, 1);
             for (int32_t n_threads = 2; n_threads <= 8; ++n_threads) {
-                CHECK(attend(shape, sequences, 256, kernel, n_threads) == with_one);
+                CHECK(paged(shape, pairs_of_all_kinds(), kernel, n_threads) == with_one);
             }
         }
     }
 }
 
-// The other tests would pass without.
+// Without it the other tests would compare nothing.
 void has_a_kernel_for_every_processor() {
 #if defined(__GNUC__)
     CHECK(!attention_kernels(cpu_features()).empty());
 #endif
-}
-
-void leaves_what_it_does_not_know() {
-    const ggml_context_ptr context(ggml_init({ 16 * ggml_tensor_overhead(), nullptr, true }));
-    ggml_context *         ctx = context.get();
-    ggml_tensor *          q   = ggml_new_tensor_3d(ctx, GGML_TYPE_F32, 64, 4, 2);
-    ggml_tensor *          k   = ggml_new_tensor_3d(ctx, GGML_TYPE_F16, 64, 16, 2);
-    Turns                  turns;
-    Attention              attention(1, turns, attention_kernels(cpu_features()).back());
-    ggml_tensor *          unmasked = ggml_flash_attn_ext(ctx, q, k, k, nullptr, kScale, 0.0f, 0.0f);
-    CHECK(!attention.replace(unmasked));
-    CHECK_EQUAL(static_cast<int>(unmasked->op), static_cast<int>(GGML_OP_FLASH_ATTN_EXT));
-    ggml_tensor * other = ggml_add(ctx, q, q);
-    CHECK(attention.replace(other));
-    CHECK_EQUAL(static_cast<int>(other->op), static_cast<int>(GGML_OP_ADD));
 }
 
 }  // namespace
@@ -255,9 +297,9 @@ int main() {
     return check::run({
         { "has a kernel for every processor", has_a_kernel_for_every_processor },
         { "equals a plain computation", equals_a_plain_computation },
-        { "gives a token the same bits in any batch and any cells",
-          gives_a_token_the_same_bits_in_any_batch_and_any_cells },
+        { "equals a plain computation with ggml's operations", equals_a_plain_computation_with_ggmls_operations },
+        { "gives a row the same bits in any batch and any pages",
+          gives_a_row_the_same_bits_in_any_batch_and_any_pages },
         { "gives the same bits with any number of threads", gives_the_same_bits_with_any_number_of_threads },
-        { "leaves what it does not know", leaves_what_it_does_not_know },
     });
 }

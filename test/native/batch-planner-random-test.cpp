@@ -13,32 +13,31 @@ using namespace jina_reranker;
 
 namespace {
 
-// P6 under limits of every shape, also those that leave no room at all, with entries that are restored whole.
+// P4 under limits of every shape, down to no more pages than the longest pair takes.
 void always_has_work_and_comes_to_an_end() {
     for (uint32_t seed = 0; seed < 2000; ++seed) {
         std::mt19937 random(seed);
         const auto   pick = [&](int32_t low, int32_t high) {
             return std::uniform_int_distribution<int32_t>(low, high)(random);
         };
-        const int32_t alignment = seed % 3 == 0 ? 1 : seed % 3 == 1 ? 8 : 16;
-        PlannerLimits limits{ alignment * pick(1, 300), pick(1, 20), alignment };
+        PlannerLimits limits;
+        limits.n_batch            = pick(1, 4000);
+        limits.n_pairs            = pick(1, 20);
         const int32_t most_tokens = pick(1, 2000);
-        limits.n_cells            = most_tokens + alignment + limits.n_batch;
-        limits.n_attention        = int64_t{ pick(1, limits.n_batch) } * pick(1, 2 * limits.n_cells);
+        limits.n_pages            = pages_of(most_tokens) + (seed % 3 == 0 ? 0 : pick(0, 2 * pages_of(limits.n_batch)));
         BatchPlanner   planner(limits);
         PlannerWitness witness(limits);
-        int64_t        n_blocks = 0;  // a plan computes at least one of a pair
+        int64_t        n_left = 0;  // a plan computes at least one token
         for (uint64_t job = 1; job <= 4; ++job) {
             for (uint32_t pair = 0; pair < 5; ++pair) {
-                const int32_t n_tokens   = pick(1, most_tokens);
-                const int32_t n_cached   = pick(0, 1) * pick(0, (n_tokens - 1) / alignment) * alignment;
-                const int32_t n_restored = n_cached > 0 ? pick(n_cached, most_tokens) : 0;
-                planner.add_pair(job, pair, n_tokens, n_cached, n_restored);
-                witness.add(job, pair, n_tokens, n_cached, n_restored);
-                n_blocks += (n_tokens - n_cached + alignment - 1) / alignment;
+                const int32_t n_tokens = pick(1, most_tokens);
+                const int32_t n_cached = pick(0, 1) * pick(0, (n_tokens - 1) / kPageTokens) * kPageTokens;
+                planner.add_pair(job, pair, n_tokens, n_cached);
+                witness.add(job, pair, n_tokens, n_cached);
+                n_left += n_tokens - n_cached;
             }
         }
-        for (; !planner.empty() && n_blocks > 0; --n_blocks) {
+        for (; !planner.empty() && n_left > 0; --n_left) {
             const Plan plan = planner.next();
             CHECK(!plan.slices.empty());
             witness.see(plan);
@@ -61,9 +60,11 @@ void keeps_its_rules_over_random_arrivals() {
         const auto   pick = [&](int32_t low, int32_t high) {
             return std::uniform_int_distribution<int32_t>(low, high)(random);
         };
-        const int32_t alignment = seed % 3 == 0 ? 1 : seed % 3 == 1 ? 8 : 16;
-        PlannerLimits limits{ alignment * pick(4, 40), pick(1, 20), alignment };
-        limits.n_cells = std::max(4 * limits.n_batch, limits.n_batch + 64);  // the longest pair and a batch
+        PlannerLimits limits;
+        limits.n_batch = pick(20, 600);
+        limits.n_pairs = pick(1, 20);
+        // The longest pair, and a batch.
+        limits.n_pages = pages_of(std::max(40, 3 * limits.n_batch)) + pages_of(limits.n_batch) + limits.n_pairs;
         if (seed % 7 < 3) {
             limits.token_work = TokenWork(pick(8, 400));
         }
@@ -88,8 +89,8 @@ void keeps_its_rules_over_random_arrivals() {
                 for (int32_t pair = 0; pair < n_pairs; ++pair) {
                     const int32_t n_tokens = pick(0, 4) == 0 ? pick(1, limits.n_batch * 3) : pick(1, 40);
                     const int32_t n_cached =
-                        seed % 2 == 0 && pick(0, 2) == 0 ? pick(0, (n_tokens - 1) / alignment) * alignment : 0;
-                    planner.add_pair(job, static_cast<uint32_t>(pair), n_tokens, n_cached, 0, cost);
+                        seed % 2 == 0 && pick(0, 2) == 0 ? pick(0, (n_tokens - 1) / kPageTokens) * kPageTokens : 0;
+                    planner.add_pair(job, static_cast<uint32_t>(pair), n_tokens, n_cached, cost);
                     newest[job] = { static_cast<uint32_t>(pair), n_tokens };
                     witness.add(job, static_cast<uint32_t>(pair), n_tokens, n_cached);
                 }
@@ -104,9 +105,9 @@ void keeps_its_rules_over_random_arrivals() {
             if (seed % 4 == 0 && !newest.empty()) {
                 const auto & [job, pair]       = *newest.begin();
                 const auto & [index, n_tokens] = pair;
-                const int32_t n_cached         = pick(0, (n_tokens - 1) / alignment) * alignment;
+                const int32_t n_cached         = pick(0, (n_tokens - 1) / kPageTokens) * kPageTokens;
                 const bool    expected         = witness.is_untouched(job, index);
-                CHECK_EQUAL(planner.warm(job, index, n_cached, n_cached), expected);
+                CHECK_EQUAL(planner.warm(job, index, n_cached), expected);
                 if (expected) {
                     witness.add(job, index, n_tokens, n_cached);
                 }

@@ -1,4 +1,4 @@
-// Whose turn it is: short and long jobs beside each other, early and late ones, of higher and lower priority (P4).
+// Whose turn it is: short and long jobs beside each other, early and late ones, of higher and lower priority (P3).
 
 #include "batch-planner.h"
 #include "check.h"
@@ -12,7 +12,7 @@ using namespace jina_reranker;
 namespace {
 
 void lets_a_short_job_pass_beside_a_long_pair() {
-    BatchPlanner planner({ 64, 8, 8 });
+    BatchPlanner planner({ 64, 8 });
     planner.add_pair(1, 0, 1000);
     planner.next();
     planner.add_pair(2, 0, 20);
@@ -25,7 +25,7 @@ void lets_a_short_job_pass_beside_a_long_pair() {
 }
 
 void serves_a_late_short_job_before_the_rest_of_a_large_one() {
-    BatchPlanner planner({ 64, 8, 8 });
+    BatchPlanner planner({ 64, 8 });
     for (uint32_t pair = 0; pair < 100; ++pair) {
         planner.add_pair(1, pair, 16);
     }
@@ -39,7 +39,7 @@ void serves_a_late_short_job_before_the_rest_of_a_large_one() {
 }
 
 void serves_a_large_job_among_ever_new_short_ones() {
-    BatchPlanner planner({ 64, 8, 8 });
+    BatchPlanner planner({ 64, 8 });
     for (uint32_t pair = 0; pair < 20; ++pair) {
         planner.add_pair(1, pair, 16);
     }
@@ -63,7 +63,7 @@ void serves_a_large_job_among_ever_new_short_ones() {
 // 50 clients, each with one request at a time: 44 of five short documents, 6 of one that fills the context.
 void serves_short_and_long_jobs_beside_each_other() {
     constexpr int                kBatches = 4000;
-    BatchPlanner                 planner({ 512, 32, 1, 8192 + 512 });
+    BatchPlanner                 planner({ 512, 32 });
     std::map<uint64_t, uint32_t> n_left;  // job -> pairs
     std::map<uint64_t, int>      came;
     std::vector<int>             short_waits;  // batches
@@ -98,9 +98,9 @@ void serves_short_and_long_jobs_beside_each_other() {
 }
 
 void gives_a_job_of_lower_priority_less_but_not_nothing() {
-    BatchPlanner planner({ 64, 8, 8 });
+    BatchPlanner planner({ 64, 8 });
     for (uint32_t pair = 0; pair < 100; ++pair) {
-        planner.add_pair(1, pair, 16, 0, 0, 4);
+        planner.add_pair(1, pair, 16, 0, 4);
         planner.add_pair(2, pair, 16);
     }
     int n_costly = 0;
@@ -118,7 +118,7 @@ void gives_a_job_of_lower_priority_less_but_not_nothing() {
 // come a few tokens at a time, over which threads and vectors cannot be divided.
 void gives_a_long_pair_its_share_of_the_work_in_slices_worth_it() {
     constexpr int32_t kWorthIt = 32;  // tokens
-    PlannerLimits     limits{ 512, 64, 1 };
+    PlannerLimits     limits{ 512, 64 };
     limits.token_work = TokenWork(100);
     BatchPlanner planner(limits);
     planner.add_pair(1, 0, 8000);

@@ -85,7 +85,6 @@ describe("binding.d.ts", () => {
       gpuLayers: 0,
       threads: 1,
       reproducible: "auto",
-      flashAttention: "auto",
       kvType: "f16",
       maxQueuedPairs: 10,
       documentCacheBytes: 0,
@@ -136,7 +135,6 @@ describe("binding.d.ts", () => {
       gpuLayers: 0,
       threads: 1,
       reproducible: "auto",
-      flashAttention: "auto",
       kvType: "f16",
       maxQueuedPairs: 10,
       documentCacheBytes: 0,
@@ -154,7 +152,6 @@ describe("binding.d.ts", () => {
       [{ device: 1 }, /device: expected a string, got the number 1/],
       [{ device: "CUDA99" }, /device: expected one of .*\bCPU\b.*, got "CUDA99"/],
       [{ head: undefined }, /head: expected an object, got undefined/],
-      [{ kvType: "q8_0", flashAttention: "off" }, /flashAttention/],
     ];
     for (const [change, message] of wrong) {
       await expect(Reflect.apply(native.Engine.load, native.Engine, [{ ...options, ...change }])).rejects.toMatchObject({

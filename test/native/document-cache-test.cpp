@@ -1,5 +1,7 @@
-// The document cache: longest shared start, alignment, and the least recently used going first.
+// The document cache: the longest known start in whole pages, pages shared by documents that begin alike, and the least
+// recently used going first, but none that is held.
 
+#include "backend.h"
 #include "check.h"
 #include "document-cache.h"
 
@@ -10,6 +12,20 @@ using namespace jina_reranker;
 namespace {
 
 using Tokens = std::vector<llama_token>;
+using Pages  = std::vector<int32_t>;
+
+constexpr int32_t kPages = 64;
+
+KvPages pages() {
+    ModelShape shape;
+    shape.n_layer   = 1;
+    shape.n_embd    = 32;
+    shape.n_head    = 1;
+    shape.n_head_kv = 1;
+    LayerDevices devices;
+    devices.layers = usable_devices(Backend::cpu);
+    return KvPages(shape, devices, GGML_TYPE_F16, kPages);
+}
 
 // n tokens from `first` on; those from `changed` on are others.
 Tokens tokens(size_t n, llama_token first, size_t changed = SIZE_MAX) {
@@ -21,126 +37,163 @@ Tokens tokens(size_t n, llama_token first, size_t changed = SIZE_MAX) {
     return result;
 }
 
-std::vector<uint8_t> state(uint8_t mark, size_t n_bytes = 1000) {
-    return std::vector<uint8_t>(n_bytes, mark);
+Pages take(KvPages & pool, size_t n_tokens) {
+    Pages taken;
+    for (int32_t i = 0; i < pages_of(static_cast<int32_t>(n_tokens)); ++i) {
+        taken.push_back(pool.take().value());
+    }
+    return taken;
 }
 
-void finds_the_longest_shared_start() {
-    DocumentCache cache(1 << 20, 8);
-    cache.insert(tokens(32, 1), state(1));
-    cache.insert(tokens(64, 1, 48), state(2));
-    const auto match = cache.find(tokens(80, 1));
-    CHECK_EQUAL(match.n_tokens, 48);
-    CHECK_EQUAL(match.entry->state[0], 2);
-    CHECK_EQUAL(cache.find(tokens(80, 1, 40)).n_tokens, 40);
-    CHECK_EQUAL(cache.find(tokens(80, 1, 20)).n_tokens, 16);
-    CHECK_EQUAL(cache.find(tokens(80, 5000)).n_tokens, 0);
-    CHECK(cache.find(tokens(80, 5000)).entry == nullptr);
+void release(KvPages & pool, const Pages & held) {
+    for (const int32_t page : held) {
+        pool.release(page);
+    }
 }
 
-void leaves_an_entry_of_which_little_can_be_used() {
-    DocumentCache cache(1 << 20, 8);
-    cache.insert(tokens(400, 1), state(1));
-    CHECK_EQUAL(cache.find(tokens(500, 1, 50)).n_tokens, 0);
-    CHECK_EQUAL(cache.find(tokens(500, 1, 100)).n_tokens, 0);
-    CHECK_EQUAL(cache.find(tokens(500, 1, 104)).n_tokens, 104);
+// As a pair does whose prefix is worth keeping: it takes pages, gives them to the cache, and lets go of them.
+bool keep(DocumentCache & cache, KvPages & pool, const Tokens & prefix) {
+    const Pages held   = take(pool, prefix.size());
+    const bool  is_new = cache.insert(prefix, static_cast<int32_t>(prefix.size()), held);
+    release(pool, held);
+    return is_new;
+}
+
+// How many tokens are found, and let go of again.
+size_t found(DocumentCache & cache, KvPages & pool, const Tokens & prompt) {
+    const Pages held = cache.find(prompt);
+    release(pool, held);
+    return held.size() * kPageTokens;
+}
+
+void finds_the_longest_known_start_in_whole_pages() {
+    KvPages       pool = pages();
+    DocumentCache cache(pool, 32);
+    keep(cache, pool, tokens(32, 1));
+    keep(cache, pool, tokens(64, 1, 48));
+    CHECK_EQUAL(found(cache, pool, tokens(80, 1)), 48U);
+    CHECK_EQUAL(found(cache, pool, tokens(80, 1, 40)), 32U);
+    CHECK_EQUAL(found(cache, pool, tokens(80, 1, 20)), 16U);
+    CHECK_EQUAL(found(cache, pool, tokens(80, 1, 15)), 0U);
+    CHECK_EQUAL(found(cache, pool, tokens(80, 5000)), 0U);
 }
 
 void leaves_at_least_one_token_to_compute() {
-    DocumentCache cache(1 << 20, 8);
-    cache.insert(tokens(32, 1), state(1));
-    CHECK_EQUAL(cache.find(tokens(32, 1)).n_tokens, 24);
-    CHECK_EQUAL(cache.find(tokens(33, 1)).n_tokens, 32);
+    KvPages       pool = pages();
+    DocumentCache cache(pool, 32);
+    keep(cache, pool, tokens(32, 1));
+    CHECK_EQUAL(found(cache, pool, tokens(32, 1)), 16U);
+    CHECK_EQUAL(found(cache, pool, tokens(33, 1)), 32U);
+    CHECK_EQUAL(found(cache, pool, {}), 0U);
 }
 
-void rounds_down_to_the_alignment_and_keeps_nothing_short() {
-    const DocumentCache cache(1 << 20, 8);
-    CHECK_EQUAL(cache.usable(47), 40);
+void keeps_whole_pages_only() {
+    KvPages       pool = pages();
+    DocumentCache cache(pool, 32);
+    CHECK_EQUAL(cache.usable(47), 32);
     CHECK_EQUAL(cache.usable(15), 0);
-    CHECK_EQUAL(DocumentCache(1, 1).usable(17), 17);
-    DocumentCache short_ones(1 << 20, 1);
-    short_ones.insert(tokens(15, 1), state(1));
-    CHECK_EQUAL(short_ones.n_entries(), 0U);
-    CHECK_EQUAL(short_ones.find(tokens(10, 1)).n_tokens, 0);
+    CHECK(!keep(cache, pool, tokens(15, 1)));
+    CHECK(keep(cache, pool, tokens(47, 1)));
+    CHECK_EQUAL(cache.n_pages(), 2);
+    CHECK_EQUAL(pool.n_free(), kPages - 2);
 }
 
-void forgets_the_least_recently_used_first_and_stays_within_its_bytes() {
-    DocumentCache cache(5000, 8);  // four entries of 1,000 bytes and their tokens
-    for (llama_token i = 0; i < 4; ++i) {
-        cache.insert(tokens(16, 1000 * i), state(1));
+void shares_the_pages_of_documents_that_begin_alike() {
+    KvPages       pool = pages();
+    DocumentCache cache(pool, 64);
+    for (llama_token document = 0; document < 20; ++document) {
+        Tokens       all = tokens(160, 1);
+        const Tokens end = tokens(16, 1000 * (document + 1));
+        all.insert(all.end(), end.begin(), end.end());
+        CHECK(keep(cache, pool, all));
     }
-    CHECK_EQUAL(cache.n_entries(), 4U);
-    CHECK_EQUAL(cache.find(tokens(20, 0)).n_tokens, 16);  // the oldest is used again
-    cache.insert(tokens(16, 9000), state(1));
-    CHECK(cache.n_bytes() <= 5000);
-    CHECK_EQUAL(cache.find(tokens(20, 0)).n_tokens, 16);
-    CHECK_EQUAL(cache.find(tokens(20, 1000)).n_tokens, 0);
-    cache.insert(tokens(16, 7000), state(1, 10000));  // larger than the whole cache
-    CHECK_EQUAL(cache.find(tokens(20, 7000)).n_tokens, 0);
-    CHECK_EQUAL(cache.n_entries(), 4U);
+    CHECK_EQUAL(cache.n_pages(), 10 + 20);
+    CHECK_EQUAL(cache.n_entries(), 20U);
+    CHECK_EQUAL(pool.n_free(), kPages - 30);
 }
 
 void keeps_a_prefix_once() {
-    DocumentCache cache(1 << 20, 8);
-    CHECK(cache.insert(tokens(16, 1), state(1)) != nullptr);
-    CHECK(cache.insert(tokens(16, 1), state(2)) == nullptr);
+    KvPages       pool = pages();
+    DocumentCache cache(pool, 32);
+    CHECK(keep(cache, pool, tokens(32, 1)));
+    CHECK(!keep(cache, pool, tokens(32, 1)));
+    CHECK_EQUAL(cache.n_pages(), 2);
     CHECK_EQUAL(cache.n_entries(), 1U);
-    CHECK_EQUAL(cache.find(tokens(20, 1)).entry->state[0], 1);
+    CHECK(keep(cache, pool, tokens(48, 1)));  // goes on where the first ends
+    CHECK_EQUAL(cache.n_entries(), 1U);
 }
 
-// What is in use lives on: were it forgotten, it would be held and not counted.
-void forgets_no_entry_that_is_in_use() {
-    DocumentCache cache(2200, 8);  // two entries
-    cache.insert(tokens(16, 0), state(1));
-    auto in_use = cache.find(tokens(20, 0));
-    for (llama_token i = 1; i < 5; ++i) {
-        CHECK(cache.insert(tokens(16, 1000 * i), state(2)) != nullptr);
-        CHECK_EQUAL(cache.n_entries(), 2U);
-        CHECK(cache.n_bytes() <= 2200);
-        CHECK_EQUAL(cache.find(tokens(20, 0)).n_tokens, 16);
-        CHECK_EQUAL(cache.find(tokens(20, 1000 * i)).n_tokens, 16);
+void forgets_the_least_recently_used_first() {
+    KvPages       pool = pages();
+    DocumentCache cache(pool, 8);  // four documents of two pages
+    for (llama_token i = 0; i < 4; ++i) {
+        keep(cache, pool, tokens(32, 1000 * i));
     }
-    auto other = cache.find(tokens(20, 4000));
-    CHECK(cache.insert(tokens(16, 9000), state(3)) == nullptr);  // no room beside the two
-    CHECK_EQUAL(cache.n_entries(), 2U);
-    in_use.entry.reset();
-    other.entry.reset();
-    CHECK(cache.insert(tokens(16, 9000), state(3)) != nullptr);
-    CHECK_EQUAL(cache.find(tokens(20, 9000)).n_tokens, 16);
+    CHECK_EQUAL(found(cache, pool, tokens(40, 0)), 32U);  // the oldest is used again
+    keep(cache, pool, tokens(32, 9000));
+    CHECK_EQUAL(cache.n_pages(), 8);
+    CHECK_EQUAL(found(cache, pool, tokens(40, 0)), 32U);
+    CHECK_EQUAL(found(cache, pool, tokens(40, 1000)), 0U);
+    keep(cache, pool, tokens(16, 7000));  // the end of a document goes before its beginning
+    CHECK_EQUAL(found(cache, pool, tokens(40, 2000)), 16U);
+    CHECK(keep(cache, pool, tokens(kPageTokens * 20, 5000)));  // more than there is room for: its beginning is kept
+    CHECK_EQUAL(cache.n_pages(), 8);
+    CHECK_EQUAL(pool.n_free(), kPages - 8);
+    CHECK_EQUAL(cache.n_entries(), 1U);
 }
 
-void tells_what_one_entry_is_worth_to_a_prompt() {
-    DocumentCache cache(1 << 20, 8);
-    const auto    entry = cache.insert(tokens(32, 1), state(1));
-    CHECK_EQUAL(cache.use_of(entry, tokens(80, 1)).n_tokens, 32);
-    CHECK_EQUAL(cache.use_of(entry, tokens(80, 1, 28)).n_tokens, 24);
-    CHECK(cache.use_of(entry, tokens(80, 5000)).entry == nullptr);
+void forgets_no_page_that_is_held() {
+    KvPages       pool = pages();
+    DocumentCache cache(pool, 2);
+    keep(cache, pool, tokens(32, 1));
+    const Pages held = cache.find(tokens(40, 1));
+    CHECK(!keep(cache, pool, tokens(32, 1000)));
+    CHECK_EQUAL(found(cache, pool, tokens(40, 1)), 32U);
+    release(pool, held);
+    CHECK(keep(cache, pool, tokens(32, 1000)));
+    CHECK_EQUAL(found(cache, pool, tokens(40, 1000)), 32U);
+    CHECK_EQUAL(found(cache, pool, tokens(40, 1)), 0U);
+}
+
+void lets_go_of_all_pages_at_its_end() {
+    KvPages pool = pages();
+    {
+        DocumentCache cache(pool, 32);
+        keep(cache, pool, tokens(64, 1));
+        CHECK_EQUAL(pool.n_free(), kPages - 4);
+    }
+    CHECK_EQUAL(pool.n_free(), kPages);
+}
+
+void tells_which_prompts_can_share_a_page() {
     CHECK(DocumentCache::key_of(tokens(80, 1)) == DocumentCache::key_of(tokens(32, 1)));
     CHECK(DocumentCache::key_of(tokens(80, 1)) != DocumentCache::key_of(tokens(80, 2)));
     CHECK(!DocumentCache::key_of(tokens(15, 1)));
 }
 
 void keeps_nothing_when_switched_off() {
-    DocumentCache cache(0, 8);
+    KvPages       pool = pages();
+    DocumentCache cache(pool, 0);
     CHECK(!cache.enabled());
-    cache.insert(tokens(16, 1), state(1));
-    CHECK_EQUAL(cache.n_entries(), 0U);
+    CHECK(!keep(cache, pool, tokens(32, 1)));
+    CHECK_EQUAL(cache.n_pages(), 0);
+    CHECK_EQUAL(pool.n_free(), kPages);
 }
 
 }  // namespace
 
 int main() {
+    load_backends(JINA_RERANKER_LIBRARIES);
     return check::run({
-        { "finds the longest shared start", finds_the_longest_shared_start },
-        { "leaves an entry of which little can be used", leaves_an_entry_of_which_little_can_be_used },
+        { "finds the longest known start in whole pages", finds_the_longest_known_start_in_whole_pages },
         { "leaves at least one token to compute", leaves_at_least_one_token_to_compute },
-        { "rounds down to the alignment, and keeps nothing short",
-          rounds_down_to_the_alignment_and_keeps_nothing_short },
-        { "forgets the least recently used first, and stays within its bytes",
-          forgets_the_least_recently_used_first_and_stays_within_its_bytes },
+        { "keeps whole pages only", keeps_whole_pages_only },
+        { "shares the pages of documents that begin alike", shares_the_pages_of_documents_that_begin_alike },
         { "keeps a prefix once", keeps_a_prefix_once },
-        { "forgets no entry that is in use", forgets_no_entry_that_is_in_use },
-        { "tells what one entry is worth to a prompt", tells_what_one_entry_is_worth_to_a_prompt },
+        { "forgets the least recently used first", forgets_the_least_recently_used_first },
+        { "forgets no page that is held", forgets_no_page_that_is_held },
+        { "lets go of all pages at its end", lets_go_of_all_pages_at_its_end },
+        { "tells which prompts can share a page", tells_which_prompts_can_share_a_page },
         { "keeps nothing when switched off", keeps_nothing_when_switched_off },
     });
 }

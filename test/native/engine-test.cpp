@@ -68,38 +68,6 @@ std::vector<std::string> documents() {
     return result;
 }
 
-// Alone, together, in pieces, and from the document cache. With flash attention off ggml's attention is computed instead of ours:
-// there the same bits rest on alignment and throw-away tokens.
-void gives_the_same_bits_with_aligned_batches() {
-    const auto without_kernels = [](EngineOptions & options) {
-        options.flash_attention = FlashAttention::off;
-        options.reproducible    = Reproducible::exact;
-    };
-    std::vector<float> alone;
-    {
-        const auto reference = engine(without_kernels);
-        CHECK(reference->info().flash_attention == FlashAttention::off);
-        for (const std::string & document : documents()) {
-            const JobOutcome outcome = answer(submit(*reference, "what is green?", { document }));
-            CHECK(is_scored(outcome));
-            alone.push_back(outcome.result ? outcome.result->logits[0] : 0.0f);
-        }
-        CHECK(reference->stats().tokens_padding > 0);
-        CHECK(std::adjacent_find(alone.begin(), alone.end()) == alone.end());  // scores that tell something
-    }
-    const auto tested = engine([&](EngineOptions & options) {
-        without_kernels(options);
-        options.document_cache_bytes = 64U << 20U;
-    });
-    for (int round = 0; round < 3; ++round) {
-        auto             other = submit(*tested, "another question of the same " + std::to_string(round), documents());
-        const JobOutcome outcome = answer(submit(*tested, "what is green?", documents()));
-        CHECK(outcome.result && outcome.result->logits == alone);
-        CHECK(is_scored(answer(std::move(other))));
-    }
-    CHECK(tested->stats().pairs_warm > 0);
-}
-
 void goes_on_after_a_batch_that_failed() {
     const auto tested = engine([](EngineOptions & options) { options.document_cache_bytes = 64U << 20U; });
     const auto before = answer(submit(*tested, "what is green?", documents()));
@@ -223,7 +191,6 @@ int main(int argc, char ** argv) {
     load_backends(argv[1]);
     model() = { argv[2], static_cast<size_t>(std::atoi(argv[3])) };
     return check::run({
-        { "gives the same bits with aligned batches", gives_the_same_bits_with_aligned_batches },
         { "goes on after a batch that failed", goes_on_after_a_batch_that_failed },
         { "frees its caches at close", frees_its_caches_at_close },
         { "refuses to tokenize while it closes", refuses_to_tokenize_while_it_closes },

@@ -15,10 +15,13 @@ let directory: string;
 let small: ModelFiles;
 /** 400 MB. */
 let large: ModelFiles;
-/** Heads of 36 numbers: llama.cpp computes them, this engine's attention does not, and a q8_0 cache cannot hold them. */
+/** Heads of 36 numbers, which the engine's attention does not compute. */
 let odd: ModelFiles;
+/** Heads of 40 numbers, which are no whole blocks of q8_0. */
+let uneven: ModelFiles;
 
 const oddShape: Shape = { ...wideShape, layers: 2, embeddingLength: 144, headLength: 36, feedForwardLength: 256 };
+const unevenShape: Shape = { ...oddShape, embeddingLength: 160, headLength: 40 };
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "jina-reranker-native-errors-"));
@@ -30,6 +33,7 @@ beforeAll(async () => {
   small = await copy(await randomModel({ ...wideShape, layers: 2 }), "small.gguf");
   large = await randomModel({ ...wideShape, layers: 12, embeddingLength: 1024, feedForwardLength: 2048 });
   odd = await randomModel(oddShape);
+  uneven = await randomModel(unevenShape);
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
@@ -67,13 +71,13 @@ describe("a load that fails", () => {
   });
 
   it("because of the model is not called a want of memory", async () => {
-    const [load] = await lines(odd, `console.log(await codeOf(() => native.Engine.load({ ...options, kvType: "q8_0" })));`);
+    const [load] = await lines(uneven, `console.log(await codeOf(() => native.Engine.load({ ...options, kvType: "q8_0" })));`);
     expect(load).toMatch(/^model_invalid .*q8_0/);
   });
 
   it("because the model has a shape that cannot be computed fails at once, not with each request", async () => {
     const [load] = await lines(odd, `console.log(await codeOf(() => native.Engine.load(options)));`);
-    expect(load).toMatch(/^model_invalid .*shape/);
+    expect(load).toMatch(/^model_invalid .*heads have 36 numbers/);
   });
 
   it("because of its score head names what is wrong", async () => {

@@ -1,6 +1,6 @@
 #pragma once
 
-// Follows every pair through the planner's plans and checks what rules P1 to P5 (batch-planner.h) promise for each of them.
+// Follows every pair through the planner's plans and checks what rules P1 and P2 (batch-planner.h) promise for each of them.
 
 #include "batch-planner.h"
 #include "check.h"
@@ -16,11 +16,10 @@ class PlannerWitness {
   public:
     explicit PlannerWitness(jina_reranker::PlannerLimits limits) : limits_(limits) {}
 
-    void add(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached = 0, int32_t n_restored = 0) {
-        lengths_[{ job, pair }]  = n_tokens;
-        done_[{ job, pair }]     = n_cached;
-        cached_[{ job, pair }]   = n_cached;
-        restored_[{ job, pair }] = std::max(n_cached, n_restored);
+    void add(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached = 0) {
+        lengths_[{ job, pair }] = n_tokens;
+        done_[{ job, pair }]    = n_cached;
+        cached_[{ job, pair }]  = n_cached;
     }
 
     bool is_untouched(uint64_t job, uint32_t pair) const {
@@ -38,40 +37,29 @@ class PlannerWitness {
     }
 
     void see(const jina_reranker::Plan & plan) {
-        int32_t n_tokens    = 0;
-        int32_t n_last      = 0;
-        int32_t n_open      = 0;
-        double  work        = 0;
-        int32_t n_cells     = partial_ ? done_[*partial_] : 0;
-        int32_t n_restoring = n_cells;
-        bool    continues   = false;
+        int32_t n_tokens  = 0;
+        int32_t n_last    = 0;
+        int32_t n_open    = 0;
+        double  work      = 0;
+        int32_t n_pages   = partial_ ? own_pages(*partial_) : 0;
+        bool    continues = false;
         for (size_t i = 0; i < plan.slices.size(); ++i) {
             const jina_reranker::PlannedSlice & slice = plan.slices[i];
             const Key                           key{ slice.job, slice.pair };
             CHECK(lengths_.count(key) == 1);  // waiting, not removed, not done before
             CHECK_EQUAL(slice.begin, done_[key]);
             CHECK(slice.end > slice.begin);
-            CHECK(slice.begin % limits_.alignment == 0);
             CHECK(slice.last == (slice.end == lengths_[key]));
-            CHECK((slice.end - slice.begin + slice.n_padding) % limits_.alignment == 0);
-            CHECK(slice.n_padding >= 0 && slice.n_padding < limits_.alignment);
-            CHECK(slice.last || slice.n_padding == 0);
             CHECK(slice.restored == (cached_[key] > 0 && slice.begin == cached_[key]));
-            const bool continued = slice.begin > 0 && !slice.restored;
+            const bool continued = partial_ && *partial_ == key;
             CHECK(!continued || i == 0);  // a continued pair comes first
             CHECK(slice.last || i == 0);  // and so does one left open
+            CHECK(continued || slice.begin == cached_[key]);
             continues = continues || continued;
-            CHECK(!continued || (partial_ && slice.job == partial_->job && slice.pair == partial_->pair));
-            CHECK(!(continues && slice.restored));  // P5
-            // All is restored before the decode, one after another, whole and then cut to what is used.
-            if (slice.restored) {
-                CHECK(n_restoring + restored_[key] <= limits_.n_cells);
-                n_restoring += slice.begin;
-            }
-            n_cells += slice.end - slice.begin + slice.n_padding + (slice.restored ? slice.begin : 0);
-            done_[key]   = slice.end;
-            cached_[key] = 0;
-            n_tokens += slice.end - slice.begin + slice.n_padding;
+            n_pages -= continued ? own_pages(key) : 0;
+            done_[key] = slice.end;
+            n_pages += own_pages(key);
+            n_tokens += slice.end - slice.begin;
             n_last += slice.last ? 1 : 0;
             work += limits_.token_work.of(slice.begin, slice.end);
             n_open += slice.last ? 0 : 1;
@@ -83,17 +71,8 @@ class PlannerWitness {
         CHECK_EQUAL(plan.n_last, n_last);
         CHECK(std::abs(plan.work - work) < 1e-6 * work + 1e-9);
         CHECK(n_tokens <= limits_.n_batch);
-        // A partial pair keeps its sequence also in a decode that leaves it out.
-        const size_t n_kept = partial_ && !continues ? 1 : 0;
-        CHECK(plan.slices.size() + n_kept <= static_cast<size_t>(limits_.n_seq_max));
-        CHECK(n_cells <= limits_.n_cells);
-        const int64_t n_attended = int64_t{ n_tokens } * n_cells;
-        CHECK(n_attended <= limits_.n_attention || n_tokens <= std::max(limits_.alignment, 1));
-        // P5: beside a pair left open or continued, no other is restored.
-        const bool has_partial = n_open > 0 || continues;
-        for (size_t i = 1; i < plan.slices.size(); ++i) {
-            CHECK(!has_partial || !plan.slices[i].restored);
-        }
+        CHECK(plan.slices.size() <= static_cast<size_t>(limits_.n_pairs));
+        CHECK(n_pages <= limits_.n_pages);
         CHECK(n_open <= 1);
         CHECK(n_open == 0 || continues || !partial_);  // at most one partial pair
         if (n_open == 1) {
@@ -113,12 +92,18 @@ class PlannerWitness {
         bool operator<(const Key & other) const {
             return std::make_pair(job, pair) < std::make_pair(other.job, other.pair);
         }
+
+        bool operator==(const Key & other) const { return job == other.job && pair == other.pair; }
     };
+
+    // Pages of a pair that are not the document cache's.
+    int32_t own_pages(const Key & key) {
+        return jina_reranker::pages_of(done_[key]) - jina_reranker::pages_of(cached_[key]);
+    }
 
     jina_reranker::PlannerLimits limits_;
     std::map<Key, int32_t>       lengths_;
     std::map<Key, int32_t>       done_;
     std::map<Key, int32_t>       cached_;
-    std::map<Key, int32_t>       restored_;
     std::optional<Key>           partial_;
 };

@@ -3,6 +3,7 @@
 #include "backend.h"
 #include "check.h"
 #include "error.h"
+#include "head-logits.h"
 #include "score-head.h"
 
 #include <limits>
@@ -55,11 +56,11 @@ double reference(const HeadWeights & head, const float * hidden) {
 
 void equals_a_plain_computation_for_any_number_of_rows() {
     const HeadWeights weights = random_head();
-    ScoreHead         head(weights, kEmbd, cpu(), 2);
+    const ScoreHead   head(weights, kEmbd, cpu());
     for (const int32_t n_rows : { 1, 2, 3, 4, 7, 32, 100 }) {
         const auto hidden =
             random_floats(static_cast<size_t>(n_rows) * static_cast<size_t>(kEmbd), static_cast<uint32_t>(n_rows));
-        const auto logits = head.logits(hidden, n_rows);
+        const auto logits = head_logits(head, hidden, n_rows);
         CHECK_EQUAL(logits.size(), static_cast<size_t>(n_rows));
         for (size_t row = 0; row < logits.size(); ++row) {
             const double expected = reference(weights, &hidden[row * static_cast<size_t>(kEmbd)]);
@@ -71,26 +72,26 @@ void equals_a_plain_computation_for_any_number_of_rows() {
 void refuses_weights_that_do_not_fit() {
     HeadWeights head = random_head();
     head.w1.pop_back();
-    CHECK_ERROR(ScoreHead(head, kEmbd, cpu(), 1), ErrorCode::head_invalid);
+    CHECK_ERROR(ScoreHead(head, kEmbd, cpu()), ErrorCode::head_invalid);
     head    = random_head();
     head.b1 = {};
-    CHECK_ERROR(ScoreHead(head, kEmbd, cpu(), 1), ErrorCode::head_invalid);
+    CHECK_ERROR(ScoreHead(head, kEmbd, cpu()), ErrorCode::head_invalid);
     head       = random_head();
     head.w2[5] = std::numeric_limits<float>::quiet_NaN();
-    CHECK_ERROR(ScoreHead(head, kEmbd, cpu(), 1), ErrorCode::head_invalid);
+    CHECK_ERROR(ScoreHead(head, kEmbd, cpu()), ErrorCode::head_invalid);
     head    = random_head();
     head.b2 = std::numeric_limits<float>::infinity();
-    CHECK_ERROR(ScoreHead(head, kEmbd, cpu(), 1), ErrorCode::head_invalid);
+    CHECK_ERROR(ScoreHead(head, kEmbd, cpu()), ErrorCode::head_invalid);
     // Both are finite; their difference, which is added to every logit, is not.
     head            = random_head();
     head.b2         = std::numeric_limits<float>::max();
     head.logit_bias = -std::numeric_limits<float>::max();
-    CHECK_ERROR(ScoreHead(head, kEmbd, cpu(), 1), ErrorCode::head_invalid);
+    CHECK_ERROR(ScoreHead(head, kEmbd, cpu()), ErrorCode::head_invalid);
 }
 
 void refuses_a_device_that_cannot_compute_it() {
     load_backend({ JINA_RERANKER_FAKE_BACKEND });
-    CHECK_ERROR(ScoreHead(random_head(), kEmbd, ggml_backend_dev_by_name("FAKE0"), 1), ErrorCode::backend_unavailable);
+    CHECK_ERROR(ScoreHead(random_head(), kEmbd, ggml_backend_dev_by_name("FAKE0")), ErrorCode::backend_unavailable);
 }
 
 void normalises_with_a_sigmoid() {

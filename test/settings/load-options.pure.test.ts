@@ -17,7 +17,6 @@ describe("options of Reranker.load", () => {
       batchTokens: 0,
       precision: "auto",
       reproducible: "auto",
-      flashAttention: "auto",
       kvType: "f16",
       maxQueuedPairs: 2000,
       documentCacheBytes: 1024 * 2 ** 20,

@@ -26,7 +26,7 @@ export function runNative(files: ModelFiles, body: string, shell = ":"): Promise
     import { readScoreHead } from ${dist("model/head.js")};
     const options = {
       modelPath: ${JSON.stringify(files.modelPath)}, head: await readScoreHead(${JSON.stringify(files.headPath)}),
-      contextSize: 256, batchTokens: 64, backend: "cpu", gpuLayers: 0, threads: 1, reproducible: "auto", flashAttention: "auto",
+      contextSize: 256, batchTokens: 64, backend: "cpu", gpuLayers: 0, threads: 1, reproducible: "auto",
       kvType: "f16", maxQueuedPairs: 10, documentCacheBytes: 0, scoreCacheBytes: 0, deduplicate: true,
     };
     /** Code and message of the error that an action fails with. */

@@ -49,7 +49,7 @@ export const engineRows = {
     defaultText: "512 on a CPU, 2048 on a GPU",
     environment: "BATCH_TOKENS",
     flag: "--batch-tokens",
-    help: "tokens in one decode call",
+    help: "tokens in one batch",
   }),
   precision: setting({
     kind: oneOf("auto", "file", "f16", "bf16", "q8_0"),

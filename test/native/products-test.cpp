@@ -1,5 +1,5 @@
-// The engine's products of quantized weights and activations, computed by ggml's threads in place of ggml's node, against
-// a plain f64 computation; and that nothing else in the batch changes a bit of it.
+// The engine's products of quantized weights and activations, computed by ggml's threads, against a plain f64
+// computation; and that nothing else in the batch changes a bit of it.
 
 #include "backend.h"
 #include "check.h"
@@ -7,9 +7,10 @@
 #include "ggml-alloc.h"
 #include "kernels.h"
 #include "matmul-blocks.h"
-#include "matmul.h"
+#include "products.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -70,7 +71,7 @@ std::vector<std::vector<float>> tokens(uint32_t first_seed, size_t n, int64_t n_
 }
 
 // Two products of the same activations after each other, and one of their sum: [n_tokens][n_out] each.
-struct Products {
+struct Results {
     std::vector<float> first;
     std::vector<float> second;
     std::vector<float> of_other;
@@ -82,25 +83,26 @@ std::vector<float> data_of(const ggml_tensor & tensor) {
     return values;
 }
 
-Products
+Results
 multiply(const Shape & shape, const std::vector<std::vector<float>> & batch, MatMulKernel kernel, int32_t n_threads) {
     const ggml_backend_ptr backend = cpu_backend(n_threads);
 
     const ggml_context_ptr context(ggml_init({ 16 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true }));
     ggml_context *         ctx     = context.get();
     ggml_tensor *          weights = ggml_new_tensor_2d(ctx, shape.type, shape.n_in, shape.n_out);
+    // Where weights lie decides who multiplies by them.
+    const ggml_backend_buffer_ptr of_weights(ggml_backend_alloc_ctx_tensors(ctx, backend.get()));
     ggml_tensor * input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, shape.n_in, static_cast<int64_t>(batch.size()));
     ggml_tensor * other = ggml_add(ctx, input, input);
-    const std::vector<ggml_tensor *> nodes = { ggml_mul_mat(ctx, weights, input), ggml_mul_mat(ctx, weights, input),
-                                               ggml_mul_mat(ctx, weights, other) };
+    Products      products(kernel, n_threads);
+    CHECK(products.is_own({ weights }));
+    const std::vector<ggml_tensor *> nodes = { products.multiply(ctx, { weights }, input),
+                                               products.multiply(ctx, { weights }, input),
+                                               products.multiply(ctx, { weights }, other) };
     const ggml_backend_buffer_ptr    buffer(ggml_backend_alloc_ctx_tensors(ctx, backend.get()));
     ggml_cgraph *                    graph = ggml_new_graph(ctx);
-    Turns                            turns;
-    MatMul                           matmul(n_threads, turns, kernel);
-    matmul.begin_graph();
     for (ggml_tensor * node : nodes) {
         ggml_build_forward_expand(graph, node);
-        CHECK(matmul.replace(node));
         CHECK_EQUAL(static_cast<int>(node->op), static_cast<int>(GGML_OP_CUSTOM));
     }
     const std::vector<uint8_t> bytes = weights_of(shape);
@@ -298,7 +300,7 @@ std::function<void()> for_every_kernel(void (*test)(Shape shape, MatMulKernel ke
     };
 }
 
-// As the processor itself says it, not as MatMul found it.
+// As the processor itself says it, not as the kernels' table has it.
 bool has_instructions() {
 #if defined(__GNUC__) && defined(__x86_64__)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -316,19 +318,62 @@ void has_blocks_of_ggmls_sizes() {
     }
 }
 
-void leaves_what_it_does_not_know() {
-    const ggml_context_ptr context(ggml_init({ 16 * ggml_tensor_overhead(), nullptr, true }));
+// q, k and v, or gate and up: several matrices, of several types, in one node.
+void multiplies_by_several_matrices_at_once() {
+    const MatMulKernel     kernel  = matmul_kernels(cpu_features()).back();
+    const ggml_backend_ptr backend = cpu_backend(3);
+    const ggml_context_ptr context(ggml_init({ 16 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true }));
     ggml_context *         ctx   = context.get();
-    ggml_tensor *          input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 512, 4);
-    Turns                  turns;
-    MatMul                 matmul(1, turns, matmul_kernels(cpu_features()).back());
-    ggml_tensor *          other = ggml_mul_mat(ctx, ggml_new_tensor_2d(ctx, GGML_TYPE_Q8_0, 512, 8), input);
-    CHECK(matmul.replace(other));
-    CHECK_EQUAL(static_cast<int>(other->op), static_cast<int>(GGML_OP_MUL_MAT));
-    ggml_tensor * batched = ggml_mul_mat(ctx, ggml_new_tensor_3d(ctx, GGML_TYPE_Q4_K, 512, 8, 2),
-                                         ggml_new_tensor_3d(ctx, GGML_TYPE_F32, 512, 4, 2));
-    CHECK(!matmul.replace(batched));
-    CHECK_EQUAL(static_cast<int>(batched->op), static_cast<int>(GGML_OP_MUL_MAT));
+    const std::array       all   = { Shape{ 512, 48, GGML_TYPE_Q4_K }, Shape{ 512, 33, GGML_TYPE_Q6_K },
+                                     Shape{ 512, 7, GGML_TYPE_Q4_K } };
+    const auto             batch = tokens(1, 5, 512);
+    Matrices               weights;
+    for (const Shape & shape : all) {
+        weights.push_back(ggml_new_tensor_2d(ctx, shape.type, shape.n_in, shape.n_out));
+    }
+    const ggml_backend_buffer_ptr of_weights(ggml_backend_alloc_ctx_tensors(ctx, backend.get()));
+    ggml_tensor *                 input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 512, 5);
+    Products                      products(kernel, 3);
+    ggml_tensor *                 node = products.multiply(ctx, weights, input);
+    const ggml_backend_buffer_ptr buffer(ggml_backend_alloc_ctx_tensors(ctx, backend.get()));
+    ggml_cgraph *                 graph = ggml_new_graph(ctx);
+    ggml_build_forward_expand(graph, node);
+    for (size_t i = 0; i < all.size(); ++i) {
+        const std::vector<uint8_t> bytes = weights_of(all[i]);
+        std::memcpy(weights[i]->data, bytes.data(), bytes.size());
+    }
+    for (size_t i = 0; i < batch.size(); ++i) {
+        std::memcpy(static_cast<char *>(input->data) + i * input->nb[1], batch[i].data(), input->nb[1]);
+    }
+    CHECK_EQUAL(static_cast<int>(ggml_backend_graph_compute(backend.get(), graph)),
+                static_cast<int>(GGML_STATUS_SUCCESS));
+    const std::vector<float> got   = data_of(*node);
+    int64_t                  first = 0;
+    for (const Shape & shape : all) {
+        const auto want = multiply(shape, batch, kernel, 1).first;
+        for (size_t i = 0; i < batch.size(); ++i) {
+            const auto row = want.begin() + static_cast<ptrdiff_t>(i) * shape.n_out;
+            CHECK(std::equal(row, row + shape.n_out, got.begin() + static_cast<ptrdiff_t>(i) * node->ne[0] + first));
+        }
+        first += shape.n_out;
+    }
+    CHECK_EQUAL(first, node->ne[0]);
+}
+
+void leaves_other_weights_to_ggml() {
+    const ggml_backend_ptr        backend = cpu_backend(1);
+    const ggml_context_ptr        context(ggml_init({ 16 * ggml_tensor_overhead(), nullptr, true }));
+    ggml_context *                ctx  = context.get();
+    ggml_tensor *                 q8_0 = ggml_new_tensor_2d(ctx, GGML_TYPE_Q8_0, 512, 8);
+    ggml_tensor *                 q4_k = ggml_new_tensor_2d(ctx, GGML_TYPE_Q4_K, 512, 8);
+    const ggml_backend_buffer_ptr buffer(ggml_backend_alloc_ctx_tensors(ctx, backend.get()));
+    ggml_tensor *                 elsewhere = ggml_new_tensor_2d(ctx, GGML_TYPE_Q4_K, 512, 8);  // in no memory of a CPU
+    ggml_tensor *                 input     = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 512, 4);
+    Products                      own(matmul_kernels(cpu_features()).back(), 1);
+    Products                      without(std::nullopt, 1);
+    CHECK_EQUAL(static_cast<int>(own.multiply(ctx, { q8_0 }, input)->op), static_cast<int>(GGML_OP_MUL_MAT));
+    CHECK_EQUAL(static_cast<int>(own.multiply(ctx, { elsewhere }, input)->op), static_cast<int>(GGML_OP_MUL_MAT));
+    CHECK_EQUAL(static_cast<int>(without.multiply(ctx, { q4_k }, input)->op), static_cast<int>(GGML_OP_MUL_MAT));
 }
 
 }  // namespace
@@ -352,6 +397,7 @@ int main() {
           for_every_kernel(gives_the_same_bits_with_any_number_of_threads) },
         { "is the same on every processor", for_every_kernel(is_the_same_on_every_processor) },
         { "holds the largest sums", for_every_kernel(holds_the_largest_sums) },
-        { "leaves what it does not know", leaves_what_it_does_not_know },
+        { "multiplies by several matrices at once", multiplies_by_several_matrices_at_once },
+        { "leaves other weights to ggml", leaves_other_weights_to_ggml },
     });
 }

@@ -1,0 +1,34 @@
+#include "batch.h"
+
+#include <utility>
+
+namespace jina_reranker {
+
+void Batch::add(const std::vector<int32_t> & tokens, int32_t n_past, std::vector<int32_t> pages, bool scored) {
+    BatchPair pair;
+    pair.first_row = n_rows();
+    pair.n_rows    = static_cast<int32_t>(tokens.size());
+    pair.n_past    = n_past;
+    pair.pages     = std::move(pages);
+    pair.scored    = scored;
+    for (int32_t i = 0; i < pair.n_rows; ++i) {
+        const int32_t position = n_past + i;
+        tokens_.push_back(tokens[static_cast<size_t>(i)]);
+        positions_.push_back({ position, position, position });
+        cells_.push_back(pair.cell(position));
+    }
+    if (scored) {
+        score_rows_.push_back(n_rows() - 1);
+    }
+    pairs_.push_back(std::move(pair));
+}
+
+void Batch::pad(int32_t multiple, int32_t page) {
+    for (int32_t i = 0; n_rows() % multiple != 0; ++i) {
+        tokens_.push_back(0);
+        positions_.push_back({ 0, 0, 0 });
+        cells_.push_back(int64_t{ page } * kPageTokens + i % kPageTokens);
+    }
+}
+
+}  // namespace jina_reranker

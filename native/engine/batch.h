@@ -1,0 +1,63 @@
+#pragma once
+
+// What one run of the model computes: rows of several pairs, packed one after the other. Pure: knows tokens, positions and
+// pages, nothing of ggml.
+
+#include "kv-pages.h"
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace jina_reranker {
+
+// Of a row, in the three directions of the model's rotary embedding: time, height, width. Alike for text.
+using Position = std::array<int32_t, 3>;
+
+// The rows of one pair, in the order of its tokens; they continue what lies in its pages.
+struct BatchPair {
+    int32_t              first_row = 0;
+    int32_t              n_rows    = 0;
+    int32_t              n_past    = 0;   // tokens whose K and V lie in the pages already
+    std::vector<int32_t> pages;           // of n_past + n_rows tokens
+    bool                 scored = false;  // the last row is the pair's score token
+
+    // Where the K and V of the pair's i-th token lie, in tokens from the first page.
+    int32_t cell(int32_t token) const {
+        return pages[static_cast<size_t>(token / kPageTokens)] * kPageTokens + token % kPageTokens;
+    }
+
+    int32_t n_tokens() const { return n_past + n_rows; }
+};
+
+class Batch {
+  public:
+    // tokens: of the pair from n_past on.
+    void add(const std::vector<int32_t> & tokens, int32_t n_past, std::vector<int32_t> pages, bool scored);
+
+    // Rows that belong to no pair, so that their number is a multiple; `page` takes their K and V.
+    void pad(int32_t multiple, int32_t page);
+
+    int32_t n_rows() const { return static_cast<int32_t>(tokens_.size()); }
+
+    const std::vector<BatchPair> & pairs() const { return pairs_; }
+
+    const std::vector<int32_t> & tokens() const { return tokens_; }
+
+    const std::vector<Position> & positions() const { return positions_; }
+
+    // [n_rows], where each row's K and V are written.
+    const std::vector<int64_t> & cells() const { return cells_; }
+
+    // Rows whose hidden state becomes a score, in the order of their pairs.
+    const std::vector<int32_t> & score_rows() const { return score_rows_; }
+
+  private:
+    std::vector<BatchPair> pairs_;
+    std::vector<int32_t>   tokens_;
+    std::vector<Position>  positions_;
+    std::vector<int64_t>   cells_;
+    std::vector<int32_t>   score_rows_;
+};
+
+}  // namespace jina_reranker

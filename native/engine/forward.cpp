@@ -1,0 +1,296 @@
+#include "forward.h"
+
+#include "backend.h"
+#include "error.h"
+#include "ggml-cpu.h"
+#include "graph.h"
+#include "kernels.h"
+#include "log.h"
+#include "missing-memory.h"
+#include "tsan-fence.h"
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+#include <string>
+
+namespace jina_reranker {
+
+namespace {
+
+template <typename Kernel>
+std::optional<Kernel> fastest(const std::vector<Kernel> & kernels) {
+    return kernels.empty() ? std::nullopt : std::optional(kernels.back());
+}
+
+template <typename Function>
+Function function_of(ggml_backend_dev_t device, const char * name) {
+    return reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), name));
+}
+
+template <typename Number>
+void set(ggml_tensor * tensor, const std::vector<Number> & numbers) {
+    ggml_backend_tensor_set(tensor, numbers.data(), 0, numbers.size() * sizeof(Number));
+}
+
+// Whether a device looks tokens up in an embedding of this type.
+bool has_get_rows(ggml_backend_dev_t device, const ggml_tensor & embedding) {
+    const ggml_context_ptr context(ggml_init({ 4 * ggml_tensor_overhead(), nullptr, /*.no_alloc =*/true }));
+    ggml_tensor *          rows = ggml_get_rows(context.get(), ggml_dup_tensor(context.get(), &embedding),
+                                                ggml_new_tensor_1d(context.get(), GGML_TYPE_I32, 1));
+    return ggml_backend_dev_supports_op(device, rows);
+}
+
+[[noreturn]] void fail_without_memory(const Batch & batch) {
+    throw Error(ErrorCode::out_of_memory,
+                "no memory to compute a batch of " + std::to_string(batch.n_rows()) + " tokens: lower BATCH_TOKENS");
+}
+
+// A pair of n_rows times the same token behind n_past others, which is scored.
+void add_nonsense(Batch & batch, int32_t n_rows, int32_t n_past, int32_t page) {
+    batch.add(std::vector<int32_t>(static_cast<size_t>(n_rows)), n_past,
+              std::vector<int32_t>(static_cast<size_t>(pages_of(n_past + n_rows)), page), true);
+}
+
+// All t, all h, all w, and zeros, as ggml's multimodal rope reads them.
+std::vector<int32_t> columns(const std::vector<Position> & positions) {
+    const size_t         n = positions.size();
+    std::vector<int32_t> numbers(4 * n);
+    for (size_t axis = 0; axis < positions.front().size(); ++axis) {
+        for (size_t row = 0; row < n; ++row) {
+            numbers[axis * n + row] = positions[row][axis];
+        }
+    }
+    return numbers;
+}
+
+}  // namespace
+
+Forward::Forward(const GgufFile &          file,
+                 const HeadWeights &       head,
+                 const ForwardOptions &    options,
+                 const ThreadPool &        threads,
+                 const std::atomic<bool> & abort,
+                 const LoadProgress &      progress) :
+    options_(options),
+    abort_(abort),
+    products_(fastest(matmul_kernels(cpu_features())), options.n_threads) {
+    if (const auto kernel = fastest(attention_kernels(cpu_features()))) {
+        attention_.emplace(*kernel, options.n_threads);
+    }
+    ggml_backend_dev_t cpu   = usable_devices(Backend::cpu).front();
+    ggml_backend_dev_t gpu   = options.gpu == nullptr ? cpu : options.gpu;
+    const ModelShape   shape = shape_of(file);
+    LayerDevices devices     = place_layers(shape.n_layer, options.gpu == nullptr ? 0 : options.n_gpu_layers, gpu, cpu);
+    if (!has_get_rows(devices.input, *ggml_get_tensor(file.tensors(), "token_embd.weight"))) {
+        devices.input = cpu;
+    }
+    weights_  = std::make_unique<Weights>(file, devices, progress);
+    pages_    = std::make_unique<KvPages>(shape, devices, ggml_type_of(options.kv_type), options.n_pages);
+    head_     = std::make_unique<ScoreHead>(head, shape.n_embd, devices.output);
+    own_page_ = pages_->take().value();
+    pad_      = need_padding();
+    graph_memory_.resize(max_nodes(shape.n_layer) * ggml_tensor_overhead() * 2 +
+                         ggml_graph_overhead_custom(max_nodes(shape.n_layer), false));
+    make_scheduler(threads);
+    try_out();
+}
+
+// ggml's products on the CPU give a row other bits when the number of rows is none of their blocks.
+bool Forward::need_padding() const {
+    for (int32_t i = 0; i < weights_->shape().n_layer; ++i) {
+        const LayerWeights & layer = weights_->layer(i);
+        for (const Matrices & matrices : { layer.attn_qkv, layer.attn_output, layer.ffn_gate_up, layer.ffn_down }) {
+            if (!products_.is_own(matrices)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void Forward::make_scheduler(const ThreadPool & threads) {
+    const BackendsInUse in_use = use_backends();
+    ggml_backend_dev_t  cpu    = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    if (options_.gpu != nullptr) {
+        backends_.emplace_back(ggml_backend_dev_init(options_.gpu, nullptr));
+    }
+    backends_.emplace_back(ggml_backend_dev_init(cpu, nullptr));
+    std::vector<ggml_backend_t> backends;
+    for (const ggml_backend_ptr & backend : backends_) {
+        if (!backend) {
+            throw Error(ErrorCode::backend_unavailable, "a device could not be initialised");
+        }
+        backends.push_back(backend.get());
+    }
+    ggml_backend_t processor = backends_.back().get();
+    if (const auto set_n_threads = function_of<ggml_backend_set_n_threads_t>(cpu, "ggml_backend_set_n_threads")) {
+        set_n_threads(processor, options_.n_threads);
+    }
+    if (const auto set_threadpool =
+            function_of<decltype(ggml_backend_cpu_set_threadpool) *>(cpu, "ggml_backend_cpu_set_threadpool")) {
+        set_threadpool(processor, threads.get());
+    }
+    if (const auto set_abort = function_of<ggml_backend_set_abort_callback_t>(cpu, "ggml_backend_set_abort_callback")) {
+        set_abort(
+            processor,
+            [](void * user_data) {
+                return static_cast<const std::atomic<bool> *>(user_data)->load(std::memory_order_relaxed);
+            },
+            const_cast<std::atomic<bool> *>(&abort_));
+    }
+    scheduler_.reset(ggml_backend_sched_new(backends.data(), nullptr, static_cast<int>(backends.size()),
+                                            max_nodes(weights_->shape().n_layer), /*parallel*/ false,
+                                            /*op_offload*/ false));
+}
+
+// The graph of a batch, and what its nodes point to.
+struct Forward::Pass {
+    Pass(Forward & forward, const Batch & batch) :
+        n_scored(static_cast<int32_t>(batch.score_rows().size())),
+        n_score_rows((n_scored + kGgmlRows - 1) / kGgmlRows * kGgmlRows),
+        paged_all(AttentionRows::all(batch)),
+        paged_scored(AttentionRows::scored(batch, n_score_rows - n_scored)),
+        grouped_all(GroupedAttention::all(batch)),
+        grouped_scored(GroupedAttention::scored(batch, n_score_rows - n_scored)),
+        context(ggml_init({ forward.graph_memory_.size(), forward.graph_memory_.data(), /*.no_alloc =*/true })),
+        graph(build_graph(
+            context.get(),
+            { *forward.weights_, *forward.pages_, *forward.head_, forward.products_,
+              forward.attention_ ? &*forward.attention_ : nullptr },
+            { batch.n_rows(), n_score_rows, { paged_all, grouped_all }, { paged_scored, grouped_scored } })) {}
+
+    int32_t          n_scored;
+    int32_t          n_score_rows;  // with padding: the head is ggml's product
+    AttentionRows    paged_all;
+    AttentionRows    paged_scored;
+    GroupedAttention grouped_all;
+    GroupedAttention grouped_scored;
+    ggml_context_ptr context;
+    Graph            graph;
+};
+
+// Takes the memory of the largest batch and computes a small one: what has no memory, or cannot be computed, fails the load and
+// not each request.
+void Forward::try_out() {
+    try {
+        take_errors();
+        reserve();
+        // On a GPU the end of the longest pair: what the driver needs beside our memory is largest there (ggml's Vulkan attention
+        // splits few rows over many cells), and costs little.
+        const int32_t n_rows = std::min(kPageTokens, options_.n_batch);
+        Batch         small;
+        add_nonsense(small, n_rows, options_.gpu == nullptr ? 0 : std::max(0, options_.n_context - n_rows), own_page_);
+        run(std::move(small));
+    } catch (const Error & error) {
+        if (error.code != ErrorCode::engine_error || abort_.load()) {
+            throw;
+        }
+        throw Error(ErrorCode::model_invalid, std::string("the model cannot be computed: ") + error.what());
+    }
+}
+
+// A full batch with n_long rows of a pair that fills the context, the others in as many pairs as there may be.
+Batch Forward::full_batch(int32_t n_long) const {
+    Batch batch;
+    if (n_long > 0) {
+        add_nonsense(batch, n_long, std::max(0, options_.n_context - n_long), own_page_);
+    }
+    const int32_t n_rows  = options_.n_batch - n_long;
+    const int32_t n_pairs = std::min(n_rows, options_.n_pairs - (n_long > 0 ? 1 : 0));
+    for (int32_t pair = 0; pair < n_pairs; ++pair) {
+        add_nonsense(batch, n_rows / n_pairs + (pair < n_rows % n_pairs ? 1 : 0), 0, own_page_);
+    }
+    return batch;
+}
+
+// Takes the memory once: a buffer that grows later is freed while a driver may still refer to it (seen with Mesa 22's software
+// device, which crashed).
+void Forward::reserve() {
+    Batch  largest;
+    size_t most_bytes = 0;
+    // One row more than half is rounded up most (GroupedAttention).
+    for (const int32_t n_long : { 0, std::min(options_.n_batch / 2 + 1, options_.n_batch), options_.n_batch }) {
+        Batch               batch = full_batch(n_long);
+        const Pass          pass(*this, batch);
+        std::vector<size_t> sizes(backends_.size());
+        ggml_backend_sched_reserve_size(scheduler_.get(), pass.graph.nodes, sizes.data());
+        const size_t n_bytes = std::accumulate(sizes.begin(), sizes.end(), size_t{ 0 });
+        if (n_bytes > most_bytes) {
+            most_bytes = n_bytes;
+            largest    = std::move(batch);
+        }
+    }
+    const Pass pass(*this, largest);
+    ggml_backend_sched_reset(scheduler_.get());
+    if (!ggml_backend_sched_reserve(scheduler_.get(), pass.graph.nodes)) {
+        fail_without_memory(largest);
+    }
+}
+
+// Writes what a batch says into the graph's inputs.
+void Forward::fill(Pass & pass, const Batch & batch) {
+    const GraphInputs & inputs = pass.graph.inputs;
+    set(inputs.tokens, batch.tokens());
+    set(inputs.positions, columns(batch.positions()));
+    set(inputs.cells, batch.cells());
+    if (pass.n_score_rows > 0) {
+        std::vector<int32_t> rows = batch.score_rows();
+        rows.resize(static_cast<size_t>(pass.n_score_rows), rows.back());
+        std::vector<Position> positions;
+        for (const int32_t row : rows) {
+            positions.push_back(batch.positions()[static_cast<size_t>(row)]);
+        }
+        set(inputs.score_rows, rows);
+        set(inputs.score_positions, columns(positions));
+    }
+    if (pass.graph.groups_all) {
+        pass.grouped_all.fill();
+    }
+    if (pass.graph.groups_scored) {
+        pass.grouped_scored.fill();
+    }
+}
+
+std::vector<float> Forward::run(Batch batch) {
+    using Clock = std::chrono::steady_clock;
+    if (pad_) {
+        batch.pad(kGgmlRows, own_page_);
+    }
+    take_errors();
+    const auto start = Clock::now();
+    Pass       pass(*this, batch);
+    ggml_backend_sched_reset(scheduler_.get());
+    if (!ggml_backend_sched_alloc_graph(scheduler_.get(), pass.graph.nodes)) {
+        fail_without_memory(batch);
+    }
+    const auto built = Clock::now();
+    fill(pass, batch);
+    const auto        filled = Clock::now();
+    const ggml_status status = ggml_backend_sched_graph_compute(scheduler_.get(), pass.graph.nodes);
+    const TsanFence   fence;
+    if (status != GGML_STATUS_SUCCESS) {
+        const std::string reason = take_errors();
+        throw Error(status == GGML_STATUS_ALLOC_FAILED || tell_of_missing_memory(reason) ? ErrorCode::out_of_memory :
+                                                                                           ErrorCode::engine_error,
+                    "a batch ended with " + std::string(ggml_status_to_string(status)) +
+                        (reason.empty() ? "" : ": " + reason));
+    }
+    std::vector<float> logits(static_cast<size_t>(pass.n_score_rows));
+    if (pass.n_score_rows > 0) {
+        ggml_backend_tensor_get(pass.graph.logits, logits.data(), 0, logits.size() * sizeof(float));
+    }
+    logits.resize(static_cast<size_t>(pass.n_scored));
+    for (float & logit : logits) {
+        logit += head_->bias();
+    }
+    const auto microseconds = [](Clock::duration duration) {
+        return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(duration).count()) + " us ";
+    };
+    log_line(LogLevel::debug, "batch of " + std::to_string(batch.n_rows()) + " rows: " + microseconds(built - start) +
+                                  "to build its graph, " + microseconds(filled - built) + "to fill its inputs, " +
+                                  microseconds(Clock::now() - filled) + "to compute it");
+    return logits;
+}
+
+}  // namespace jina_reranker

@@ -1,0 +1,91 @@
+#pragma once
+
+// The model's forward pass: a packed batch goes in, logits come out. Owns weights, pages of KV state, score head and the
+// devices that compute them. What it takes and gives knows nothing of ggml, so that another way to compute can take its place.
+// Engine thread only, but for the constructor.
+
+#include "batch.h"
+#include "ggml-cpp.h"
+#include "gguf-file.h"
+#include "kv-pages.h"
+#include "paged-attention.h"
+#include "products.h"
+#include "score-head.h"
+#include "threads.h"
+#include "types.h"
+#include "weights.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace jina_reranker {
+
+struct ForwardOptions {
+    ggml_backend_dev_t gpu          = nullptr;  // nullptr = none
+    int32_t            n_gpu_layers = 0;
+    int32_t            n_threads    = 1;
+    int32_t            n_batch      = 512;  // rows of the largest batch
+    int32_t            n_pairs      = 32;   // pairs of the largest batch
+    int32_t            n_context    = 512;  // tokens of the longest pair
+    int32_t            n_pages      = 0;    // of KV state; one of them is the forward pass's own
+    KvType             kv_type      = KvType::f16;
+};
+
+class Forward {
+  public:
+    // Throws as Weights, KvPages and ScoreHead do; model_invalid when a device cannot compute the model. The threads and
+    // `abort` must stay; a run on the CPU ends soon after `abort` is set.
+    Forward(const GgufFile &          file,
+            const HeadWeights &       head,
+            const ForwardOptions &    options,
+            const ThreadPool &        threads,
+            const std::atomic<bool> & abort,
+            const LoadProgress &      progress);
+
+    Forward(const Forward &)             = delete;
+    Forward & operator=(const Forward &) = delete;
+    Forward(Forward &&)                  = delete;
+    Forward & operator=(Forward &&)      = delete;
+    ~Forward()                           = default;
+
+    KvPages & pages() { return *pages_; }
+
+    const Weights & weights() const { return *weights_; }
+
+    // Rows that are computed beside those of a batch of n_rows.
+    int32_t n_padding(int32_t n_rows) const { return pad_ ? (kGgmlRows - n_rows % kGgmlRows) % kGgmlRows : 0; }
+
+    // Computes a batch and writes the K and V of its rows into their pages. Returns a logit for each score row, in order.
+    // Throws engine_error or out_of_memory; what the pages of its pairs hold is not known then.
+    std::vector<float> run(Batch batch);
+
+  private:
+    struct Pass;
+
+    void  fill(Pass & pass, const Batch & batch);
+    void  make_scheduler(const ThreadPool & threads);
+    void  try_out();
+    void  reserve();
+    Batch full_batch(int32_t n_long) const;
+    bool  need_padding() const;
+
+    ForwardOptions            options_;
+    const std::atomic<bool> & abort_;
+
+    // The scheduler goes before the backends, they before what lies in their buffers.
+    std::unique_ptr<Weights>      weights_;
+    std::unique_ptr<KvPages>      pages_;
+    std::unique_ptr<ScoreHead>    head_;
+    Products                      products_;
+    std::optional<PagedAttention> attention_;  // none = no kernel for this processor
+    std::vector<ggml_backend_ptr> backends_;
+    ggml_backend_sched_ptr        scheduler_;
+    std::vector<uint8_t>          graph_memory_;
+    int32_t                       own_page_ = 0;  // for rows that belong to no pair
+    bool                          pad_      = false;
+};
+
+}  // namespace jina_reranker

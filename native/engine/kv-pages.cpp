@@ -1,0 +1,87 @@
+#include "kv-pages.h"
+
+#include "error.h"
+
+#include <algorithm>
+#include <functional>
+#include <string>
+
+namespace jina_reranker {
+
+ggml_type ggml_type_of(KvType type) {
+    switch (type) {
+        case KvType::f16:
+            return GGML_TYPE_F16;
+        case KvType::f32:
+            return GGML_TYPE_F32;
+        case KvType::q8_0:
+            return GGML_TYPE_Q8_0;
+    }
+    return GGML_TYPE_F16;
+}
+
+KvPages::KvPages(const ModelShape & shape, const LayerDevices & devices, ggml_type type, int32_t n_pages) :
+    n_holders_(static_cast<size_t>(n_pages)) {
+    const size_t n_bytes  = page_bytes(shape, type) * static_cast<size_t>(n_pages);
+    const auto   group_of = [&](ggml_backend_dev_t device) -> Group & {
+        const auto found =
+            std::find_if(groups_.begin(), groups_.end(), [&](const Group & one) { return one.device == device; });
+        if (found != groups_.end()) {
+            return *found;
+        }
+        const size_t n_tensors = 2 * devices.layers.size();
+        groups_.push_back(
+              { device, ggml_context_ptr(ggml_init({ n_tensors * ggml_tensor_overhead(), nullptr, true })), nullptr });
+        return groups_.back();
+    };
+    const int64_t n_tokens = int64_t{ n_pages } * kPageTokens;
+    for (ggml_backend_dev_t device : devices.layers) {
+        ggml_context * context = group_of(device).context.get();
+        k_.push_back(ggml_new_tensor_2d(context, type, shape.n_embd_kv(), n_tokens));
+        v_.push_back(ggml_new_tensor_2d(context, type, shape.n_embd_kv(), n_tokens));
+        on_cpu_.push_back(ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU);
+    }
+    for (Group & group : groups_) {
+        group.buffer.reset(
+            ggml_backend_alloc_ctx_tensors_from_buft(group.context.get(), ggml_backend_dev_buffer_type(group.device)));
+        if (!group.buffer) {
+            throw Error(ErrorCode::out_of_memory, "no memory on " + std::string(ggml_backend_dev_name(group.device)) +
+                                                      " for the KV state of " + std::to_string(n_tokens) + " tokens, " +
+                                                      std::to_string(n_bytes) +
+                                                      " bytes: lower CTX_SIZE, BATCH_TOKENS or DOCUMENT_CACHE_MB");
+        }
+    }
+    for (int32_t page = n_pages - 1; page >= 0; --page) {
+        free_.push_back(page);
+    }
+}
+
+size_t KvPages::page_bytes(const ModelShape & shape, ggml_type type) {
+    if (shape.head_size() % ggml_blck_size(type) != 0) {
+        throw Error(ErrorCode::model_invalid, std::string("KV_TYPE=") + ggml_type_name(type) +
+                                                  " needs heads of a multiple of " +
+                                                  std::to_string(ggml_blck_size(type)) + " numbers, the model's have " +
+                                                  std::to_string(shape.head_size()));
+    }
+    return 2 * static_cast<size_t>(shape.n_layer) * kPageTokens * ggml_row_size(type, shape.n_embd_kv());
+}
+
+std::optional<int32_t> KvPages::take() {
+    if (free_.empty()) {
+        return std::nullopt;
+    }
+    const int32_t page = free_.back();
+    free_.pop_back();
+    hold(page);
+    return page;
+}
+
+void KvPages::release(int32_t page) {
+    int32_t & n_holders = n_holders_[static_cast<size_t>(page)];
+    n_holders -= 1;
+    if (n_holders == 0) {
+        free_.push_back(page);
+    }
+}
+
+}  // namespace jina_reranker
