@@ -26,13 +26,13 @@ BatchPlanner::BatchPlanner(PlannerLimits limits) : limits_(limits) {
 }
 
 int32_t BatchPlanner::room(const Plan & plan, const WaitingPair & pair) const {
-    const int64_t n_pages  = int64_t{ pages_of(pair.n_done) } + limits_.n_pages - n_used_pages_;
-    const int64_t in_pages = n_pages * kPageTokens - pair.n_done;
+    const int64_t n_pages  = int64_t{ pair.own_pages(pair.n_done) } + limits_.n_pages - n_used_pages_;
+    const int64_t in_pages = n_pages * kPageTokens - (pair.n_done - pair.n_cached);
     return static_cast<int32_t>(std::min<int64_t>(limits_.n_batch - plan.n_tokens, in_pages));
 }
 
 void BatchPlanner::add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached, int32_t cost) {
-    if (n_tokens < 1 || n_cached < 0 || n_cached >= n_tokens || n_cached % kPageTokens != 0 || cost < 1) {
+    if (n_tokens < 1 || n_cached < 0 || n_cached >= n_tokens || cost < 1) {
         throw std::invalid_argument("a pair has at least one token to compute");
     }
     auto [entry, is_new] = jobs_.try_emplace(job);
@@ -52,7 +52,7 @@ bool BatchPlanner::warm(uint64_t job, uint32_t pair, int32_t n_cached) {
     }
     auto &     pairs   = entry->second.pairs;
     const auto waiting = std::find_if(pairs.begin(), pairs.end(), [&](const auto & one) { return one.pair == pair; });
-    if (waiting == pairs.end() || waiting->n_done > 0 || n_cached >= waiting->n_tokens || n_cached % kPageTokens != 0) {
+    if (waiting == pairs.end() || waiting->n_done > 0 || n_cached >= waiting->n_tokens) {
         return false;
     }
     waiting->n_done   = n_cached;
@@ -86,7 +86,7 @@ void BatchPlanner::take(Plan & plan, Jobs::iterator job, size_t position, int32_
 
     plan.slices.push_back({ job->first, pair.pair, begin, end, last, pair.is_untouched() && pair.n_cached > 0 });
     plan.n_tokens += n_tokens;
-    n_used_pages_ += pages_of(end) - pages_of(begin);
+    n_used_pages_ += pair.own_pages(end) - pair.own_pages(begin);
     plan.n_last += last ? 1 : 0;
     serve(plan, waiting, begin, end);
     if (last) {
@@ -202,7 +202,7 @@ void BatchPlanner::extend_partial(Plan & plan) {
     const int64_t n_left = pair.n_tokens - pair.n_done - 1;
     const int64_t within = limits_.token_work.tokens_within(std::max(0.0, limits_.n_batch - plan.work), pair.n_done);
     const auto    more   = static_cast<int32_t>(std::min({ int64_t{ room(plan, pair) }, n_left, within }));
-    n_used_pages_ += pages_of(pair.n_done + more) - pages_of(pair.n_done);
+    n_used_pages_ += pair.own_pages(pair.n_done + more) - pair.own_pages(pair.n_done);
     serve(plan, job->second, pair.n_done, pair.n_done + more);
     plan.slices.front().end += more;
     pair.n_done += more;

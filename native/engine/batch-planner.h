@@ -53,7 +53,7 @@ class BatchPlanner {
     explicit BatchPlanner(PlannerLimits limits);
 
     // n_tokens: tokens the pair has, at least 1. n_cached: of those, how many at its start lie in pages of the document cache:
-    // whole pages, fewer than n_tokens. Unknown jobs are added (P3).
+    // fewer than n_tokens; what comes next begins a page. Unknown jobs are added (P3).
     // cost: what each token of the job counts in P3, at least 1; a job of cost 2 gets half of what one of cost 1 gets.
     void add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached = 0, int32_t cost = 1);
 
@@ -82,7 +82,7 @@ class BatchPlanner {
         bool is_untouched() const { return n_done == n_cached; }
 
         // Pages of its own that it has for its first n tokens.
-        int32_t own_pages(int32_t n) const { return pages_of(n) - pages_of(n_cached); }
+        int32_t own_pages(int32_t n) const { return pages_of(n - n_cached); }
     };
 
     struct WaitingJob {

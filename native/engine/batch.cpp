@@ -4,11 +4,13 @@
 
 namespace jina_reranker {
 
-void Batch::add(const std::vector<int32_t> & tokens, int32_t n_past, std::vector<int32_t> pages, bool scored) {
+void Batch::add(
+    const std::vector<int32_t> & tokens, int32_t n_past, std::vector<int32_t> pages, bool scored, int32_t n_shared) {
     BatchPair pair;
     pair.first_row = n_rows();
     pair.n_rows    = static_cast<int32_t>(tokens.size());
     pair.n_past    = n_past;
+    pair.n_shared  = n_shared;
     pair.pages     = std::move(pages);
     pair.scored    = scored;
     for (int32_t i = 0; i < pair.n_rows; ++i) {

@@ -16,15 +16,19 @@ using Position = std::array<int32_t, 3>;
 
 // The rows of one pair, in the order of its tokens; they continue what lies in its pages.
 struct BatchPair {
-    int32_t              first_row = 0;
-    int32_t              n_rows    = 0;
-    int32_t              n_past    = 0;   // tokens whose K and V lie in the pages already
-    std::vector<int32_t> pages;           // of n_past + n_rows tokens
+    int32_t first_row = 0;
+    int32_t n_rows    = 0;
+    int32_t n_past    = 0;       // tokens whose K and V lie in the pages already
+    int32_t n_shared  = 0;       // of those, at the start: of pages that it shares; what comes next begins a page
+    std::vector<int32_t> pages;  // of n_past + n_rows tokens
     bool                 scored = false;  // the last row is the pair's score token
 
     // Where the K and V of the pair's i-th token lie, in tokens from the first page.
     int32_t cell(int32_t token) const {
-        return pages[static_cast<size_t>(token / kPageTokens)] * kPageTokens + token % kPageTokens;
+        const bool    shared = token < n_shared;
+        const int32_t first  = shared ? 0 : pages_of(n_shared);
+        const int32_t place  = shared ? token : token - n_shared;
+        return pages[static_cast<size_t>(first + place / kPageTokens)] * kPageTokens + place % kPageTokens;
     }
 
     int32_t n_tokens() const { return n_past + n_rows; }
@@ -33,7 +37,11 @@ struct BatchPair {
 class Batch {
   public:
     // tokens: of the pair from n_past on.
-    void add(const std::vector<int32_t> & tokens, int32_t n_past, std::vector<int32_t> pages, bool scored);
+    void add(const std::vector<int32_t> & tokens,
+             int32_t                      n_past,
+             std::vector<int32_t>         pages,
+             bool                         scored,
+             int32_t                      n_shared = 0);
 
     // Rows that belong to no pair, so that their number is a multiple; `page` takes their K and V.
     void pad(int32_t multiple, int32_t page);

@@ -16,13 +16,12 @@ DocumentCache::~DocumentCache() {
 }
 
 int32_t DocumentCache::usable(int32_t n_tokens) const {
-    return enabled() ? n_tokens / kPageTokens * kPageTokens : 0;
+    return enabled() && n_tokens >= kPageTokens ? n_tokens : 0;
 }
 
-DocumentCache::PageOfTokens DocumentCache::tokens_of(const std::vector<llama_token> & tokens, int32_t page) {
-    PageOfTokens result;
-    std::copy_n(tokens.begin() + std::ptrdiff_t{ page } * kPageTokens, kPageTokens, result.begin());
-    return result;
+DocumentCache::Tokens DocumentCache::page_of(const Tokens & tokens, int32_t begin, int32_t n_tokens) {
+    const int32_t end = std::min(begin + kPageTokens, n_tokens);
+    return { tokens.begin() + begin, tokens.begin() + end };
 }
 
 std::optional<uint64_t> DocumentCache::key_of(const std::vector<llama_token> & tokens) {
@@ -39,18 +38,27 @@ void DocumentCache::touch(Node * node) {
     }
 }
 
-std::vector<int32_t> DocumentCache::find(const std::vector<llama_token> & prompt) {
-    std::vector<int32_t> found;
-    const auto           n_pages = static_cast<int32_t>(prompt.empty() ? 0 : (prompt.size() - 1) / kPageTokens);
-    Node *               node    = &root_;
-    for (int32_t page = 0; page < n_pages; ++page) {
-        const auto child = node->children.find(tokens_of(prompt, page));
+DocumentCache::Found DocumentCache::find(const std::vector<llama_token> & prompt, int32_t n_prefix) {
+    Found      found;
+    Node *     node = &root_;
+    const auto next = [&](int32_t n_tokens) {
+        const auto child = node->children.find(page_of(prompt, found.n_tokens, n_tokens));
         if (child == node->children.end()) {
-            break;
+            return false;
         }
         node = child->second.get();
         pages_.hold(node->page);
-        found.push_back(node->page);
+        found.pages.push_back(node->page);
+        found.n_tokens = std::min(found.n_tokens + kPageTokens, n_tokens);
+        return true;
+    };
+    const auto n_whole = static_cast<int32_t>(prompt.empty() ? 0 : (prompt.size() - 1) / kPageTokens * kPageTokens);
+    while (found.n_tokens < n_whole && next(n_whole)) {
+    }
+    // The pair's own pages begin where its prefix ends, so it could keep nothing more of a longer one.
+    const int32_t n_left = usable(n_prefix) - found.n_tokens;
+    if (n_left > 0 && n_left < kPageTokens) {
+        next(usable(n_prefix));
     }
     touch(node);
     return found;
@@ -61,9 +69,9 @@ bool DocumentCache::insert(const std::vector<llama_token> & tokens,
                            const std::vector<int32_t> &     pages) {
     Node * node   = &root_;
     bool   is_new = false;
-    for (int32_t page = 0; page < usable(n_tokens) / kPageTokens; ++page) {
-        const PageOfTokens own   = tokens_of(tokens, page);
-        const auto         child = node->children.find(own);
+    for (int32_t begin = 0; begin < usable(n_tokens); begin += kPageTokens) {
+        const Tokens own   = page_of(tokens, begin, usable(n_tokens));
+        const auto   child = node->children.find(own);
         if (child != node->children.end()) {
             node = child->second.get();
             continue;
@@ -77,7 +85,7 @@ bool DocumentCache::insert(const std::vector<llama_token> & tokens,
         Node * next  = added.get();
         next->parent = node;
         next->tokens = own;
-        next->page   = pages[static_cast<size_t>(page)];
+        next->page   = pages[static_cast<size_t>(begin / kPageTokens)];
         next->recent = recent_.insert(recent_.begin(), next);
         pages_.hold(next->page);
         node->children.emplace(own, std::move(added));
@@ -104,7 +112,7 @@ bool DocumentCache::make_room(const Node * kept) {
     pages_.release(node->page);
     recent_.erase(node->recent);
     n_leaves_ -= parent == &root_ || parent->children.size() > 1 ? 1U : 0U;
-    const PageOfTokens tokens = node->tokens;
+    const Tokens tokens = node->tokens;
     parent->children.erase(tokens);
     return true;
 }

@@ -2,13 +2,13 @@
 
 // KV state of document prefixes, kept in the pages that computed it. The prompt is document-first and attention is causal, so
 // what was computed up to the query serves every query. A tree of pages: each node is a page and the tokens in it, behind
-// those of its parents, so documents that begin alike share pages. To use a prefix or to keep it copies nothing. The least
-// recently used pages go when there are too many, but none that a pair holds. Engine thread only.
+// those of its parents, so documents that begin alike share pages. The last page of a prefix may be partly its own: what lies
+// behind is another query's. To use a prefix or to keep it copies nothing. The least recently used pages go when there are too
+// many, but none that a pair holds. Engine thread only.
 
 #include "kv-pages.h"
 #include "llama.h"
 
-#include <array>
 #include <cstdint>
 #include <list>
 #include <map>
@@ -31,18 +31,23 @@ class DocumentCache {
 
     bool enabled() const { return max_pages_ > 0; }
 
-    // How many of a prompt's first n_tokens tokens can be kept: whole pages of them.
+    // How many of a prompt's first n_tokens tokens are kept: all, but none of less than a page.
     int32_t usable(int32_t n_tokens) const;
 
-    // The pages of the longest known start of a prompt, each held once more for the caller. At least one token of the prompt
-    // is left to compute.
-    std::vector<int32_t> find(const std::vector<llama_token> & prompt);
+    struct Found {
+        std::vector<int32_t> pages;         // each held once more for the caller
+        int32_t              n_tokens = 0;  // in them: whole pages, or all of the prompt's prefix
+    };
+
+    // The longest known start of a prompt, of which usable(n_prefix) tokens are worth keeping. At least one token is left to
+    // compute.
+    Found find(const std::vector<llama_token> & prompt, int32_t n_prefix);
 
     // What the prompts that can share a page have in common; none for a prompt without a whole page.
     static std::optional<uint64_t> key_of(const std::vector<llama_token> & tokens);
 
     // Keeps the pages of the first n_tokens tokens, usable() of them, as far as there is room. pages: those of the whole
-    // pair, which go on being held by it. True when a page is new here.
+    // pair, kPageTokens tokens in each, which go on being held by it. True when a page is new here.
     bool insert(const std::vector<llama_token> & tokens, int32_t n_tokens, const std::vector<int32_t> & pages);
 
     int32_t n_pages() const { return static_cast<int32_t>(recent_.size()); }
@@ -51,17 +56,18 @@ class DocumentCache {
     size_t n_entries() const { return n_leaves_; }
 
   private:
-    using PageOfTokens = std::array<llama_token, kPageTokens>;
+    using Tokens = std::vector<llama_token>;
 
     struct Node {
-        Node *                                        parent = nullptr;
-        PageOfTokens                                  tokens = {};
-        int32_t                                       page   = 0;
-        std::map<PageOfTokens, std::unique_ptr<Node>> children;
-        std::list<Node *>::iterator                   recent;
+        Node *                                  parent = nullptr;
+        Tokens                                  tokens;  // of its page: kPageTokens, or fewer at the end of a prefix
+        int32_t                                 page = 0;
+        std::map<Tokens, std::unique_ptr<Node>> children;
+        std::list<Node *>::iterator             recent;
     };
 
-    static PageOfTokens tokens_of(const std::vector<llama_token> & tokens, int32_t page);
+    // Those of the page that begins at `begin`, in a prefix of n_tokens.
+    static Tokens page_of(const Tokens & tokens, int32_t begin, int32_t n_tokens);
 
     void touch(Node * node);
     bool make_room(const Node * kept);

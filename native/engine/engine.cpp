@@ -231,11 +231,9 @@ bool Engine::apply(JobQueue::Work work) {
         }
     }
     for (JobQueue::ReadyPair & pair : work.pairs) {
-        std::vector<int32_t> pages    = documents_->find(pair.tokens);
-        const auto           n_cached = static_cast<int32_t>(pages.size()) * kPageTokens;
-        planner_->add_pair(pair.job, pair.index, static_cast<int32_t>(pair.tokens.size()), n_cached, 1 + pair.priority);
-        add_pair({ pair.job, pair.index },
-                 { std::move(pair.tokens), documents_->usable(pair.n_prefix), std::move(pages) });
+        auto [pages, n_shared] = documents_->find(pair.tokens, pair.n_prefix);
+        planner_->add_pair(pair.job, pair.index, static_cast<int32_t>(pair.tokens.size()), n_shared, 1 + pair.priority);
+        add_pair({ pair.job, pair.index }, { std::move(pair.tokens), pair.n_prefix, n_shared, std::move(pages) });
     }
     return !work.closed;
 }
@@ -264,7 +262,8 @@ void Engine::remove_pair(Pairs::iterator pair) {
 
 // So that the pair has pages for its first n_tokens tokens.
 void Engine::take_pages(Pair & pair, int32_t n_tokens) {
-    while (static_cast<int32_t>(pair.pages.size()) < pages_of(n_tokens)) {
+    const int32_t n_pages = pages_of(pair.n_shared) + pages_of(n_tokens - pair.n_shared);
+    while (static_cast<int32_t>(pair.pages.size()) < n_pages) {
         const auto page = forward_->pages().take();
         if (!page) {
             throw Error(ErrorCode::engine_error, "no page of KV state is free");  // pages_of_batches() is wrong then
@@ -280,7 +279,7 @@ void Engine::run_batch(const Plan & plan) {
         Pair & pair = pairs_.at({ slice.job, slice.pair });
         take_pages(pair, slice.end);
         batch.add({ pair.tokens.begin() + slice.begin, pair.tokens.begin() + slice.end }, slice.begin, pair.pages,
-                  slice.last);
+                  slice.last, pair.n_shared);
         jobs.insert(slice.job);
     }
     queue_->begin_batch({ jobs.begin(), jobs.end() });
@@ -302,7 +301,9 @@ void Engine::give_logits(const Plan & plan, const std::vector<float> & logits) {
             const float logit = logits[scores.size()];
             scores.push_back({ slice.job, slice.pair, logit });
             scores_->insert(pair->second.tokens, logit);
-            if (documents_->insert(pair->second.tokens, pair->second.n_prefix, pair->second.pages)) {
+            // Behind part of a page that it shares, all of its prefix is known.
+            if (pair->second.n_shared % kPageTokens == 0 &&
+                documents_->insert(pair->second.tokens, pair->second.n_prefix, pair->second.pages)) {
                 kept.push_back(pair->second.tokens);
             }
             remove_pair(pair);
@@ -320,13 +321,13 @@ void Engine::give_logits(const Plan & plan, const std::vector<float> & logits) {
 void Engine::use_prefix(const std::vector<llama_token> & tokens) {
     const auto [first, last] = pairs_by_key_.equal_range(DocumentCache::key_of(tokens).value_or(0));
     for (auto waiting = first; waiting != last;) {
-        const PairId         id    = waiting->second;
-        Pair &               pair  = pairs_.at(id);
-        std::vector<int32_t> pages = documents_->find(pair.tokens);
-        const auto           n     = static_cast<int32_t>(pages.size()) * kPageTokens;
-        if (pair.pages.empty() && n > 0 && planner_->warm(id.first, id.second, n)) {
-            pair.pages = std::move(pages);
-            waiting    = pairs_by_key_.erase(waiting);
+        const PairId id        = waiting->second;
+        Pair &       pair      = pairs_.at(id);
+        auto [pages, n_shared] = documents_->find(pair.tokens, pair.n_prefix);
+        if (pair.pages.empty() && n_shared > 0 && planner_->warm(id.first, id.second, n_shared)) {
+            pair.pages    = std::move(pages);
+            pair.n_shared = n_shared;
+            waiting       = pairs_by_key_.erase(waiting);
             continue;
         }
         for (const int32_t page : pages) {

@@ -62,7 +62,8 @@ class Engine {
     struct Pair {
         std::vector<llama_token> tokens;
         int32_t                  n_prefix = 0;  // tokens worth keeping in the document cache
-        std::vector<int32_t>     pages;         // held: those it shares with the cache first
+        int32_t                  n_shared = 0;  // tokens in pages that it shares with the cache
+        std::vector<int32_t>     pages;         // held: those it shares first
     };
 
     using Pairs = std::map<PairId, Pair>;

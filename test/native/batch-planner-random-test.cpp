@@ -31,7 +31,7 @@ void always_has_work_and_comes_to_an_end() {
         for (uint64_t job = 1; job <= 4; ++job) {
             for (uint32_t pair = 0; pair < 5; ++pair) {
                 const int32_t n_tokens = pick(1, most_tokens);
-                const int32_t n_cached = pick(0, 1) * pick(0, (n_tokens - 1) / kPageTokens) * kPageTokens;
+                const int32_t n_cached = pick(0, 1) * pick(0, n_tokens - 1);
                 planner.add_pair(job, pair, n_tokens, n_cached);
                 witness.add(job, pair, n_tokens, n_cached);
                 n_left += n_tokens - n_cached;
@@ -88,8 +88,7 @@ void keeps_its_rules_over_random_arrivals() {
                 shares[job].cost       = cost;
                 for (int32_t pair = 0; pair < n_pairs; ++pair) {
                     const int32_t n_tokens = pick(0, 4) == 0 ? pick(1, limits.n_batch * 3) : pick(1, 40);
-                    const int32_t n_cached =
-                        seed % 2 == 0 && pick(0, 2) == 0 ? pick(0, (n_tokens - 1) / kPageTokens) * kPageTokens : 0;
+                    const int32_t n_cached = seed % 2 == 0 && pick(0, 2) == 0 ? pick(0, n_tokens - 1) : 0;
                     planner.add_pair(job, static_cast<uint32_t>(pair), n_tokens, n_cached, cost);
                     newest[job] = { static_cast<uint32_t>(pair), n_tokens };
                     witness.add(job, static_cast<uint32_t>(pair), n_tokens, n_cached);
@@ -105,7 +104,7 @@ void keeps_its_rules_over_random_arrivals() {
             if (seed % 4 == 0 && !newest.empty()) {
                 const auto & [job, pair]       = *newest.begin();
                 const auto & [index, n_tokens] = pair;
-                const int32_t n_cached         = pick(0, (n_tokens - 1) / kPageTokens) * kPageTokens;
+                const int32_t n_cached         = pick(0, n_tokens - 1);
                 const bool    expected         = witness.is_untouched(job, index);
                 CHECK_EQUAL(planner.warm(job, index, n_cached), expected);
                 if (expected) {

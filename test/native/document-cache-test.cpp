@@ -1,4 +1,4 @@
-// The document cache: the longest known start in whole pages, pages shared by documents that begin alike, and the least
+// The document cache: the longest known start in whole pages, or a whole prefix; pages shared by documents that begin alike, and the least
 // recently used going first, but none that is held.
 
 #include "backend.h"
@@ -59,11 +59,12 @@ bool keep(DocumentCache & cache, KvPages & pool, const Tokens & prefix) {
     return is_new;
 }
 
-// How many tokens are found, and let go of again.
-size_t found(DocumentCache & cache, KvPages & pool, const Tokens & prompt) {
-    const Pages held = cache.find(prompt);
+// How many tokens are found, and let go of again. n_prefix: tokens of the prompt that are worth keeping.
+size_t found(DocumentCache & cache, KvPages & pool, const Tokens & prompt, int32_t n_prefix = 0) {
+    const auto [held, n_tokens] = cache.find(prompt, n_prefix);
     release(pool, held);
-    return held.size() * kPageTokens;
+    CHECK_EQUAL(held.size(), static_cast<size_t>(pages_of(n_tokens)));
+    return static_cast<size_t>(n_tokens);
 }
 
 void finds_the_longest_known_start_in_whole_pages() {
@@ -87,15 +88,32 @@ void leaves_at_least_one_token_to_compute() {
     CHECK_EQUAL(found(cache, pool, {}), 0U);
 }
 
-void keeps_whole_pages_only() {
+void keeps_none_of_less_than_a_page() {
     KvPages       pool = pages();
     DocumentCache cache(pool, 32);
-    CHECK_EQUAL(cache.usable(47), 32);
+    CHECK_EQUAL(cache.usable(47), 47);
     CHECK_EQUAL(cache.usable(15), 0);
     CHECK(!keep(cache, pool, tokens(15, 1)));
     CHECK(keep(cache, pool, tokens(47, 1)));
-    CHECK_EQUAL(cache.n_pages(), 2);
-    CHECK_EQUAL(pool.n_free(), kPages - 2);
+    CHECK_EQUAL(cache.n_pages(), 3);
+    CHECK_EQUAL(pool.n_free(), kPages - 3);
+}
+
+// In the last page another query's tokens lie behind the prefix.
+void finds_the_end_of_a_prefix_for_the_same_prefix_only() {
+    KvPages       pool = pages();
+    DocumentCache cache(pool, 32);
+    keep(cache, pool, tokens(44, 1));
+    CHECK_EQUAL(found(cache, pool, tokens(60, 1), 44), 44U);
+    CHECK_EQUAL(found(cache, pool, tokens(60, 1, 44), 44), 44U);
+    CHECK_EQUAL(found(cache, pool, tokens(60, 1, 43), 44), 32U);
+    CHECK_EQUAL(found(cache, pool, tokens(60, 1), 43), 32U);
+    CHECK_EQUAL(found(cache, pool, tokens(60, 1), 50), 32U);
+    CHECK(keep(cache, pool, tokens(50, 1)));
+    CHECK_EQUAL(cache.n_pages(), 5);
+    CHECK_EQUAL(cache.n_entries(), 2U);
+    CHECK_EQUAL(found(cache, pool, tokens(60, 1), 50), 50U);
+    CHECK_EQUAL(found(cache, pool, tokens(60, 1), 44), 48U);  // the longer one's whole pages
 }
 
 void shares_the_pages_of_documents_that_begin_alike() {
@@ -136,7 +154,8 @@ void forgets_the_least_recently_used_first() {
     CHECK_EQUAL(found(cache, pool, tokens(40, 1000)), 0U);
     keep(cache, pool, tokens(16, 7000));  // the end of a document goes before its beginning
     CHECK_EQUAL(found(cache, pool, tokens(40, 2000)), 16U);
-    CHECK(keep(cache, pool, tokens(kPageTokens * 20, 5000)));  // more than there is room for: its beginning is kept
+    CHECK(keep(cache, pool,
+               tokens(size_t{ kPageTokens } * 20, 5000)));  // more than there is room for: its beginning is kept
     CHECK_EQUAL(cache.n_pages(), 8);
     CHECK_EQUAL(pool.n_free(), kPages - 8);
     CHECK_EQUAL(cache.n_entries(), 1U);
@@ -146,7 +165,7 @@ void forgets_no_page_that_is_held() {
     KvPages       pool = pages();
     DocumentCache cache(pool, 2);
     keep(cache, pool, tokens(32, 1));
-    const Pages held = cache.find(tokens(40, 1));
+    const Pages held = cache.find(tokens(40, 1), 0).pages;
     CHECK(!keep(cache, pool, tokens(32, 1000)));
     CHECK_EQUAL(found(cache, pool, tokens(40, 1)), 32U);
     release(pool, held);
@@ -187,7 +206,8 @@ int main() {
     return check::run({
         { "finds the longest known start in whole pages", finds_the_longest_known_start_in_whole_pages },
         { "leaves at least one token to compute", leaves_at_least_one_token_to_compute },
-        { "keeps whole pages only", keeps_whole_pages_only },
+        { "keeps none of less than a page", keeps_none_of_less_than_a_page },
+        { "finds the end of a prefix for the same prefix only", finds_the_end_of_a_prefix_for_the_same_prefix_only },
         { "shares the pages of documents that begin alike", shares_the_pages_of_documents_that_begin_alike },
         { "keeps a prefix once", keeps_a_prefix_once },
         { "forgets the least recently used first", forgets_the_least_recently_used_first },

@@ -33,8 +33,9 @@ Arguments & arguments() {
 
 using Tokens = std::vector<int32_t>;
 
-constexpr int32_t kBatch = 128;
-constexpr int32_t kPages = 200;
+constexpr int32_t kBatch  = 128;
+constexpr int32_t kPages  = 200;
+constexpr int32_t kPrefix = 75;  // tokens: four pages and a part of a fifth
 
 // A forward pass and what it rests on.
 struct Pass {
@@ -203,7 +204,7 @@ void gives_the_same_bits_behind_shared_pages() {
     Pass                pass(2);
     std::mt19937        random(5);
     DocumentCache       cache(pass.forward->pages(), 50);
-    const Tokens        prefix = random_tokens(random, 80, pass.n_vocab);
+    const Tokens        prefix = random_tokens(random, kPrefix, pass.n_vocab);
     std::vector<Tokens> pairs;
     for (int32_t i = 0; i < 4; ++i) {
         Tokens       tokens = prefix;
@@ -212,20 +213,21 @@ void gives_the_same_bits_behind_shared_pages() {
         pairs.push_back(tokens);
     }
     const auto expected = pass.alone(pairs);
-    const auto first    = pass.take(80);
+    const auto first    = pass.take(kPrefix);
     Batch      cold;
     cold.add(prefix, 0, first, true);
     pass.forward->run(std::move(cold));
-    CHECK(cache.insert(prefix, 80, first));
+    CHECK(cache.insert(prefix, kPrefix, first));
     pass.release(first);
     Batch                             warm;
     std::vector<std::vector<int32_t>> held;
     for (const Tokens & tokens : pairs) {
-        auto pages = cache.find(tokens);
+        auto [pages, n_shared] = cache.find(tokens, kPrefix);
+        CHECK_EQUAL(n_shared, kPrefix);
         CHECK_EQUAL(pages.size(), 5U);
-        const auto more = pass.take(static_cast<int32_t>(tokens.size()) - 80);
+        const auto more = pass.take(static_cast<int32_t>(tokens.size()) - kPrefix);
         pages.insert(pages.end(), more.begin(), more.end());
-        warm.add({ tokens.begin() + 80, tokens.end() }, 80, pages, true);
+        warm.add({ tokens.begin() + kPrefix, tokens.end() }, kPrefix, pages, true, kPrefix);
         held.push_back(pages);
     }
     CHECK(pass.forward->run(std::move(warm)) == expected);

@@ -97,9 +97,7 @@ class PlannerWitness {
     };
 
     // Pages of a pair that are not the document cache's.
-    int32_t own_pages(const Key & key) {
-        return jina_reranker::pages_of(done_[key]) - jina_reranker::pages_of(cached_[key]);
-    }
+    int32_t own_pages(const Key & key) { return jina_reranker::pages_of(done_[key] - cached_[key]); }
 
     jina_reranker::PlannerLimits limits_;
     std::map<Key, int32_t>       lengths_;
