@@ -28,7 +28,10 @@ export interface LoadOptions {
   threads?: number;
   /** Tokens in one batch; default 512 on a CPU, 2048 on a GPU. */
   batchTokens?: number;
-  /** "exact" on a CPU and "fast" on a GPU by default: whether a score may depend, in its last bits, on what runs beside it. */
+  /**
+   * Whether a score may depend, in its last bits, on what runs beside it. On a CPU it never does, whatever is asked for; on a
+   * GPU it may, and "exact" is refused.
+   */
   reproducible?: "auto" | "exact" | "fast";
   /**
    * Precision the weights are computed in; default "auto": the one that this machine computes fastest, which is measured once

@@ -178,7 +178,7 @@ class BatchTokens extends Summary {
   readonly #stats: () => EngineStats | undefined;
 
   constructor(stats: () => EngineStats | undefined) {
-    const help = "Tokens in a batch, throw-away tokens of exact mode included.";
+    const help = "Tokens in a batch, rows that only fill it up included.";
     super({ name: "rerank_batch_tokens", help, percentiles: [], registers: [] });
     this.#stats = stats;
   }

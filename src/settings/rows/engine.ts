@@ -64,7 +64,7 @@ export const engineRows = {
     defaultText: "exact on a CPU, fast on a GPU",
     environment: "REPRODUCIBLE",
     flag: "--reproducible",
-    help: "exact: scores do not depend on the batch, bit for bit",
+    help: "exact: scores do not depend on the batch, bit for bit: always so on a CPU, refused on a GPU",
   }),
   kvType: setting({
     kind: oneOf("f16", "f32", "q8_0"),
