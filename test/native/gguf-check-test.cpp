@@ -75,7 +75,8 @@ void takes_what_changes_nothing() {
     File file = gguf_model::small();
     file.set(gguf_model::u32("qwen2vl.expert_count", 0));
     file.set(gguf_model::boolean("qwen2vl.attention.causal", true));
-    file.set(gguf_model::string("qwen2vl.rope.scaling.type", "linear"));
+    file.set(gguf_model::string("qwen2vl.rope.scaling.type", "none"));
+    file.set(gguf_model::f32("qwen2vl.rope.scaling.factor", 1.0f));
     file.set(gguf_model::u32("qwen2vl.rope.dimension_count", gguf_model::kWidth / gguf_model::kHeads));
     file.set(gguf_model::f32("qwen2vl.rope.freq_base", 1e30f));  // the demo model's, which all but stops the turning
     file.set(gguf_model::u32("someone.elses_key", 7));
@@ -114,7 +115,14 @@ void refuses_experts_and_predicting_layers() {
 
 void refuses_other_attention_and_positions() {
     refused_entry("attention.causal is false", gguf_model::boolean("qwen2vl.attention.causal", false));
-    refused_entry("rope.scaling.type is \"su\"", gguf_model::string("qwen2vl.rope.scaling.type", "su"));
+    for (const char * type : { "linear", "yarn", "longrope", "su" }) {
+        refused_entry("rope.scaling.type is \"" + std::string(type) + "\"",
+                      gguf_model::string("qwen2vl.rope.scaling.type", type));
+    }
+    for (const char * factor : { "rope.scaling.factor", "rope.scale_linear", "rope.scaling.attn_factor" }) {
+        refused_entry(std::string(factor) + " is 2, expected 1",
+                      gguf_model::f32(std::string("qwen2vl.") + factor, 2.0f));
+    }
     refused_entry("rope.dimension_sections adds up to 0",
                   gguf_model::i32s("qwen2vl.rope.dimension_sections", { 0, 0, 0, 0 }));
     refused_entry("has the number -8", gguf_model::i32s("qwen2vl.rope.dimension_sections", { 48, -8, -8, 0 }));
