@@ -13,6 +13,7 @@ struct CpuFeatures {
     bool avx2        = false;
     bool fma         = false;
     bool f16c        = false;
+    bool avx_vnni    = false;
     bool avx512      = false;
     bool avx512_vnni = false;
 };

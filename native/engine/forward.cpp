@@ -85,7 +85,7 @@ Forward::Forward(const GgufFile &          file,
     if (!has_get_rows(devices.input, *ggml_get_tensor(file.tensors(), "token_embd.weight"))) {
         devices.input = cpu;
     }
-    weights_  = std::make_unique<Weights>(file, devices, progress);
+    weights_  = std::make_unique<Weights>(file, devices, products_.has_kernel(), progress);
     pages_    = std::make_unique<KvPages>(shape, devices, ggml_type_of(options.kv_type), options.n_pages);
     head_     = std::make_unique<ScoreHead>(head, shape.n_embd, devices.output);
     own_page_ = pages_->take().value();
@@ -101,7 +101,7 @@ bool Forward::need_padding() const {
     for (int32_t i = 0; i < weights_->shape().n_layer; ++i) {
         const LayerWeights & layer = weights_->layer(i);
         for (const Matrices & matrices : { layer.attn_qkv, layer.attn_output, layer.ffn_gate_up, layer.ffn_down }) {
-            if (!products_.is_own(matrices)) {
+            if (!std::all_of(matrices.begin(), matrices.end(), [](const Matrix & matrix) { return matrix.packed; })) {
                 return true;
             }
         }

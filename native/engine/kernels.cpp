@@ -38,6 +38,12 @@ bool avx512(const CpuFeatures & features) {
     return avx2(features) && features.avx512;
 }
 
+#    if defined(JINA_RERANKER_AVXVNNI)
+bool avx_vnni(const CpuFeatures & features) {
+    return avx2(features) && features.avx_vnni;
+}
+#    endif
+
 bool avx512_vnni(const CpuFeatures & features) {
     return avx512(features) && features.avx512_vnni;
 }
@@ -64,7 +70,11 @@ std::vector<MatMulKernel> matmul_kernels(const CpuFeatures & features) {
     return usable<MatMulKernel>(
         {
 #if defined(__GNUC__) && defined(__x86_64__)
-            { matmul_avx2(), avx2 }, { matmul_avx512vnni(), avx512_vnni },
+            { matmul_avx2(), avx2 },
+#    if defined(JINA_RERANKER_AVXVNNI)
+                { matmul_avxvnni(), avx_vnni },
+#    endif
+                { matmul_avx512vnni(), avx512_vnni },
 #endif
         },
         features);

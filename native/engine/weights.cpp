@@ -1,6 +1,7 @@
 #include "weights.h"
 
 #include "error.h"
+#include "weight-packing.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -48,8 +49,9 @@ LayerDevices place_layers(int32_t n_layer, int32_t n_gpu_layers, ggml_backend_de
     return devices;
 }
 
-Weights::Weights(const GgufFile & file, const LayerDevices & devices, const LoadProgress & progress) :
-    shape_(shape_of(file)) {
+Weights::Weights(const GgufFile & file, const LayerDevices & devices, bool pack, const LoadProgress & progress) :
+    shape_(shape_of(file)),
+    pack_(pack) {
     token_embd_ = add(file, "token_embd.weight", devices.input);
     for (size_t i = 0; i < devices.layers.size(); ++i) {
         const std::string        prefix = "blk." + std::to_string(i) + ".";
@@ -68,6 +70,7 @@ Weights::Weights(const GgufFile & file, const LayerDevices & devices, const Load
     output_norm_ = add(file, "output_norm.weight", devices.output);
     allocate(file.path());
     read(file, progress);
+    pack_matrices();
 }
 
 Weights::Group & Weights::group_of(ggml_backend_dev_t device) {
@@ -110,7 +113,8 @@ Matrices Weights::add(const GgufFile & file, const std::vector<std::string> & na
             offset += ggml_nbytes(ggml_get_tensor(file.tensors(), names[begin].c_str()));
         }
         n_bytes_ += ggml_nbytes(joined);
-        matrices.push_back(joined);
+        const bool on_cpu = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
+        matrices.push_back({ joined, pack_ && on_cpu && can_pack(*joined) });
     }
     return matrices;
 }
@@ -190,6 +194,18 @@ void Weights::read(const GgufFile &                    file,
             ggml_backend_tensor_set(part.tensor, chunk.data(), at, n);
         }
         more(n);
+    }
+}
+
+void Weights::pack_matrices() {
+    for (const LayerWeights & layer : layers_) {
+        for (const Matrices & matrices : { layer.attn_qkv, layer.attn_output, layer.ffn_gate_up, layer.ffn_down }) {
+            for (const Matrix & matrix : matrices) {
+                if (matrix.packed) {
+                    pack(*matrix.tensor);
+                }
+            }
+        }
     }
 }
 

@@ -49,9 +49,13 @@ struct LayerDevices {
 // The last n_gpu_layers on the GPU, the output counting as one more, as llama.cpp has it.
 LayerDevices place_layers(int32_t n_layer, int32_t n_gpu_layers, ggml_backend_dev_t gpu, ggml_backend_dev_t cpu);
 
-// Matrices of the same activations, [n_in, n_out] each, whose results lie one after the other: neighbours of the same type are
-// one tensor.
-using Matrices = std::vector<ggml_tensor *>;
+struct Matrix {
+    ggml_tensor * tensor = nullptr;  // [n_in, n_out]
+    bool          packed = false;    // as our kernels read it (weight-packing.h), else as in the file
+};
+
+// Of the same activations, their results one after the other: neighbours of the same type are one matrix.
+using Matrices = std::vector<Matrix>;
 
 struct LayerWeights {
     ggml_tensor * attn_norm = nullptr;
@@ -65,8 +69,9 @@ struct LayerWeights {
 
 class Weights {
   public:
-    // Throws out_of_memory, model_invalid when the file changed since it was checked, cancelled when progress said so.
-    Weights(const GgufFile & file, const LayerDevices & devices, const LoadProgress & progress);
+    // pack: what lies on the CPU, where it can be. Throws out_of_memory, model_invalid when the file changed since it was checked,
+    // cancelled when progress said so.
+    Weights(const GgufFile & file, const LayerDevices & devices, bool pack, const LoadProgress & progress);
 
     const ModelShape & shape() const { return shape_; }
 
@@ -99,10 +104,12 @@ class Weights {
     ggml_tensor * add_bias(const GgufFile & file, const std::string & prefix, ggml_backend_dev_t device);
     void          allocate(const std::string & path);
     void          read(const GgufFile & file, const LoadProgress & progress);
+    void          pack_matrices();
     void
     read(const GgufFile & file, const Part & part, std::istream & stream, const std::function<void(size_t)> & more);
 
     ModelShape                shape_;
+    bool                      pack_;
     std::vector<Group>        groups_;
     std::vector<Part>         parts_;
     std::vector<LayerWeights> layers_;

@@ -32,11 +32,12 @@ void offers_what_the_processor_runs() {
         { { "AVX2", "F16C" }, 0, 0 },
         { { "AVX2", "FMA" }, 0, 0 },
         { { "AVX2", "FMA", "F16C" }, 1, 1 },
-        { { "AVX2", "FMA", "F16C", "AVX_VNNI" }, 1, 1 },
+        { { "AVX2", "FMA", "F16C", "AVX_VNNI" }, 1, 2 },
         { { "AVX2", "FMA", "F16C", "AVX512" }, 2, 1 },
         { { "AVX2", "FMA", "F16C", "AVX512_VNNI" }, 1, 1 },
         { { "AVX2", "FMA", "F16C", "AVX512", "AVX512_VNNI" }, 2, 2 },
         { { "AVX512", "AVX512_VNNI" }, 0, 0 },
+        { { "AVX_VNNI" }, 0, 0 },
     };
     for (const Expected & expected : table) {
         const CpuFeatures features = cpu_features(expected.features);

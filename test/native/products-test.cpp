@@ -1,13 +1,13 @@
-// The engine's products of quantized weights and activations, computed by ggml's threads, against a plain f64
-// computation; and that nothing else in the batch changes a bit of it.
+// The engine's products of packed weights and activations, computed by ggml's threads, against a plain f64 computation; and that
+// nothing else in the batch changes a bit of it.
 
 #include "backend.h"
 #include "check.h"
 #include "cpu-backend.h"
 #include "ggml-alloc.h"
 #include "kernels.h"
-#include "matmul-blocks.h"
 #include "products.h"
+#include "weight-packing.h"
 
 #include <algorithm>
 #include <array>
@@ -16,6 +16,7 @@
 #include <functional>
 #include <limits>
 #include <random>
+#include <tuple>
 #include <vector>
 
 using namespace jina_reranker;
@@ -44,12 +45,22 @@ std::vector<uint8_t> weights_of(const Shape & shape) {
     ggml_quantize_chunk(shape.type, values.data(), bytes.data(), 0, shape.n_out, shape.n_in, nullptr);
     const size_t block_size = ggml_type_size(shape.type);
     for (size_t block = 0; shape.largest && block < bytes.size(); block += block_size) {
-        // Scales come last in Q6_K, and first in the others.
-        const size_t begin = shape.type == GGML_TYPE_Q6_K ? 0 : 16;
+        // Scales come last in Q6_K, and first in the others; -128 is the largest quant of Q8_0.
+        const size_t begin = shape.type == GGML_TYPE_Q6_K ? 0 : shape.type == GGML_TYPE_Q8_0 ? 2 : 16;
         const size_t end   = shape.type == GGML_TYPE_Q6_K ? block_size - 18 : block_size;
-        std::memset(&bytes[block + begin], 255, end - begin);
+        std::memset(&bytes[block + begin], shape.type == GGML_TYPE_Q8_0 ? 0x80 : 0xff, end - begin);
     }
     return bytes;
+}
+
+std::vector<float> dequantized(const Shape & shape, const uint8_t * weights) {
+    std::vector<float> row(static_cast<size_t>(shape.n_in));
+    if (shape.type == GGML_TYPE_F32) {
+        std::memcpy(row.data(), weights, row.size() * sizeof(float));
+    } else {
+        ggml_get_type_traits(shape.type)->to_float(weights, row.data(), shape.n_in);
+    }
+    return row;
 }
 
 // A token's activations; some blocks are small, some large, one is all zero.
@@ -83,6 +94,14 @@ std::vector<float> data_of(const ggml_tensor & tensor) {
     return values;
 }
 
+// Writes a matrix as weights_of() has it, packed.
+void fill(ggml_tensor & weights, const Shape & shape) {
+    const std::vector<uint8_t> bytes = weights_of(shape);
+    std::memcpy(weights.data, bytes.data(), bytes.size());
+    CHECK(can_pack(weights));
+    pack(weights);
+}
+
 Results
 multiply(const Shape & shape, const std::vector<std::vector<float>> & batch, MatMulKernel kernel, int32_t n_threads) {
     const ggml_backend_ptr backend = cpu_backend(n_threads);
@@ -92,21 +111,20 @@ multiply(const Shape & shape, const std::vector<std::vector<float>> & batch, Mat
     ggml_tensor *          weights = ggml_new_tensor_2d(ctx, shape.type, shape.n_in, shape.n_out);
     // Where weights lie decides who multiplies by them.
     const ggml_backend_buffer_ptr of_weights(ggml_backend_alloc_ctx_tensors(ctx, backend.get()));
-    ggml_tensor * input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, shape.n_in, static_cast<int64_t>(batch.size()));
-    ggml_tensor * other = ggml_add(ctx, input, input);
-    Products      products(kernel, n_threads);
-    CHECK(products.is_own({ weights }));
-    const std::vector<ggml_tensor *> nodes = { products.multiply(ctx, { weights }, input),
-                                               products.multiply(ctx, { weights }, input),
-                                               products.multiply(ctx, { weights }, other) };
+    ggml_tensor *  input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, shape.n_in, static_cast<int64_t>(batch.size()));
+    ggml_tensor *  other = ggml_add(ctx, input, input);
+    Products       products(kernel, n_threads);
+    const Matrices matrices                = { { weights, true } };
+    const std::vector<ggml_tensor *> nodes = { products.multiply(ctx, matrices, input),
+                                               products.multiply(ctx, matrices, input),
+                                               products.multiply(ctx, matrices, other) };
     const ggml_backend_buffer_ptr    buffer(ggml_backend_alloc_ctx_tensors(ctx, backend.get()));
     ggml_cgraph *                    graph = ggml_new_graph(ctx);
     for (ggml_tensor * node : nodes) {
         ggml_build_forward_expand(graph, node);
         CHECK_EQUAL(static_cast<int>(node->op), static_cast<int>(GGML_OP_CUSTOM));
     }
-    const std::vector<uint8_t> bytes = weights_of(shape);
-    std::memcpy(weights->data, bytes.data(), bytes.size());
+    fill(*weights, shape);
     for (size_t i = 0; i < batch.size(); ++i) {
         std::memcpy(static_cast<char *>(input->data) + i * input->nb[1], batch[i].data(), input->nb[1]);
     }
@@ -115,26 +133,37 @@ multiply(const Shape & shape, const std::vector<std::vector<float>> & batch, Mat
     return { data_of(*nodes[0]), data_of(*nodes[1]), data_of(*nodes[2]) };
 }
 
+// Activations that are rounded together; 0 = they are not.
+size_t rounded_together(ggml_type weights) {
+    return !ggml_is_quantized(weights) ? 0 : static_cast<size_t>(weights == GGML_TYPE_Q8_0 ? kQ8Block : kMatMulBlock);
+}
+
+float largest_of(const std::vector<float> & numbers, size_t first, size_t n) {
+    float largest = 0.0f;
+    for (size_t i = first; i < first + n; ++i) {
+        largest = std::max(largest, std::abs(numbers[i]));
+    }
+    return largest;
+}
+
 // The same for one token, in f64, with its numbers rounded to 8 bits in blocks.
 std::vector<double> expected(const Shape & shape, const std::vector<float> & activations) {
     const std::vector<uint8_t> bytes    = weights_of(shape);
     const size_t               row_size = ggml_row_size(shape.type, shape.n_in);
-    std::vector<double>        rounded(activations.size());
-    for (size_t block = 0; block < activations.size(); block += static_cast<size_t>(kMatMulBlock)) {
-        float largest = 0.0f;
-        for (size_t i = block; i < block + static_cast<size_t>(kMatMulBlock); ++i) {
-            largest = std::max(largest, std::abs(activations[i]));
-        }
-        for (size_t i = block; largest > 0.0f && i < block + static_cast<size_t>(kMatMulBlock); ++i) {
-            rounded[i] = std::nearbyint(static_cast<double>(activations[i] * (127.0f / largest))) *
-                         static_cast<double>(largest / 127.0f);
+    std::vector<double>        rounded(activations.begin(), activations.end());
+    const size_t               n = rounded_together(shape.type);
+    for (size_t block = 0; n > 0 && block < activations.size(); block += n) {
+        const float largest = largest_of(activations, block, n);
+        for (size_t i = block; i < block + n; ++i) {
+            rounded[i] = largest == 0.0f ? 0.0 :
+                                           std::nearbyint(static_cast<double>(activations[i] * (127.0f / largest))) *
+                                               static_cast<double>(largest / 127.0f);
         }
     }
     std::vector<double> sums;
-    std::vector<float>  row(activations.size());
+    std::vector<float>  row;
     for (int64_t out = 0; out < shape.n_out; ++out) {
-        ggml_get_type_traits(shape.type)
-            ->to_float(bytes.data() + static_cast<size_t>(out) * row_size, row.data(), shape.n_in);
+        row        = dequantized(shape, bytes.data() + static_cast<size_t>(out) * row_size);
         double sum = 0.0;
         for (size_t i = 0; i < row.size(); ++i) {
             sum += static_cast<double>(row[i]) * rounded[i];
@@ -146,10 +175,9 @@ std::vector<double> expected(const Shape & shape, const std::vector<float> & act
 
 const std::vector<Shape> & shapes() {
     static const std::vector<Shape> all = {
-        { 1024, 48, GGML_TYPE_Q4_K },
-        { 1536, 40, GGML_TYPE_Q5_K },
-        { 1024, 33, GGML_TYPE_Q6_K },
-        { 256, 3, GGML_TYPE_Q4_K },
+        { 1024, 48, GGML_TYPE_Q4_K }, { 1536, 160, GGML_TYPE_Q5_K }, { 1024, 32, GGML_TYPE_Q6_K },
+        { 1280, 32, GGML_TYPE_Q8_0 }, { 512, 48, GGML_TYPE_F16 },    { 768, 32, GGML_TYPE_BF16 },
+        { 512, 16, GGML_TYPE_F32 },   { 256, 16, GGML_TYPE_Q4_K },
     };
     return all;
 }
@@ -198,6 +226,9 @@ void passes_on_what_is_not_finite(Shape shape, MatMulKernel kernel) {
 }
 
 void holds_the_largest_sums(Shape shape, MatMulKernel kernel) {
+    if (!ggml_is_quantized(shape.type)) {
+        return;
+    }
     shape.largest = true;
     for (const float number : { 127.0f, -127.0f }) {
         const std::vector<float> activations(static_cast<size_t>(shape.n_in), number);
@@ -218,62 +249,89 @@ void gives_the_same_bits_with_any_number_of_threads(Shape shape, MatMulKernel ke
     }
 }
 
-// What a sub-block's quants are multiplied by and lessened by, read from the bytes of the file.
-struct SubBlock {
-    float scale;
-    float min;
-};
-
-SubBlock sub_block(ggml_type type, const uint8_t * block, size_t j) {
+// The bits that every kernel has to give. K-quants: integers are summed over a block, the products with scales and those of mins
+// apart; floats are rounded in this order.
+float specified_of_k_quants(
+    ggml_type type, const uint8_t * block, const int32_t * quants, float d_of_input, float sum) {
     const auto f16 = [&](size_t at) {
         ggml_fp16_t bits = 0;
         std::memcpy(&bits, block + at, sizeof(bits));
         return ggml_fp16_to_fp32(bits);
     };
-    if (type == GGML_TYPE_Q6_K) {
-        const float scale = f16(208) * static_cast<float>(static_cast<int8_t>(block[192 + j]));
-        return { scale, scale * 32.0f };
+    const bool   q6k      = type == GGML_TYPE_Q6_K;
+    const size_t n_quants = q6k ? 16 : 32;
+    const float  d        = f16(q6k ? 208 : 0);
+    const float  dmin     = q6k ? d : f16(2);
+    int32_t      products = 0;
+    int32_t      mins     = 0;
+    for (size_t j = 0; j < static_cast<size_t>(kMatMulBlock) / n_quants; ++j) {
+        const uint8_t * packed = block + 4;
+        const int       scale  = q6k   ? static_cast<int8_t>(block[192 + j]) :
+                                 j < 4 ? packed[j] & 63 :
+                                         (packed[j + 4] & 15) | (packed[j - 4] >> 6 << 4);
+        const int min = q6k ? scale * 32 : j < 4 ? packed[j + 4] & 63 : (packed[j + 4] >> 4) | (packed[j] >> 6 << 4);
+        for (size_t i = 0; i < n_quants; ++i) {
+            const size_t at = j * n_quants + i;
+            int          quant;
+            if (q6k) {
+                const size_t in_half = at % 128;
+                const int    ql      = block[at / 128 * 64 + in_half % 64];
+                const int    qh      = block[128 + at / 128 * 32 + in_half % 32];
+                quant                = (in_half < 64 ? ql & 15 : ql >> 4) | (qh >> in_half / 32 * 2 & 3) << 4;
+            } else {
+                const uint8_t * qs   = block + (type == GGML_TYPE_Q5_K ? 48 : 16);
+                const int       byte = qs[at / 64 * 32 + at % 32];
+                const int       high = type == GGML_TYPE_Q5_K ? block[16 + at % 32] >> j & 1 : 0;
+                quant                = (at % 64 < 32 ? byte & 15 : byte >> 4) | high << 4;
+            }
+            products += scale * quant * quants[at];
+            mins += min * quants[at];
+        }
     }
-    const uint8_t * packed = block + 4;
-    const int       scale  = j < 4 ? packed[j] & 63 : (packed[j + 4] & 15) | (packed[j - 4] >> 6 << 4);
-    const int       min    = j < 4 ? packed[j + 4] & 63 : (packed[j + 4] >> 4) | (packed[j] >> 6 << 4);
-    return { f16(0) * static_cast<float>(scale), f16(2) * static_cast<float>(min) };
+    const float product = std::fma(static_cast<float>(products), d, -(static_cast<float>(mins) * dmin));
+    return std::fma(product, d_of_input, sum);
 }
 
-// The bits that every kernel has to give: integers are summed sub-block by sub-block, and floats are rounded in this order.
 std::vector<float> specified(const Shape & shape, const std::vector<float> & activations) {
     const std::vector<uint8_t> bytes    = weights_of(shape);
     const auto                 n_in     = static_cast<size_t>(shape.n_in);
+    const size_t               row_size = ggml_row_size(shape.type, shape.n_in);
     const auto                 of_block = static_cast<size_t>(kMatMulBlock);
-    const size_t               n_quants = shape.type == GGML_TYPE_Q6_K ? 16 : 32;
-    std::vector<float>         row(n_in);
+    const size_t               n        = rounded_together(shape.type);
+    std::vector<float>         row;
     std::vector<float>         results;
     for (size_t out = 0; out < static_cast<size_t>(shape.n_out); ++out) {
-        const uint8_t * weights = bytes.data() + out * ggml_row_size(shape.type, shape.n_in);
-        ggml_get_type_traits(shape.type)->to_float(weights, row.data(), shape.n_in);
-        float result = 0.0f;
-        for (size_t first = 0; first < n_in; first += of_block) {
-            float largest = 0.0f;
-            for (size_t i = first; i < first + of_block; ++i) {
-                largest = std::max(largest, std::abs(activations[i]));
-            }
-            const float inverse = largest > 1e-30f ? 127.0f / largest : 0.0f;
-            float       sum     = 0.0f;
-            for (size_t j = 0; j < of_block / n_quants; ++j) {
-                const uint8_t * block   = weights + first / of_block * ggml_type_size(shape.type);
-                const auto [scale, min] = sub_block(shape.type, block, j);
-                int32_t product         = 0;
-                int32_t bsum            = 0;
-                for (size_t i = first + j * n_quants; i < first + (j + 1) * n_quants; ++i) {
-                    const auto input = static_cast<int32_t>(std::nearbyint(activations[i] * inverse));
-                    const auto quant = scale == 0.0f ? 0.0f : std::nearbyint((row[i] + min) / scale);
-                    product += static_cast<int32_t>(quant) * input;
-                    bsum += input;
+        const uint8_t * weights = bytes.data() + out * row_size;
+        row                     = dequantized(shape, weights);
+        float result            = 0.0f;
+        if (n == 0) {  // floats: the sum of each block, in order, is added
+            for (size_t first = 0; first < n_in; first += of_block) {
+                float sum = 0.0f;
+                for (size_t i = first; i < first + of_block; ++i) {
+                    sum = std::fma(row[i], activations[i], sum);
                 }
-                sum = std::fma(static_cast<float>(product), scale, sum);
-                sum = std::fma(-min, static_cast<float>(bsum), sum);
+                result += sum;
             }
-            result = std::fma(sum, largest / 127.0f, result);
+        }
+        for (size_t first = 0; n > 0 && first < n_in; first += n) {
+            const float          largest = largest_of(activations, first, n);
+            const float          inverse = largest > 1e-30f ? 127.0f / largest : 0.0f;
+            std::vector<int32_t> quants;
+            for (size_t i = first; i < first + n; ++i) {
+                quants.push_back(static_cast<int32_t>(std::nearbyint(activations[i] * inverse)));
+            }
+            const uint8_t * block = weights + ggml_row_size(shape.type, static_cast<int64_t>(first));
+            if (shape.type == GGML_TYPE_Q8_0) {
+                ggml_fp16_t d = 0;
+                std::memcpy(&d, block, sizeof(d));
+                int32_t product = 0;
+                for (size_t i = 0; i < n; ++i) {
+                    product += static_cast<int8_t>(block[2 + i]) * quants[i];
+                }
+                result = std::fma(static_cast<float>(product) * ggml_fp16_to_fp32(d), largest / 127.0f, result);
+            } else {
+                result = specified_of_k_quants(shape.type, block, quants.data(), largest / 127.0f, result);
+            }
         }
         results.push_back(result);
     }
@@ -310,26 +368,26 @@ bool has_instructions() {
 }
 
 void has_blocks_of_ggmls_sizes() {
-    for (const auto & [type, n_bytes] :
-         { std::pair{ GGML_TYPE_Q4_K, sizeof(BlockQ4K) }, std::pair{ GGML_TYPE_Q5_K, sizeof(BlockQ5K) },
-           std::pair{ GGML_TYPE_Q6_K, sizeof(BlockQ6K) } }) {
-        CHECK_EQUAL(n_bytes, ggml_type_size(type));
-        CHECK_EQUAL(kMatMulBlock, ggml_blck_size(type));
+    const auto rows = static_cast<size_t>(kMatMulRows);
+    for (const auto & [type, n_bytes, n_weights] : { std::tuple{ GGML_TYPE_Q4_K, sizeof(PackedQ4K), kMatMulBlock },
+                                                     std::tuple{ GGML_TYPE_Q5_K, sizeof(PackedQ5K), kMatMulBlock },
+                                                     std::tuple{ GGML_TYPE_Q6_K, sizeof(PackedQ6K), kMatMulBlock },
+                                                     std::tuple{ GGML_TYPE_Q8_0, sizeof(PackedQ80), kQ8Block } }) {
+        CHECK_EQUAL(n_bytes, rows * ggml_type_size(type));
+        CHECK_EQUAL(n_weights, ggml_blck_size(type));
     }
 }
 
 // q, k and v, or gate and up: several matrices, of several types, in one node.
-void multiplies_by_several_matrices_at_once() {
+void multiplies_by_all(const std::vector<Shape> & all, ggml_op last) {
     const MatMulKernel     kernel  = matmul_kernels(cpu_features()).back();
     const ggml_backend_ptr backend = cpu_backend(3);
-    const ggml_context_ptr context(ggml_init({ 16 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true }));
+    const ggml_context_ptr context(ggml_init({ 32 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true }));
     ggml_context *         ctx   = context.get();
-    const std::array       all   = { Shape{ 512, 48, GGML_TYPE_Q4_K }, Shape{ 512, 33, GGML_TYPE_Q6_K },
-                                     Shape{ 512, 7, GGML_TYPE_Q4_K } };
     const auto             batch = tokens(1, 5, 512);
     Matrices               weights;
     for (const Shape & shape : all) {
-        weights.push_back(ggml_new_tensor_2d(ctx, shape.type, shape.n_in, shape.n_out));
+        weights.push_back({ ggml_new_tensor_2d(ctx, shape.type, shape.n_in, shape.n_out), true });
     }
     const ggml_backend_buffer_ptr of_weights(ggml_backend_alloc_ctx_tensors(ctx, backend.get()));
     ggml_tensor *                 input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 512, 5);
@@ -339,9 +397,9 @@ void multiplies_by_several_matrices_at_once() {
     ggml_cgraph *                 graph = ggml_new_graph(ctx);
     ggml_build_forward_expand(graph, node);
     for (size_t i = 0; i < all.size(); ++i) {
-        const std::vector<uint8_t> bytes = weights_of(all[i]);
-        std::memcpy(weights[i]->data, bytes.data(), bytes.size());
+        fill(*weights[i].tensor, all[i]);
     }
+    CHECK_EQUAL(static_cast<int>(node->op), static_cast<int>(last));
     for (size_t i = 0; i < batch.size(); ++i) {
         std::memcpy(static_cast<char *>(input->data) + i * input->nb[1], batch[i].data(), input->nb[1]);
     }
@@ -360,20 +418,35 @@ void multiplies_by_several_matrices_at_once() {
     CHECK_EQUAL(first, node->ne[0]);
 }
 
+void multiplies_by_several_matrices_at_once() {
+    const Shape q4_k{ 512, 48, GGML_TYPE_Q4_K };
+    const Shape q6_k{ 512, 32, GGML_TYPE_Q6_K };
+    const Shape q8_0{ 512, 16, GGML_TYPE_Q8_0 };
+    multiplies_by_all({ q4_k, q6_k, q4_k }, GGML_OP_CUSTOM);
+    // Their activations are rounded otherwise, or not at all.
+    multiplies_by_all({ q4_k, q8_0, { 512, 32, GGML_TYPE_F16 } }, GGML_OP_CONCAT);
+}
+
+void packs_whole_panels_of_whole_blocks() {
+    const ggml_context_ptr context(ggml_init({ 16 * ggml_tensor_overhead(), nullptr, true }));
+    const auto             packable = [&](ggml_type type, int64_t n_in, int64_t n_out) {
+        return can_pack(*ggml_new_tensor_2d(context.get(), type, n_in, n_out));
+    };
+    CHECK(packable(GGML_TYPE_Q4_K, 512, 16));
+    CHECK(packable(GGML_TYPE_F32, 256, 48));
+    CHECK(!packable(GGML_TYPE_Q4_K, 512, 24));
+    CHECK(!packable(GGML_TYPE_Q8_0, 288, 16));
+    CHECK(!packable(GGML_TYPE_Q4_0, 512, 16));
+}
+
 void leaves_other_weights_to_ggml() {
-    const ggml_backend_ptr        backend = cpu_backend(1);
-    const ggml_context_ptr        context(ggml_init({ 16 * ggml_tensor_overhead(), nullptr, true }));
-    ggml_context *                ctx  = context.get();
-    ggml_tensor *                 q8_0 = ggml_new_tensor_2d(ctx, GGML_TYPE_Q8_0, 512, 8);
-    ggml_tensor *                 q4_k = ggml_new_tensor_2d(ctx, GGML_TYPE_Q4_K, 512, 8);
-    const ggml_backend_buffer_ptr buffer(ggml_backend_alloc_ctx_tensors(ctx, backend.get()));
-    ggml_tensor *                 elsewhere = ggml_new_tensor_2d(ctx, GGML_TYPE_Q4_K, 512, 8);  // in no memory of a CPU
-    ggml_tensor *                 input     = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 512, 4);
-    Products                      own(matmul_kernels(cpu_features()).back(), 1);
-    Products                      without(std::nullopt, 1);
-    CHECK_EQUAL(static_cast<int>(own.multiply(ctx, { q8_0 }, input)->op), static_cast<int>(GGML_OP_MUL_MAT));
-    CHECK_EQUAL(static_cast<int>(own.multiply(ctx, { elsewhere }, input)->op), static_cast<int>(GGML_OP_MUL_MAT));
-    CHECK_EQUAL(static_cast<int>(without.multiply(ctx, { q4_k }, input)->op), static_cast<int>(GGML_OP_MUL_MAT));
+    const ggml_context_ptr context(ggml_init({ 16 * ggml_tensor_overhead(), nullptr, true }));
+    ggml_context *         ctx    = context.get();
+    ggml_tensor *          matrix = ggml_new_tensor_2d(ctx, GGML_TYPE_Q4_K, 512, 16);
+    ggml_tensor *          input  = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 512, 4);
+    Products               products(matmul_kernels(cpu_features()).back(), 1);
+    CHECK_EQUAL(static_cast<int>(products.multiply(ctx, { { matrix, false } }, input)->op),
+                static_cast<int>(GGML_OP_MUL_MAT));
 }
 
 }  // namespace
@@ -398,6 +471,7 @@ int main() {
         { "is the same on every processor", for_every_kernel(is_the_same_on_every_processor) },
         { "holds the largest sums", for_every_kernel(holds_the_largest_sums) },
         { "multiplies by several matrices at once", multiplies_by_several_matrices_at_once },
+        { "packs whole panels of whole blocks", packs_whole_panels_of_whole_blocks },
         { "leaves other weights to ggml", leaves_other_weights_to_ggml },
     });
 }
