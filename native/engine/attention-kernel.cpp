@@ -14,17 +14,22 @@ namespace jina_reranker {
 
 namespace {
 
-constexpr int64_t kLanes = kAttentionLanes;
+// Floats that a register holds: a vector of more would be kept in memory. And rows of a tile, whose sums stay in registers.
+#if defined(__AVX512F__)
+constexpr int64_t kLanes = 16;
+constexpr int64_t kTile  = 8;
+#elif defined(__AVX2__)
+constexpr int64_t kLanes = 8;
+constexpr int64_t kTile  = 4;
+#else
+constexpr int64_t kLanes = 4;
+constexpr int64_t kTile  = 4;
+#endif
+
+constexpr int64_t kParts = kAttentionLanes / kLanes;  // registers of a tile's row
 
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
 using Ints  = int32_t __attribute__((vector_size(kLanes * sizeof(int32_t))));
-
-// Rows of a tile: their sums stay in registers.
-#if defined(__AVX512F__)
-constexpr int64_t kTile = 8;
-#else
-constexpr int64_t kTile = 4;
-#endif
 
 inline Lanes load(const float * from) {
     Lanes lanes;
@@ -84,15 +89,23 @@ inline void read(const char * from, ggml_type type, int64_t n, float * to) {
     ggml_get_type_traits(type)->to_float(from, to, n);
 }
 
-// A tile of kTile x kLanes of a matrix product: sums[i] += sum over depth of a[i, depth] * b[depth].
+// A tile of kTile x kAttentionLanes of a matrix product: sums[i] += sum over depth of a[i, depth] * b[depth].
 struct Tile {
-    Lanes sums[kTile];
+    Lanes sums[kTile][kParts];
 
     void add(const float * a, int64_t a_row, int64_t a_depth, const float * b, int64_t b_depth, int64_t depth) {
         for (int64_t d = 0; d < depth; ++d) {
-            const Lanes lanes = load(b + d * b_depth);
+            Lanes lanes[kParts];
+#pragma GCC unroll 4
+            for (int64_t part = 0; part < kParts; ++part) {
+                lanes[part] = load(b + d * b_depth + part * kLanes);
+            }
+#pragma GCC unroll 8
             for (int64_t i = 0; i < kTile; ++i) {
-                sums[i] += a[i * a_row + d * a_depth] * lanes;
+#pragma GCC unroll 4
+                for (int64_t part = 0; part < kParts; ++part) {
+                    sums[i][part] += a[i * a_row + d * a_depth] * lanes[part];
+                }
             }
         }
     }
@@ -100,7 +113,7 @@ struct Tile {
 
 // The parts of a task's scratch memory.
 struct Work {
-    int64_t n_rows;       // query vectors, a multiple of kLanes
+    int64_t n_rows;       // query vectors, a multiple of kAttentionLanes
     float * q;            // [head_size][n_rows]
     float * out;          // [head_size][n_rows]
     float * weights;      // [kAttentionCells][n_rows]: scores, then their exponentials
@@ -170,11 +183,15 @@ void online_softmax(const Work & work, int64_t first_cell, int64_t n_cells) {
 
 void score_cells(const AttentionTask & task, const Work & work) {
     for (int64_t cell = 0; cell < kAttentionCells; cell += kTile) {
-        for (int64_t row = 0; row < work.n_rows; row += kLanes) {
+        for (int64_t row = 0; row < work.n_rows; row += kAttentionLanes) {
             Tile tile = {};
             tile.add(work.k + cell * task.head_size, task.head_size, 1, work.q + row, work.n_rows, task.head_size);
+#pragma GCC unroll 8
             for (int64_t i = 0; i < kTile; ++i) {
-                store(work.weights + (cell + i) * work.n_rows + row, tile.sums[i]);
+#pragma GCC unroll 4
+                for (int64_t part = 0; part < kParts; ++part) {
+                    store(work.weights + (cell + i) * work.n_rows + row + part * kLanes, tile.sums[i][part]);
+                }
             }
         }
     }
@@ -182,16 +199,24 @@ void score_cells(const AttentionTask & task, const Work & work) {
 
 void sum_values(const AttentionTask & task, const Work & work, int64_t n_cells) {
     for (int64_t number = 0; number < task.head_size; number += kTile) {
-        for (int64_t row = 0; row < work.n_rows; row += kLanes) {
-            float *     out        = work.out + number * work.n_rows + row;
-            const Lanes correction = load(work.correction + row);
-            Tile        tile       = {};
+        for (int64_t row = 0; row < work.n_rows; row += kAttentionLanes) {
+            float * out = work.out + number * work.n_rows + row;
+            Tile    tile;
+#pragma GCC unroll 8
             for (int64_t i = 0; i < kTile; ++i) {
-                tile.sums[i] = load(out + i * work.n_rows) * correction;
+#pragma GCC unroll 4
+                for (int64_t part = 0; part < kParts; ++part) {
+                    tile.sums[i][part] =
+                        load(out + i * work.n_rows + part * kLanes) * load(work.correction + row + part * kLanes);
+                }
             }
             tile.add(work.v + number, 1, task.head_size, work.weights + row, work.n_rows, n_cells);
+#pragma GCC unroll 8
             for (int64_t i = 0; i < kTile; ++i) {
-                store(out + i * work.n_rows, tile.sums[i]);
+#pragma GCC unroll 4
+                for (int64_t part = 0; part < kParts; ++part) {
+                    store(out + i * work.n_rows + part * kLanes, tile.sums[i][part]);
+                }
             }
         }
     }
