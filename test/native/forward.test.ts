@@ -15,10 +15,10 @@ type Weights = (typeof weights)[number];
 /** How far a logit may be from llama_decode's, which rounds K, V and activations elsewhere. */
 const tolerance: Record<Weights, number> = { f32: 2e-3, f16: 5e-3, bf16: 2e-2, q8_0: 2e-2, q4_k_m: 5e-2, q5_k_m: 5e-2 };
 
-async function run(shape: Shape, type: Weights, suffix = ""): Promise<void> {
+async function run(shape: Shape, type: Weights, { suffix = "", factor = 1 } = {}): Promise<void> {
   expect(existsSync(program(suffix)), "built by node native/build.mjs").toBe(true);
   const { modelPath } = await randomModel(shape, type);
-  const args = [join(root, "build", "Release"), modelPath, String(tolerance[type])];
+  const args = [join(root, "build", "Release"), modelPath, String(factor * tolerance[type])];
   const env = { ...process.env, TSAN_OPTIONS: "ignore_noninstrumented_modules=1 exitcode=66" };
   const { stdout, stderr } = await promisify(execFile)(program(suffix), args, { env, maxBuffer: 1 << 26 });
   expect(stderr).not.toMatch(/Sanitizer/);
@@ -40,8 +40,40 @@ describe.each(Object.entries(shapes))("with %s the forward pass", (name, shape) 
   );
 });
 
+function randomShape(seed: number): Shape {
+  let state = seed;
+  const pick = <T>(values: readonly T[]): T => {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    return values[(state >>> 16) % values.length] as T;
+  };
+  const headLength = pick([32, 64, 128]);
+  const kvHeads = pick([1, 2, 4]);
+  const embeddingLength = pick([256, 512, 768]);
+  const heads = embeddingLength / headLength;
+  return {
+    ...wideShape,
+    seed,
+    layers: pick([1, 2, 3, 4]),
+    headLength,
+    embeddingLength,
+    kvHeads: heads % kvHeads === 0 ? kvHeads : 1,
+    feedForwardLength: pick([256, 512, 1280]),
+  };
+}
+
+/**
+ * Twice the tolerance: with quantized weights both are about as far from the logits of the same weights in f32, of which they
+ * round the activations (0.021 and 0.019 on average for seed 4, 0.017 and 0.026 for seed 17; ours first).
+ */
+describe("with a random shape the forward pass", () => {
+  it.each(Array.from({ length: 20 }, (_, index) => [index + 1, weights[index % weights.length] as Weights] as const))(
+    "gives llama_decode's logits, and the same bits in any batch: seed %i, %s weights",
+    (seed, type) => run(randomShape(seed), type, { factor: 2 }),
+  );
+});
+
 it.each(["_asan", "_tsan"].filter(() => process.platform !== "win32"))(
   "sanitizers find no fault, %s",
-  (suffix) => run({ ...wideShape, layers: 2 }, "q4_k_m", suffix),
+  (suffix) => run({ ...wideShape, layers: 2 }, "q4_k_m", { suffix }),
   600_000,
 );
