@@ -7,6 +7,8 @@ import { readRows } from "./rows.mjs";
 /** @import { Plot } from "./plots.mjs" */
 
 const label = (/** @type {string} */ driver) => driverNamed(driver).label;
+const limitOf = (/** @type {string} */ type) =>
+  type === "int8" ? "multiplications of bytes in registers" : `a large ${type} matrix product in ggml`;
 const seconds = (/** @type {number} */ value) => `${value < 0.1 ? value.toFixed(4) : value.toFixed(value < 10 ? 3 : 2)} s`;
 
 /** @param {Statistics} statistics */
@@ -86,7 +88,7 @@ function resultLines(results, result, model) {
       );
       const limit = result.limit
         ? [
-            `The machine's limit, a large ${result.limit.type} matrix product in ggml: ${(result.limit.median / 1e9).toFixed(0)} GFLOP/s ` +
+            `The machine's limit, ${limitOf(result.limit.type)}: ${(result.limit.median / 1e9).toFixed(0)} GFLOP/s ` +
               `(${(result.limit.lowest / 1e9).toFixed(0)} to ${(result.limit.highest / 1e9).toFixed(0)}), measured in every round.`,
             "",
           ]

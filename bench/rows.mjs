@@ -37,8 +37,8 @@ const claims = [
     },
   },
   {
-    what: "share of the machine's measured matmul limit, cold, auto",
-    asked: "85 %",
+    what: "share of the machine's measured limit, cold, auto",
+    asked: "75 %",
     read(reader) {
       const { limit } = reader.trial("ten", "documents");
       if (!limit) throw new NotMeasured("the limit was not measured");
@@ -46,7 +46,7 @@ const claims = [
       const rate = (tokens * reader.model.flopPerToken) / cold.median;
       const share = rate / limit.median;
       const of = `${(rate / 1e9).toFixed(0)} of ${(limit.median / 1e9).toFixed(0)} GFLOP/s`;
-      return { measured: `${percent(share)} (${of}, ${limit.type})`, met: share >= 0.85 };
+      return { measured: `${percent(share)} (${of}, ${limit.type})`, met: share >= 0.75 };
     },
   },
   {

@@ -5,7 +5,7 @@
 
 import { tokenCount } from "../corpus.mjs";
 import { driverNamed } from "../drivers/index.mjs";
-import { matrixProduct } from "../limit.mjs";
+import { machineLimit } from "../limit.mjs";
 import { rootMeanSquare, standardDeviation, statistics } from "../statistics.mjs";
 
 /** @import { Bench } from "../bench.mjs" */
@@ -34,7 +34,7 @@ export async function run(trial, bench) {
   /** @type {number[]} */
   const expectedLogits = [];
   for (let round = 0; round < trial.rounds; round++) {
-    if (trial.limit) rates.push(await matrixProduct(bench.options));
+    if (trial.limit) rates.push(await machineLimit(bench.options));
     for (const set of sets) {
       const request = corpus.request(set.lengths);
       const warmest = Math.max(0, ...names.map((name) => trial.warm[name] ?? trial.warm.default));

@@ -1,5 +1,6 @@
-// Measures the machine's limit: the floating-point operations a second of ggml in one large matrix product, with the backend
-// libraries and the number of threads of the engine. Prints the best of several times for each type as JSON.
+// Measures the machine's limit, with the backend libraries and the number of threads of the engine: the operations a second of
+// ggml in one large product of F32 and of F16 weights, and those of the instructions that multiply bytes, all in registers.
+// Prints the best of several times for each type as JSON.
 //
 //     matmul-peak LIBRARIES N_THREADS N_REPEATS [gpu]
 
@@ -13,9 +14,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
+#include <numeric>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
+#if defined(__GNUC__) && defined(__x86_64__)
+#    include <immintrin.h>
+#endif
 
 namespace {
 
@@ -77,6 +83,73 @@ double best_rate(ggml_backend_t backend, ggml_type type, int64_t n_columns, int 
     return best;
 }
 
+#if defined(__GNUC__) && defined(__x86_64__)
+constexpr int64_t n_turns = 20'000'000;  // of a loop; a few hundredths of a second
+
+// Each returns the operations that it did. The weights change in every turn as far as the compiler can tell.
+using MultiplyBytes = int64_t (*)();
+
+// AVX2 has to add up in 16 bits what it multiplied: two instructions.
+__attribute__((target("avx2"))) int64_t multiply_bytes_avx2() {
+    __m256i weights = _mm256_set1_epi8(3);
+    __m256i a       = _mm256_setzero_si256();
+    __m256i b = a, c = a, d = a, e = a, f = a, g = a, h = a;
+    for (int64_t turn = 0; turn < n_turns; ++turn) {
+        asm volatile("" : "+x"(weights));
+        const auto add = [&](__m256i sums) __attribute__((target("avx2"))) {
+            __m256i products = _mm256_maddubs_epi16(weights, weights);
+            asm volatile("" : "+x"(products));
+            return _mm256_add_epi16(sums, products);
+        };
+        a = add(a), b = add(b), c = add(c), d = add(d), e = add(e), f = add(f), g = add(g), h = add(h);
+    }
+    asm volatile("" ::"x"(a), "x"(b), "x"(c), "x"(d), "x"(e), "x"(f), "x"(g), "x"(h));
+    return n_turns * 8 * 32 * 2;
+}
+
+__attribute__((target("avx512f,avx512vnni"))) int64_t multiply_bytes_avx512vnni() {
+    __m512i weights = _mm512_set1_epi8(3);
+    __m512i a       = _mm512_setzero_si512();
+    __m512i b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a, k = a, l = a;
+    for (int64_t turn = 0; turn < n_turns; ++turn) {
+        asm volatile("" : "+v"(weights));
+        a = _mm512_dpbusd_epi32(a, weights, weights), b = _mm512_dpbusd_epi32(b, weights, weights);
+        c = _mm512_dpbusd_epi32(c, weights, weights), d = _mm512_dpbusd_epi32(d, weights, weights);
+        e = _mm512_dpbusd_epi32(e, weights, weights), f = _mm512_dpbusd_epi32(f, weights, weights);
+        g = _mm512_dpbusd_epi32(g, weights, weights), h = _mm512_dpbusd_epi32(h, weights, weights);
+        i = _mm512_dpbusd_epi32(i, weights, weights), j = _mm512_dpbusd_epi32(j, weights, weights);
+        k = _mm512_dpbusd_epi32(k, weights, weights), l = _mm512_dpbusd_epi32(l, weights, weights);
+    }
+    asm volatile("" ::"v"(a), "v"(b), "v"(c), "v"(d), "v"(e), "v"(f), "v"(g), "v"(h), "v"(i), "v"(j), "v"(k), "v"(l));
+    return n_turns * 12 * 64 * 2;
+}
+
+// Operations a second of all threads; 0 = the processor has none of these instructions.
+double best_byte_rate(int n_threads, int n_repeats) {
+    const MultiplyBytes multiply = __builtin_cpu_supports("avx512vnni") ? multiply_bytes_avx512vnni :
+                                   __builtin_cpu_supports("avx2")       ? multiply_bytes_avx2 :
+                                                                          nullptr;
+    double              best     = 0;
+    for (int repeat = 0; multiply != nullptr && repeat < n_repeats; ++repeat) {
+        std::vector<std::thread> threads;
+        std::vector<int64_t>     operations(static_cast<size_t>(n_threads));
+        const auto               start = std::chrono::steady_clock::now();
+        for (int64_t & of_thread : operations) {
+            threads.emplace_back([&of_thread, multiply] { of_thread = multiply(); });
+        }
+        std::for_each(threads.begin(), threads.end(), [](std::thread & thread) { thread.join(); });
+        const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+        best = std::max(best, static_cast<double>(std::accumulate(operations.begin(), operations.end(), int64_t{ 0 })) /
+                                  elapsed.count());
+    }
+    return best;
+}
+#else
+double best_byte_rate(int /*n_threads*/, int /*n_repeats*/) {
+    return 0;
+}
+#endif
+
 void set_threads(ggml_backend_t backend, int n_threads) {
     ggml_backend_reg_t registry = ggml_backend_dev_backend_reg(ggml_backend_get_device(backend));
     // Looked up by name, because the backend is a plug-in.
@@ -109,6 +182,9 @@ int main(int argc, char ** argv) {
     for (const ggml_type type : { GGML_TYPE_F32, GGML_TYPE_F16 }) {
         const double rate = best_rate(backend.get(), type, n_columns, std::atoi(argv[3]));
         std::cout << ",\"" << ggml_type_name(type) << "\":" << rate;
+    }
+    if (const double rate = gpu ? 0 : best_byte_rate(std::atoi(argv[2]), std::atoi(argv[3])); rate > 0) {
+        std::cout << ",\"int8\":" << rate;
     }
     std::cout << "}\n";
     return 0;
