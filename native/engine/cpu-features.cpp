@@ -29,7 +29,8 @@ CpuFeatures cpu_features(const std::vector<std::string> & names) {
     const auto has = [&](const char * name) {
         return std::find(names.begin(), names.end(), name) != names.end();
     };
-    return { has("AVX2"), has("FMA"), has("F16C"), has("AVX_VNNI"), has("AVX512"), has("AVX512_VNNI") };
+    return { has("AVX2"),   has("FMA"),         has("F16C"),       has("AVX_VNNI"),
+             has("AVX512"), has("AVX512_VNNI"), has("AVX512_BF16") };
 }
 
 }  // namespace jina_reranker

@@ -16,6 +16,7 @@ struct CpuFeatures {
     bool avx_vnni    = false;
     bool avx512      = false;
     bool avx512_vnni = false;
+    bool avx512_bf16 = false;
 };
 
 // As ggml names them, for example "AVX2" or "NEON". None before a CPU backend is loaded.

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "missing-memory.h"
 #include "tsan-fence.h"
+#include "weight-packing.h"
 
 #include <algorithm>
 #include <chrono>
@@ -85,7 +86,10 @@ Forward::Forward(const GgufFile &          file,
     if (!has_get_rows(devices.input, *ggml_get_tensor(file.tensors(), "token_embd.weight"))) {
         devices.input = cpu;
     }
-    weights_  = std::make_unique<Weights>(file, devices, products_.has_kernel(), progress);
+    const auto is_packed = [&, features = cpu_features()](const ggml_tensor & matrix) {
+        return products_.has_kernel() && can_pack(matrix) && is_ours_faster(matrix.type, features);
+    };
+    weights_  = std::make_unique<Weights>(file, devices, is_packed, progress);
     pages_    = std::make_unique<KvPages>(shape, devices, ggml_type_of(options.kv_type), options.n_pages);
     head_     = std::make_unique<ScoreHead>(head, shape.n_embd, devices.output);
     own_page_ = pages_->take().value();

@@ -49,9 +49,12 @@ LayerDevices place_layers(int32_t n_layer, int32_t n_gpu_layers, ggml_backend_de
     return devices;
 }
 
-Weights::Weights(const GgufFile & file, const LayerDevices & devices, bool pack, const LoadProgress & progress) :
+Weights::Weights(const GgufFile &     file,
+                 const LayerDevices & devices,
+                 const IsPacked &     is_packed,
+                 const LoadProgress & progress) :
     shape_(shape_of(file)),
-    pack_(pack) {
+    is_packed_(is_packed) {
     token_embd_ = add(file, "token_embd.weight", devices.input);
     for (size_t i = 0; i < devices.layers.size(); ++i) {
         const std::string        prefix = "blk." + std::to_string(i) + ".";
@@ -114,7 +117,7 @@ Matrices Weights::add(const GgufFile & file, const std::vector<std::string> & na
         }
         n_bytes_ += ggml_nbytes(joined);
         const bool on_cpu = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
-        matrices.push_back({ joined, pack_ && on_cpu && can_pack(*joined) });
+        matrices.push_back({ joined, on_cpu && is_packed_(*joined) });
     }
     return matrices;
 }

@@ -19,6 +19,9 @@ namespace jina_reranker {
 // Gets a fraction from 0 to 1; returning false stops the loading.
 using LoadProgress = std::function<bool(float fraction)>;
 
+// Whether a matrix on the CPU is to be packed (weight-packing.h).
+using IsPacked = std::function<bool(const ggml_tensor & matrix)>;
+
 struct ModelShape {
     int32_t                n_layer       = 0;
     int32_t                n_embd        = 0;
@@ -69,9 +72,11 @@ struct LayerWeights {
 
 class Weights {
   public:
-    // pack: what lies on the CPU, where it can be. Throws out_of_memory, model_invalid when the file changed since it was checked,
-    // cancelled when progress said so.
-    Weights(const GgufFile & file, const LayerDevices & devices, bool pack, const LoadProgress & progress);
+    // Throws out_of_memory, model_invalid when the file changed since it was checked, cancelled when progress said so.
+    Weights(const GgufFile &     file,
+            const LayerDevices & devices,
+            const IsPacked &     is_packed,
+            const LoadProgress & progress);
 
     const ModelShape & shape() const { return shape_; }
 
@@ -109,7 +114,7 @@ class Weights {
     read(const GgufFile & file, const Part & part, std::istream & stream, const std::function<void(size_t)> & more);
 
     ModelShape                shape_;
-    bool                      pack_;
+    IsPacked                  is_packed_;
     std::vector<Group>        groups_;
     std::vector<Part>         parts_;
     std::vector<LayerWeights> layers_;

@@ -46,6 +46,15 @@ void offers_what_the_processor_runs() {
     }
 }
 
+void leaves_bf16_to_instructions_for_it() {
+    CpuFeatures features = cpu_features({ "AVX2", "FMA", "F16C", "AVX512", "AVX512_VNNI" });
+    CHECK(is_ours_faster(GGML_TYPE_BF16, features));
+    features = cpu_features({ "AVX2", "FMA", "F16C", "AVX512", "AVX512_VNNI", "AVX512_BF16" });
+    CHECK(!is_ours_faster(GGML_TYPE_BF16, features));
+    CHECK(is_ours_faster(GGML_TYPE_F16, features));
+    CHECK(is_ours_faster(GGML_TYPE_Q4_K, features));
+}
+
 void knows_none_before_a_cpu_backend_is_loaded() {
     CHECK(cpu_feature_names().empty());
     CHECK(matmul_kernels(cpu_features()).empty());
@@ -56,6 +65,7 @@ void knows_none_before_a_cpu_backend_is_loaded() {
 int main() {
     return check::run({
         { "offers what the processor runs", offers_what_the_processor_runs },
+        { "leaves BF16 to instructions for it", leaves_bf16_to_instructions_for_it },
         { "knows no features before a CPU backend is loaded", knows_none_before_a_cpu_backend_is_loaded },
     });
 }
