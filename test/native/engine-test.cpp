@@ -1,14 +1,18 @@
 // The whole engine with a random model: bits that do not depend on the batch, recovery after a failed batch, what is left
 // after close. test/native/engine.test.ts makes the model and runs this.
 //
-//     engine-test LIBRARIES MODEL.gguf N_EMBD
+//     engine-test LIBRARIES MODEL.gguf N_EMBD [SECONDS of mixed load, 1 unless given]
 
 #include "backend.h"
 #include "check.h"
 #include "engine-support.h"
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <thread>
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #    include <malloc.h>
@@ -30,7 +34,8 @@ namespace {
 
 struct Model {
     std::string path;
-    size_t      n_embd = 0;
+    size_t      n_embd       = 0;
+    int         load_seconds = 1;
 };
 
 Model & model() {
@@ -181,20 +186,68 @@ void is_not_held_up_by_a_giant_document() {
     }
 }
 
+// Several clients with known, new, short, long and cancelled requests, and a cache too small for all documents. What is scored has
+// the bits of the same request alone.
+void serves_a_mixed_load() {
+    struct Request {
+        std::string              query;
+        std::vector<std::string> documents;
+        std::vector<float>       logits;
+    };
+
+    std::mt19937         random(13);
+    std::vector<Request> requests;
+    for (int i = 0; i < 10; ++i) {
+        Request request{ "question number " + std::to_string(i), {}, {} };
+        for (int n = 0; n < 1 + i % 4; ++n) {
+            request.documents.push_back(random_words(random, i == 9 ? 300 : 1 + static_cast<int>(random() % 60)));
+        }
+        request.logits = answer(submit(*engine(), request.query, request.documents)).result.value().logits;
+        requests.push_back(request);
+    }
+    const auto       tested   = engine([](EngineOptions & options) { options.document_cache_bytes = 1U << 20U; });
+    const auto       end      = std::chrono::steady_clock::now() + std::chrono::seconds(model().load_seconds);
+    std::atomic<int> n_scored = 0;
+    std::atomic<int> n_wrong  = 0;
+    const auto       client   = [&](uint32_t seed) {
+        std::mt19937 choice(seed);
+        for (int i = 0; i < 10 || std::chrono::steady_clock::now() < end; ++i) {
+            const Request & request = requests[choice() % requests.size()];
+            if (choice() % 5 == 0) {
+                tested->cancel(tested->submit({ request.query, request.documents, {}, 0 }, [](const JobOutcome &) {}));
+                continue;
+            }
+            const auto outcome = answer(submit(*tested, request.query, request.documents));
+            n_wrong += outcome.result && outcome.result->logits == request.logits ? 0 : 1;
+            ++n_scored;
+        }
+    };
+    std::vector<std::thread> clients;
+    for (uint32_t seed = 0; seed < 4; ++seed) {
+        clients.emplace_back(client, seed);
+    }
+    std::for_each(clients.begin(), clients.end(), [](std::thread & thread) { thread.join(); });
+    std::cout << n_scored << " requests\n";
+    CHECK(n_scored > 10);
+    CHECK_EQUAL(n_wrong.load(), 0);
+    CHECK(tested->stats().pairs_warm > 0);
+}
+
 }  // namespace
 
 int main(int argc, char ** argv) {
-    if (argc != 4) {
-        std::cerr << "usage: engine-test LIBRARIES MODEL.gguf N_EMBD\n";
+    if (argc != 4 && argc != 5) {
+        std::cerr << "usage: engine-test LIBRARIES MODEL.gguf N_EMBD [SECONDS]\n";
         return 2;
     }
     load_backends(argv[1]);
-    model() = { argv[2], static_cast<size_t>(std::atoi(argv[3])) };
+    model() = { argv[2], static_cast<size_t>(std::atoi(argv[3])), argc == 5 ? std::atoi(argv[4]) : 1 };
     return check::run({
         { "goes on after a batch that failed", goes_on_after_a_batch_that_failed },
         { "frees its caches at close", frees_its_caches_at_close },
         { "refuses to tokenize while it closes", refuses_to_tokenize_while_it_closes },
         { "warms pairs that wait", warms_pairs_that_wait },
         { "is not held up by a giant document", is_not_held_up_by_a_giant_document },
+        { "serves a mixed load", serves_a_mixed_load },
     });
 }
