@@ -271,8 +271,8 @@ float specified_of_k_quants(
                                          (packed[j + 4] & 15) | (packed[j - 4] >> 6 << 4);
         const int min = q6k ? scale * 32 : j < 4 ? packed[j + 4] & 63 : (packed[j + 4] >> 4) | (packed[j] >> 6 << 4);
         for (size_t i = 0; i < n_quants; ++i) {
-            const size_t at = j * n_quants + i;
-            int          quant;
+            const size_t at    = j * n_quants + i;
+            int          quant = 0;
             if (q6k) {
                 const size_t in_half = at % 128;
                 const int    ql      = block[at / 128 * 64 + in_half % 64];
