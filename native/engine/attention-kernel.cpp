@@ -200,8 +200,8 @@ void score_cells(const AttentionTask & task, const Work & work) {
 void sum_values(const AttentionTask & task, const Work & work, int64_t n_cells) {
     for (int64_t number = 0; number < task.head_size; number += kTile) {
         for (int64_t row = 0; row < work.n_rows; row += kAttentionLanes) {
-            float * out = work.out + number * work.n_rows + row;
-            Tile    tile;
+            float * out  = work.out + number * work.n_rows + row;
+            Tile    tile = {};
 #pragma GCC unroll 8
             for (int64_t i = 0; i < kTile; ++i) {
 #pragma GCC unroll 4

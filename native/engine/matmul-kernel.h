@@ -38,9 +38,11 @@ struct MatMulTask {
     size_t       out_stride;
 };
 
-// A thread's memory to work in: unpacked weights, small enough for the first level of a cache, and sums.
+constexpr size_t kMatMulPanelBytes = size_t{ 18 } << 10U;  // fits the first level of a cache beside activations
+
+// A thread's memory to work in: unpacked weights, and sums.
 struct alignas(64) MatMulScratch {
-    unsigned char panels[18 * 1024];
+    unsigned char panels[kMatMulPanelBytes];
     float         sums[kMatMulPanels][kMatMulTokens][kMatMulRows];
 };
 

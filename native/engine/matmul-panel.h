@@ -219,7 +219,7 @@ static void add_tokens(const MatMulTask &             task,
 template <typename Format>
 static void multiply_as(const MatMulTask & task, MatMulScratch & scratch) {
     using Panel              = typename Format::Panel;
-    constexpr auto kPanels   = static_cast<int64_t>(sizeof(scratch.panels) / sizeof(Panel));
+    constexpr auto kPanels   = static_cast<int64_t>(kMatMulPanelBytes / sizeof(Panel));
     auto *         panels    = reinterpret_cast<Panel *>(scratch.panels);
     const auto     row_bytes = static_cast<size_t>(kMatMulRows) * sizeof(float);
     for (int64_t p = 0; p < task.n_panels; ++p) {
