@@ -41,12 +41,14 @@ function resizeRows(image: Pixels, width: number): Pixels {
       let from = row + at(starts, x) * channels;
       const first = x * stride;
       const end = first + at(counts, x);
-      let [red, green, blue] = [half, half, half];
+      let red = half;
+      let green = half;
+      let blue = half;
       for (let tap = first; tap < end; tap++, from += channels) {
         const weight = at(weights, tap);
-        red += at(rgb, from) * weight;
-        green += at(rgb, from + 1) * weight;
-        blue += at(rgb, from + 2) * weight;
+        red = (red + at(rgb, from) * weight) | 0;
+        green = (green + at(rgb, from + 1) * weight) | 0;
+        blue = (blue + at(rgb, from + 2) * weight) | 0;
       }
       out[to] = toByte(red);
       out[to + 1] = toByte(green);
@@ -65,7 +67,8 @@ function resizeColumns(image: Pixels, height: number): Pixels {
   const sums = new Int32Array(rowBytes);
   for (let y = 0; y < height; y++) {
     sums.fill(half);
-    for (let tap = 0; tap < at(counts, y); tap++) {
+    const count = at(counts, y);
+    for (let tap = 0; tap < count; tap++) {
       const weight = at(weights, y * stride + tap);
       const row = (at(starts, y) + tap) * rowBytes;
       for (let x = 0; x < rowBytes; x++) sums[x] = at(sums, x) + at(rgb, row + x) * weight;
