@@ -50,6 +50,6 @@ export async function readImageFile(path: string, maxBytes: number, signal?: Abo
 /** Throws image_too_large. */
 export function checkBytes(length: number, maxBytes: number): void {
   if (length <= maxBytes) return;
-  const [most, got] = [maxBytes, length].map((bytes) => (bytes / 2 ** 20).toFixed(1));
-  throw new ImageError("image_too_large", `expected at most ${most} MB, got ${got} MB`);
+  const got = Math.ceil((length / 2 ** 20) * 10) / 10;
+  throw new ImageError("image_too_large", `expected at most ${maxBytes / 2 ** 20} MB, got ${got} MB`);
 }

@@ -1,11 +1,14 @@
-"""Makes test/images/goldens.json: what Python and Pillow compute, for size.pure.test.ts and bicubic.pure.test.ts.
+"""Makes test/images/goldens.json: what Python and Pillow compute, for size.pure.test.ts, bicubic.pure.test.ts and
+image-loader.test.ts.
 
     pip install pillow==11.3.0 && python3 test/reference/image-goldens.py > test/images/goldens.json
 
 test/images/structured-image.ts draws the same numbers and pictures.
 """
 
+import base64
 import hashlib
+import io
 import json
 import math
 
@@ -80,4 +83,32 @@ def resizes():
     return hashes
 
 
-print(json.dumps({"sizes": sizes(), "resizes": resizes()}, indent=1))
+def files():
+    """Small files of each format, and what the model sees of them: converted to RGB, and resized."""
+    picture = Image.new("RGB", (61, 47))
+    for y in range(47):
+        for x in range(61):
+            picture.putpixel((x, y), (x * 4, y * 5, 255 if (x // 9 + y // 7) % 2 else (x * y) % 256))
+    kinds = {
+        "JPEG": (picture, "JPEG", {"quality": 60, "subsampling": 2}),
+        "progressive JPEG": (picture, "JPEG", {"quality": 80, "subsampling": 1, "progressive": True}),
+        "grey JPEG": (picture.convert("L"), "JPEG", {"quality": 40}),
+        "CMYK JPEG": (picture.convert("CMYK"), "JPEG", {"quality": 30}),
+        "WebP": (picture, "WEBP", {"quality": 50}),
+        "GIF": (picture.quantize(16), "GIF", {}),
+        "palette PNG": (picture.quantize(16), "PNG", {}),
+    }
+    made = {}
+    for name, (image, kind, options) in kinds.items():
+        file = io.BytesIO()
+        image.save(file, kind, **options)
+        height, width = target_size(47, 61, 768 * 784)
+        seen = Image.open(file).convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
+        made[name] = {
+            "base64": base64.b64encode(file.getvalue()).decode(),
+            "sha256": hashlib.sha256(seen.tobytes()).hexdigest(),
+        }
+    return made
+
+
+print(json.dumps({"sizes": sizes(), "resizes": resizes(), "files": files()}, indent=2))
