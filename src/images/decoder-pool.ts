@@ -15,12 +15,14 @@ interface Idle {
 
 export class DecoderPool implements Disposable {
   readonly #entry: URL;
+  readonly #decodeMs: number;
   readonly #turns = new Turns(decodersAtOnce);
   readonly #closed = new AbortController();
   #idle: readonly Idle[] = [];
 
-  constructor(entry: URL) {
+  constructor(entry: URL, decodeMs: number) {
     this.#entry = entry;
+    this.#decodeMs = decodeMs;
   }
 
   /** Throws images_not_supported when there is no sharp. */
@@ -30,7 +32,7 @@ export class DecoderPool implements Disposable {
 
   decode(request: DecodeRequest, signal?: AbortSignal): Promise<LoadedImage> {
     const ended = AbortSignal.any([this.#closed.signal, ...(signal ? [signal] : [])]);
-    return this.#with(ended, (decoder) => decoder.decode(request, ended));
+    return this.#with(ended, (decoder) => decoder.decode(request, this.#decodeMs, ended));
   }
 
   /** What is being decoded fails. */

@@ -8,8 +8,6 @@ import { ImageError } from "./image-error.js";
 /** Without the service's keys and tokens, and without NODE_OPTIONS. */
 const inherited = ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SystemRoot", "TEMP", "TMPDIR"];
 
-/** 50 million pixels take 4 s on a fast machine. */
-const decodeMs = 30_000;
 const startMs = 60_000;
 
 export class DecoderProcess {
@@ -35,14 +33,14 @@ export class DecoderProcess {
     this.ready.catch(() => {});
   }
 
-  /** Throws image_invalid, image_too_large, or the signal's reason. Too much time and the signal end the process. */
-  async decode(request: DecodeRequest, signal?: AbortSignal): Promise<LoadedImage> {
+  /** Throws image_invalid, image_too_large, or the signal's reason. `limitMs` and the signal end the process. */
+  async decode(request: DecodeRequest, limitMs: number, signal?: AbortSignal): Promise<LoadedImage> {
     await this.ready;
     signal?.throwIfAborted();
     const kill = () => this.end();
     signal?.addEventListener("abort", kill, { once: true });
     try {
-      const answer = this.#answer(decodeMs);
+      const answer = this.#answer(limitMs);
       this.#child.send(request);
       const outcome = await answer;
       if (outcome?.kind === "image") return outcome.image;
@@ -63,12 +61,16 @@ export class DecoderProcess {
     if (this.#child.connected) this.#child.disconnect();
   }
 
-  /** The next message; undefined = the process ended, or was ended after `limitMs`. Only meanwhile it keeps this process alive. */
+  /** The next message; undefined = the process ended. Only meanwhile it keeps this process alive. */
   async #answer(limitMs: number): Promise<DecoderMessage | undefined> {
     const child = this.#child;
     child.ref();
     child.channel?.ref();
-    const timer = setTimeout(() => this.end(), limitMs);
+    const timer = setTimeout(() => {
+      this.end();
+      const message = `expected an image that can be decoded within ${limitMs / 1000} s, got one that cannot`;
+      this.#settle({ kind: "refused", code: "image_invalid", message });
+    }, limitMs);
     try {
       return await new Promise((resolve) => {
         this.#settle = resolve;

@@ -20,6 +20,8 @@ export interface ImageLimits extends PixelLimits {
   /** Hosts from which images are fetched. */
   readonly hosts: AllowedHosts;
   readonly fetchMs: number;
+  /** Of decoding and resizing; 50 million pixels take 4 s on a fast machine. */
+  readonly decodeMs: number;
 }
 
 export const defaultLimits: ImageLimits = {
@@ -29,6 +31,7 @@ export const defaultLimits: ImageLimits = {
   maxImages: 100,
   hosts: [],
   fetchMs: 10_000,
+  decodeMs: 30_000,
 };
 
 /** An image, and the name of the field that holds it, such as `documents[3]`, with which an error begins. */
@@ -47,7 +50,7 @@ export class ImageLoader implements Disposable {
   /** `decoder` is the compiled decoder-main; tests, which run the sources, name that of dist/. */
   constructor(limits: Partial<ImageLimits> = {}, decoder = new URL("./decoder-main.js", import.meta.url)) {
     this.#limits = { ...defaultLimits, ...limits };
-    this.#decoders = new DecoderPool(decoder);
+    this.#decoders = new DecoderPool(decoder, this.#limits.decodeMs);
   }
 
   /** Throws images_not_supported when images cannot be read on this machine; for a service that is about to start. */
