@@ -1,10 +1,10 @@
 /** Decoder processes: started when an image comes, at most two, and ended when none has come for a while. */
 
-import type { DecodeRequest, LoadedImage } from "./decoder-main.js";
 import { DecoderProcess } from "./decoder-process.js";
+import type { DecodeRequest, LoadedImage } from "./decoder-protocol.js";
 import { Turns } from "./turns.js";
 
-/** Each takes up to 400 MB for an image of 50 million pixels. */
+/** Each takes 250 to 500 MB for an image of 50 million pixels, depending on its format, and 100 MB before and after. */
 const decodersAtOnce = 2;
 const idleMs = 30_000;
 

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, fork } from "node:child_process";
 import { RerankError } from "../errors.js";
-import type { DecodeRequest, DecoderMessage, LoadedImage } from "./decoder-main.js";
+import type { DecodeRequest, DecoderMessage, LoadedImage } from "./decoder-protocol.js";
 import { ImageError } from "./image-error.js";
 
 /** Without the service's keys and tokens, and without NODE_OPTIONS. */
@@ -19,7 +19,8 @@ export class DecoderProcess {
   constructor(entry: URL) {
     const known = inherited.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
     const env = { ...Object.fromEntries(known), VIPS_BLOCK_UNTRUSTED: "1" };
-    this.#child = fork(entry, { serialization: "advanced", execArgv: [], stdio: ["ignore", "ignore", "ignore", "ipc"], env });
+    const [stdio, execArgv] = [["ignore", "ignore", "ignore", "ipc"] as const, ["--expose-gc"]];
+    this.#child = fork(entry, { serialization: "advanced", stdio: [...stdio], execArgv, env });
     this.#child.on("message", (message: DecoderMessage) => this.#settle(message));
     // The end of a process shows here, after its last message.
     for (const end of ["disconnect", "error"]) this.#child.on(end, () => this.#settle(undefined));

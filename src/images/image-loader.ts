@@ -3,8 +3,8 @@
  * decoded and resized in processes of their own.
  */
 
-import type { LoadedImage, PixelLimits } from "./decoder-main.js";
 import { DecoderPool } from "./decoder-pool.js";
+import type { LoadedImage, PixelLimits } from "./decoder-protocol.js";
 import { type AllowedHosts, fetchImage } from "./fetch-image.js";
 import { readHeader } from "./header.js";
 import { ImageError } from "./image-error.js";
@@ -20,7 +20,7 @@ export interface ImageLimits extends PixelLimits {
   /** Hosts from which images are fetched. */
   readonly hosts: AllowedHosts;
   readonly fetchMs: number;
-  /** Of decoding and resizing; 50 million pixels take 4 s on a fast machine. */
+  /** Of decoding and resizing. 50 million pixels take 4 s, and far longer while scores are computed on the same cores. */
   readonly decodeMs: number;
 }
 
@@ -31,7 +31,7 @@ export const defaultLimits: ImageLimits = {
   maxImages: 100,
   hosts: [],
   fetchMs: 10_000,
-  decodeMs: 30_000,
+  decodeMs: 120_000,
 };
 
 /** An image, and the name of the field that holds it, such as `documents[3]`, with which an error begins. */
