@@ -1,6 +1,7 @@
 /** Decoder processes: started when an image comes, at most two, and ended when none has come for a while. */
 
 import { DecoderProcess } from "./decoder-process.js";
+import { RerankError } from "../errors.js";
 import type { DecodeRequest, LoadedImage } from "./decoder-protocol.js";
 import { Turns } from "./turns.js";
 
@@ -17,8 +18,9 @@ export class DecoderPool implements Disposable {
   readonly #entry: URL;
   readonly #decodeMs: number;
   readonly #turns = new Turns(decodersAtOnce);
-  readonly #closed = new AbortController();
+  readonly #busy = new Set<DecoderProcess>();
   #idle: readonly Idle[] = [];
+  #closed = false;
 
   constructor(entry: URL, decodeMs: number) {
     this.#entry = entry;
@@ -31,13 +33,13 @@ export class DecoderPool implements Disposable {
   }
 
   decode(request: DecodeRequest, signal?: AbortSignal): Promise<LoadedImage> {
-    const ended = AbortSignal.any([this.#closed.signal, ...(signal ? [signal] : [])]);
-    return this.#with(ended, (decoder) => decoder.decode(request, this.#decodeMs, ended));
+    return this.#with(signal, (decoder) => decoder.decode(request, this.#decodeMs, signal));
   }
 
-  /** What is being decoded fails. */
+  /** What is being decoded, and what waits for it, fails with `closed`. */
   [Symbol.dispose](): void {
-    this.#closed.abort(new Error("the image loader was closed"));
+    this.#closed = true;
+    for (const decoder of this.#busy) decoder.end();
     for (const { decoder, timer } of this.#idle) {
       clearTimeout(timer);
       decoder.end();
@@ -47,14 +49,23 @@ export class DecoderPool implements Disposable {
 
   #with<Value>(signal: AbortSignal | undefined, action: (decoder: DecoderProcess) => Promise<Value>): Promise<Value> {
     return this.#turns.take(signal, async () => {
+      this.#requireOpen();
       const decoder = this.#take() ?? new DecoderProcess(this.#entry);
+      this.#busy.add(decoder);
       try {
         return await action(decoder);
+      } catch (error) {
+        this.#requireOpen();
+        throw error;
       } finally {
-        if (this.#closed.signal.aborted) decoder.end();
-        else this.#keep(decoder);
+        this.#busy.delete(decoder);
+        if (!this.#closed) this.#keep(decoder);
       }
     });
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new RerankError("closed", "the image loader was closed");
   }
 
   #take(): DecoderProcess | undefined {

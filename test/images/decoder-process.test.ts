@@ -91,12 +91,13 @@ test("a request that is given up ends its decoder, and leaves the others their t
 test("closing ends decoders and what waits for them, and every later load", async () => {
   const { entry, pidFile } = await decoderThat("closed", hang);
   const loader = new ImageLoader({}, entry);
-  const loading = expect(loader.load(marked)).rejects.toThrow("the image loader was closed");
+  const closed = { code: "closed", message: "the image loader was closed" };
+  const loading = Array.from({ length: 4 }, () => expect(loader.load(marked)).rejects.toMatchObject(closed));
   await until(() => existsSync(pidFile));
   loader[Symbol.dispose]();
-  await loading;
+  await Promise.all(loading);
   await until(() => gone(pidFile));
-  await expect(loader.load(good)).rejects.toThrow("the image loader was closed");
+  await expect(loader.load(good)).rejects.toMatchObject(closed);
   loader[Symbol.dispose]();
 });
 

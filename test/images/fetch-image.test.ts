@@ -106,6 +106,13 @@ test.each([
   expect([dialled, connections]).toEqual([[], 0]);
 });
 
+test("this machine's own resolver is asked, and its answer checked", async () => {
+  await expect(fetchImage("http://localhost/", limits)).rejects.toMatchObject({
+    code: "image_url_not_allowed",
+    message: "expected a host with public addresses only, got localhost",
+  });
+});
+
 test.each([301, 302, 303, 307, 308])("a redirect (%i) to a private address is not followed", async (status) => {
   answer = (response) => response.writeHead(status, { location: "http://127.0.0.1/secret" }).end();
   await expect(load("http://pictures.example/")).rejects.toMatchObject({
