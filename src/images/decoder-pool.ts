@@ -1,7 +1,7 @@
 /** Decoder processes: started when an image comes, at most two, and ended when none has come for a while. */
 
-import { DecoderProcess } from "./decoder-process.js";
 import { RerankError } from "../errors.js";
+import { DecoderProcess } from "./decoder-process.js";
 import type { DecodeRequest, LoadedImage } from "./decoder-protocol.js";
 import { Turns } from "./turns.js";
 
