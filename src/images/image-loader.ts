@@ -3,6 +3,7 @@
  * decoded and resized in processes of their own.
  */
 
+import { setMaxListeners } from "node:events";
 import { DecoderPool } from "./decoder-pool.js";
 import type { LoadedImage, PixelLimits } from "./decoder-protocol.js";
 import { type AllowedHosts, fetchImage } from "./fetch-image.js";
@@ -66,6 +67,8 @@ export class ImageLoader implements Disposable {
     }
     const failed = new AbortController();
     const ended = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
+    // Each image that waits listens; Node warns of more than ten.
+    setMaxListeners(0, ended);
     try {
       return await Promise.all(images.map((image) => this.load(image, ended)));
     } catch (error) {

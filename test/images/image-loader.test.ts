@@ -171,6 +171,9 @@ describe("limits", () => {
 });
 
 test("of many images all are loaded in their order, and an error names its own", async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error) => warnings.push(warning);
+  process.on("warning", note);
   const shades = Array.from({ length: 12 }, (_, index) => index * 20);
   const named = shades.map((shade, index) => ({
     field: `documents[${index}]`,
@@ -182,6 +185,8 @@ test("of many images all are loaded in their order, and an error names its own",
     code: "image_invalid",
     message: expect.stringMatching(/^documents\[12\]: expected an image that can be decoded, got one that cannot: /),
   });
+  process.off("warning", note);
+  expect(warnings).toEqual([]);
 });
 
 test.each([
