@@ -25,6 +25,7 @@ const mayImport = {
   settings: ["errors", "types"],
   files: ["errors"],
   native: ["errors", "files", "settings"],
+  images: ["errors", "files"],
   model: ["errors", "types", "settings", "files"],
   demo: ["files", "model"],
   load: ["errors", "types", "settings", "native", "model", "demo"],
