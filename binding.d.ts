@@ -5,7 +5,7 @@
  *
  * Threads: every function below returns at once and is called on the JavaScript thread that loaded the module. Loading,
  * scoring and quantizing run on threads of their own, never on libuv's pool. State is per environment: two worker
- * threads that load the module share nothing but the process-wide backend registry.
+ * threads that load the module share nothing but the process-wide backend registry and the threads that tokenize.
  *
  * Errors: whatever fails throws or rejects with a NativeError whose `code` is one of NativeErrorCode.
  */
@@ -85,7 +85,8 @@ export interface EngineOptions {
   maxQueuedPairs: number;
   /**
    * Bytes for the KV state of document prefixes in the memory of the device, on a GPU at most half of what the weights leave;
-   * least recently used ones go first; 0 = off.
+   * least recently used ones go first; 0 = off. The tokens of recent texts are kept beside it, with these texts: in at most as
+   * many bytes of host memory, and in 16 MiB at most.
    */
   documentCacheBytes: number;
   /** Bytes of host memory for the scores of recent (query, document) pairs, least recently used ones go first; 0 = off. */

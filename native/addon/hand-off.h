@@ -7,8 +7,9 @@
 //  L1. post() may be called on any thread, at any time. Once the environment is closing, messages are dropped without running.
 //  L2. The process stays alive while work is in flight: begin() and end(), on the JavaScript thread, keep the function
 //      referenced from the first piece of work to the last.
-//  L3. No native thread outlives the environment. Environment::close() stops every engine and joins every thread, then
-//      releases the function. What would start a thread later is refused.
+//  L3. No native thread works for the environment after it. Environment::close() stops every engine and joins every thread,
+//      then releases the function. What would start a thread later is refused. Only the tokenizer threads live on, while
+//      another environment has an engine.
 //  L4. The environment closes before Node frees the function and before the libraries' static objects are destroyed. A clean-up
 //      hook does it, which was added after the function's own and so runs before it (last in, first out). process.exit() runs
 //      no hooks: there a listener of the process's `exit` event does it.

@@ -1,26 +1,27 @@
 #pragma once
 
-// The engine: owns model, forward pass, queue and threads. The tokenizer threads turn documents into prompts; the engine
-// thread alone touches the forward pass and its pages: it plans a batch, has it computed and hands the scores to the queue.
+// The engine: owns model, forward pass, queue, caches and threads, from load to close. Tokenizer threads turn the queue's
+// documents into prompts (tokenizer-worker.h); the engine thread alone touches the forward pass and its pages (engine-loop.h).
 // Public functions may be called from any thread.
 
-#include "batch-planner.h"
-#include "document-cache.h"
+#include "counters.h"
+#include "engine-loop.h"
 #include "forward.h"
 #include "job-queue.h"
 #include "model.h"
 #include "prompt.h"
 #include "score-cache.h"
 #include "threads.h"
+#include "tokenizer-pool.h"
+#include "tokenizer-worker.h"
 #include "types.h"
 #include "worker-threads.h"
 
 #include <atomic>
-#include <map>
+#include <memory>
 #include <mutex>
 #include <shared_mutex>
-#include <unordered_map>
-#include <utility>
+#include <string>
 #include <vector>
 
 namespace jina_reranker {
@@ -56,67 +57,31 @@ class Engine {
   private:
     friend struct EngineProbe;  // the tests', which makes a batch fail
 
-    using PairId = std::pair<uint64_t, uint32_t>;  // job and index
-
-    // A pair that waits for its turn, or is being computed.
-    struct Pair {
-        std::vector<llama_token> tokens;
-        int32_t                  n_prefix = 0;  // tokens worth keeping in the document cache
-        int32_t                  n_shared = 0;  // tokens in pages that it shares with the cache
-        std::vector<int32_t>     pages;         // held: those it shares first
-    };
-
-    using Pairs = std::map<PairId, Pair>;
-
+    void                                resolve(bool on_gpu);
     size_t                              cache_bytes() const;
-    void                                start_threads();
+    ForwardOptions                      forward_options(int32_t n_cached_pages) const;
     // The model's text side, kept from being freed; throws closed.
     std::shared_lock<std::shared_mutex> open_prompter() const;
 
-    void run_tokenizer();
-    void run_engine();
-    bool apply(JobQueue::Work work);
-    void run_batch(const Plan & plan);
-    void fail_batch(const Plan & plan, const Error & error);
-    void take_pages(Pair & pair, int32_t n_tokens);
-    void give_logits(const Plan & plan, const std::vector<float> & logits);
-    void use_prefix(const std::vector<llama_token> & tokens);
-    void add_pair(const PairId & id, Pair pair);
-    void remove_pair(Pairs::iterator pair);
-
-    EngineOptions options_;
-    EngineInfo    info_;
-
-    // Destroyed in reverse: the engine thread's state goes before the pages and the model that it rests on.
-    std::unique_ptr<Model>      model_;
-    std::unique_ptr<Prompter>   prompter_;
-    std::unique_ptr<ThreadPool> threads_;
-    std::unique_ptr<JobQueue>   queue_;
-    std::unique_ptr<ScoreCache> scores_;
-
+    EngineOptions     options_;
+    EngineInfo        info_;
+    Counters          counters_;
     std::atomic<bool> abort_{ false };
 
-    // Engine thread only.
-    std::unique_ptr<Forward>                  forward_;
-    std::unique_ptr<BatchPlanner>             planner_;
-    std::unique_ptr<DocumentCache>            documents_;
-    Pairs                                     pairs_;
-    std::unordered_multimap<uint64_t, PairId> pairs_by_key_;  // those a new document prefix may serve
-
-    size_t page_bytes_ = 0;
-
-    std::atomic<uint64_t> tokens_computed_{ 0 };
-    std::atomic<uint64_t> tokens_padding_{ 0 };
-    std::atomic<uint64_t> batches_{ 0 };
-    std::atomic<uint64_t> tokens_reused_{ 0 };
-    std::atomic<uint64_t> pairs_warm_{ 0 };
-    std::atomic<uint64_t> pairs_repeated_{ 0 };
-    std::atomic<uint64_t> cache_bytes_{ 0 };
-    std::atomic<uint64_t> cache_entries_{ 0 };
+    // Destroyed in reverse: threads go before what they work on, that before the model that it rests on.
+    std::unique_ptr<Model>               model_;
+    std::unique_ptr<Prompter>            prompter_;
+    std::unique_ptr<ThreadPool>          threads_;
+    std::unique_ptr<JobQueue>            queue_;
+    std::unique_ptr<ScoreCache>          scores_;
+    std::unique_ptr<Forward>             forward_;
+    std::unique_ptr<EngineLoop>          loop_;
+    std::unique_ptr<TokenizerWorker>     tokenizer_;
+    std::unique_ptr<TokenizerPool::Lane> lane_;
+    WorkerThreads                        engine_thread_;
 
     std::mutex                close_mutex_;
     mutable std::shared_mutex free_mutex_;  // held to use the prompter from outside, and to free it
-    WorkerThreads             workers_;
 };
 
 }  // namespace jina_reranker

@@ -1,6 +1,7 @@
 #include "job-queue.h"
 
 #include "score-head.h"
+#include "text-pieces.h"
 
 #include <algorithm>
 #include <string_view>
@@ -24,6 +25,11 @@ void find_duplicates(Job & job, bool deduplicate) {
 
 constexpr uint64_t kBytesPerToken = 4;   // of English text
 constexpr uint64_t kFixedTokens   = 10;  // of a prompt: its headings and the score token
+
+// Tokenized in one piece: within 3 ms.
+bool is_short(const Job & job, uint32_t document) {
+    return job.request.documents[document].size() <= kPieceBytes;
+}
 
 double ms_between(Clock::time_point from, Clock::time_point to) {
     return std::chrono::duration<double, std::milli>(to - from).count();
@@ -83,8 +89,8 @@ uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
     stats_.pairs_queued += n_pairs;
     for (const uint32_t document : job->distinct) {
         recount(*job, estimate(job->request, document), {});
+        n_short_ += is_short(*job, document) ? 1U : 0U;
     }
-    tokenizer_wakes_.notify_all();  // each takes one of its documents
     return job->id;
 }
 
@@ -102,6 +108,9 @@ JobQueue::Settled JobQueue::settle(std::map<uint64_t, JobPtr>::iterator entry, J
         stats_.jobs_cancelled += 1;
     } else {
         stats_.jobs_failed += 1;
+    }
+    for (size_t i = job->n_tokenized; i < job->distinct.size(); ++i) {
+        n_short_ -= is_short(*job, job->distinct[i]) ? 1U : 0U;
     }
     untokenized_.erase(std::remove(untokenized_.begin(), untokenized_.end(), job), untokenized_.end());
     const auto of_job = [&](const ReadyPair & pair) {
@@ -160,7 +169,6 @@ void JobQueue::close() {
             settled.push_back(
                 settle(jobs_.begin(), { std::nullopt, Error(ErrorCode::closed, "the engine was closed") }));
         }
-        tokenizer_wakes_.notify_all();
         engine_wakes_.notify_all();
     }
     finish(std::move(settled));
@@ -172,9 +180,8 @@ bool JobQueue::closed() const {
 }
 
 std::optional<JobQueue::Document> JobQueue::take_document() {
-    std::unique_lock lock(mutex_);
-    tokenizer_wakes_.wait(lock, [&] { return closed_ || !untokenized_.empty(); });
-    if (closed_) {
+    const std::lock_guard lock(mutex_);
+    if (untokenized_.empty()) {
         return std::nullopt;
     }
     JobPtr job = std::move(untokenized_.front());
@@ -183,7 +190,6 @@ std::optional<JobQueue::Document> JobQueue::take_document() {
     if (job->n_tokenized < job->distinct.size()) {
         untokenized_.push_back(job);
     }
-    n_at_tokenizer_ += 1;
     return Document{ std::move(job), index };
 }
 
@@ -191,7 +197,7 @@ void JobQueue::give_prompt(const Document & document, Prompt prompt, std::option
     std::vector<Settled> settled;
     {
         const std::lock_guard lock(mutex_);
-        n_at_tokenizer_ -= 1;
+        n_short_ -= is_short(*document.job, document.index) ? 1U : 0U;
         if (const auto entry = jobs_.find(document.job->id); entry != jobs_.end()) {
             Job &         job    = *document.job;
             ScoreResult & result = job.result;
@@ -228,7 +234,7 @@ JobQueue::Work JobQueue::take_work(int64_t have_tokens, int64_t enough_tokens) {
         return closed_ || !gone_.empty() || have_tokens + n_ready_tokens_ >= enough_tokens;
     };
     engine_wakes_.wait(lock, [&] { return is_urgent() || has_tokens(); });
-    engine_wakes_.wait_for(lock, limits_.patience, [&] { return is_urgent() || (has_tokens() && !tokenizing()); });
+    engine_wakes_.wait_for(lock, limits_.patience, [&] { return is_urgent() || (has_tokens() && n_short_ == 0); });
     Work work;
     work.pairs.swap(ready_);
     work.gone.swap(gone_);

@@ -1,8 +1,8 @@
 #pragma once
 
 // The jobs in the engine, from submit to the answer. Bounded in pairs. Three kinds of threads meet here: callers push
-// and cancel, tokenizer threads take documents and give prompts back, the engine thread takes prompts and gives
-// scores back. Rules:
+// and cancel, tokenizer threads take documents and give prompts back, the engine thread takes prompts, waiting for them, and
+// gives scores back. Rules:
 //  Q1. A job is settled exactly once, by the thread that takes it out of the queue under the lock. Its callback runs after
 //      the lock was released.
 //  Q2. Every pair pushed is counted once as scored or as dropped.
@@ -51,7 +51,7 @@ struct Job {
     ScoreRequest request;
     JobCallback  on_done;
     ScoreResult  result;
-    size_t       n_tokenized = 0;  // of the distinct documents, those given to the tokenizer
+    size_t       n_tokenized = 0;  // of the distinct documents, those given to a tokenizer
     size_t       n_scored    = 0;  // pairs
     Load         waiting;          // not yet computed, estimated where not yet counted
 
@@ -70,8 +70,8 @@ struct QueueLimits {
     size_t                    max_pairs    = 2000;
     bool                      deduplicate  = true;
     int32_t                   context_size = 8192;  // tokens a pair has at most
-    // How long the engine thread waits for more prompts before it computes a batch that is not full. Some 20 short ones are
-    // tokenized in that time.
+    // How long the engine thread waits at most for short documents to become prompts before it computes a batch that is not
+    // full. Some 30 are tokenized in that time.
     std::chrono::milliseconds patience{ 5 };
     TokenWork                 token_work = TokenWork();
 };
@@ -116,13 +116,14 @@ class JobQueue {
 
     bool closed() const;
 
-    // Tokenizer threads: waits for a document, round-robin over jobs; none once closed.
+    // Tokenizer threads: a document, round-robin over jobs; none when none waits.
     std::optional<Document> take_document();
     // The prompt of a document taken before; with a logit, the pair is scored and goes to no batch.
     void give_prompt(const Document & document, Prompt prompt, std::optional<float> logit, double tokenize_ms);
 
     // Engine thread: waits until there are tokens or a job was settled. Then it waits, for `patience` at most, until there are
-    // enough tokens or no tokenizer is at work: a long document at a tokenizer does not keep the device idle.
+    // enough tokens or no short document is left to tokenize: those are prompts within a fraction of a batch's time, in which
+    // a batch of few tokens would cost as much as one of many. A long one does not keep the device idle.
     Work take_work(int64_t have_tokens, int64_t enough_tokens);
     // Marks the start of the first batch of these jobs.
     void begin_batch(const std::vector<uint64_t> & jobs);
@@ -150,19 +151,17 @@ class JobQueue {
     // The load of a pair's tokens from begin to end.
     Load        load_of(int64_t begin, int64_t end) const;
     Load        estimate(const ScoreRequest & request, size_t document) const;
-    bool        tokenizing() const { return !untokenized_.empty() || n_at_tokenizer_ > 0; }
 
     const QueueLimits limits_;
 
     mutable std::mutex         mutex_;
-    std::condition_variable    tokenizer_wakes_;
     std::condition_variable    engine_wakes_;
     std::map<uint64_t, JobPtr> jobs_;         // unsettled
     std::deque<JobPtr>         untokenized_;  // those with documents left for the tokenizer
     std::vector<ReadyPair>     ready_;
     std::vector<uint64_t>      gone_;
     int64_t                    n_ready_tokens_ = 0;
-    size_t                     n_at_tokenizer_ = 0;
+    size_t                     n_short_        = 0;  // short documents that are not yet prompts
     uint64_t                   last_id_        = 0;
     bool                       closed_         = false;
     EngineStats                stats_;

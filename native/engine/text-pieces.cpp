@@ -63,20 +63,28 @@ bool splits_surely(std::string_view text, size_t at) {
                (after.substr(0, 3) == "。"sv || after.substr(0, 3) == "，"sv || after.substr(0, 3) == "、"sv));
 }
 
-bool is_within(std::string_view text, size_t at, const std::vector<std::string> & words) {
+// Or may be, where the word could reach beyond the text: a document has a heading before it and a line break behind.
+bool is_within(std::string_view text, size_t at, const WholeWords & words) {
     return std::any_of(words.begin(), words.end(), [&](const std::string & word) {
-        const size_t begin = at - std::min(at, word.size() - 1);
-        return text.substr(begin, at + word.size() - 1 - begin).find(word) != std::string_view::npos;
+        const size_t n_beside = word.size() - 1;
+        return at < n_beside || text.size() - at < n_beside ||
+               text.substr(at - n_beside, 2 * n_beside).find(word) != std::string_view::npos;
     });
 }
 
-size_t piece_end(std::string_view text, size_t begin, const std::vector<std::string> & whole_words) {
+bool may_cut(std::string_view text, size_t at, const WholeWords & whole_words) {
+    return splits_surely(text, at) && !is_within(text, at, whole_words);
+}
+
+}  // namespace
+
+size_t piece_end(std::string_view text, size_t begin, const WholeWords & whole_words) {
     if (text.size() - begin <= kPieceBytes) {
         return text.size();
     }
     const size_t most = std::min(text.size(), begin + kMostPieceBytes);
     for (size_t at = begin + kPieceBytes; at < most; ++at) {
-        if (splits_surely(text, at) && !is_within(text, at, whole_words)) {
+        if (may_cut(text, at, whole_words)) {
             return at;
         }
     }
@@ -87,14 +95,21 @@ size_t piece_end(std::string_view text, size_t begin, const std::vector<std::str
     return end;
 }
 
-}  // namespace
-
-std::vector<size_t> piece_ends(std::string_view text, const std::vector<std::string> & whole_words) {
-    std::vector<size_t> ends;
-    do {
-        ends.push_back(piece_end(text, ends.empty() ? 0 : ends.back(), whole_words));
-    } while (ends.back() < text.size());
-    return ends;
+size_t piece_begin(std::string_view text, size_t end, const WholeWords & whole_words) {
+    if (end <= kPieceBytes) {
+        return 0;
+    }
+    const size_t most = end - std::min(end, kMostPieceBytes);
+    for (size_t at = end - kPieceBytes; at > most; --at) {
+        if (may_cut(text, at, whole_words)) {
+            return at;
+        }
+    }
+    size_t begin = most;
+    while (begin > 0 && begin < end - kPieceBytes && is_continuation(text[begin])) {
+        ++begin;
+    }
+    return begin;
 }
 
 }  // namespace jina_reranker

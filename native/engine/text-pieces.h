@@ -1,7 +1,8 @@
 #pragma once
 
 // Cuts a long text into pieces that tokenize as the whole does: where Qwen2's pre-tokenizer splits whatever text stands before
-// and behind. A piece bounds the time of one call of the tokenizer, which nothing can stop. Pure; any thread.
+// and behind. A piece bounds the time of one call of the tokenizer, which nothing can stop. Pieces are found one by one, so of a
+// giant text only what is wanted is looked at. gguf-check.h refuses files with another pre-tokenizer. Pure; any thread.
 
 #include <cstddef>
 #include <string>
@@ -16,8 +17,13 @@ constexpr size_t kPieceBytes     = size_t{ 4 } << 10U;
 // may tokens differ from those of the whole.
 constexpr size_t kMostPieceBytes = size_t{ 32 } << 10U;
 
-// The ends of a text's pieces, at least one; the last is the text's end. No sure split lies within one of the whole_words,
-// which are tokens that llama.cpp looks for before the pre-tokenizer splits.
-std::vector<size_t> piece_ends(std::string_view text, const std::vector<std::string> & whole_words);
+// Tokens that llama.cpp looks for before the pre-tokenizer splits. No sure split lies within one of them.
+using WholeWords = std::vector<std::string>;
+
+// The end of the piece that begins at `begin`; the text's end for the last one.
+size_t piece_end(std::string_view text, size_t begin, const WholeWords & whole_words);
+
+// The begin of a piece that ends at `end`; 0 for the first one. Backwards, a text has other pieces than forwards.
+size_t piece_begin(std::string_view text, size_t end, const WholeWords & whole_words);
 
 }  // namespace jina_reranker

@@ -1,5 +1,5 @@
-// The whole engine with a random model: bits that do not depend on the batch, recovery after a failed batch, what is left
-// after close. test/native/engine.test.ts makes the model and runs this.
+// The whole engine with a random model: bits that do not depend on the batch, recovery after a failed batch, tokenizing, what is
+// left after close. test/native/engine.test.ts makes the model and runs this.
 //
 //     engine-test LIBRARIES MODEL.gguf N_EMBD [SECONDS of mixed load, 1 unless given]
 
@@ -24,6 +24,8 @@ namespace jina_reranker {
 // Reaches private state, which only a test may touch.
 struct EngineProbe {
     static void fail_batches(Engine & engine, bool fail) { engine.abort_.store(fail); }
+
+    static uint64_t n_tokens_made(const Engine & engine) { return engine.prompter_->tokenizer().n_made(); }
 };
 
 }  // namespace jina_reranker
@@ -233,6 +235,41 @@ void serves_a_mixed_load() {
     CHECK(tested->stats().pairs_warm > 0);
 }
 
+void tokenizes_a_known_document_once() {
+    const auto tested   = engine([](EngineOptions & options) { options.document_cache_bytes = 64U << 20U; });
+    const auto unknown  = engine();
+    const auto n_tokens = [](const JobOutcome & outcome) {
+        return outcome.result ? outcome.result->prompt_tokens : std::vector<uint32_t>{ 0 };
+    };
+    const auto     first  = answer(submit(*tested, "what is green?", documents()));
+    const uint64_t n_made = EngineProbe::n_tokens_made(*tested);
+    const auto     second = answer(submit(*tested, "how do machines learn?", documents()));
+    const uint64_t n_more = EngineProbe::n_tokens_made(*tested) - n_made;
+    CHECK(n_made > 300);
+    // The query, once for each thread that came to it before it was known.
+    CHECK(n_more > 0 && n_more < 40);
+    const auto same = answer(submit(*unknown, "how do machines learn?", documents()));
+    CHECK(is_scored(first) && n_tokens(second) == n_tokens(same) && n_tokens(second).size() == documents().size());
+    CHECK(second.result && same.result && second.result->logits == same.result->logits);
+}
+
+// Of two engines, whose documents the same threads tokenize, each ends by itself; what it still had to do is forgotten.
+void closes_beside_another_that_goes_on() {
+    const auto               closing = engine();
+    const auto               other   = engine();
+    std::vector<std::string> giants;
+    for (int i = 0; i < 20; ++i) {
+        giants.push_back(std::to_string(i) + std::string(size_t{ 1 } << 20U, 'a'));
+    }
+    auto cut = submit(*closing, "what is green?", giants);
+    auto all = submit(*other, "what is green?", documents());
+    closing->close();
+    const auto closed = answer(std::move(cut));
+    CHECK(closed.result || (closed.error && closed.error->code == ErrorCode::closed));
+    CHECK(is_scored(answer(std::move(all))));
+    CHECK(is_scored(answer(submit(*other, "what is a river?", documents()))));
+}
+
 }  // namespace
 
 int main(int argc, char ** argv) {
@@ -247,6 +284,8 @@ int main(int argc, char ** argv) {
         { "frees its caches at close", frees_its_caches_at_close },
         { "refuses to tokenize while it closes", refuses_to_tokenize_while_it_closes },
         { "warms pairs that wait", warms_pairs_that_wait },
+        { "tokenizes a known document once", tokenizes_a_known_document_once },
+        { "closes beside another that goes on", closes_beside_another_that_goes_on },
         { "is not held up by a giant document", is_not_held_up_by_a_giant_document },
         { "serves a mixed load", serves_a_mixed_load },
     });

@@ -8,36 +8,13 @@
 #include "quantize.h"
 
 #include <cmath>
-#include <filesystem>
 #include <limits>
 
 using namespace jina_reranker;
 using gguf_model::File;
+using gguf_model::Written;
 
 namespace {
-
-// A file in the temporary folder; the destructor removes it.
-class Written {
-  public:
-    explicit Written(const std::string & bytes) :
-        path_((std::filesystem::temp_directory_path() /
-               ("gguf-check-" + std::to_string(reinterpret_cast<uintptr_t>(this)) + ".gguf"))
-                  .string()) {
-        gguf_model::write(path_, bytes);
-    }
-
-    ~Written() { std::filesystem::remove(path_); }
-
-    Written(const Written &)             = delete;
-    Written & operator=(const Written &) = delete;
-    Written(Written &&)                  = delete;
-    Written & operator=(Written &&)      = delete;
-
-    const std::string & path() const { return path_; }
-
-  private:
-    std::string path_;
-};
 
 // Expects model_invalid with these words, from the check and from inspect().
 void refused(const std::string & words, const std::string & bytes) {

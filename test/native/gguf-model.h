@@ -6,8 +6,10 @@
 #include "ggml.h"
 #include "gguf.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <initializer_list>
 #include <optional>
@@ -178,16 +180,17 @@ constexpr uint32_t kHeads   = 4;
 constexpr uint32_t kKvHeads = 2;
 constexpr uint32_t kLayers  = 2;
 
-inline File small() {
+// whole_words: user-defined tokens.
+inline File small(const std::vector<std::string> & whole_words = {}) {
     std::vector<std::string> tokens;
     for (int byte = 0; byte < 256; ++byte) {
         tokens.push_back(letter_of(byte));
     }
+    tokens.insert(tokens.end(), whole_words.begin(), whole_words.end());
     tokens.insert(tokens.end(), { "th", "the", "in", "<|box_end|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>" });
     std::vector<int32_t> types(tokens.size(), 1);
-    for (size_t i = tokens.size() - 4; i < tokens.size(); ++i) {
-        types[i] = 3;
-    }
+    std::fill_n(types.begin() + 256, whole_words.size(), 4);
+    std::fill(types.end() - 4, types.end(), 3);
     const auto n_tokens = static_cast<uint32_t>(tokens.size());
 
     File file;
@@ -248,5 +251,28 @@ inline void write(const std::string & path, const std::string & bytes) {
         throw std::runtime_error(path + ": could not be written");
     }
 }
+
+// A file in the temporary folder; the destructor removes it.
+class Written {
+  public:
+    explicit Written(const std::string & bytes) :
+        path_((std::filesystem::temp_directory_path() /
+               ("gguf-model-" + std::to_string(reinterpret_cast<uintptr_t>(this)) + ".gguf"))
+                  .string()) {
+        write(path_, bytes);
+    }
+
+    ~Written() { std::filesystem::remove(path_); }
+
+    Written(const Written &)             = delete;
+    Written & operator=(const Written &) = delete;
+    Written(Written &&)                  = delete;
+    Written & operator=(Written &&)      = delete;
+
+    const std::string & path() const { return path_; }
+
+  private:
+    std::string path_;
+};
 
 }  // namespace gguf_model

@@ -2,6 +2,8 @@
 
 #include "check.h"
 #include "job-queue.h"
+#include "text-pieces.h"
+#include "tokenizer-pool.h"
 
 #include <atomic>
 #include <chrono>
@@ -58,46 +60,6 @@ void gives_documents_round_robin() {
     }
     CHECK((order == std::vector<uint64_t>{ a, b, a, b }));
     queue.close();
-}
-
-// All of them had been waiting.
-void gives_the_documents_of_a_job_to_several_tokenizers() {
-    constexpr int            kTokenizers = 3;
-    JobQueue                 queue({ 10, true, kContextSize });
-    std::atomic<int>         n_waiting{ 0 };
-    std::atomic<int>         n_at_work{ 0 };
-    std::vector<std::thread> tokenizers;
-    tokenizers.reserve(kTokenizers);
-    for (int i = 0; i < kTokenizers; ++i) {
-        tokenizers.emplace_back([&] {
-            n_waiting += 1;
-            while (queue.take_document()) {
-                n_at_work += 1;
-                // Keeps its document, so that the next is another's.
-                while (n_at_work < kTokenizers) {
-                    std::this_thread::yield();
-                    if (n_waiting > kTokenizers) {
-                        return;
-                    }
-                }
-            }
-        });
-    }
-    while (n_waiting < kTokenizers) {
-        std::this_thread::yield();
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // until they sleep
-    queue.push(request(kTokenizers), [](const JobOutcome &) {});
-    const auto deadline = Clock::now() + std::chrono::seconds(10);
-    while (n_at_work < kTokenizers && Clock::now() < deadline) {
-        std::this_thread::yield();
-    }
-    CHECK_EQUAL(n_at_work.load(), kTokenizers);
-    n_waiting = kTokenizers + 1;  // gives up
-    queue.close();
-    for (auto & tokenizer : tokenizers) {
-        tokenizer.join();
-    }
 }
 
 void answers_a_job_when_its_last_pair_is_scored() {
@@ -273,22 +235,55 @@ class Engine {
     std::future<JobQueue::Work> work_;
 };
 
-void gives_an_idle_device_what_is_ready() {
-    JobQueue   queue({ 10, true, kContextSize });
+// However long it would wait for short ones.
+void does_not_wait_for_long_documents() {
+    JobQueue   queue({ 10, true, kContextSize, kForever });
     const auto ignore = [](const JobOutcome &) {
     };
-    queue.push(request(1), ignore);
-    const auto long_one = queue.take_document();  // and keeps it
+    queue.push({ "query", { std::string(kPieceBytes + 1, 'a'), std::string(kPieceBytes + 2, 'a') }, {}, 0 }, ignore);
+    const auto long_one = queue.take_document();  // and keeps it; the other one has no tokenizer
     queue.push(request(1), ignore);
     Engine engine(queue, 0, 100);
     CHECK(engine.waits());
-    queue.give_prompt(*queue.take_document(), prompt(5), std::nullopt, 0);
+    while (const auto document = queue.take_document()) {
+        if (document->job != long_one->job) {
+            queue.give_prompt(*document, prompt(5), std::nullopt, 0);
+        }
+    }
     const auto work = engine.work();
     CHECK(work && work->pairs.size() == 1);
     // Tokens that the caller holds already count like those in the queue.
     Engine     again(queue, 7, 100);
     const auto none = again.work();
     CHECK(none && none->pairs.empty() && !none->closed);
+    queue.close();
+}
+
+// The first wait ends with the patience.
+void does_not_wait_long_for_short_documents() {
+    JobQueue queue({ 10, true, kContextSize });
+    queue.push(request(2), [](const JobOutcome &) {});
+    queue.give_prompt(*queue.take_document(), prompt(5), std::nullopt, 0);
+    Engine     engine(queue, 0, 100);
+    const auto work = engine.work();
+    CHECK(work && work->pairs.size() == 1);
+    queue.close();
+}
+
+void does_not_wait_for_documents_of_a_job_that_is_gone() {
+    JobQueue   queue({ 10, true, kContextSize, kForever });
+    const auto ignore = [](const JobOutcome &) {
+    };
+    const uint64_t id       = queue.push(request(3), ignore);
+    const auto     document = queue.take_document();  // two more wait
+    queue.cancel(id);
+    CHECK(queue.take_work(0, 100).gone == std::vector<uint64_t>{ id });
+    queue.give_prompt(*document, prompt(5), std::nullopt, 0);
+    queue.push(request(1), ignore);
+    queue.give_prompt(*queue.take_document(), prompt(5), std::nullopt, 0);
+    Engine     engine(queue, 0, 100);
+    const auto work = engine.work();
+    CHECK(work && work->pairs.size() == 1);
     queue.close();
 }
 
@@ -364,8 +359,8 @@ void settles_every_job_once_under_contention() {
     constexpr int            kJobs = 2000;
     JobQueue                 queue({ 1U << 20, true, kContextSize });
     std::atomic<int>         n_answers{ 0 };
-    std::thread              tokenizer([&] {
-        while (const auto document = queue.take_document()) {
+    TokenizerPool::Lane      tokenizers(TokenizerPool::shared(2), [&] {
+        if (const auto document = queue.take_document()) {
             queue.give_prompt(*document, prompt(3), std::nullopt, 0);
         }
     });
@@ -386,6 +381,7 @@ void settles_every_job_once_under_contention() {
         callers.emplace_back([&, caller] {
             for (int i = 0; i < kJobs / 4; ++i) {
                 const uint64_t id = queue.push(request(3), [&](const JobOutcome &) { ++n_answers; });
+                tokenizers.post(3);
                 if ((i + caller) % 3 == 0) {
                     queue.cancel(id);
                 }
@@ -396,7 +392,7 @@ void settles_every_job_once_under_contention() {
         caller.join();
     }
     queue.close();
-    tokenizer.join();
+    tokenizers.leave();
     engine.join();
     EngineStats stats;
     queue.count(stats);
@@ -412,7 +408,6 @@ int main() {
     return check::run({
         { "refuses what does not fit whole", refuses_what_does_not_fit_whole },
         { "gives documents to the tokenizer round-robin", gives_documents_round_robin },
-        { "gives the documents of a job to several tokenizers", gives_the_documents_of_a_job_to_several_tokenizers },
         { "answers a job when its last pair is scored", answers_a_job_when_its_last_pair_is_scored },
         { "computes every document when told to", computes_every_document_when_told_to },
         { "settles a job whose scores are known without a batch",
@@ -421,7 +416,9 @@ int main() {
         { "cancels once and counts what was dropped", cancels_once_and_counts_what_was_dropped },
         { "counts the tokens that wait", counts_the_tokens_that_wait },
         { "counts the work that waits and is done", counts_the_work_that_waits_and_is_done },
-        { "gives an idle device what is ready", gives_an_idle_device_what_is_ready },
+        { "does not wait for long documents", does_not_wait_for_long_documents },
+        { "does not wait long for short documents", does_not_wait_long_for_short_documents },
+        { "does not wait for documents of a job that is gone", does_not_wait_for_documents_of_a_job_that_is_gone },
         { "waits for prompts that are about to come", waits_for_prompts_that_are_about_to_come },
         { "wakes the engine when a job goes away", wakes_the_engine_when_a_job_goes_away },
         { "closes with very many jobs", closes_with_very_many_jobs },

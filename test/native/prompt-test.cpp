@@ -5,11 +5,13 @@
 #include "error.h"
 #include "llama-cpp.h"
 #include "prompt.h"
+#include "random-text.h"
 #include "text-pieces.h"
 
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <sstream>
 
 using namespace jina_reranker;
 
@@ -34,6 +36,19 @@ const llama_model * vocabulary() {
 
 Prompter prompter(int32_t context_size) {
     return { llama_model_get_vocab(vocabulary()), kScoreToken, context_size };
+}
+
+std::vector<llama_token> tokenize(const std::string & text) {
+    static const Tokenizer tokenizer(llama_model_get_vocab(vocabulary()), 0);
+    return tokenizer.tokenize(text, SIZE_MAX, {}).tokens;
+}
+
+std::vector<size_t> piece_ends(const std::string & text) {
+    std::vector<size_t> ends;
+    do {
+        ends.push_back(piece_end(text, ends.empty() ? 0 : ends.back(), {}));
+    } while (ends.back() < text.size());
+    return ends;
 }
 
 std::string text_of(const std::vector<llama_token> & tokens) {
@@ -68,7 +83,7 @@ void tokenizes_as_llama_cpp_expects_of_qwen2() {
         CHECK(static_cast<bool>(std::getline(lines, line)));
         std::istringstream       numbers(line);
         std::vector<llama_token> expected{ std::istream_iterator<llama_token>(numbers), {} };
-        CHECK(prompter(64).tokenize(input.substr(begin, end - begin)) == expected);
+        CHECK(tokenize(input.substr(begin, end - begin)) == expected);
         begin = end + splitter.size();
         ++n_cases;
     }
@@ -85,7 +100,7 @@ void is_the_documented_text_and_the_score_token() {
 
 void is_tokenized_whole_so_that_joints_merge() {
     const Prompt                   prompt = prompter(64).build("q", "end.");
-    const std::vector<llama_token> joint  = prompter(64).tokenize(".\n");
+    const std::vector<llama_token> joint  = tokenize(".\n");
     CHECK_EQUAL(joint.size(), 1U);
     CHECK(std::find(prompt.tokens.begin(), prompt.tokens.end(), joint[0]) != prompt.tokens.end());
 }
@@ -103,7 +118,7 @@ void knows_how_much_of_it_holds_nothing_of_the_query() {
 
 void takes_special_token_text_as_text() {
     for (const char * special : { "<|endoftext|>", "<|im_start|>", "<|im_end|>" }) {
-        CHECK(prompter(64).tokenize(special).size() > 1);
+        CHECK(tokenize(special).size() > 1);
     }
 }
 
@@ -179,34 +194,13 @@ std::vector<llama_token> tokens_in_one_call(const std::string & text) {
     return tokens;
 }
 
-// A text of about n_bytes, of one kind or of all mixed.
-std::string random_text(std::mt19937 & random, uint32_t kind, size_t n_bytes) {
-    static const std::vector<std::vector<std::string>> kinds = {
-        { "the", "River", "stones", "l'eau", "don't", "WE'RE", " ", " ", " ", ", ", ".", "\n", "\n\n", "4", "2024",
-          "é" },
-        { " ", " ", " ", "  ", "\n", "\r\n", "\t", "\u00A0", "\u3000", "\u2003", "a", ".\n", " \n ", "1" },
-        { "漢", "字", "仮", "名", "交", "文", "。", "，", "、", "の", "は", "カ", "\n", "\u3000", "한국", "７" },
-        { "0", "1", "9", "३", "Ⅷ", ",", ".", "-", " ", "e" },
-        { "{", "}", "(", ");", "==", "\"", "'", "'s", "'LL", "_", "\n", " ", "x", "𝒳", "++", "//" },
-        { "слово", "שלום", "مرحبا", "नमस्ते", "ไทย", "e\u0301", "👩‍👩‍👧‍👦", "😀", " ", ", ", "\u00A0",
-          "\u2028", "\u0085", "\u200B" },
-        { "<|im_start|>", "<tool_call>", "<|endoftext|>", " ", "\n", "word", "_", "7" },
-    };
-    std::string text;
-    while (text.size() < n_bytes) {
-        const auto & words = kinds[kind < kinds.size() ? kind : random() % kinds.size()];
-        text += words[random() % words.size()];
-    }
-    return text;
-}
-
 void tokenizes_in_pieces_as_in_one_call() {
     std::mt19937 random(1);
     size_t       n_pieces = 0;
     for (uint32_t i = 0; i < 80; ++i) {
         const std::string text = random_text(random, i % 8, 3 * kPieceBytes + random() % (4 * kPieceBytes));
-        CHECK(prompter(64).tokenize(text) == tokens_in_one_call(text));
-        const auto ends = piece_ends(text, {});
+        CHECK(tokenize(text) == tokens_in_one_call(text));
+        const auto ends = piece_ends(text);
         n_pieces += ends.size();
         for (size_t k = 0; k < ends.size(); ++k) {
             CHECK(ends[k] - (k > 0 ? ends[k - 1] : 0) < 2 * kPieceBytes);  // a split is found soon
@@ -324,8 +318,8 @@ void stops_between_pieces_when_it_is_not_wanted() {
 
 void cuts_nothing_within_a_word_of_the_vocabulary() {
     const std::string text = repeat("x", static_cast<int>(kPieceBytes) - 3) + "<tool_call>" + repeat(" y", 5000);
-    CHECK(text.substr(piece_ends(text, {}).front()).substr(0, 5) != " y y ");  // a cut after a letter of it
-    CHECK_EQUAL(text.substr(piece_ends(text, { "<tool_call>" }).front(), 4), " y y");
+    CHECK(text.substr(piece_end(text, 0, {})).substr(0, 5) != " y y ");  // a cut after a letter of it
+    CHECK_EQUAL(text.substr(piece_end(text, 0, { "<tool_call>" }), 4), " y y");
 }
 
 }  // namespace

@@ -1,0 +1,34 @@
+#pragma once
+
+// What an engine counts beside its queue. Its threads add, any thread reads; it outlives what close() frees.
+
+#include "types.h"
+
+#include <atomic>
+#include <cstdint>
+
+namespace jina_reranker {
+
+struct Counters {
+    std::atomic<uint64_t> tokens_computed{ 0 };
+    std::atomic<uint64_t> tokens_padding{ 0 };
+    std::atomic<uint64_t> batches{ 0 };
+    std::atomic<uint64_t> tokens_reused{ 0 };
+    std::atomic<uint64_t> pairs_warm{ 0 };
+    std::atomic<uint64_t> pairs_repeated{ 0 };
+    std::atomic<uint64_t> cache_bytes{ 0 };
+    std::atomic<uint64_t> cache_entries{ 0 };
+
+    void count(EngineStats & stats) const {
+        stats.tokens_computed = tokens_computed;
+        stats.tokens_padding  = tokens_padding;
+        stats.batches         = batches;
+        stats.tokens_reused   = tokens_reused;
+        stats.pairs_warm      = pairs_warm;
+        stats.pairs_repeated  = pairs_repeated;
+        stats.cache_bytes     = cache_bytes;
+        stats.cache_entries   = cache_entries;
+    }
+};
+
+}  // namespace jina_reranker

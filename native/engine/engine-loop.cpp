@@ -1,0 +1,162 @@
+#include "engine-loop.h"
+
+#include "log.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+namespace jina_reranker {
+
+EngineLoop::EngineLoop(const LoopParts &     parts,
+                       const PlannerLimits & limits,
+                       int32_t               n_cached_pages,
+                       size_t                page_bytes) :
+    parts_(parts),
+    n_batch_(limits.n_batch),
+    page_bytes_(page_bytes),
+    planner_(limits),
+    documents_(parts.forward.pages(), n_cached_pages) {}
+
+void EngineLoop::run() {
+    while (apply(parts_.queue.take_work(planner_.n_waiting_tokens(), n_batch_))) {
+        const Plan plan = planner_.next();
+        if (plan.slices.empty()) {
+            continue;
+        }
+        try {
+            run_batch(plan);
+        } catch (const Error & error) {
+            fail_batch(plan, error);
+        } catch (const std::exception & failure) {
+            fail_batch(plan, Error(ErrorCode::engine_error, failure.what()));
+        }
+    }
+}
+
+// What the pages of its pairs hold is not known: their jobs end with it. Pages that the pairs share are only read.
+void EngineLoop::fail_batch(const Plan & plan, const Error & error) {
+    for (const PlannedSlice & slice : plan.slices) {
+        parts_.queue.fail(slice.job, error);
+    }
+    if (!parts_.abort) {
+        log_line(LogLevel::error, std::string("batch failed: ") + error.what());
+    }
+}
+
+// Takes over what the queue gave. False once it is closed.
+bool EngineLoop::apply(JobQueue::Work work) {
+    for (const uint64_t job : work.gone) {
+        planner_.remove_job(job);
+        for (auto pair = pairs_.lower_bound({ job, 0 }); pair != pairs_.end() && pair->first.first == job;) {
+            remove_pair(pair++);
+        }
+    }
+    for (JobQueue::ReadyPair & pair : work.pairs) {
+        auto [pages, n_shared] = documents_.find(pair.tokens, pair.n_prefix);
+        planner_.add_pair(pair.job, pair.index, static_cast<int32_t>(pair.tokens.size()), n_shared, 1 + pair.priority);
+        add_pair({ pair.job, pair.index }, { std::move(pair.tokens), pair.n_prefix, n_shared, std::move(pages) });
+    }
+    return !work.closed;
+}
+
+void EngineLoop::add_pair(const PairId & id, Pair pair) {
+    const auto key = DocumentCache::key_of(pair.tokens);
+    if (documents_.enabled() && pair.pages.empty() && key) {
+        pairs_by_key_.emplace(*key, id);
+    }
+    pairs_[id] = std::move(pair);
+}
+
+void EngineLoop::remove_pair(Pairs::iterator pair) {
+    if (const auto key = DocumentCache::key_of(pair->second.tokens)) {
+        const auto [first, last] = pairs_by_key_.equal_range(*key);
+        const auto found = std::find_if(first, last, [&](const auto & other) { return other.second == pair->first; });
+        if (found != last) {
+            pairs_by_key_.erase(found);
+        }
+    }
+    for (const int32_t page : pair->second.pages) {
+        parts_.forward.pages().release(page);
+    }
+    pairs_.erase(pair);
+}
+
+// So that the pair has pages for its first n_tokens tokens.
+void EngineLoop::take_pages(Pair & pair, int32_t n_tokens) {
+    const int32_t n_pages = pages_of(pair.n_shared) + pages_of(n_tokens - pair.n_shared);
+    while (static_cast<int32_t>(pair.pages.size()) < n_pages) {
+        const auto page = parts_.forward.pages().take();
+        if (!page) {
+            throw Error(ErrorCode::engine_error, "no page of KV state is free");  // pages_of_batches() is wrong then
+        }
+        pair.pages.push_back(*page);
+    }
+}
+
+void EngineLoop::run_batch(const Plan & plan) {
+    std::set<uint64_t> jobs;
+    Batch              batch;
+    for (const PlannedSlice & slice : plan.slices) {
+        Pair & pair = pairs_.at({ slice.job, slice.pair });
+        take_pages(pair, slice.end);
+        batch.add({ pair.tokens.begin() + slice.begin, pair.tokens.begin() + slice.end }, slice.begin, pair.pages,
+                  slice.last, pair.n_shared);
+        jobs.insert(slice.job);
+    }
+    parts_.queue.begin_batch({ jobs.begin(), jobs.end() });
+    give_logits(plan, parts_.forward.run(std::move(batch)));
+}
+
+void EngineLoop::give_logits(const Plan & plan, const std::vector<float> & logits) {
+    std::vector<JobQueue::Score>          scores;
+    std::vector<std::vector<llama_token>> kept;
+    parts_.counters.batches += 1;
+    parts_.counters.tokens_padding += static_cast<uint64_t>(parts_.forward.n_padding(plan.n_tokens));
+    for (const PlannedSlice & slice : plan.slices) {
+        const auto pair = pairs_.find({ slice.job, slice.pair });
+        parts_.counters.tokens_computed += static_cast<uint64_t>(slice.end - slice.begin);
+        parts_.counters.tokens_reused += static_cast<uint64_t>(slice.restored ? slice.begin : 0);
+        parts_.counters.pairs_warm += slice.restored ? 1 : 0;
+        parts_.queue.add_tokens(slice.job, slice.begin, slice.end, slice.restored);
+        if (slice.last) {
+            const float logit = logits[scores.size()];
+            scores.push_back({ slice.job, slice.pair, logit });
+            parts_.scores.insert(pair->second.tokens, logit);
+            // Behind part of a page that it shares, all of its prefix is known.
+            if (pair->second.n_shared % kPageTokens == 0 &&
+                documents_.insert(pair->second.tokens, pair->second.n_prefix, pair->second.pages)) {
+                kept.push_back(pair->second.tokens);
+            }
+            remove_pair(pair);
+        }
+    }
+    for (const auto & tokens : kept) {
+        use_prefix(tokens);
+    }
+    parts_.counters.cache_bytes   = static_cast<uint64_t>(documents_.n_pages()) * page_bytes_;
+    parts_.counters.cache_entries = documents_.n_entries();
+    parts_.queue.give_scores(scores);
+}
+
+// Pairs that came before their document's pages were kept get those while they wait.
+void EngineLoop::use_prefix(const std::vector<llama_token> & tokens) {
+    const auto [first, last] = pairs_by_key_.equal_range(DocumentCache::key_of(tokens).value_or(0));
+    for (auto waiting = first; waiting != last;) {
+        const PairId id        = waiting->second;
+        Pair &       pair      = pairs_.at(id);
+        auto [pages, n_shared] = documents_.find(pair.tokens, pair.n_prefix);
+        if (pair.pages.empty() && n_shared > 0 && planner_.warm(id.first, id.second, n_shared)) {
+            pair.pages    = std::move(pages);
+            pair.n_shared = n_shared;
+            waiting       = pairs_by_key_.erase(waiting);
+            continue;
+        }
+        for (const int32_t page : pages) {
+            parts_.forward.pages().release(page);
+        }
+        waiting = std::next(waiting);
+    }
+}
+
+}  // namespace jina_reranker

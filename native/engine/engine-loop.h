@@ -1,0 +1,70 @@
+#pragma once
+
+// The engine thread's loop: it takes prompts from the queue, plans a batch, has it computed and hands the scores to the queue.
+// Owns the pairs in between, their pages, and the document cache. Engine thread only, but for constructor and destructor.
+
+#include "batch-planner.h"
+#include "counters.h"
+#include "document-cache.h"
+#include "forward.h"
+#include "job-queue.h"
+#include "score-cache.h"
+
+#include <atomic>
+#include <map>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace jina_reranker {
+
+// What a loop works with; all of it outlives the loop.
+struct LoopParts {
+    JobQueue &                queue;
+    Forward &                 forward;
+    ScoreCache &              scores;
+    Counters &                counters;
+    const std::atomic<bool> & abort;  // set while a process ends: what fails then is not logged
+};
+
+class EngineLoop {
+  public:
+    // page_bytes: bytes of KV state in a page.
+    EngineLoop(const LoopParts & parts, const PlannerLimits & limits, int32_t n_cached_pages, size_t page_bytes);
+
+    // Returns once the queue is closed.
+    void run();
+
+  private:
+    using PairId = std::pair<uint64_t, uint32_t>;  // job and index
+
+    // A pair that waits for its turn, or is being computed.
+    struct Pair {
+        std::vector<llama_token> tokens;
+        int32_t                  n_prefix = 0;  // tokens worth keeping in the document cache
+        int32_t                  n_shared = 0;  // tokens in pages that it shares with the cache
+        std::vector<int32_t>     pages;         // held: those it shares first
+    };
+
+    using Pairs = std::map<PairId, Pair>;
+
+    bool apply(JobQueue::Work work);
+    void run_batch(const Plan & plan);
+    void fail_batch(const Plan & plan, const Error & error);
+    void take_pages(Pair & pair, int32_t n_tokens);
+    void give_logits(const Plan & plan, const std::vector<float> & logits);
+    void use_prefix(const std::vector<llama_token> & tokens);
+    void add_pair(const PairId & id, Pair pair);
+    void remove_pair(Pairs::iterator pair);
+
+    LoopParts     parts_;
+    int64_t       n_batch_;  // tokens
+    size_t        page_bytes_;
+    BatchPlanner  planner_;
+    DocumentCache documents_;
+
+    Pairs                                     pairs_;
+    std::unordered_multimap<uint64_t, PairId> pairs_by_key_;  // those a new document prefix may serve
+};
+
+}  // namespace jina_reranker
