@@ -6,9 +6,9 @@
 #include "gguf-check.h"
 #include "gguf-model.h"
 #include "quantize.h"
+#include "written-file.h"
 
 #include <cmath>
-#include <filesystem>
 #include <limits>
 
 using namespace jina_reranker;
@@ -16,32 +16,9 @@ using gguf_model::File;
 
 namespace {
 
-// A file in the temporary folder; the destructor removes it.
-class Written {
-  public:
-    explicit Written(const std::string & bytes) :
-        path_((std::filesystem::temp_directory_path() /
-               ("gguf-check-" + std::to_string(reinterpret_cast<uintptr_t>(this)) + ".gguf"))
-                  .string()) {
-        gguf_model::write(path_, bytes);
-    }
-
-    ~Written() { std::filesystem::remove(path_); }
-
-    Written(const Written &)             = delete;
-    Written & operator=(const Written &) = delete;
-    Written(Written &&)                  = delete;
-    Written & operator=(Written &&)      = delete;
-
-    const std::string & path() const { return path_; }
-
-  private:
-    std::string path_;
-};
-
 // Expects model_invalid with these words, from the check and from inspect().
 void refused(const std::string & words, const std::string & bytes) {
-    const Written file(bytes);
+    const WrittenFile file(bytes);
     CHECK_ERROR(inspect(file.path()), ErrorCode::model_invalid);
     std::string message = "nothing";
     try {
@@ -66,7 +43,7 @@ void refused_entry(const std::string & words, const gguf_model::Entry & entry) {
 }
 
 void takes_a_sound_file() {
-    const Written file(gguf_model::small().bytes());
+    const WrittenFile file(gguf_model::small().bytes());
     CHECK(check_gguf(file.path()).layer_types == std::set<ggml_type>{ GGML_TYPE_Q4_K });
     CHECK_EQUAL(inspect(file.path()).n_layer, static_cast<int32_t>(gguf_model::kLayers));
 }
@@ -81,7 +58,7 @@ void takes_what_changes_nothing() {
     file.set(gguf_model::f32("qwen2vl.rope.freq_base", 1e30f));  // the demo model's, which all but stops the turning
     file.set(gguf_model::u32("someone.elses_key", 7));
     file.tensors.push_back({ "output.weight", file.tensor("token_embd.weight").shape, GGML_TYPE_F16, {} });
-    const Written written(file.bytes());
+    const WrittenFile written(file.bytes());
     CHECK_EQUAL(check_gguf(written.path()).layer_types.size(), 1U);
 }
 
@@ -99,7 +76,7 @@ void refuses_counts_that_lie() {
 void refuses_a_file_cut_anywhere() {
     const std::string whole = gguf_model::small().bytes();
     for (size_t length = 4; length + 1 < whole.size(); length += length < 600 ? 7 : 4099) {
-        const Written file(whole.substr(0, length));
+        const WrittenFile file(whole.substr(0, length));
         CHECK_ERROR(check_gguf(file.path()), ErrorCode::model_invalid);
     }
 }
