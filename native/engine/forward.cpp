@@ -3,10 +3,10 @@
 #include "backend.h"
 #include "error.h"
 #include "ggml-cpu.h"
+#include "graph-failure.h"
 #include "graph.h"
 #include "kernels.h"
 #include "log.h"
-#include "missing-memory.h"
 #include "tsan-fence.h"
 
 #include <algorithm>
@@ -269,13 +269,7 @@ std::vector<float> Forward::run(Batch batch) {
     const auto        filled = Clock::now();
     const ggml_status status = ggml_backend_sched_graph_compute(scheduler_.get(), pass.graph.nodes);
     const TsanFence   fence;
-    if (status != GGML_STATUS_SUCCESS) {
-        const std::string reason = take_errors();
-        throw Error(status == GGML_STATUS_ALLOC_FAILED || tell_of_missing_memory(reason) ? ErrorCode::out_of_memory :
-                                                                                           ErrorCode::engine_error,
-                    "a batch ended with " + std::string(ggml_status_to_string(status)) +
-                        (reason.empty() ? "" : ": " + reason));
-    }
+    require_success(status, "a batch");
     std::vector<float> logits(static_cast<size_t>(pass.n_score_rows));
     if (pass.n_score_rows > 0) {
         ggml_backend_tensor_get(pass.graph.logits, logits.data(), 0, logits.size() * sizeof(float));
