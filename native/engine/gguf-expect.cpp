@@ -55,7 +55,7 @@ void check_tensors(const GgufFile & file, ExpectedTensors missing, const std::st
         const std::string name  = tensor->name;
         const auto        found = missing.find(name);
         if (found == missing.end()) {
-            file.fail("tensor " + name + " is none of a " + model);
+            file.fail(std::string("tensor ").append(name).append(" is none of a ").append(model));
         }
         const std::vector<int64_t> & shape = found->second.shape;
         std::vector<int64_t>         got(tensor->ne, tensor->ne + GGML_MAX_DIMS);

@@ -225,12 +225,20 @@ export function toHalf(values: Float32Array): Uint16Array {
 
 /** Blocks of 32 values: a float16 scale, then the values divided by it as int8. */
 function toQ8(values: Float32Array): Uint8Array {
+  const scales = new Float32Array(values.length / q8Block);
+  for (let index = 0; index < values.length; index++) {
+    const block = Math.floor(index / q8Block);
+    scales[block] = Math.max(scales[block] as number, Math.abs(values[index] as number) / 127);
+  }
+  const halves = toHalf(scales);
   const bytes = new DataView(new ArrayBuffer(values.length * tensorBytes.q8_0));
-  for (let begin = 0, at = 0; begin < values.length; begin += q8Block, at += 2 + q8Block) {
-    const block = values.subarray(begin, begin + q8Block);
-    const scale = block.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) / 127;
-    bytes.setUint16(at, toHalf(Float32Array.of(scale))[0] as number, true);
-    for (const [index, value] of block.entries()) bytes.setInt8(at + 2 + index, scale > 0 ? Math.round(value / scale) : 0);
+  for (const [block, scale] of scales.entries()) {
+    const at = block * (2 + q8Block);
+    bytes.setUint16(at, halves[block] as number, true);
+    for (let index = 0; index < q8Block; index++) {
+      const value = values[block * q8Block + index] as number;
+      bytes.setInt8(at + 2 + index, scale > 0 ? Math.round(value / scale) : 0);
+    }
   }
   return new Uint8Array(bytes.buffer);
 }
