@@ -1,7 +1,7 @@
 #pragma once
 
-// What one run of the model computes: rows of several pairs, packed one after the other. Pure: knows tokens, positions and
-// pages, nothing of ggml.
+// What one run of the model computes: rows of several pairs, packed one after the other. A row is a token, or the embedding of a
+// part of an image. Pure: knows tokens, positions and pages, nothing of ggml.
 
 #include "kv-pages.h"
 
@@ -13,6 +13,13 @@ namespace jina_reranker {
 
 // Of a row, in the three directions of the model's rotary embedding: time, height, width. Alike for text.
 using Position = std::array<int32_t, 3>;
+
+// Of rows of one pair that are not all text.
+struct MixedRows {
+    std::vector<int32_t>  tokens;      // of each row; below 0 = the next of the embeddings
+    std::vector<Position> positions;   // likewise
+    std::vector<float>    embeddings;  // [number of tokens below 0][n_embd]
+};
 
 // The rows of one pair, in the order of its tokens; they continue what lies in its pages.
 struct BatchPair {
@@ -43,6 +50,9 @@ class Batch {
              bool                         scored,
              int32_t                      n_shared = 0);
 
+    // The same with images among the rows, whose positions are not those in the pair.
+    void add(const MixedRows & rows, int32_t n_past, std::vector<int32_t> pages, bool scored, int32_t n_shared = 0);
+
     // Rows that belong to no pair, so that their number is a multiple; `page` takes their K and V.
     void pad(int32_t multiple, int32_t page);
 
@@ -50,7 +60,14 @@ class Batch {
 
     const std::vector<BatchPair> & pairs() const { return pairs_; }
 
+    // [n_rows]; 0 for a row that is an embedding.
     const std::vector<int32_t> & tokens() const { return tokens_; }
+
+    // Which rows are embeddings, ascending.
+    const std::vector<int32_t> & embedded_rows() const { return embedded_rows_; }
+
+    // [embedded_rows][n_embd]
+    const std::vector<float> & embeddings() const { return embeddings_; }
 
     const std::vector<Position> & positions() const { return positions_; }
 
@@ -63,6 +80,8 @@ class Batch {
   private:
     std::vector<BatchPair> pairs_;
     std::vector<int32_t>   tokens_;
+    std::vector<int32_t>   embedded_rows_;
+    std::vector<float>     embeddings_;
     std::vector<Position>  positions_;
     std::vector<int64_t>   cells_;
     std::vector<int32_t>   score_rows_;

@@ -3,12 +3,11 @@
 #include "backend.h"
 #include "error.h"
 #include "ggml-cpu.h"
+#include "graph-failure.h"
 #include "graph.h"
 #include "kernels.h"
 #include "log.h"
-#include "missing-memory.h"
 #include "tsan-fence.h"
-#include "weight-packing.h"
 
 #include <algorithm>
 #include <chrono>
@@ -47,10 +46,15 @@ bool has_get_rows(ggml_backend_dev_t device, const ggml_tensor & embedding) {
                 "no memory to compute a batch of " + std::to_string(batch.n_rows()) + " tokens: lower BATCH_TOKENS");
 }
 
-// A pair of n_rows times the same token behind n_past others, which is scored.
-void add_nonsense(Batch & batch, int32_t n_rows, int32_t n_past, int32_t page) {
-    batch.add(std::vector<int32_t>(static_cast<size_t>(n_rows)), n_past,
-              std::vector<int32_t>(static_cast<size_t>(pages_of(n_past + n_rows)), page), true);
+// Where each row lies among those of all tokens and the embeddings behind them.
+std::vector<int32_t> sources_of(const Batch & batch) {
+    std::vector<int32_t> sources(static_cast<size_t>(batch.n_rows()));
+    std::iota(sources.begin(), sources.end(), 0);
+    int32_t next = batch.n_rows();
+    for (const int32_t row : batch.embedded_rows()) {
+        sources[static_cast<size_t>(row)] = next++;
+    }
+    return sources;
 }
 
 // All t, all h, all w, and zeros, as ggml's multimodal rope reads them.
@@ -86,10 +90,7 @@ Forward::Forward(const GgufFile &          file,
     if (!has_get_rows(devices.input, *ggml_get_tensor(file.tensors(), "token_embd.weight"))) {
         devices.input = cpu;
     }
-    const auto is_packed = [&, features = cpu_features()](const ggml_tensor & matrix) {
-        return products_.has_kernel() && can_pack(matrix) && is_ours_faster(matrix.type, features);
-    };
-    weights_  = std::make_unique<Weights>(file, devices, is_packed, progress);
+    weights_  = std::make_unique<Weights>(file, devices, progress);
     pages_    = std::make_unique<KvPages>(shape, devices, ggml_type_of(options.kv_type), options.n_pages);
     head_     = std::make_unique<ScoreHead>(head, shape.n_embd, devices.output);
     own_page_ = pages_->take().value();
@@ -158,11 +159,14 @@ struct Forward::Pass {
         grouped_all(GroupedAttention::all(batch)),
         grouped_scored(GroupedAttention::scored(batch, n_score_rows - n_scored)),
         context(ggml_init({ forward.graph_memory_.size(), forward.graph_memory_.data(), /*.no_alloc =*/true })),
-        graph(build_graph(
-            context.get(),
-            { *forward.weights_, *forward.pages_, *forward.head_, forward.products_,
-              forward.attention_ ? &*forward.attention_ : nullptr },
-            { batch.n_rows(), n_score_rows, { paged_all, grouped_all }, { paged_scored, grouped_scored } })) {}
+        graph(build_graph(context.get(),
+                          { *forward.weights_, *forward.pages_, *forward.head_, forward.products_,
+                            forward.attention_ ? &*forward.attention_ : nullptr },
+                          { batch.n_rows(),
+                            static_cast<int32_t>(batch.embedded_rows().size()),
+                            n_score_rows,
+                            { paged_all, grouped_all },
+                            { paged_scored, grouped_scored } })) {}
 
     int32_t          n_scored;
     int32_t          n_score_rows;  // with padding: the head is ggml's product
@@ -184,7 +188,7 @@ void Forward::try_out() {
         // splits few rows over many cells), and costs little.
         const int32_t n_rows = std::min(kPageTokens, options_.n_batch);
         Batch         small;
-        add_nonsense(small, n_rows, options_.gpu == nullptr ? 0 : std::max(0, options_.n_context - n_rows), own_page_);
+        add_nonsense(small, n_rows, options_.gpu == nullptr ? 0 : std::max(0, options_.n_context - n_rows));
         run(std::move(small));
     } catch (const Error & error) {
         if (error.code != ErrorCode::engine_error || abort_.load()) {
@@ -194,16 +198,26 @@ void Forward::try_out() {
     }
 }
 
+// A pair of n_rows times the same token, or the same embedding, which takes more memory, behind n_past others, which is scored.
+void Forward::add_nonsense(Batch & batch, int32_t n_rows, int32_t n_past) const {
+    const auto n = static_cast<size_t>(n_rows);
+    MixedRows  rows;
+    rows.tokens.assign(n, options_.images ? -1 : 0);
+    rows.positions.assign(n, { n_past, n_past, n_past });
+    rows.embeddings.assign(options_.images ? n * static_cast<size_t>(weights_->shape().n_embd) : 0, 1.0f);
+    batch.add(rows, n_past, std::vector<int32_t>(static_cast<size_t>(pages_of(n_past + n_rows)), own_page_), true);
+}
+
 // A full batch with n_long rows of a pair that fills the context, the others in as many pairs as there may be.
 Batch Forward::full_batch(int32_t n_long) const {
     Batch batch;
     if (n_long > 0) {
-        add_nonsense(batch, n_long, std::max(0, options_.n_context - n_long), own_page_);
+        add_nonsense(batch, n_long, std::max(0, options_.n_context - n_long));
     }
     const int32_t n_rows  = options_.n_batch - n_long;
     const int32_t n_pairs = std::min(n_rows, options_.n_pairs - (n_long > 0 ? 1 : 0));
     for (int32_t pair = 0; pair < n_pairs; ++pair) {
-        add_nonsense(batch, n_rows / n_pairs + (pair < n_rows % n_pairs ? 1 : 0), 0, own_page_);
+        add_nonsense(batch, n_rows / n_pairs + (pair < n_rows % n_pairs ? 1 : 0), 0);
     }
     return batch;
 }
@@ -238,6 +252,10 @@ void Forward::fill(Pass & pass, const Batch & batch) {
     set(inputs.tokens, batch.tokens());
     set(inputs.positions, columns(batch.positions()));
     set(inputs.cells, batch.cells());
+    if (inputs.embeddings != nullptr) {
+        set(inputs.sources, sources_of(batch));
+        set(inputs.embeddings, batch.embeddings());
+    }
     if (pass.n_score_rows > 0) {
         std::vector<int32_t> rows = batch.score_rows();
         rows.resize(static_cast<size_t>(pass.n_score_rows), rows.back());
@@ -273,13 +291,7 @@ std::vector<float> Forward::run(Batch batch) {
     const auto        filled = Clock::now();
     const ggml_status status = ggml_backend_sched_graph_compute(scheduler_.get(), pass.graph.nodes);
     const TsanFence   fence;
-    if (status != GGML_STATUS_SUCCESS) {
-        const std::string reason = take_errors();
-        throw Error(status == GGML_STATUS_ALLOC_FAILED || tell_of_missing_memory(reason) ? ErrorCode::out_of_memory :
-                                                                                           ErrorCode::engine_error,
-                    "a batch ended with " + std::string(ggml_status_to_string(status)) +
-                        (reason.empty() ? "" : ": " + reason));
-    }
+    require_success(status, "a batch");
     std::vector<float> logits(static_cast<size_t>(pass.n_score_rows));
     if (pass.n_score_rows > 0) {
         ggml_backend_tensor_get(pass.graph.logits, logits.data(), 0, logits.size() * sizeof(float));

@@ -32,6 +32,7 @@ struct ForwardOptions {
     int32_t            n_context    = 512;  // tokens of the longest pair
     int32_t            n_pages      = 0;    // of KV state; one of them is the forward pass's own
     KvType             kv_type      = KvType::f16;
+    bool               images       = false;  // whether rows may be embeddings: memory for them is taken at the start
 };
 
 class Forward {
@@ -69,6 +70,7 @@ class Forward {
     void  make_scheduler(const ThreadPool & threads);
     void  try_out();
     void  reserve();
+    void  add_nonsense(Batch & batch, int32_t n_rows, int32_t n_past) const;
     Batch full_batch(int32_t n_long) const;
     bool  need_padding() const;
 

@@ -1,23 +1,20 @@
 #include "gguf-check.h"
 
 #include "attention-kernel.h"
+#include "gguf-expect.h"
 #include "gguf-file.h"
 
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <map>
-#include <sstream>
 #include <string>
 #include <unordered_set>
-#include <vector>
 
 namespace jina_reranker {
 
 namespace {
 
 constexpr const char * kArchitecture = "qwen2vl";
-constexpr uint32_t     kMaxLayers    = 512;  // llama.cpp's LLAMA_MAX_LAYERS, by which it asserts
 
 std::string key_of(const std::string & name) {
     return std::string(kArchitecture) + "." + name;
@@ -31,14 +28,6 @@ struct Lengths {
     uint32_t n_layer   = 0;
     uint32_t n_vocab   = 0;
 };
-
-uint32_t positive(const GgufFile & file, const std::string & name) {
-    const uint32_t value = file.u32(name);
-    if (value == 0 || value > (1U << 30)) {
-        file.fail("key " + name + " is " + std::to_string(value));
-    }
-    return value;
-}
 
 void check_architecture(const GgufFile & file) {
     if (const std::string name = file.string("general.architecture"); name != kArchitecture) {
@@ -71,26 +60,6 @@ void check_other_kinds(const GgufFile & file) {
             file.fail("is one of " + std::to_string(count) +
                       " parts of a model; join them with llama-gguf-split --merge");
         }
-    }
-}
-
-std::string text_of(float value) {
-    std::ostringstream text;
-    text << value;
-    return text.str();
-}
-
-// Refuses values that would make NaN or infinities; ggml asserts on a negative epsilon.
-void check_float(const GgufFile & file, const std::string & name, float lowest, float highest) {
-    if (const float value = file.f32(name); !(value >= lowest && value <= highest)) {
-        file.fail("key " + name + " is " + text_of(value) + ", expected " + text_of(lowest) +
-                  (lowest < highest ? " to " + text_of(highest) : ""));
-    }
-}
-
-void check_optional_float(const GgufFile & file, const std::string & name, float lowest, float highest) {
-    if (file.has(name)) {
-        check_float(file, name, lowest, highest);
     }
 }
 
@@ -196,17 +165,12 @@ uint32_t check_tokenizer(const GgufFile & file) {
     return static_cast<uint32_t>(n_tokens);
 }
 
-struct Expected {
-    std::vector<int64_t> shape;
-    bool                 required = false;
-};
-
-std::map<std::string, Expected> expected_tensors(const Lengths & lengths) {
-    const int64_t                   n_embd    = lengths.n_embd;
-    const int64_t                   n_embd_kv = lengths.n_embd_kv;
-    const int64_t                   n_ff      = lengths.n_ff;
-    const int64_t                   n_vocab   = lengths.n_vocab;
-    std::map<std::string, Expected> all       = {
+ExpectedTensors expected_tensors(const Lengths & lengths) {
+    const int64_t   n_embd    = lengths.n_embd;
+    const int64_t   n_embd_kv = lengths.n_embd_kv;
+    const int64_t   n_ff      = lengths.n_ff;
+    const int64_t   n_vocab   = lengths.n_vocab;
+    ExpectedTensors all       = {
               { "token_embd.weight", { { n_embd, n_vocab }, true } },
               { "output_norm.weight", { { n_embd }, true } },
               { "output.weight", { { n_embd, n_vocab }, false } },
@@ -228,50 +192,6 @@ std::map<std::string, Expected> expected_tensors(const Lengths & lengths) {
         all[prefix + "ffn_down.weight"]    = { { n_ff, n_embd }, true };
     }
     return all;
-}
-
-std::string text_of(const std::vector<int64_t> & shape) {
-    std::string text;
-    for (const int64_t length : shape) {
-        text += (text.empty() ? "" : " × ") + std::to_string(length);
-    }
-    return text;
-}
-
-// The graph multiplies by every type that can be turned into floats; norms and biases it takes as they are.
-bool is_usable(ggml_type type, bool is_matrix) {
-    return type == GGML_TYPE_F32 || (is_matrix && ggml_get_type_traits(type)->to_float != nullptr);
-}
-
-void check_tensors(const GgufFile & file, const Lengths & lengths) {
-    std::map<std::string, Expected> missing = expected_tensors(lengths);
-    for (ggml_tensor * tensor = ggml_get_first_tensor(file.tensors()); tensor != nullptr;
-         tensor               = ggml_get_next_tensor(file.tensors(), tensor)) {
-        const std::string name  = tensor->name;
-        const auto        found = missing.find(name);
-        if (found == missing.end()) {
-            file.fail("tensor " + name + " is none of a " + std::to_string(lengths.n_layer) +
-                      "-layer model of this kind");
-        }
-        const std::vector<int64_t> & shape = found->second.shape;
-        std::vector<int64_t>         got(tensor->ne, tensor->ne + GGML_MAX_DIMS);
-        while (got.size() > shape.size() && got.back() == 1) {
-            got.pop_back();
-        }
-        if (got != shape) {
-            file.fail("tensor " + name + " is " + text_of(got) + ", expected " + text_of(shape));
-        }
-        if (!is_usable(tensor->type, shape.size() == 2)) {
-            file.fail("tensor " + name + " is of type " + ggml_type_name(tensor->type) +
-                      ", which cannot be used there");
-        }
-        missing.erase(found);
-    }
-    for (const auto & [name, expected] : missing) {
-        if (expected.required) {
-            file.fail("has no tensor " + name);
-        }
-    }
 }
 
 GgufInfo layer_matrices(const GgufFile & file) {
@@ -297,7 +217,7 @@ GgufInfo check_gguf(const GgufFile & file) {
     check_other_kinds(file);
     Lengths lengths = check_hyperparameters(file);
     lengths.n_vocab = check_tokenizer(file);
-    check_tensors(file, lengths);
+    check_tensors(file, expected_tensors(lengths), std::to_string(lengths.n_layer) + "-layer model of this kind");
     return layer_matrices(file);
 }
 

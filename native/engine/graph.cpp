@@ -21,7 +21,7 @@ class Builder {
     Graph build() {
         make_inputs();
         graph_.nodes    = ggml_new_graph_custom(context_, max_nodes(shape_.n_layer), /*grads*/ false);
-        ggml_tensor * x = ggml_get_rows(context_, weight(parts_.weights.token_embd()), graph_.inputs.tokens);
+        ggml_tensor * x = embed();
         for (int32_t layer = 0; layer + 1 < shape_.n_layer; ++layer) {
             x = feed_forward(layer, attend(layer, x));
         }
@@ -55,6 +55,11 @@ class Builder {
         graph_.inputs.tokens    = input(GGML_TYPE_I32, rows_.n_rows);
         graph_.inputs.positions = input(GGML_TYPE_I32, int64_t{ 4 } * rows_.n_rows);
         graph_.inputs.cells     = input(GGML_TYPE_I64, rows_.n_rows);
+        if (rows_.n_embedded > 0) {
+            graph_.inputs.sources    = input(GGML_TYPE_I32, rows_.n_rows);
+            graph_.inputs.embeddings = ggml_new_tensor_2d(context_, GGML_TYPE_F32, shape_.n_embd, rows_.n_embedded);
+            ggml_set_input(graph_.inputs.embeddings);
+        }
         if (rows_.n_score_rows > 0) {
             graph_.inputs.score_rows      = input(GGML_TYPE_I32, rows_.n_score_rows);
             graph_.inputs.score_positions = input(GGML_TYPE_I32, int64_t{ 4 } * rows_.n_score_rows);
@@ -70,6 +75,15 @@ class Builder {
         if (graph_.groups_scored) {
             rows_.scored.grouped.make_inputs(context_);
         }
+    }
+
+    // Without ggml_set_rows, which writes into another node: ggml's scheduler may put the two on different devices.
+    ggml_tensor * embed() {
+        const auto &  inputs = graph_.inputs;
+        ggml_tensor * x      = ggml_get_rows(context_, weight(parts_.weights.token_embd()), inputs.tokens);
+        return inputs.embeddings == nullptr ?
+                   x :
+                   ggml_get_rows(context_, ggml_concat(context_, x, inputs.embeddings, 1), inputs.sources);
     }
 
     ggml_tensor * norm(ggml_tensor * x, const ggml_tensor * scale) {

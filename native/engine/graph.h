@@ -19,9 +19,12 @@ namespace jina_reranker {
 
 // Filled before the graph runs.
 struct GraphInputs {
-    ggml_tensor * tokens          = nullptr;  // i32 [n_rows]
-    ggml_tensor * positions       = nullptr;  // i32 [4 * n_rows]: all t, all h, all w, zeros
-    ggml_tensor * cells           = nullptr;  // i64 [n_rows]
+    ggml_tensor * tokens     = nullptr;  // i32 [n_rows]
+    ggml_tensor * positions  = nullptr;  // i32 [4 * n_rows]: all t, all h, all w, zeros
+    ggml_tensor * cells      = nullptr;  // i64 [n_rows]
+    ggml_tensor * embeddings = nullptr;  // f32 [n_embd, n_embedded]; none where all rows are tokens
+    ggml_tensor * sources =
+        nullptr;  // i32 [n_rows]: a row's place among the tokens' rows and the embeddings behind them
     ggml_tensor * score_rows      = nullptr;  // i32 [n_score_rows]; none without rows to score
     ggml_tensor * score_positions = nullptr;  // i32 [4 * n_score_rows]
 };
@@ -53,6 +56,7 @@ struct AttentionOf {
 // How many rows go in, and which attend to what.
 struct GraphRows {
     int32_t     n_rows;
+    int32_t     n_embedded;
     int32_t     n_score_rows;
     AttentionOf all;
     AttentionOf scored;

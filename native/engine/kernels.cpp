@@ -1,5 +1,7 @@
 #include "kernels.h"
 
+#include "weight-packing.h"
+
 namespace jina_reranker {
 
 namespace {
@@ -78,6 +80,11 @@ std::vector<MatMulKernel> matmul_kernels(const CpuFeatures & features) {
 #endif
         },
         features);
+}
+
+bool is_packed_for(const CpuFeatures & features, const ggml_tensor & matrix) {
+    return can_pack(matrix) && !matmul_kernels(features).empty() &&
+           (matrix.type != GGML_TYPE_BF16 || !features.avx512_bf16);
 }
 
 }  // namespace jina_reranker

@@ -17,9 +17,8 @@ std::vector<AttentionKernel> attention_kernels(const CpuFeatures & features);
 // Likewise for products with packed weights (weight-packing.h). Without one, ggml multiplies by the file's.
 std::vector<MatMulKernel> matmul_kernels(const CpuFeatures & features);
 
-// Whether our products are the faster ones for such weights: not for BF16 where ggml has instructions that multiply it.
-constexpr bool is_ours_faster(ggml_type weights, const CpuFeatures & features) {
-    return weights != GGML_TYPE_BF16 || !features.avx512_bf16;
-}
+// Whether a matrix on the CPU is packed for our products: where they are possible and the faster ones. BF16 is left to ggml where
+// that has instructions to multiply it.
+bool is_packed_for(const CpuFeatures & features, const ggml_tensor & matrix);
 
 }  // namespace jina_reranker

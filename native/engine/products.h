@@ -24,9 +24,6 @@ class Products {
     // kernel: none = ggml's products alone.
     Products(std::optional<MatMulKernel> kernel, int32_t n_threads);
 
-    // Whether weights may be packed.
-    bool has_kernel() const { return kernel_.has_value(); }
-
     // Before another graph is built: the nodes of the last one must not run any more.
     void begin();
 

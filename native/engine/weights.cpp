@@ -1,6 +1,7 @@
 #include "weights.h"
 
 #include "error.h"
+#include "kernels.h"
 #include "weight-packing.h"
 
 #include <algorithm>
@@ -49,12 +50,21 @@ LayerDevices place_layers(int32_t n_layer, int32_t n_gpu_layers, ggml_backend_de
     return devices;
 }
 
-Weights::Weights(const GgufFile &     file,
-                 const LayerDevices & devices,
-                 const IsPacked &     is_packed,
-                 const LoadProgress & progress) :
-    shape_(shape_of(file)),
-    is_packed_(is_packed) {
+Matrix matrix_on(ggml_backend_dev_t device, ggml_tensor * tensor) {
+    const bool on_cpu = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
+    return { tensor, on_cpu && is_packed_for(cpu_features(), *tensor) };
+}
+
+void pack_matrices(const Matrices & matrices) {
+    for (const Matrix & matrix : matrices) {
+        if (matrix.packed) {
+            pack(*matrix.tensor);
+        }
+    }
+}
+
+Weights::Weights(const GgufFile & file, const LayerDevices & devices, const LoadProgress & progress) :
+    shape_(shape_of(file)) {
     token_embd_ = add(file, "token_embd.weight", devices.input);
     for (size_t i = 0; i < devices.layers.size(); ++i) {
         const std::string        prefix = "blk." + std::to_string(i) + ".";
@@ -73,7 +83,11 @@ Weights::Weights(const GgufFile &     file,
     output_norm_ = add(file, "output_norm.weight", devices.output);
     allocate(file.path());
     read(file, progress);
-    pack_matrices();
+    for (const LayerWeights & layer : layers_) {
+        for (const Matrices & matrices : { layer.attn_qkv, layer.attn_output, layer.ffn_gate_up, layer.ffn_down }) {
+            pack_matrices(matrices);
+        }
+    }
 }
 
 Weights::Group & Weights::group_of(ggml_backend_dev_t device) {
@@ -116,8 +130,7 @@ Matrices Weights::add(const GgufFile & file, const std::vector<std::string> & na
             offset += ggml_nbytes(ggml_get_tensor(file.tensors(), names[begin].c_str()));
         }
         n_bytes_ += ggml_nbytes(joined);
-        const bool on_cpu = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
-        matrices.push_back({ joined, on_cpu && is_packed_(*joined) });
+        matrices.push_back(matrix_on(device, joined));
     }
     return matrices;
 }
@@ -197,18 +210,6 @@ void Weights::read(const GgufFile &                    file,
             ggml_backend_tensor_set(part.tensor, chunk.data(), at, n);
         }
         more(n);
-    }
-}
-
-void Weights::pack_matrices() {
-    for (const LayerWeights & layer : layers_) {
-        for (const Matrices & matrices : { layer.attn_qkv, layer.attn_output, layer.ffn_gate_up, layer.ffn_down }) {
-            for (const Matrix & matrix : matrices) {
-                if (matrix.packed) {
-                    pack(*matrix.tensor);
-                }
-            }
-        }
     }
 }
 

@@ -19,9 +19,6 @@ namespace jina_reranker {
 // Gets a fraction from 0 to 1; returning false stops the loading.
 using LoadProgress = std::function<bool(float fraction)>;
 
-// Whether a matrix on the CPU is to be packed (weight-packing.h).
-using IsPacked = std::function<bool(const ggml_tensor & matrix)>;
-
 struct ModelShape {
     int32_t                n_layer       = 0;
     int32_t                n_embd        = 0;
@@ -60,6 +57,10 @@ struct Matrix {
 // Of the same activations, their results one after the other: neighbours of the same type are one matrix.
 using Matrices = std::vector<Matrix>;
 
+// A matrix that is packed where it lies on a CPU that has products of ours for it, once its bytes are there: pack_matrices().
+Matrix matrix_on(ggml_backend_dev_t device, ggml_tensor * tensor);
+void   pack_matrices(const Matrices & matrices);
+
 struct LayerWeights {
     ggml_tensor * attn_norm = nullptr;
     Matrices      attn_qkv;                 // q, k and v
@@ -73,10 +74,7 @@ struct LayerWeights {
 class Weights {
   public:
     // Throws out_of_memory, model_invalid when the file changed since it was checked, cancelled when progress said so.
-    Weights(const GgufFile &     file,
-            const LayerDevices & devices,
-            const IsPacked &     is_packed,
-            const LoadProgress & progress);
+    Weights(const GgufFile & file, const LayerDevices & devices, const LoadProgress & progress);
 
     const ModelShape & shape() const { return shape_; }
 
@@ -109,12 +107,10 @@ class Weights {
     ggml_tensor * add_bias(const GgufFile & file, const std::string & prefix, ggml_backend_dev_t device);
     void          allocate(const std::string & path);
     void          read(const GgufFile & file, const LoadProgress & progress);
-    void          pack_matrices();
     void
     read(const GgufFile & file, const Part & part, std::istream & stream, const std::function<void(size_t)> & more);
 
     ModelShape                shape_;
-    IsPacked                  is_packed_;
     std::vector<Group>        groups_;
     std::vector<Part>         parts_;
     std::vector<LayerWeights> layers_;

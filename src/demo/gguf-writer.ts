@@ -11,9 +11,11 @@ export type MetadataValue =
   | { type: "bool"; value: boolean }
   | { type: "string"; value: string }
   | { type: "i32[]"; value: readonly number[] }
+  | { type: "f32[]"; value: readonly number[] }
   | { type: "string[]"; value: readonly string[] };
 
-export type TensorType = "f32" | "f16";
+/** A row of q8_0 has a multiple of 32 values. */
+export type TensorType = "f32" | "f16" | "q8_0";
 
 export interface Tensor {
   name: string;
@@ -27,8 +29,9 @@ export interface Tensor {
 const alignment = 32;
 const blockElements = 1 << 20;
 const valueType = { u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9 } as const;
-const tensorType = { f32: 0, f16: 1 } as const;
-const tensorBytes = { f32: 4, f16: 2 } as const;
+const tensorType = { f32: 0, f16: 1, q8_0: 8 } as const;
+const q8Block = 32;
+const tensorBytes = { f32: 4, f16: 2, q8_0: (2 + q8Block) / q8Block } as const; // of a value
 
 export async function writeGguf(
   path: string,
@@ -64,7 +67,7 @@ async function writeTensor(file: FileHandle, tensor: Tensor): Promise<void> {
   for (let offset = 0; offset < count; offset += block.length) {
     const part = block.subarray(0, Math.min(block.length, count - offset));
     tensor.fill(part, offset);
-    const encoded = tensor.type === "f16" ? toHalf(part) : part;
+    const encoded = encoders[tensor.type](part);
     await writeAll(file, new Uint8Array(encoded.buffer, encoded.byteOffset, encoded.byteLength));
   }
   await writeAll(file, new Uint8Array(padding(count * tensorBytes[tensor.type])));
@@ -162,6 +165,12 @@ class Encoder {
         this.u64(value.value.length);
         for (const item of value.value) this.i32(item);
         break;
+      case "f32[]":
+        this.u32(valueType.array);
+        this.u32(valueType.f32);
+        this.u64(value.value.length);
+        for (const item of value.value) this.f32(item);
+        break;
       case "string[]":
         this.u32(valueType.array);
         this.u32(valueType.string);
@@ -213,3 +222,25 @@ export function toHalf(values: Float32Array): Uint16Array {
   }
   return halves;
 }
+
+/** Blocks of 32 values: a float16 scale, then the values divided by it as int8. */
+function toQ8(values: Float32Array): Uint8Array {
+  const scales = new Float32Array(values.length / q8Block);
+  for (let index = 0; index < values.length; index++) {
+    const block = Math.floor(index / q8Block);
+    scales[block] = Math.max(scales[block] as number, Math.abs(values[index] as number) / 127);
+  }
+  const halves = toHalf(scales);
+  const bytes = new DataView(new ArrayBuffer(values.length * tensorBytes.q8_0));
+  for (const [block, scale] of scales.entries()) {
+    const at = block * (2 + q8Block);
+    bytes.setUint16(at, halves[block] as number, true);
+    for (let index = 0; index < q8Block; index++) {
+      const value = values[block * q8Block + index] as number;
+      bytes.setInt8(at + 2 + index, scale > 0 ? Math.round(value / scale) : 0);
+    }
+  }
+  return new Uint8Array(bytes.buffer);
+}
+
+const encoders = { f32: (values: Float32Array) => values, f16: toHalf, q8_0: toQ8 } as const;

@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from "vitest";
 import type { ScoreHead } from "../../binding.js";
-import { forward } from "../reference/forward.js";
-import type { GgufFile } from "../reference/gguf-file.js";
+import { forward, type Position } from "../reference/forward.js";
+import type { GgufFile, GgufValue } from "../reference/gguf-file.js";
 
 /**
  * One layer of width 2, one head, one pair for RoPE. Norms are ones; weights that are not named here are zero.
@@ -34,7 +34,7 @@ function model(weights: Readonly<Record<string, readonly number[]>> = {}): GgufF
     return [`blk.0.${name}`, tensor(weights[name] ?? usual)] as const;
   });
   return {
-    metadata: new Map(
+    metadata: new Map<string, GgufValue>(
       Object.entries({
         "qwen2vl.embedding_length": 2,
         "qwen2vl.block_count": 1,
@@ -42,6 +42,7 @@ function model(weights: Readonly<Record<string, readonly number[]>> = {}): GgufF
         "qwen2vl.attention.head_count_kv": 1,
         "qwen2vl.attention.layer_norm_rms_epsilon": 0,
         "qwen2vl.rope.freq_base": 1e6,
+        "qwen2vl.rope.dimension_sections": [1, 0, 0, 0],
       }),
     ),
     tensors: new Map([["token_embd.weight", tensor([1, 1, 1, -1, 3, 4])], ["output_norm.weight", tensor([1, 1])], ...layer]),
@@ -103,6 +104,21 @@ describe("the reference forward pass", () => {
     const second = Math.exp(-1 / Math.SQRT2);
     const mixed = (first - second) / (first + second);
     expectClose(hidden(weighted, 0, 1), normed(2, -1 + mixed));
+  });
+
+  it("takes embeddings for rows, and turns a pair by the component of the position that its section names", () => {
+    const file = model({
+      "attn_q.bias": [1, 0],
+      "attn_k.bias": [1, 0],
+      "attn_v.weight": identity,
+      "attn_output.weight": identity,
+    });
+    const row = Float64Array.of(1, -1);
+    const last = (positions: Position[]) => [...forward(file, head, [0, row], positions).hidden];
+    expectClose(hidden(file, 0, 1), last([0, 1].map((t) => [t, 5, 9])));
+    // Two apart, the key of token 0 lies at 2 radians from the query.
+    const [first, second] = [Math.exp(Math.cos(2) / Math.SQRT2), Math.exp(1 / Math.SQRT2)];
+    expectClose(last([0, 2].map((t) => [t, 0, 0])), normed(2, -1 + (first - second) / (first + second)));
   });
 
   it("never looks at a token behind", () => {

@@ -54,6 +54,7 @@ struct Pass {
         options.n_pages      = kPages;
         options.kv_type      = kv_type;
         options.n_gpu_layers = n_gpu_layers;
+        options.images       = true;
         if (!arguments().device.empty()) {
             options.gpu = ggml_backend_dev_by_name(arguments().device.c_str());
         }
@@ -246,6 +247,91 @@ void gives_the_same_bits_with_any_number_of_threads() {
     }
 }
 
+// The rows of the embedding table, as f32.
+std::vector<float> embeddings_of(const Pass & pass, const Tokens & tokens) {
+    const ggml_tensor & table    = *pass.forward->weights().token_embd();
+    const auto          to_float = ggml_get_type_traits(table.type)->to_float;
+    const auto          n_embd   = static_cast<size_t>(pass.n_embd);
+    std::vector<char>   row(table.nb[1]);
+    std::vector<float>  numbers(tokens.size() * n_embd);
+    for (size_t i = 0; i < tokens.size(); ++i) {
+        float * to = numbers.data() + i * n_embd;
+        ggml_backend_tensor_get(&table, row.data(), static_cast<size_t>(tokens[i]) * row.size(), row.size());
+        if (to_float != nullptr) {
+            to_float(row.data(), to, pass.n_embd);
+        } else {
+            std::copy(row.begin(), row.end(), reinterpret_cast<char *>(to));
+        }
+    }
+    return numbers;
+}
+
+// The same tokens, some of them given as what the table has for them; each is, or the i-th where is_embedded(i).
+template <typename IsEmbedded>
+MixedRows mixed(const Pass & pass, const Tokens & tokens, int32_t first_position, IsEmbedded is_embedded) {
+    MixedRows rows;
+    Tokens    embedded;
+    for (size_t i = 0; i < tokens.size(); ++i) {
+        const int32_t position = first_position + static_cast<int32_t>(i);
+        rows.positions.push_back({ position, position, position });
+        rows.tokens.push_back(is_embedded(i) ? -1 : tokens[i]);
+        if (is_embedded(i)) {
+            embedded.push_back(tokens[i]);
+        }
+    }
+    rows.embeddings = embeddings_of(pass, embedded);
+    return rows;
+}
+
+void gives_the_same_bits_for_embeddings_as_for_tokens() {
+    Pass         pass(2);
+    std::mt19937 random(9);
+    const Tokens tokens   = random_tokens(random, 60, pass.n_vocab);
+    const Tokens other    = random_tokens(random, 13, pass.n_vocab);
+    const auto   expected = pass.alone({ tokens, other });
+    const auto   pages    = pass.take(60);
+    const auto   beside   = pass.take(13);
+    const auto   none     = [](size_t) {
+        return false;
+    };
+    const auto all = [](size_t) {
+        return true;
+    };
+    const auto image = [](size_t i) {
+        return i >= 20 && i < 41;
+    };
+    const auto third = [](size_t i) {
+        return i % 3 == 1;
+    };
+    const auto run = [&](const MixedRows & rows) {
+        Batch batch;
+        batch.add(other, 0, beside, true);
+        batch.add(rows, 0, pages, true);
+        batch.add(other, 0, beside, true);
+        return pass.forward->run(std::move(batch));
+    };
+    const std::vector<float> wanted = { expected[1], expected[0], expected[1] };
+    CHECK(run(mixed(pass, tokens, 0, none)) == wanted);
+    CHECK(run(mixed(pass, tokens, 0, all)) == wanted);
+    CHECK(run(mixed(pass, tokens, 0, image)) == wanted);
+    CHECK(run(mixed(pass, tokens, 0, third)) == wanted);
+    // An image that is spread over two batches.
+    Batch first;
+    first.add(mixed(pass, { tokens.begin(), tokens.begin() + 30 }, 0, image), 0, pages, false);
+    pass.forward->run(std::move(first));
+    Batch second;
+    second.add(mixed(pass, { tokens.begin() + 30, tokens.end() }, 30, [](size_t i) { return i < 11; }), 30, pages,
+               true);
+    CHECK_EQUAL(pass.forward->run(std::move(second))[0], expected[0]);
+    // Another embedding and another position show.
+    MixedRows changed = mixed(pass, tokens, 0, image);
+    changed.embeddings[5] += 1.0f;
+    CHECK(run(changed)[1] != expected[0]);
+    changed                  = mixed(pass, tokens, 0, image);
+    changed.positions[30][2] = 7;
+    CHECK(run(changed)[1] != expected[0]);
+}
+
 void ends_when_it_is_told_to() {
     Pass pass(2);
     pass.abort = true;
@@ -273,6 +359,7 @@ int main(int argc, char ** argv) {
         { "gives the same bits in pieces", gives_the_same_bits_in_pieces },
         { "gives the same bits behind shared pages", gives_the_same_bits_behind_shared_pages },
         { "gives the same bits with any number of threads", gives_the_same_bits_with_any_number_of_threads },
+        { "gives the same bits for embeddings as for tokens", gives_the_same_bits_for_embeddings_as_for_tokens },
         { "ends when it is told to", ends_when_it_is_told_to },
     });
 }

@@ -23,7 +23,7 @@ async function run(shape: Shape, type: Weights, { suffix = "", factor = 1 } = {}
   const { stdout, stderr } = await promisify(execFile)(program(suffix), args, { env, maxBuffer: 1 << 26 });
   expect(stderr).not.toMatch(/Sanitizer/);
   expect(stdout).not.toMatch(/FAIL/);
-  expect(stdout.match(/^ok /gm)?.length).toBe(6);
+  expect(stdout.match(/^ok /gm)?.length).toBe(7);
 }
 
 /** One KV head for all, a head each, several query heads to a KV head. */

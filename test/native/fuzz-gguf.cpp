@@ -1,4 +1,5 @@
-// Damaged GGUF files, cut, flipped, with values and counts that lie, through the check, the load and one score. Each must
+// Damaged GGUF files, cut, flipped, with values and counts that lie, through the check, the load and one score; every third is a
+// vision tower's, which looks at an image. Each must
 // be taken or refused with an Error: no abort (a failed GGML_ASSERT ends the process), no sanitizer report, no gigabytes
 // for a file of kilobytes, no endless loop. Inputs run in forked children, so that the fuzzer outlives them; a finding is
 // printed with the seed that makes it again.
@@ -6,11 +7,13 @@
 //     fuzz-gguf [--seconds N] [--seed S] [--once]        --once runs the one input of that seed in this process
 
 #include "backend.h"
+#include "cpu-backend.h"
 #include "engine.h"
 #include "error.h"
 #include "gguf-damage.h"
 #include "gguf-model.h"
 #include "quantize.h"
+#include "vision.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -73,17 +76,39 @@ void score(const std::string & path) {
     wakes.wait(lock, [&] { return done; });
 }
 
+void look(const std::string & path) {
+    const GgufFile         file(path);
+    const ggml_backend_ptr backend = cpu_backend(1);
+    const VisionWeights    weights(file, check_mmproj(file, gguf_model::kWidth), ggml_backend_get_device(backend.get()),
+                                   LoadProgress());
+    Vision                 vision(weights, backend.get(), { 1, 6 });
+    constexpr int32_t      kSide = 2 * kTokenPixels;
+    vision.begin({ kSide, kSide, std::vector<uint8_t>(size_t{ 3 } * kSide * kSide, 100) });
+    while (vision.step(1)) {
+    }
+    vision.take();
+}
+
 void run_input(uint64_t seed, const std::string & path, Progress & progress) {
-    progress.seed = seed;
-    gguf_model::write(path, gguf_damage::input_of(seed));
+    progress.seed       = seed;
+    const bool is_tower = seed % 3 == 0;
+    gguf_model::write(path, gguf_damage::input_of(seed, is_tower ? gguf_model::small_tower() : gguf_model::small()));
     try {
-        inspect(path);  // checks, too
+        if (is_tower) {
+            check_mmproj(GgufFile(path), gguf_model::kWidth);
+        } else {
+            inspect(path);  // checks, too
+        }
     } catch (const Error &) {
         progress.refused += 1;
         return;
     }
     try {
-        score(path);
+        if (is_tower) {
+            look(path);
+        } else {
+            score(path);
+        }
         progress.taken += 1;
     } catch (const Error &) {
         progress.unloaded += 1;

@@ -6,6 +6,7 @@
 #include "gguf-check.h"
 #include "gguf-model.h"
 #include "quantize.h"
+#include "written-file.h"
 
 #include <cmath>
 #include <limits>
@@ -18,7 +19,7 @@ namespace {
 
 // Expects model_invalid with these words, from the check and from inspect().
 void refused(const std::string & words, const std::string & bytes) {
-    const Written file(bytes);
+    const WrittenFile file(bytes);
     CHECK_ERROR(inspect(file.path()), ErrorCode::model_invalid);
     std::string message = "nothing";
     try {
@@ -43,7 +44,7 @@ void refused_entry(const std::string & words, const gguf_model::Entry & entry) {
 }
 
 void takes_a_sound_file() {
-    const Written file(gguf_model::small().bytes());
+    const WrittenFile file(gguf_model::small().bytes());
     CHECK(check_gguf(file.path()).layer_types == std::set<ggml_type>{ GGML_TYPE_Q4_K });
     CHECK_EQUAL(inspect(file.path()).n_layer, static_cast<int32_t>(gguf_model::kLayers));
 }
@@ -58,7 +59,7 @@ void takes_what_changes_nothing() {
     file.set(gguf_model::f32("qwen2vl.rope.freq_base", 1e30f));  // the demo model's, which all but stops the turning
     file.set(gguf_model::u32("someone.elses_key", 7));
     file.tensors.push_back({ "output.weight", file.tensor("token_embd.weight").shape, GGML_TYPE_F16, {} });
-    const Written written(file.bytes());
+    const WrittenFile written(file.bytes());
     CHECK_EQUAL(check_gguf(written.path()).layer_types.size(), 1U);
 }
 
@@ -76,7 +77,7 @@ void refuses_counts_that_lie() {
 void refuses_a_file_cut_anywhere() {
     const std::string whole = gguf_model::small().bytes();
     for (size_t length = 4; length + 1 < whole.size(); length += length < 600 ? 7 : 4099) {
-        const Written file(whole.substr(0, length));
+        const WrittenFile file(whole.substr(0, length));
         CHECK_ERROR(check_gguf(file.path()), ErrorCode::model_invalid);
     }
 }

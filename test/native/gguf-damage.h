@@ -102,15 +102,33 @@ inline const std::vector<std::string> & known_keys() {
         "tokenizer.ggml.precompiled_charsmap",
         "tokenizer.ggml.suppress_tokens",
         "adapter.type",
+        "clip.projector_type",
+        "clip.has_vision_encoder",
+        "clip.has_audio_encoder",
+        "clip.use_gelu",
+        "clip.use_silu",
+        "clip.vision.patch_size",
+        "clip.vision.embedding_length",
+        "clip.vision.block_count",
+        "clip.vision.attention.head_count",
+        "clip.vision.attention.head_count_kv",
+        "clip.vision.attention.head_dim",
+        "clip.vision.attention.layer_norm_epsilon",
+        "clip.vision.projection_dim",
+        "clip.vision.image_mean",
+        "clip.vision.image_std",
+        "clip.vision.n_wa_pattern",
+        "clip.vision.spatial_merge_size",
     };
     return keys;
 }
 
 inline const std::vector<std::string> & known_words() {
     static const std::vector<std::string> words = {
-        "",           "qwen2vl",     "clip",       "llama",     "gpt2",     "bert",    "t5",     "rwkv",  "plamo2",
-        "none",       "no_vocab",    "qwen2",      "linear",    "longrope", "yarn",    "\xff",   "phi-3", "a b c",
-        "[EMPTY_12]", "<|box_end|>", "whitespace", "hybriddna", "kimi-k2",  "default", "unused",
+        "",          "qwen2vl", "clip",    "llama",    "gpt2",           "bert",        "t5",
+        "rwkv",      "plamo2",  "none",    "no_vocab", "qwen2",          "linear",      "longrope",
+        "yarn",      "\xff",    "phi-3",   "a b c",    "[EMPTY_12]",     "<|box_end|>", "whitespace",
+        "hybriddna", "kimi-k2", "default", "unused",   "qwen2vl_merger",
     };
     return words;
 }
@@ -245,10 +263,10 @@ inline void spoil_bytes(Random & random, std::string & bytes) {
     }
 }
 
-inline std::string input_of(uint64_t seed) {
-    Random           random(seed);
-    gguf_model::File file = gguf_model::small();
-    const uint64_t   n    = random() % 4;
+// file: the sound one.
+inline std::string input_of(uint64_t seed, gguf_model::File file) {
+    Random         random(seed);
+    const uint64_t n = random() % 4;
     for (uint64_t i = 0; i < n; ++i) {
         switch (random() % 7) {
             case 0:

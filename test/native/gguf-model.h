@@ -68,6 +68,14 @@ inline Entry strings(const std::string & key, const std::vector<std::string> & v
     return { key, GGUF_TYPE_ARRAY, payload };
 }
 
+inline Entry f32s(const std::string & key, const std::vector<float> & values) {
+    std::string payload = bytes_of<int32_t>(GGUF_TYPE_FLOAT32) + bytes_of(static_cast<uint64_t>(values.size()));
+    for (const float value : values) {
+        payload += bytes_of(value);
+    }
+    return { key, GGUF_TYPE_ARRAY, payload };
+}
+
 inline Entry i32s(const std::string & key, const std::vector<int32_t> & values) {
     std::string payload = bytes_of<int32_t>(GGUF_TYPE_INT32) + bytes_of(static_cast<uint64_t>(values.size()));
     for (const int32_t value : values) {
@@ -241,6 +249,58 @@ inline File small(const std::vector<std::string> & whole_words = {}) {
             matrix(prefix + name, n_embd);
         }
     }
+    return file;
+}
+
+constexpr uint32_t kTowerWidth  = 64;
+constexpr uint32_t kTowerHeads  = 2;
+constexpr uint32_t kTowerLayers = 2;
+constexpr uint32_t kTowerFf     = 128;
+
+// A vision tower for it.
+inline File small_tower() {
+    File file;
+    file.entries = {
+        string("general.architecture", "clip"),
+        string("general.type", "mmproj"),
+        boolean("clip.has_vision_encoder", true),
+        string("clip.projector_type", "qwen2vl_merger"),
+        u32("clip.vision.image_size", 560),
+        u32("clip.vision.patch_size", 14),
+        u32("clip.vision.embedding_length", kTowerWidth),
+        u32("clip.vision.feed_forward_length", kWidth),
+        u32("clip.vision.block_count", kTowerLayers),
+        u32("clip.vision.attention.head_count", kTowerHeads),
+        u32("clip.vision.projection_dim", kWidth),
+        f32("clip.vision.attention.layer_norm_epsilon", 1e-6f),
+        f32s("clip.vision.image_mean", { 0.5f, 0.5f, 0.5f }),
+        f32s("clip.vision.image_std", { 0.25f, 0.25f, 0.25f }),
+    };
+    const int64_t n_embd = kTowerWidth;
+    const auto    linear = [&](const std::string & name, int64_t n_in, int64_t n_out) {
+        file.tensors.push_back({ name + ".weight", { n_in, n_out }, GGML_TYPE_Q8_0, {} });
+        file.tensors.push_back({ name + ".bias", { n_out }, GGML_TYPE_F32, {} });
+    };
+    const auto norm = [&](const std::string & name) {
+        file.tensors.push_back({ name + ".weight", { n_embd }, GGML_TYPE_F32, {} });
+        file.tensors.push_back({ name + ".bias", { n_embd }, GGML_TYPE_F32, {} });
+    };
+    for (const char * name : { "v.patch_embd.weight", "v.patch_embd.weight.1" }) {
+        file.tensors.push_back({ name, { 14, 14, 3, n_embd }, GGML_TYPE_F32, {} });
+    }
+    for (uint32_t layer = 0; layer < kTowerLayers; ++layer) {
+        const std::string prefix = "v.blk." + std::to_string(layer) + ".";
+        norm(prefix + "ln1");
+        for (const char * name : { "attn_q", "attn_k", "attn_v", "attn_out" }) {
+            linear(prefix + name, n_embd, n_embd);
+        }
+        norm(prefix + "ln2");
+        linear(prefix + "ffn_up", n_embd, kTowerFf);
+        linear(prefix + "ffn_down", kTowerFf, n_embd);
+    }
+    norm("v.post_ln");
+    linear("mm.0", 4 * n_embd, 4 * n_embd);
+    linear("mm.2", 4 * n_embd, kWidth);
     return file;
 }
 

@@ -1,6 +1,7 @@
 // Which kernels run where: a kernel is offered only to a processor with every instruction that it is compiled for.
 
 #include "check.h"
+#include "ggml-cpp.h"
 #include "kernels.h"
 
 using namespace jina_reranker;
@@ -46,13 +47,19 @@ void offers_what_the_processor_runs() {
     }
 }
 
-void leaves_bf16_to_instructions_for_it() {
-    CpuFeatures features = cpu_features({ "AVX2", "FMA", "F16C", "AVX512", "AVX512_VNNI" });
-    CHECK(is_ours_faster(GGML_TYPE_BF16, features));
+void packs_what_is_faster_so() {
+    const ggml_context_ptr context(ggml_init({ 4 * ggml_tensor_overhead(), nullptr, true }));
+    const ggml_tensor &    q4_k     = *ggml_new_tensor_2d(context.get(), GGML_TYPE_Q4_K, 256, 16);
+    const ggml_tensor &    bf16     = *ggml_new_tensor_2d(context.get(), GGML_TYPE_BF16, 256, 16);
+    const ggml_tensor &    narrow   = *ggml_new_tensor_2d(context.get(), GGML_TYPE_Q4_K, 256, 8);
+    CpuFeatures            features = cpu_features({ "AVX2", "FMA", "F16C", "AVX512", "AVX512_VNNI" });
+    CHECK_EQUAL(is_packed_for(features, q4_k), kX86);
+    CHECK_EQUAL(is_packed_for(features, bf16), kX86);
+    CHECK(!is_packed_for(features, narrow));
+    CHECK(!is_packed_for(cpu_features({ "NEON" }), q4_k));
     features = cpu_features({ "AVX2", "FMA", "F16C", "AVX512", "AVX512_VNNI", "AVX512_BF16" });
-    CHECK(!is_ours_faster(GGML_TYPE_BF16, features));
-    CHECK(is_ours_faster(GGML_TYPE_F16, features));
-    CHECK(is_ours_faster(GGML_TYPE_Q4_K, features));
+    CHECK_EQUAL(is_packed_for(features, q4_k), kX86);
+    CHECK(!is_packed_for(features, bf16));
 }
 
 void knows_none_before_a_cpu_backend_is_loaded() {
@@ -65,7 +72,7 @@ void knows_none_before_a_cpu_backend_is_loaded() {
 int main() {
     return check::run({
         { "offers what the processor runs", offers_what_the_processor_runs },
-        { "leaves BF16 to instructions for it", leaves_bf16_to_instructions_for_it },
+        { "packs what is faster so", packs_what_is_faster_so },
         { "knows no features before a CPU backend is loaded", knows_none_before_a_cpu_backend_is_loaded },
     });
 }

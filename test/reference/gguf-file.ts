@@ -1,4 +1,4 @@
-/** Reads a GGUF's metadata and tensors (F32 and F16) into plain float64 arrays, for the reference forward pass. */
+/** Reads a GGUF's metadata and tensors (F32, F16 and Q8_0) into plain float64 arrays, for the reference forward pass. */
 
 import { readFile } from "node:fs/promises";
 import { halfToNumber } from "../../src/model/npz.js";
@@ -8,7 +8,7 @@ export type GgufValue = number | string | boolean | GgufValue[];
 export interface GgufTensor {
   /** ggml's order: the contiguous dimension first. */
   shape: number[];
-  type: "f32" | "f16";
+  type: "f32" | "f16" | "q8_0";
   values: Float64Array;
 }
 
@@ -25,7 +25,16 @@ const scalarReaders: Readonly<Record<number, { bytes: number; read: (buffer: Buf
 };
 const stringType = 8;
 const arrayType = 9;
-const tensorTypes: Readonly<Record<number, GgufTensor["type"]>> = { 0: "f32", 1: "f16" };
+const tensorTypes: Readonly<Record<number, GgufTensor["type"]>> = { 0: "f32", 1: "f16", 8: "q8_0" };
+const valueReaders: Readonly<Record<GgufTensor["type"], (buffer: Buffer, at: number, index: number) => number>> = {
+  f32: (buffer, at, index) => buffer.readFloatLE(at + index * 4),
+  f16: (buffer, at, index) => halfToNumber(buffer.readUInt16LE(at + index * 2)),
+  // Blocks of 32: a float16 scale, then int8.
+  q8_0: (buffer, at, index) => {
+    const block = at + Math.floor(index / 32) * 34;
+    return halfToNumber(buffer.readUInt16LE(block)) * buffer.readInt8(block + 2 + (index % 32));
+  },
+};
 const alignment = 32;
 
 export async function readGguf(path: string): Promise<GgufFile> {
@@ -78,7 +87,7 @@ export async function readGguf(path: string): Promise<GgufFile> {
     const values = new Float64Array(info.shape.reduce((product, length) => product * length, 1));
     const at = data + info.offset;
     for (let index = 0; index < values.length; index++) {
-      values[index] = type === "f32" ? buffer.readFloatLE(at + index * 4) : halfToNumber(buffer.readUInt16LE(at + index * 2));
+      values[index] = valueReaders[type](buffer, at, index);
     }
     tensors.set(info.name, { shape: info.shape, type, values });
   }

@@ -1,0 +1,35 @@
+#pragma once
+
+// An image as the vision tower takes it: its patches one after the other, those of a 2 × 2 block together, with their places in
+// the grid. Pure.
+
+#include "mmproj-check.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace jina_reranker {
+
+// As the model's processor resized it: both sides are multiples of kTokenPixels.
+struct Image {
+    int32_t              width  = 0;
+    int32_t              height = 0;
+    std::vector<uint8_t> rgb;  // [height][width][3]
+
+    int32_t n_tokens() const { return width / kTokenPixels * (height / kTokenPixels); }
+};
+
+constexpr int32_t kPatchNumbers = 3 * kPatchPixels * kPatchPixels;  // of a patch, by colour, row and column
+
+struct ImagePatches {
+    std::vector<float>   numbers;  // [n_patches][kPatchNumbers], normalised
+    std::vector<int32_t> rows;     // [n_patches], of the grid of patches
+    std::vector<int32_t> columns;
+
+    int32_t n_patches() const { return static_cast<int32_t>(rows.size()); }
+};
+
+// Throws invalid_argument when the sides are none of tokens, or the bytes are not as many as they say.
+ImagePatches patches_of(const Image & image, const VisionShape & shape);
+
+}  // namespace jina_reranker
