@@ -7,7 +7,7 @@ import { tracingChannel } from "node:diagnostics_channel";
 import type { EngineInfo, EngineStats, ScoreJob } from "../binding.js";
 import { documentLimit } from "./engine/limits.js";
 import { loadEngines } from "./engine/load.js";
-import { enginesOn, sharingDevices } from "./engine/placement.js";
+import { enginesOn, sharersOf, sharingDevices } from "./engine/placement.js";
 import { EnginePool } from "./engine/pool.js";
 import { rank } from "./engine/ranking.js";
 import { fromNative, kindOf, RerankError } from "./errors.js";
@@ -80,7 +80,7 @@ export class Reranker implements AsyncDisposable {
       const { backends, inspect } = loadAddon().binding;
       const { devices } = backends();
       const each = enginesOn(gpus, engineOptions, devices);
-      const chosen = await choosePrecision(each[0], precision, { onProgress, logger });
+      const chosen = await choosePrecision(each[0], precision, { onProgress, logger }, { sharers: sharersOf(each[0], each) });
       const load = (modelPath: string) =>
         loadEngines(
           sharingDevices(each, devices, () => inspect(modelPath).bytes),

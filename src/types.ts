@@ -34,8 +34,8 @@ export interface LoadOptions {
    */
   reproducible?: "auto" | "exact" | "fast";
   /**
-   * Precision the weights are computed in; default "auto": the one that this machine computes fastest, which is measured once
-   * for each model. "file": the weights as they are in the file.
+   * Precision the weights are computed in; default "auto": the one that this machine computes fastest, which is known of a GPU and
+   * measured once for each model on a CPU. "file": the weights as they are in the file.
    */
   precision?: Precision | "auto";
   /** Type of the KV cache; default f16. f32 is for parity tests, q8_0 doubles what the document cache holds. */

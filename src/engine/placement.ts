@@ -25,6 +25,11 @@ export function enginesOn(
   return [on(first), ...rest.map(on)];
 }
 
+/** Engines on the same device, this one included. */
+export function sharersOf({ device }: EngineOptions, engines: readonly EngineOptions[]): number {
+  return engines.filter((other) => other.device === device).length;
+}
+
 /**
  * The engines with what their document caches may take of a GPU that several of them share: each has an equal part of the
  * memory that is free before any is loaded, and as alone on a GPU at most half of what its weights leave of that.
@@ -35,7 +40,7 @@ export function sharingDevices(
   weightsBytes: () => number,
 ): readonly EngineOptions[] {
   return engines.map((engine) => {
-    const sharers = engines.filter(({ device }) => device === engine.device).length;
+    const sharers = sharersOf(engine, engines);
     const device = devices.find(({ name, type }) => name === engine.device && type !== "cpu");
     if (!device || sharers === 1) return engine;
     const left = Math.max(0, device.memoryFree / sharers - weightsBytes());

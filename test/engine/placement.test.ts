@@ -8,7 +8,7 @@ import { resolveLoadOptions } from "../../src/settings/load-options.js";
 import type { LoadOptions } from "../../src/types.js";
 
 function device(name: string, type: Device["type"], backend: string): Device {
-  return { name, type, backend, description: name, memoryFree: 0, memoryTotal: 0 };
+  return { name, type, backend, description: name, memoryFree: 0, memoryTotal: 0, computeCapability: 0 };
 }
 
 const cpu = device("CPU", "cpu", "CPU");
