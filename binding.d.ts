@@ -201,7 +201,7 @@ export interface EngineStats {
   workDone: number;
   /** Tokens of pairs that went through the model. */
   tokensComputed: number;
-  /** Throw-away tokens that filled batches up in exact mode. */
+  /** Rows that filled batches up: on a GPU to one of a few sizes, on a CPU to a multiple of four where ggml multiplies. */
   tokensPadding: number;
   /** Batches computed. */
   batches: number;

@@ -1,5 +1,6 @@
 #include "engine.h"
 
+#include "batch-shape.h"
 #include "cpu-features.h"
 #include "kernels.h"
 
@@ -16,6 +17,8 @@ constexpr int32_t kBatchTokensGpu  = 2048;
 constexpr int32_t kShortestPrompt  = 16;                  // tokens; the headings alone are 9
 constexpr int32_t kMostPairs       = 128;                 // of a batch
 constexpr size_t  kMostCachedPages = size_t{ 1 } << 26U;  // cells are counted in 32 bits
+// Gathered by a batch beside those of the longest pair where ggml computes attention: some 200 MB with this model's K and V.
+constexpr int32_t kGatheredCells   = 65536;
 // So that short documents pass a long one; a GPU, which takes 100 times what a CPU does, is fed by more.
 constexpr int32_t kTokenizersCpu   = 2;
 constexpr int32_t kTokenizersGpu   = 4;
@@ -55,6 +58,7 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     page_bytes_                   = KvPages::page_bytes(shape_of(model_->file()), ggml_type_of(options_.kv_type));
     const auto     n_cached_pages = static_cast<int32_t>(std::min(cache_bytes() / page_bytes_, kMostCachedPages));
     const int32_t  n_own_pages    = 1;  // Forward's
+    const int32_t  n_cells        = is_exact ? INT32_MAX : padded_cells(info_.context_size) + kGatheredCells;
     ForwardOptions forward;
     forward.gpu          = on_gpu ? model_->device() : nullptr;
     forward.n_gpu_layers = model_->n_gpu_layers();
@@ -63,13 +67,14 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     forward.n_pairs      = info_.n_seq_max;
     forward.n_context    = info_.context_size;
     forward.n_pages      = pages_of_batches(info_) + n_cached_pages + n_own_pages;
+    forward.n_cells      = n_cells;
     forward.kv_type      = options_.kv_type;
 
     prompter_  = std::make_unique<Prompter>(model_->vocab(), model_->score_token(), info_.context_size);
     threads_   = std::make_unique<ThreadPool>(info_.n_threads);
     forward_   = std::make_unique<Forward>(model_->file(), head, forward, *threads_, abort_, progress);
     planner_   = std::make_unique<BatchPlanner>(PlannerLimits{
-        info_.batch_tokens, info_.n_seq_max, pages_of_batches(info_), TokenWork(model_->attention_cells()) });
+        info_.batch_tokens, info_.n_seq_max, pages_of_batches(info_), n_cells, TokenWork(model_->attention_cells()) });
     documents_ = std::make_unique<DocumentCache>(forward_->pages(), n_cached_pages);
     scores_    = std::make_unique<ScoreCache>(options_.score_cache_bytes);
 
