@@ -2,6 +2,7 @@
 
 #include "backend.h"
 #include "batch-shape.h"
+#include "device-tensors.h"
 #include "error.h"
 #include "ggml-cpu.h"
 #include "graph.h"
@@ -34,11 +35,6 @@ std::optional<Kernel> fastest(const std::vector<Kernel> & kernels) {
 template <typename Function>
 Function function_of(ggml_backend_dev_t device, const char * name) {
     return reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), name));
-}
-
-template <typename Number>
-void set(ggml_tensor * tensor, const std::vector<Number> & numbers) {
-    ggml_backend_tensor_set(tensor, numbers.data(), 0, numbers.size() * sizeof(Number));
 }
 
 // Whether a device looks tokens up in an embedding of this type.

@@ -1,6 +1,7 @@
 #include "grouped-attention.h"
 
 #include "batch-shape.h"
+#include "device-tensors.h"
 #include "ggml-backend.h"
 
 #include <algorithm>
@@ -25,11 +26,6 @@ int32_t rounded_rows(int32_t n_rows) {
 // What a group takes, seen or masked.
 int64_t cost(int32_t n_rows, int32_t n_cells, size_t n_pairs) {
     return int64_t{ n_rows + kRowsOfGathering } * n_cells * static_cast<int64_t>(n_pairs);
-}
-
-template <typename Number>
-void set(ggml_tensor * tensor, const std::vector<Number> & numbers) {
-    ggml_backend_tensor_set(tensor, numbers.data(), 0, numbers.size() * sizeof(Number));
 }
 
 }  // namespace
