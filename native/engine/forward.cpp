@@ -22,10 +22,11 @@ namespace {
 
 // Shapes whose graphs a GPU may have recorded at a time.
 constexpr size_t  kRecordedShapes = 8;
-// Batches that a GPU tries out at load, each twice as large as the one before; and the time after which it begins no other.
+// Batches that a GPU tries out at load, each twice as large as the one before; and the time after which it begins no other:
+// a device that takes as long for the first ones does not wait for kernels alone.
 constexpr int32_t kTriedBatches   = 8;
 constexpr int32_t kFewestTried    = 16;  // rows
-constexpr auto    kTryingTime     = std::chrono::seconds(1);
+constexpr auto    kTryingTime     = std::chrono::seconds(2);
 
 template <typename Kernel>
 std::optional<Kernel> fastest(const std::vector<Kernel> & kernels) {
@@ -225,9 +226,10 @@ void Forward::try_out() {
         const int32_t n_rows = std::min(kPageTokens, options_.n_batch);
         Batch         small;
         add_nonsense(small, n_rows, on_gpu() ? std::max(0, options_.n_context - n_rows) : 0, own_page_);
+        const auto start = std::chrono::steady_clock::now();
         run(std::move(small));
         if (on_gpu()) {
-            warm_up();
+            warm_up(start);
         }
     } catch (const Error & error) {
         if (error.code != ErrorCode::engine_error || abort_.load()) {
@@ -239,9 +241,8 @@ void Forward::try_out() {
 
 // The first batch of a size takes CUDA 70 to 90 ms, in which it loads that size's kernels. Half of the rows are of new pairs,
 // half of known ones.
-void Forward::warm_up() {
-    const auto start  = std::chrono::steady_clock::now();
-    int32_t    n_rows = std::min(kFewestTried, options_.n_batch);
+void Forward::warm_up(std::chrono::steady_clock::time_point start) {
+    int32_t n_rows = std::min(kFewestTried, options_.n_batch);
     for (int32_t n_tried = 1; n_tried <= kTriedBatches && !abort_.load(); ++n_tried) {
         if (std::chrono::steady_clock::now() - start > kTryingTime) {
             return;

@@ -17,6 +17,7 @@
 #include "weights.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -71,7 +72,7 @@ class Forward {
     void  make_scheduler(const ThreadPool & threads);
     void  try_out();
     void  reserve();
-    void  warm_up();
+    void  warm_up(std::chrono::steady_clock::time_point start);
     Batch full_batch(int32_t n_long, int32_t n_pairs) const;
     bool  need_padding() const;
 
