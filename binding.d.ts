@@ -202,7 +202,7 @@ export interface EngineStats {
   workDone: number;
   /** Tokens of pairs that went through the model. */
   tokensComputed: number;
-  /** Throw-away tokens that filled batches up in exact mode. */
+  /** Rows that filled batches up: on a GPU to one of a few sizes, on a CPU to a multiple of four where ggml multiplies. */
   tokensPadding: number;
   /** Batches computed. */
   batches: number;
@@ -260,6 +260,8 @@ export interface Device {
   /** Bytes; 0 where the backend does not say. */
   memoryFree: number;
   memoryTotal: number;
+  /** What an NVIDIA card can do, as its maker numbers it, such as 8.6; 0 on other devices and where the driver does not say. */
+  computeCapability: number;
 }
 
 export interface Backends {
@@ -310,6 +312,8 @@ export interface WeightsInfo {
   /** Of those, what the token embeddings are. */
   embeddingParameters: number;
   embeddingBytes: number;
+  /** The types of the other matrices, as ggml names them, such as "q4_K" and "bf16". */
+  matrixTypes: string[];
 }
 
 /** What the tensors of a GGUF are. Reads its header only. Throws model_not_found or model_invalid. */

@@ -1,7 +1,7 @@
 /**
  * The benchmark harness's command line: runs the trials of a plan, writes the results after each, and writes the report.
  *
- *     npm run bench -- [--quick] [--trials ten,long] [--drivers exact,fast] [--resume] [--only-table] [--threads N]
+ *     npm run bench -- [--quick] [--trials ten,long] [--drivers file,auto] [--resume] [--only-table] [--threads N]
  */
 
 import { randomUUID } from "node:crypto";
@@ -100,7 +100,9 @@ async function measure(trial, bench) {
  */
 function readResults(path) {
   const present = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
-  return { models: {}, trials: {}, ...present, machine: machine(), llamaCpp: native.version().llamaCpp };
+  const now = { machine: machine(), llamaCpp: native.version().llamaCpp };
+  // A table alone tells of the measured machine, not of this one.
+  return flags["only-table"] ? { ...now, models: {}, trials: {}, ...present } : { models: {}, trials: {}, ...present, ...now };
 }
 
 /**

@@ -37,7 +37,7 @@ function results(samples) {
     facts: {},
     result: {
       kind: "documents",
-      reference: "exact",
+      reference: "file",
       tolerance: 0.1,
       sets: [{ name: "10 × 128", documents: 10, tokens: 1500, drivers: samples }],
       peakBytes: {},
@@ -63,8 +63,7 @@ function row(given, beginning) {
 }
 
 const complete = {
-  exact: sample(20, 3),
-  fast: sample(19, 1),
+  file: sample(20, 2.5),
   auto: sample(16, 2),
   "llama-server": sample(26),
   "llama-server-10": sample(27, 3),
@@ -73,7 +72,7 @@ const complete = {
 
 test("a claim is the ratio of medians, over the faster of the rivals", () => {
   const cold = row(results(complete), "cold, 10 × 128");
-  assert.equal(cold.measured, "1.30 × exact, 1.37 × fast (over llama-server)");
+  assert.equal(cold.measured, "1.30 × (over llama-server)");
   assert.equal(cold.met, true);
   assert.equal(row(results({ ...complete, "llama-server-10": sample(24, 3) }), "cold, 10 × 128").met, false);
 });
@@ -85,9 +84,9 @@ test("the share of the limit is the model's arithmetic over the measured product
   assert.equal(share.met, true);
 });
 
-test("a claim about both modes is met only if both meet their part", () => {
+test("a claim is met by what was asked for, or more", () => {
   assert.equal(row(results(complete), "warm over our own cold").met, true);
-  assert.equal(row(results({ ...complete, exact: sample(20, 5) }), "warm over our own cold").met, false);
+  assert.equal(row(results({ ...complete, file: sample(20, 5) }), "warm over our own cold").met, false);
 });
 
 test("a claim whose trial was not run is neither met nor missed", () => {

@@ -39,7 +39,6 @@ export interface DriverSettings {
   /** 0 = CPU. */
   readonly gpuLayers: number;
   readonly contextSize: number;
-  readonly reproducible?: "auto" | "exact" | "fast";
   readonly precision?: NonNullable<LoadOptions["precision"]>;
   readonly documentCacheMb?: number;
   /** For llama-server: the number of prompts that it keeps and computes side by side; default: its own. */

@@ -7,7 +7,7 @@ import { tracingChannel } from "node:diagnostics_channel";
 import type { EngineInfo, EngineStats, ScoreJob } from "../binding.js";
 import { documentLimit } from "./engine/limits.js";
 import { loadEngines } from "./engine/load.js";
-import { enginesOn } from "./engine/placement.js";
+import { enginesOn, sharersOf, sharingDevices } from "./engine/placement.js";
 import { EnginePool } from "./engine/pool.js";
 import { rank } from "./engine/ranking.js";
 import { fromNative, kindOf, RerankError } from "./errors.js";
@@ -77,9 +77,16 @@ export class Reranker implements AsyncDisposable {
     const engineOptions = { ...resolved, head: await readScoreHead(headPath) };
     await prepareBackend(resolved.gpuLayers === 0 ? "cpu" : resolved.backend);
     try {
-      const each = enginesOn(gpus, engineOptions, loadAddon().binding.backends().devices);
-      const chosen = await choosePrecision(each[0], precision, { onProgress, logger });
-      const load = (modelPath: string) => loadEngines(each, modelPath, (fraction) => onProgress(fraction, "loading"));
+      const { backends, inspect } = loadAddon().binding;
+      const { devices } = backends();
+      const each = enginesOn(gpus, engineOptions, devices);
+      const chosen = await choosePrecision(each[0], precision, { onProgress, logger }, { sharers: sharersOf(each[0], each) });
+      const load = (modelPath: string) =>
+        loadEngines(
+          sharingDevices(each, devices, () => inspect(modelPath).bytes),
+          modelPath,
+          (fraction) => onProgress(fraction, "loading"),
+        );
       const { loaded, choice } = await loadOrSource(chosen, resolved.modelPath, load, logger);
       const { maxQueuedPairs } = resolved;
       return new Reranker(new EnginePool(loaded, maxQueuedPairs), choice, { maxDocuments, maxQueuedPairs });

@@ -20,7 +20,7 @@ export interface LoadOptions {
   /** Layers to offload, 0 = CPU; default 999, which is all. */
   gpuLayers?: number;
   /**
-   * An engine on each of these behind one queue: numbers of GPUs from 0, each once, or "cpu", also several times; default:
+   * An engine on each of these behind one queue: numbers of GPUs from 0, or "cpu", also the same several times; default:
    * one engine, on the first GPU, or on the CPU without one.
    */
   gpus?: readonly (number | "cpu")[] | undefined;
@@ -34,8 +34,8 @@ export interface LoadOptions {
    */
   reproducible?: "auto" | "exact" | "fast";
   /**
-   * Precision the weights are computed in; default "auto": the one that this machine computes fastest, which is measured once
-   * for each model. "file": the weights as they are in the file.
+   * Precision the weights are computed in; default "auto": the one that this machine computes fastest, which is known of a GPU and
+   * measured once for each model on a CPU. "file": the weights as they are in the file.
    */
   precision?: Precision | "auto";
   /** Type of the KV cache; default f16. f32 is for parity tests, q8_0 doubles what the document cache holds. */
@@ -44,7 +44,7 @@ export interface LoadOptions {
   maxQueuedPairs?: number;
   /** Documents in one request; default 100, in the server 1000 for the dialects of other services. */
   maxDocuments?: number | undefined;
-  /** MiB of host memory for the KV states of documents, which serve the next query; default 1024, 0 = off. */
+  /** MiB of the device's memory for the KV states of documents, which serve the next query; default 1024, 0 = off. */
   documentCacheMb?: number;
   /** MiB of host memory for the scores of recent pairs, which are not computed again; default 16, 0 = off. */
   scoreCacheMb?: number;

@@ -25,7 +25,6 @@ export async function open(settings) {
     "--n-threads": settings.threads,
     "--n-gpu-layers": settings.gpuLayers,
     "--ctx-size": settings.contextSize,
-    "--reproducible": settings.reproducible ?? "auto",
     "--precision": settings.precision ?? "auto",
     ...(settings.documentCacheMb !== undefined && { "--document-cache-mb": settings.documentCacheMb }),
     ...(settings.batchTokens !== undefined && { "--batch-tokens": settings.batchTokens }),
@@ -43,7 +42,7 @@ export async function open(settings) {
   const pool = new Pool(url, { headersTimeout: 0, bodyTimeout: 0 });
   return {
     pid: server.pid,
-    facts: { precision: flags["--precision"], reproducible: flags["--reproducible"] },
+    facts: { precision: flags["--precision"] },
     url,
     async score({ query, documents }, signal) {
       const { statusCode, body } = await pool.request({

@@ -16,9 +16,9 @@ import { statistics } from "../statistics.mjs";
  */
 export async function run(trial, bench) {
   const open = await bench.open(trial.drivers);
-  const [library, http] = [open.get("exact"), open.get("http")];
+  const [library, http] = [open.get("file"), open.get("http")];
   const url = bench.urls.get("http");
-  if (!library || !http || url === undefined) throw new Error("the overhead needs the drivers exact and http");
+  if (!library || !http || url === undefined) throw new Error("the overhead needs the drivers file and http");
   const first = bench.corpus.request(trial.set.lengths);
   await library.ask("score", first);
   await http.ask("score", first);

@@ -71,6 +71,11 @@ Napi::Object to_js(Napi::Env env, const WeightsInfo & info) {
     object.Set("bytes", number(env, info.n_bytes));
     object.Set("embeddingParameters", number(env, info.n_embedding_params));
     object.Set("embeddingBytes", number(env, info.n_embedding_bytes));
+    Napi::Array types = Napi::Array::New(env);
+    for (const ggml_type type : info.matrix_types) {
+        types.Set(types.Length(), ggml_type_name(type));
+    }
+    object.Set("matrixTypes", types);
     return object;
 }
 
@@ -133,6 +138,7 @@ Napi::Object to_js(Napi::Env env, const BackendsInfo & info) {
         object.Set("type", type_name(device.type));
         object.Set("memoryFree", number(env, device.memory_free));
         object.Set("memoryTotal", number(env, device.memory_total));
+        object.Set("computeCapability", device.compute_capability);
         devices.Set(devices.Length(), object);
     }
     Napi::Array libraries = Napi::Array::New(env);

@@ -1,5 +1,6 @@
 #include "backend.h"
 
+#include "compute-capability.h"
 #include "cpu-features.h"
 #include "dynamic-library.h"
 #include "error.h"
@@ -144,6 +145,25 @@ std::vector<ggml_backend_dev_t> devices_of(const std::string & backend) {
     return devices;
 }
 
+DeviceInfo describe(ggml_backend_dev_t device) {
+    DeviceInfo info;
+    size_t     free  = 0;
+    size_t     total = 0;
+    ggml_backend_dev_memory(device, &free, &total);
+    info.name         = ggml_backend_dev_name(device);
+    info.description  = ggml_backend_dev_description(device);
+    info.backend      = ggml_backend_reg_name(ggml_backend_dev_backend_reg(device));
+    info.type         = ggml_backend_dev_type(device);
+    info.memory_free  = free;
+    info.memory_total = total;
+    if (info.backend == "CUDA") {
+        ggml_backend_dev_props props = {};
+        ggml_backend_dev_get_props(device, &props);
+        info.compute_capability = props.device_id == nullptr ? 0 : compute_capability(props.device_id);
+    }
+    return info;
+}
+
 }  // namespace
 
 BackendsInUse use_backends() {
@@ -250,13 +270,7 @@ BackendsInfo backends_info() {
     info.cpu_features          = cpu_feature_names();
     const BackendsInUse in_use = use_backends();
     for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
-        ggml_backend_dev_t device = ggml_backend_dev_get(i);
-        size_t             free   = 0;
-        size_t             total  = 0;
-        ggml_backend_dev_memory(device, &free, &total);
-        info.devices.push_back({ ggml_backend_dev_name(device), ggml_backend_dev_description(device),
-                                 ggml_backend_reg_name(ggml_backend_dev_backend_reg(device)),
-                                 ggml_backend_dev_type(device), free, total });
+        info.devices.push_back(describe(ggml_backend_dev_get(i)));
     }
     Registry &            state = registry();
     const std::lock_guard lock(state.mutex);

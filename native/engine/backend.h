@@ -35,8 +35,9 @@ struct DeviceInfo {
     std::string                description;
     std::string                backend;
     enum ggml_backend_dev_type type;
-    uint64_t                   memory_free  = 0;
-    uint64_t                   memory_total = 0;
+    uint64_t                   memory_free        = 0;
+    uint64_t                   memory_total       = 0;
+    double                     compute_capability = 0;  // NVIDIA's; 0 = not known, or another device
 };
 
 struct BackendsInfo {

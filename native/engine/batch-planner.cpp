@@ -1,5 +1,7 @@
 #include "batch-planner.h"
 
+#include "batch-shape.h"
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -20,15 +22,16 @@ constexpr int32_t kMostAlone = 4;
 }  // namespace
 
 BatchPlanner::BatchPlanner(PlannerLimits limits) : limits_(limits) {
-    if (limits.n_batch < 1 || limits.n_pairs < 1 || limits.n_pages < 1) {
+    if (limits.n_batch < 1 || limits.n_pairs < 1 || limits.n_pages < 1 || limits.n_cells < 1) {
         throw std::invalid_argument("planner limits");
     }
 }
 
-int32_t BatchPlanner::room(const Plan & plan, const WaitingPair & pair) const {
+int32_t BatchPlanner::room(const Plan & plan, const WaitingPair & pair, int32_t n_own_cells) const {
     const int64_t n_pages  = int64_t{ pair.own_pages(pair.n_done) } + limits_.n_pages - n_used_pages_;
     const int64_t in_pages = n_pages * kPageTokens - (pair.n_done - pair.n_cached);
-    return static_cast<int32_t>(std::min<int64_t>(limits_.n_batch - plan.n_tokens, in_pages));
+    const int64_t in_cells = int64_t{ tokens_within(limits_.n_cells - plan.n_cells + n_own_cells) } - pair.n_done;
+    return static_cast<int32_t>(std::min({ int64_t{ limits_.n_batch } - plan.n_tokens, in_pages, in_cells }));
 }
 
 void BatchPlanner::add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached, int32_t cost) {
@@ -88,6 +91,7 @@ void BatchPlanner::take(Plan & plan, Jobs::iterator job, size_t position, int32_
     plan.n_tokens += n_tokens;
     n_used_pages_ += pair.own_pages(end) - pair.own_pages(begin);
     plan.n_last += last ? 1 : 0;
+    plan.n_cells += padded_cells(end);
     serve(plan, waiting, begin, end);
     if (last) {
         waiting.pairs.erase(waiting.pairs.begin() + static_cast<std::ptrdiff_t>(position));
@@ -201,8 +205,10 @@ void BatchPlanner::extend_partial(Plan & plan) {
     WaitingPair & pair   = job->second.pairs.front();
     const int64_t n_left = pair.n_tokens - pair.n_done - 1;
     const int64_t within = limits_.token_work.tokens_within(std::max(0.0, limits_.n_batch - plan.work), pair.n_done);
-    const auto    more   = static_cast<int32_t>(std::min({ int64_t{ room(plan, pair) }, n_left, within }));
+    const int32_t n_room = room(plan, pair, padded_cells(pair.n_done));
+    const auto    more   = static_cast<int32_t>(std::min({ int64_t{ n_room }, n_left, within }));
     n_used_pages_ += pair.own_pages(pair.n_done + more) - pair.own_pages(pair.n_done);
+    plan.n_cells += padded_cells(pair.n_done + more) - padded_cells(pair.n_done);
     serve(plan, job->second, pair.n_done, pair.n_done + more);
     plan.slices.front().end += more;
     pair.n_done += more;

@@ -3,7 +3,8 @@
 // Which tokens go into the next batch. Pure: knows lengths and ids, never tokens, ggml or time, and is used from the engine
 // thread alone. Rules:
 //  P1. A plan holds at most n_batch tokens of at most n_pairs pairs; with the partial pair's, also in a plan that leaves it
-//      out, their pages are at most n_pages, those that they share with the document cache not counted.
+//      out, their pages are at most n_pages, those that they share with the document cache not counted. Their cells, those
+//      that their tokens attend to, are at most n_cells.
 //  P2. Between two plans at most one pair is partial (some of its tokens computed, some not). It comes first in a plan that
 //      continues it.
 //  P3. Jobs are served by work, which counts tokens and their attention: the job with the lowest rank goes next. The level is
@@ -11,7 +12,7 @@
 //      until it got that much: so a short request passes the long ones. A long one falls behind the level meanwhile, so ever
 //      new short ones do not hold it up. A partial pair gets work for half a batch while other jobs have pairs that fit, and
 //      for a quarter once its job is above the level; where that is less than 32 tokens, it gets them in every few plans.
-//  P4. While something waits every plan has work. That takes pages for the longest pair.
+//  P4. While something waits every plan has work. That takes pages and cells for the longest pair.
 
 #include "kv-pages.h"
 #include "token-work.h"
@@ -29,6 +30,7 @@ struct PlannerLimits {
     int32_t   n_batch    = 512;  // tokens
     int32_t   n_pairs    = 32;
     int32_t   n_pages    = INT32_MAX;  // beside those of the document cache
+    int32_t   n_cells    = INT32_MAX;  // padded_cells() of all pairs
     TokenWork token_work = TokenWork();
 };
 
@@ -45,6 +47,7 @@ struct Plan {
     std::vector<PlannedSlice> slices;
     int32_t                   n_tokens = 0;
     int32_t                   n_last   = 0;  // slices with a score token
+    int32_t                   n_cells  = 0;  // padded_cells() of the slices' pairs
     double                    work     = 0;
 };
 
@@ -94,8 +97,8 @@ class BatchPlanner {
 
     using Jobs = std::map<uint64_t, WaitingJob>;
 
-    // Tokens of a pair that can still be taken.
-    int32_t        room(const Plan & plan, const WaitingPair & pair) const;
+    // Tokens of a pair that can still be taken. n_own_cells: that the plan has for it.
+    int32_t        room(const Plan & plan, const WaitingPair & pair, int32_t n_own_cells = 0) const;
     void           take(Plan & plan, Jobs::iterator job, size_t position, int32_t n_tokens);
     bool           take_share(Plan & plan, Jobs::iterator job);
     void           serve(Plan & plan, WaitingJob & job, int32_t begin, int32_t end);

@@ -40,8 +40,8 @@ void Batch::add(const MixedRows & rows, int32_t n_past, std::vector<int32_t> pag
     pairs_.push_back(std::move(pair));
 }
 
-void Batch::pad(int32_t multiple, int32_t page) {
-    for (int32_t i = 0; n_rows() % multiple != 0; ++i) {
+void Batch::pad(int32_t n_rows, int32_t page) {
+    for (int32_t i = 0; this->n_rows() < n_rows; ++i) {
         tokens_.push_back(0);
         positions_.push_back({ 0, 0, 0 });
         cells_.push_back(int64_t{ page } * kPageTokens + i % kPageTokens);

@@ -53,8 +53,8 @@ class Batch {
     // The same with images among the rows, whose positions are not those in the pair.
     void add(const MixedRows & rows, int32_t n_past, std::vector<int32_t> pages, bool scored, int32_t n_shared = 0);
 
-    // Rows that belong to no pair, so that their number is a multiple; `page` takes their K and V.
-    void pad(int32_t multiple, int32_t page);
+    // Rows that belong to no pair, until there are n_rows; `page` takes their K and V.
+    void pad(int32_t n_rows, int32_t page);
 
     int32_t n_rows() const { return static_cast<int32_t>(tokens_.size()); }
 

@@ -1,5 +1,6 @@
 #include "engine.h"
 
+#include "batch-shape.h"
 #include "cpu-features.h"
 #include "kernels.h"
 
@@ -20,6 +21,8 @@ constexpr size_t  kMostCachedPages = size_t{ 1 } << 26U;  // cells are counted i
 constexpr int32_t kOwnPages        = 1;                   // Forward's
 // Texts of 2 million tokens of English, and these tokens; the KV state of so many takes 60 GB.
 constexpr size_t  kKnownTextBytes  = size_t{ 16 } << 20U;
+// Gathered by a batch beside those of the longest pair where ggml computes attention: some 200 MB with this model's K and V.
+constexpr int32_t kGatheredCells   = 65536;
 
 // Pages that batches need beside the cache: the longest pair, partly computed, and a batch of others, each of which may leave
 // most of a page empty.
@@ -50,6 +53,7 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     planner.n_batch    = info_.batch_tokens;
     planner.n_pairs    = info_.n_seq_max;
     planner.n_pages    = pages_of_batches(info_);
+    planner.n_cells    = most_cells();
     planner.token_work = token_work;
 
     prompter_ = std::make_unique<Prompter>(model_->vocab(), model_->score_token(), info_.context_size,
@@ -90,6 +94,11 @@ void Engine::resolve(bool on_gpu) {
     info_.n_seq_max    = std::clamp(info_.batch_tokens / kShortestPrompt, 1, kMostPairs);
 }
 
+// Cells of a batch, padded; our attention reads the pages as they are.
+int32_t Engine::most_cells() const {
+    return info_.reproducible == Reproducible::exact ? INT32_MAX : padded_cells(info_.context_size) + kGatheredCells;
+}
+
 ForwardOptions Engine::forward_options(int32_t n_cached_pages) const {
     ForwardOptions forward;
     forward.gpu          = model_->on_gpu() ? model_->device() : nullptr;
@@ -99,6 +108,7 @@ ForwardOptions Engine::forward_options(int32_t n_cached_pages) const {
     forward.n_pairs      = info_.n_seq_max;
     forward.n_context    = info_.context_size;
     forward.n_pages      = pages_of_batches(info_) + n_cached_pages + kOwnPages;
+    forward.n_cells      = most_cells();
     forward.kv_type      = options_.kv_type;
     return forward;
 }

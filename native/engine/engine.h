@@ -60,6 +60,7 @@ class Engine {
     void                                resolve(bool on_gpu);
     size_t                              cache_bytes() const;
     ForwardOptions                      forward_options(int32_t n_cached_pages) const;
+    int32_t                             most_cells() const;
     // The model's text side, kept from being freed; throws closed.
     std::shared_lock<std::shared_mutex> open_prompter() const;
 

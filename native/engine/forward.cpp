@@ -1,6 +1,8 @@
 #include "forward.h"
 
 #include "backend.h"
+#include "batch-shape.h"
+#include "device-tensors.h"
 #include "error.h"
 #include "ggml-cpu.h"
 #include "graph-failure.h"
@@ -18,6 +20,14 @@ namespace jina_reranker {
 
 namespace {
 
+// Shapes whose graphs a GPU may have recorded at a time.
+constexpr size_t  kRecordedShapes = 8;
+// Batches that a GPU tries out at load, each twice as large as the one before; and the time after which it begins no other:
+// a device that takes as long for the first ones does not wait for kernels alone.
+constexpr int32_t kTriedBatches   = 8;
+constexpr int32_t kFewestTried    = 16;  // rows
+constexpr auto    kTryingTime     = std::chrono::seconds(2);
+
 template <typename Kernel>
 std::optional<Kernel> fastest(const std::vector<Kernel> & kernels) {
     return kernels.empty() ? std::nullopt : std::optional(kernels.back());
@@ -26,11 +36,6 @@ std::optional<Kernel> fastest(const std::vector<Kernel> & kernels) {
 template <typename Function>
 Function function_of(ggml_backend_dev_t device, const char * name) {
     return reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), name));
-}
-
-template <typename Number>
-void set(ggml_tensor * tensor, const std::vector<Number> & numbers) {
-    ggml_backend_tensor_set(tensor, numbers.data(), 0, numbers.size() * sizeof(Number));
 }
 
 // Whether a device looks tokens up in an embedding of this type.
@@ -55,6 +60,25 @@ std::vector<int32_t> sources_of(const Batch & batch) {
         sources[static_cast<size_t>(row)] = next++;
     }
     return sources;
+}
+
+// Rows that are computed to score n_scored pairs; the head is ggml's product.
+int32_t score_rows_of(int32_t n_scored, bool on_gpu) {
+    const int32_t n_blocks = (n_scored + kGgmlRows - 1) / kGgmlRows;
+    return on_gpu && n_scored > 0 ? padded_rows(n_scored) : n_blocks * kGgmlRows;
+}
+
+GraphMemory::Shape
+shape_of(const Batch & batch, int32_t n_score_rows, const GroupedAttention & all, const GroupedAttention & scored) {
+    GraphMemory::Shape shape = { batch.n_rows(), static_cast<int32_t>(batch.embedded_rows().size()), n_score_rows };
+    for (const GroupedAttention * attention : { &all, &scored }) {
+        const auto groups = attention->shape();
+        shape.push_back(static_cast<int32_t>(groups.size()));
+        for (const auto & group : groups) {
+            shape.insert(shape.end(), group.begin(), group.end());
+        }
+    }
+    return shape;
 }
 
 // All t, all h, all w, and zeros, as ggml's multimodal rope reads them.
@@ -95,10 +119,18 @@ Forward::Forward(const GgufFile &          file,
     head_     = std::make_unique<ScoreHead>(head, shape.n_embd, devices.output);
     own_page_ = pages_->take().value();
     pad_      = need_padding();
-    graph_memory_.resize(max_nodes(shape.n_layer) * ggml_tensor_overhead() * 2 +
-                         ggml_graph_overhead_custom(max_nodes(shape.n_layer), false));
+    graph_memory_.emplace(max_nodes(shape.n_layer) * ggml_tensor_overhead() * 2 +
+                              ggml_graph_overhead_custom(max_nodes(shape.n_layer), false),
+                          on_gpu() ? kRecordedShapes : 1);
     make_scheduler(threads);
     try_out();
+}
+
+int32_t Forward::n_padding(int32_t n_rows) const {
+    if (on_gpu()) {
+        return std::max(0, std::min(padded_rows(n_rows), options_.n_batch) - n_rows);
+    }
+    return pad_ ? (kGgmlRows - n_rows % kGgmlRows) % kGgmlRows : 0;
 }
 
 // ggml's products on the CPU give a row other bits when the number of rows is none of their blocks.
@@ -153,12 +185,14 @@ void Forward::make_scheduler(const ThreadPool & threads) {
 struct Forward::Pass {
     Pass(Forward & forward, const Batch & batch) :
         n_scored(static_cast<int32_t>(batch.score_rows().size())),
-        n_score_rows((n_scored + kGgmlRows - 1) / kGgmlRows * kGgmlRows),
+        n_score_rows(score_rows_of(n_scored, forward.on_gpu())),
         paged_all(AttentionRows::all(batch)),
         paged_scored(AttentionRows::scored(batch, n_score_rows - n_scored)),
-        grouped_all(GroupedAttention::all(batch)),
-        grouped_scored(GroupedAttention::scored(batch, n_score_rows - n_scored)),
-        context(ggml_init({ forward.graph_memory_.size(), forward.graph_memory_.data(), /*.no_alloc =*/true })),
+        grouped_all(GroupedAttention::all(batch, pairs(forward))),
+        grouped_scored(GroupedAttention::scored(batch, n_score_rows - n_scored, pairs(forward))),
+        context(ggml_init({ forward.graph_memory_->n_bytes(),
+                            forward.graph_memory_->of(shape_of(batch, n_score_rows, grouped_all, grouped_scored)),
+                            /*.no_alloc =*/true })),
         graph(build_graph(context.get(),
                           { *forward.weights_, *forward.pages_, *forward.head_, forward.products_,
                             forward.attention_ ? &*forward.attention_ : nullptr },
@@ -168,8 +202,12 @@ struct Forward::Pass {
                             { paged_all, grouped_all },
                             { paged_scored, grouped_scored } })) {}
 
+    static GroupedAttention::Pairs pairs(const Forward & forward) {
+        return forward.on_gpu() ? GroupedAttention::Pairs::padded : GroupedAttention::Pairs::as_they_are;
+    }
+
     int32_t          n_scored;
-    int32_t          n_score_rows;  // with padding: the head is ggml's product
+    int32_t          n_score_rows;
     AttentionRows    paged_all;
     AttentionRows    paged_scored;
     GroupedAttention grouped_all;
@@ -178,7 +216,7 @@ struct Forward::Pass {
     Graph            graph;
 };
 
-// Takes the memory of the largest batch and computes a small one: what has no memory, or cannot be computed, fails the load and
+// Takes the memory of the largest batch and computes small ones: what has no memory, or cannot be computed, fails the load and
 // not each request.
 void Forward::try_out() {
     try {
@@ -188,8 +226,12 @@ void Forward::try_out() {
         // splits few rows over many cells), and costs little.
         const int32_t n_rows = std::min(kPageTokens, options_.n_batch);
         Batch         small;
-        add_nonsense(small, n_rows, options_.gpu == nullptr ? 0 : std::max(0, options_.n_context - n_rows));
+        add_nonsense(small, n_rows, on_gpu() ? std::max(0, options_.n_context - n_rows) : 0);
+        const auto start = std::chrono::steady_clock::now();
         run(std::move(small));
+        if (on_gpu()) {
+            warm_up(start);
+        }
     } catch (const Error & error) {
         if (error.code != ErrorCode::engine_error || abort_.load()) {
             throw;
@@ -208,16 +250,56 @@ void Forward::add_nonsense(Batch & batch, int32_t n_rows, int32_t n_past) const 
     batch.add(rows, n_past, std::vector<int32_t>(static_cast<size_t>(pages_of(n_past + n_rows)), own_page_), true);
 }
 
-// A full batch with n_long rows of a pair that fills the context, the others in as many pairs as there may be.
-Batch Forward::full_batch(int32_t n_long) const {
-    Batch batch;
+// n_rows in as many pairs of as equal length, each behind n_past tokens.
+void Forward::add_nonsense_pairs(Batch & batch, int32_t n_rows, int32_t n_pairs, int32_t n_past) const {
+    for (int32_t pair = 0; pair < n_pairs; ++pair) {
+        add_nonsense(batch, n_rows / n_pairs + (pair < n_rows % n_pairs ? 1 : 0), n_past);
+    }
+}
+
+// The first batch of a size takes CUDA 70 to 90 ms, in which it loads that size's kernels. Half of the rows are of new pairs,
+// half of known ones.
+void Forward::warm_up(std::chrono::steady_clock::time_point start) {
+    int32_t n_rows = std::min(kFewestTried, options_.n_batch);
+    for (int32_t n_tried = 1; n_tried <= kTriedBatches && !abort_.load(); ++n_tried) {
+        if (std::chrono::steady_clock::now() - start > kTryingTime) {
+            return;
+        }
+        const int32_t n_new   = n_rows / 2;
+        const int32_t n_known = n_rows - n_new;
+        const int32_t n_most  = std::max(1, options_.n_pairs / 2);
+        const auto    pairs   = [&](int32_t n, int32_t n_of_pair) {
+            return std::clamp(n / n_of_pair, 1, n_most);
+        };
+        constexpr int32_t n_document = 128;  // tokens
+        Batch             batch;
+        add_nonsense_pairs(batch, n_known, pairs(n_known, kPageTokens),
+                           std::min(n_document, std::max(0, options_.n_context - n_known)));
+        if (n_new > 0) {
+            add_nonsense_pairs(batch, n_new, pairs(n_new, n_document), 0);
+        }
+        run(std::move(batch));
+        if (n_rows == options_.n_batch) {
+            return;
+        }
+        n_rows = n_tried + 1 == kTriedBatches ? options_.n_batch : std::min(2 * n_rows, options_.n_batch);
+    }
+}
+
+// A full batch with n_long rows of a pair that fills the context, the others in n_pairs pairs; where ggml computes attention,
+// behind as many tokens as cells are left for.
+Batch Forward::full_batch(int32_t n_long, int32_t n_pairs) const {
+    Batch   batch;
+    int32_t n_cells = on_gpu() || !attention_ ? options_.n_cells : 0;
     if (n_long > 0) {
         add_nonsense(batch, n_long, std::max(0, options_.n_context - n_long));
+        n_cells = std::max(0, n_cells - padded_cells(options_.n_context));
     }
-    const int32_t n_rows  = options_.n_batch - n_long;
-    const int32_t n_pairs = std::min(n_rows, options_.n_pairs - (n_long > 0 ? 1 : 0));
-    for (int32_t pair = 0; pair < n_pairs; ++pair) {
-        add_nonsense(batch, n_rows / n_pairs + (pair < n_rows % n_pairs ? 1 : 0), 0);
+    const int32_t n_rows = options_.n_batch - n_long;
+    n_pairs              = std::min({ n_pairs, n_rows, options_.n_pairs - (n_long > 0 ? 1 : 0) });
+    if (n_pairs > 0) {
+        const int32_t n_tokens = std::min(options_.n_context, tokens_within(n_cells / n_pairs));
+        add_nonsense_pairs(batch, n_rows, n_pairs, std::max(0, n_tokens - n_rows / n_pairs - 1));
     }
     return batch;
 }
@@ -225,18 +307,21 @@ Batch Forward::full_batch(int32_t n_long) const {
 // Takes the memory once: a buffer that grows later is freed while a driver may still refer to it (seen with Mesa 22's software
 // device, which crashed).
 void Forward::reserve() {
-    Batch  largest;
-    size_t most_bytes = 0;
-    // One row more than half is rounded up most (GroupedAttention).
+    Batch         largest;
+    size_t        most_bytes = 0;
+    // One row more than half is rounded up most (GroupedAttention). Few pairs have as many cells as they may.
+    const int32_t n_few      = std::max(1, options_.n_cells / options_.n_context);
     for (const int32_t n_long : { 0, std::min(options_.n_batch / 2 + 1, options_.n_batch), options_.n_batch }) {
-        Batch               batch = full_batch(n_long);
-        const Pass          pass(*this, batch);
-        std::vector<size_t> sizes(backends_.size());
-        ggml_backend_sched_reserve_size(scheduler_.get(), pass.graph.nodes, sizes.data());
-        const size_t n_bytes = std::accumulate(sizes.begin(), sizes.end(), size_t{ 0 });
-        if (n_bytes > most_bytes) {
-            most_bytes = n_bytes;
-            largest    = std::move(batch);
+        for (const int32_t n_pairs : { options_.n_pairs, std::min(n_few, options_.n_pairs) }) {
+            Batch               batch = full_batch(n_long, n_pairs);
+            const Pass          pass(*this, batch);
+            std::vector<size_t> sizes(backends_.size());
+            ggml_backend_sched_reserve_size(scheduler_.get(), pass.graph.nodes, sizes.data());
+            const size_t n_bytes = std::accumulate(sizes.begin(), sizes.end(), size_t{ 0 });
+            if (n_bytes > most_bytes) {
+                most_bytes = n_bytes;
+                largest    = std::move(batch);
+            }
         }
     }
     const Pass pass(*this, largest);
@@ -276,9 +361,7 @@ void Forward::fill(Pass & pass, const Batch & batch) {
 
 std::vector<float> Forward::run(Batch batch) {
     using Clock = std::chrono::steady_clock;
-    if (pad_) {
-        batch.pad(kGgmlRows, own_page_);
-    }
+    batch.pad(batch.n_rows() + n_padding(batch.n_rows()), own_page_);
     take_errors();
     const auto start = Clock::now();
     Pass       pass(*this, batch);

@@ -7,6 +7,7 @@
 #include "batch.h"
 #include "ggml-cpp.h"
 #include "gguf-file.h"
+#include "graph-memory.h"
 #include "kv-pages.h"
 #include "paged-attention.h"
 #include "products.h"
@@ -16,6 +17,7 @@
 #include "weights.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -27,10 +29,11 @@ struct ForwardOptions {
     ggml_backend_dev_t gpu          = nullptr;  // nullptr = none
     int32_t            n_gpu_layers = 0;
     int32_t            n_threads    = 1;
-    int32_t            n_batch      = 512;  // rows of the largest batch
-    int32_t            n_pairs      = 32;   // pairs of the largest batch
-    int32_t            n_context    = 512;  // tokens of the longest pair
-    int32_t            n_pages      = 0;    // of KV state; one of them is the forward pass's own
+    int32_t            n_batch      = 512;        // rows of the largest batch
+    int32_t            n_pairs      = 32;         // pairs of the largest batch
+    int32_t            n_context    = 512;        // tokens of the longest pair
+    int32_t            n_pages      = 0;          // of KV state; one of them is the forward pass's own
+    int32_t            n_cells      = INT32_MAX;  // padded_cells() of the largest batch where ggml computes attention
     KvType             kv_type      = KvType::f16;
     bool               images       = false;  // whether rows may be embeddings: memory for them is taken at the start
 };
@@ -57,7 +60,7 @@ class Forward {
     const Weights & weights() const { return *weights_; }
 
     // Rows that are computed beside those of a batch of n_rows.
-    int32_t n_padding(int32_t n_rows) const { return pad_ ? (kGgmlRows - n_rows % kGgmlRows) % kGgmlRows : 0; }
+    int32_t n_padding(int32_t n_rows) const;
 
     // Computes a batch and writes the K and V of its rows into their pages. Returns a logit for each score row, in order.
     // Throws engine_error or out_of_memory; what the pages of its pairs hold is not known then.
@@ -71,8 +74,12 @@ class Forward {
     void  try_out();
     void  reserve();
     void  add_nonsense(Batch & batch, int32_t n_rows, int32_t n_past) const;
-    Batch full_batch(int32_t n_long) const;
+    void  add_nonsense_pairs(Batch & batch, int32_t n_rows, int32_t n_pairs, int32_t n_past) const;
+    void  warm_up(std::chrono::steady_clock::time_point start);
+    Batch full_batch(int32_t n_long, int32_t n_pairs) const;
     bool  need_padding() const;
+
+    bool on_gpu() const { return options_.gpu != nullptr; }
 
     ForwardOptions            options_;
     const std::atomic<bool> & abort_;
@@ -85,7 +92,7 @@ class Forward {
     std::optional<PagedAttention> attention_;  // none = no kernel for this processor
     std::vector<ggml_backend_ptr> backends_;
     ggml_backend_sched_ptr        scheduler_;
-    std::vector<uint8_t>          graph_memory_;
+    std::optional<GraphMemory>    graph_memory_;
     int32_t                       own_page_ = 0;  // for rows that belong to no pair
     bool                          pad_      = false;
 };

@@ -1,16 +1,19 @@
 #include "grouped-attention.h"
 
+#include "batch-shape.h"
+#include "device-tensors.h"
 #include "ggml-backend.h"
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 namespace jina_reranker {
 
 namespace {
 
-constexpr int32_t kCellStep     = 64;   // cells of short pairs are rounded up to a multiple of this,
-constexpr int32_t kLongCellStep = 256;  // and of pairs of more cells than four times that, of this
+// To gather a cell counts as much as to attend to it with so many rows: an estimate, by the bytes that move.
+constexpr int32_t kRowsOfGathering = 16;
 
 int32_t rounded_rows(int32_t n_rows) {
     int32_t rounded = 1;
@@ -20,29 +23,24 @@ int32_t rounded_rows(int32_t n_rows) {
     return rounded;
 }
 
-int32_t rounded_cells(int32_t n_cells) {
-    const int32_t step = n_cells > 4 * kLongCellStep ? kLongCellStep : kCellStep;
-    return (n_cells + step - 1) / step * step;
-}
-
-template <typename Number>
-void set(ggml_tensor * tensor, const std::vector<Number> & numbers) {
-    ggml_backend_tensor_set(tensor, numbers.data(), 0, numbers.size() * sizeof(Number));
+// What a group takes, seen or masked.
+int64_t cost(int32_t n_rows, int32_t n_cells, size_t n_pairs) {
+    return int64_t{ n_rows + kRowsOfGathering } * n_cells * static_cast<int64_t>(n_pairs);
 }
 
 }  // namespace
 
-GroupedAttention GroupedAttention::all(const Batch & batch) {
+GroupedAttention GroupedAttention::all(const Batch & batch, Pairs pairs) {
     GroupedAttention attention;
     for (const BatchPair & pair : batch.pairs()) {
         attention.add({ &pair, pair.first_row, pair.n_rows, pair.n_past + 1 });
     }
     attention.n_rows_ = batch.n_rows();
-    attention.merge();
+    attention.arrange(pairs);
     return attention;
 }
 
-GroupedAttention GroupedAttention::scored(const Batch & batch, int32_t n_padding) {
+GroupedAttention GroupedAttention::scored(const Batch & batch, int32_t n_padding, Pairs pairs) {
     GroupedAttention attention;
     for (const BatchPair & pair : batch.pairs()) {
         if (pair.scored) {
@@ -51,13 +49,13 @@ GroupedAttention GroupedAttention::scored(const Batch & batch, int32_t n_padding
         }
     }
     attention.n_rows_ += n_padding;
-    attention.merge();
+    attention.arrange(pairs);
     return attention;
 }
 
 void GroupedAttention::add(const Rows & rows) {
     const int32_t n_rows  = rounded_rows(rows.n_rows);
-    const int32_t n_cells = rounded_cells(rows.n_visible + rows.n_rows - 1);
+    const int32_t n_cells = padded_cells(rows.n_visible + rows.n_rows - 1);
     auto          group   = std::find_if(groups_.begin(), groups_.end(),
                                          [&](const Group & one) { return one.n_rows == n_rows && one.n_cells == n_cells; });
     if (group == groups_.end()) {
@@ -66,6 +64,30 @@ void GroupedAttention::add(const Rows & rows) {
         group->n_cells = n_cells;
     }
     group->pairs.push_back(rows);
+}
+
+// So that the same groups come in the same order.
+void GroupedAttention::arrange(Pairs pairs) {
+    const auto sort = [this] {
+        std::sort(groups_.begin(), groups_.end(), [](const Group & a, const Group & b) {
+            return std::tie(a.n_rows, a.n_cells) < std::tie(b.n_rows, b.n_cells);
+        });
+    };
+    sort();
+    merge();
+    sort();
+    for (Group & group : groups_) {
+        const auto n_pairs = static_cast<int32_t>(group.pairs.size());
+        group.n_pairs      = pairs == Pairs::padded ? padded_pairs(n_pairs, group.n_cells) : n_pairs;
+    }
+}
+
+std::vector<std::array<int32_t, 3>> GroupedAttention::shape() const {
+    std::vector<std::array<int32_t, 3>> shape;
+    for (const Group & group : groups_) {
+        shape.push_back({ group.n_rows, group.n_cells, group.n_pairs });
+    }
+    return shape;
 }
 
 // Unites the two groups that grow least by it, until they are few enough.
@@ -78,8 +100,8 @@ void GroupedAttention::merge() {
     };
     const auto growth = [&](const Group & a, const Group & b) {
         const Group both = united(a, b);
-        return area(both.n_rows, both.n_cells, a.pairs.size() + b.pairs.size()) -
-               area(a.n_rows, a.n_cells, a.pairs.size()) - area(b.n_rows, b.n_cells, b.pairs.size());
+        return cost(both.n_rows, both.n_cells, a.pairs.size() + b.pairs.size()) -
+               cost(a.n_rows, a.n_cells, a.pairs.size()) - cost(b.n_rows, b.n_cells, b.pairs.size());
     };
     while (groups_.size() > kMostGroups) {
         size_t first  = 0;
@@ -106,10 +128,10 @@ void GroupedAttention::make_inputs(ggml_context * context) {
         return tensor;
     };
     for (Group & group : groups_) {
-        const auto n_pairs = static_cast<int64_t>(group.pairs.size());
-        group.rows         = input(ggml_new_tensor_1d(context, GGML_TYPE_I32, group.n_rows * n_pairs));
-        group.cells        = input(ggml_new_tensor_1d(context, GGML_TYPE_I32, group.n_cells * n_pairs));
-        group.mask         = input(ggml_new_tensor_4d(context, GGML_TYPE_F16, group.n_cells, group.n_rows, 1, n_pairs));
+        const int64_t n_pairs = group.n_pairs;
+        group.rows            = input(ggml_new_tensor_1d(context, GGML_TYPE_I32, group.n_rows * n_pairs));
+        group.cells           = input(ggml_new_tensor_1d(context, GGML_TYPE_I32, group.n_cells * n_pairs));
+        group.mask = input(ggml_new_tensor_4d(context, GGML_TYPE_F16, group.n_cells, group.n_rows, 1, n_pairs));
     }
     unpack_ = input(ggml_new_tensor_1d(context, GGML_TYPE_I32, n_rows_));
 }
@@ -124,11 +146,11 @@ GroupedAttention::attend(ggml_context * context, ggml_tensor * q, ggml_tensor * 
     ggml_tensor * packed    = ggml_reshape_2d(context, q, n_embd, q->ne[2]);
     ggml_tensor * results   = nullptr;
     for (const Group & group : groups_) {
-        const auto n_pairs = static_cast<int64_t>(group.pairs.size());
-        const auto gather  = [&](ggml_tensor * pages) {
+        const int64_t n_pairs = group.n_pairs;
+        const auto    gather  = [&](ggml_tensor * pages) {
             ggml_tensor * rows = ggml_cast(context, ggml_get_rows(context, pages, group.cells), GGML_TYPE_F16);
             return ggml_permute(context, ggml_reshape_4d(context, rows, head_size, n_head_kv, group.n_cells, n_pairs),
-                                 0, 2, 1, 3);
+                                    0, 2, 1, 3);
         };
         ggml_tensor * rows = ggml_get_rows(context, packed, group.rows);
         rows =
@@ -160,7 +182,7 @@ void GroupedAttention::fill() const {
                 }
             }
         }
-        begin += group.n_rows * static_cast<int32_t>(group.pairs.size());
+        begin += group.n_rows * group.n_pairs;
     }
     std::fill(unpack.begin() + n_set, unpack.end(), last);  // rows that belong to no pair
     set(unpack_, unpack);
@@ -172,9 +194,10 @@ void GroupedAttention::fill(const Group & group) const {
     const ggml_fp16_t        seen    = ggml_fp32_to_fp16(0.0f);
     std::vector<int32_t>     q_rows;
     std::vector<int32_t>     cells;
-    std::vector<ggml_fp16_t> mask(n_cells * n_rows * group.pairs.size(), ggml_fp32_to_fp16(-INFINITY));
-    for (size_t pair = 0; pair < group.pairs.size(); ++pair) {
-        const Rows &  rows      = group.pairs[pair];
+    const auto               n_pairs = static_cast<size_t>(group.n_pairs);
+    std::vector<ggml_fp16_t> mask(n_cells * n_rows * n_pairs, ggml_fp32_to_fp16(-INFINITY));
+    for (size_t pair = 0; pair < n_pairs; ++pair) {
+        const Rows &  rows      = group.pairs[std::min(pair, group.pairs.size() - 1)];
         const int32_t n_visible = rows.n_visible + rows.n_rows - 1;
         for (int32_t i = 0; i < group.n_rows; ++i) {
             q_rows.push_back(rows.first_row + (i < rows.n_rows ? i : 0));

@@ -2,12 +2,13 @@
 
 // Attention by ggml's own operations, as a GPU computes it: pairs of about the same number of rows and tokens form a group,
 // whose K and V are gathered from their pages on the device and attended to by one ggml_flash_attn_ext with a pair in each
-// ne[3]. Rows and cells of a group are rounded up, so that few shapes occur; a mask hides what a row must not see. One object
-// serves one graph. Engine thread only.
+// ne[3]. Rows and cells of a group are rounded up, so that few shapes occur, and on a GPU pairs, too; a mask hides what a row
+// must not see. One object serves one graph. Engine thread only.
 
 #include "batch.h"
 #include "ggml.h"
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -18,11 +19,13 @@ class GroupedAttention {
     static constexpr size_t kMostGroups    = 8;   // of a batch; a graph's size is fixed before its batch is known
     static constexpr size_t kNodesOfAGroup = 14;  // in a layer
 
+    enum class Pairs { as_they_are, padded };
+
     // All rows of the batch.
-    static GroupedAttention all(const Batch & batch);
+    static GroupedAttention all(const Batch & batch, Pairs pairs);
 
     // Those whose hidden state becomes a score, in their order, and n_padding times the last of them again.
-    static GroupedAttention scored(const Batch & batch, int32_t n_padding);
+    static GroupedAttention scored(const Batch & batch, int32_t n_padding, Pairs pairs);
 
     // Before attend(): the tensors that fill() writes once the graph has memory.
     void make_inputs(ggml_context * context);
@@ -32,7 +35,8 @@ class GroupedAttention {
 
     void fill() const;
 
-    size_t n_groups() const { return groups_.size(); }
+    // Of each group in their order: rows and cells of a pair, pairs.
+    std::vector<std::array<int32_t, 3>> shape() const;
 
   private:
     // What rows of a pair attend to: the first sees n_visible cells, each further one sees one more.
@@ -46,18 +50,15 @@ class GroupedAttention {
     struct Group {
         int32_t           n_rows  = 0;  // of a pair, rounded up
         int32_t           n_cells = 0;  // likewise
-        std::vector<Rows> pairs;
+        int32_t           n_pairs = 0;
+        std::vector<Rows> pairs;            // up to n_pairs the last of them again
         ggml_tensor *     rows  = nullptr;  // i32 [n_rows * n_pairs], of q; padding is the pair's first row
         ggml_tensor *     cells = nullptr;  // i32 [n_cells * n_pairs], of k and v; padding is the pair's first cell
         ggml_tensor *     mask  = nullptr;  // f16 [n_cells, n_rows, 1, n_pairs]: 0 = seen, -inf = not
     };
 
-    // What the flash attention of a group computes, seen or masked.
-    static int64_t area(int32_t n_rows, int32_t n_cells, size_t n_pairs) {
-        return int64_t{ n_rows } * n_cells * static_cast<int64_t>(n_pairs);
-    }
-
     void add(const Rows & rows);
+    void arrange(Pairs pairs);
     void merge();
     void fill(const Group & group) const;
 

@@ -2,8 +2,6 @@
 
 #include "error.h"
 
-#include <algorithm>
-#include <functional>
 #include <string>
 
 namespace jina_reranker {
@@ -22,26 +20,15 @@ ggml_type ggml_type_of(KvType type) {
 
 KvPages::KvPages(const ModelShape & shape, const LayerDevices & devices, ggml_type type, int32_t n_pages) :
     n_holders_(static_cast<size_t>(n_pages)) {
-    const size_t n_bytes  = page_bytes(shape, type) * static_cast<size_t>(n_pages);
-    const auto   group_of = [&](ggml_backend_dev_t device) -> Group & {
-        const auto found =
-            std::find_if(groups_.begin(), groups_.end(), [&](const Group & one) { return one.device == device; });
-        if (found != groups_.end()) {
-            return *found;
-        }
-        const size_t n_tensors = 2 * devices.layers.size();
-        groups_.push_back(
-              { device, ggml_context_ptr(ggml_init({ n_tensors * ggml_tensor_overhead(), nullptr, true })), nullptr });
-        return groups_.back();
-    };
+    const size_t  n_bytes  = page_bytes(shape, type) * static_cast<size_t>(n_pages);
     const int64_t n_tokens = int64_t{ n_pages } * kPageTokens;
     for (ggml_backend_dev_t device : devices.layers) {
-        ggml_context * context = group_of(device).context.get();
+        ggml_context * context = tensors_on(device, groups_, 2 * devices.layers.size()).context.get();
         k_.push_back(ggml_new_tensor_2d(context, type, shape.n_embd_kv(), n_tokens));
         v_.push_back(ggml_new_tensor_2d(context, type, shape.n_embd_kv(), n_tokens));
         on_cpu_.push_back(ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU);
     }
-    for (Group & group : groups_) {
+    for (DeviceTensors & group : groups_) {
         group.buffer.reset(
             ggml_backend_alloc_ctx_tensors_from_buft(group.context.get(), ggml_backend_dev_buffer_type(group.device)));
         if (!group.buffer) {

@@ -4,7 +4,7 @@
 // all who hold it: pairs of the running batch and prefixes of the document cache; who writes into one holds it alone. Engine
 // thread only.
 
-#include "ggml-cpp.h"
+#include "device-tensors.h"
 #include "types.h"
 #include "weights.h"
 
@@ -51,13 +51,7 @@ class KvPages {
     int32_t n_holders(int32_t page) const { return n_holders_[static_cast<size_t>(page)]; }
 
   private:
-    struct Group {
-        ggml_backend_dev_t      device = nullptr;
-        ggml_context_ptr        context;
-        ggml_backend_buffer_ptr buffer;
-    };
-
-    std::vector<Group>         groups_;
+    std::vector<DeviceTensors> groups_;
     std::vector<ggml_tensor *> k_;
     std::vector<ggml_tensor *> v_;
     std::vector<bool>          on_cpu_;

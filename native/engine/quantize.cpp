@@ -118,6 +118,8 @@ WeightsInfo inspect(const std::string & path) {
             info.n_embedding_params = n;
             info.n_embedding_bytes  = ggml_nbytes(tensor);
             info.embedding_type     = tensor->type;
+        } else if (ggml_n_dims(tensor) == 2) {
+            info.matrix_types.insert(tensor->type);
         }
     }
     return info;

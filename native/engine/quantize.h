@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace jina_reranker {
@@ -20,12 +21,13 @@ struct QuantizeOptions {
 };
 
 struct WeightsInfo {
-    int32_t   n_layer            = 0;
-    uint64_t  n_params           = 0;
-    uint64_t  n_bytes            = 0;  // of all tensors
-    uint64_t  n_embedding_params = 0;  // of the token embeddings
-    uint64_t  n_embedding_bytes  = 0;
-    ggml_type embedding_type     = GGML_TYPE_COUNT;
+    int32_t             n_layer            = 0;
+    uint64_t            n_params           = 0;
+    uint64_t            n_bytes            = 0;  // of all tensors
+    uint64_t            n_embedding_params = 0;  // of the token embeddings
+    uint64_t            n_embedding_bytes  = 0;
+    ggml_type           embedding_type     = GGML_TYPE_COUNT;
+    std::set<ggml_type> matrix_types;  // of the layers, which are multiplied
 };
 
 // Throws model_not_found or model_invalid.

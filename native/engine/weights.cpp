@@ -90,16 +90,8 @@ Weights::Weights(const GgufFile & file, const LayerDevices & devices, const Load
     }
 }
 
-Weights::Group & Weights::group_of(ggml_backend_dev_t device) {
-    const auto group =
-        std::find_if(groups_.begin(), groups_.end(), [&](const Group & one) { return one.device == device; });
-    if (group != groups_.end()) {
-        return *group;
-    }
-    const size_t n_tensors = kTensorsOfALayer * static_cast<size_t>(shape_.n_layer) + 2;
-    return groups_.emplace_back(Group{
-        device, ggml_context_ptr(ggml_init({ n_tensors * ggml_tensor_overhead(), nullptr, /*.no_alloc =*/true })),
-        nullptr });
+DeviceTensors & Weights::group_of(ggml_backend_dev_t device) {
+    return tensors_on(device, groups_, kTensorsOfALayer * static_cast<size_t>(shape_.n_layer) + 2);
 }
 
 ggml_tensor * Weights::add(const GgufFile & file, const std::string & name, ggml_backend_dev_t device) {
@@ -156,7 +148,7 @@ ggml_tensor * Weights::add_bias(const GgufFile & file, const std::string & prefi
 }
 
 void Weights::allocate(const std::string & path) {
-    for (Group & group : groups_) {
+    for (DeviceTensors & group : groups_) {
         group.buffer.reset(
             ggml_backend_alloc_ctx_tensors_from_buft(group.context.get(), ggml_backend_dev_buffer_type(group.device)));
         if (!group.buffer) {

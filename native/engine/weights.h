@@ -4,7 +4,7 @@
 // once, into buffers of its own: nothing is mapped, so a file that is cut off meanwhile does not end the process.
 // Immutable after the constructor; used from any thread.
 
-#include "ggml-cpp.h"
+#include "device-tensors.h"
 #include "gguf-file.h"
 
 #include <array>
@@ -87,13 +87,6 @@ class Weights {
     uint64_t n_bytes() const { return n_bytes_; }
 
   private:
-    // Tensors that lie on one device.
-    struct Group {
-        ggml_backend_dev_t      device = nullptr;
-        ggml_context_ptr        context;
-        ggml_backend_buffer_ptr buffer;
-    };
-
     // A tensor of the file, and where it goes.
     struct Part {
         std::string   name;
@@ -101,22 +94,22 @@ class Weights {
         size_t        offset = 0;
     };
 
-    Group &       group_of(ggml_backend_dev_t device);
-    ggml_tensor * add(const GgufFile & file, const std::string & name, ggml_backend_dev_t device);
-    Matrices      add(const GgufFile & file, const std::vector<std::string> & names, ggml_backend_dev_t device);
-    ggml_tensor * add_bias(const GgufFile & file, const std::string & prefix, ggml_backend_dev_t device);
-    void          allocate(const std::string & path);
-    void          read(const GgufFile & file, const LoadProgress & progress);
+    DeviceTensors & group_of(ggml_backend_dev_t device);
+    ggml_tensor *   add(const GgufFile & file, const std::string & name, ggml_backend_dev_t device);
+    Matrices        add(const GgufFile & file, const std::vector<std::string> & names, ggml_backend_dev_t device);
+    ggml_tensor *   add_bias(const GgufFile & file, const std::string & prefix, ggml_backend_dev_t device);
+    void            allocate(const std::string & path);
+    void            read(const GgufFile & file, const LoadProgress & progress);
     void
     read(const GgufFile & file, const Part & part, std::istream & stream, const std::function<void(size_t)> & more);
 
-    ModelShape                shape_;
-    std::vector<Group>        groups_;
-    std::vector<Part>         parts_;
-    std::vector<LayerWeights> layers_;
-    ggml_tensor *             token_embd_  = nullptr;
-    ggml_tensor *             output_norm_ = nullptr;
-    uint64_t                  n_bytes_     = 0;
+    ModelShape                 shape_;
+    std::vector<DeviceTensors> groups_;
+    std::vector<Part>          parts_;
+    std::vector<LayerWeights>  layers_;
+    ggml_tensor *              token_embd_  = nullptr;
+    ggml_tensor *              output_norm_ = nullptr;
+    uint64_t                   n_bytes_     = 0;
 };
 
 }  // namespace jina_reranker

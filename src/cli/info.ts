@@ -82,7 +82,8 @@ function because({ reason, fix }: Finding): string[][] {
 
 async function modelFacts(source: ModelSource, settings: ModelSettings): Promise<Record<string, string | number>> {
   await using reranker = await loadModel(source, settings, { onProgress: () => {}, logger: silent });
-  return { model: modelName(source), ...reranker.info };
+  const { precision, reason } = reranker.precision;
+  return { model: modelName(source), ...reranker.info, precision, precisionReason: reason };
 }
 
 function filesTable({ repository, revision, commit, cache, files }: HubFiles): string {

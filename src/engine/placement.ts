@@ -25,6 +25,29 @@ export function enginesOn(
   return [on(first), ...rest.map(on)];
 }
 
+/** Engines on the same device, this one included. */
+export function sharersOf({ device }: EngineOptions, engines: readonly EngineOptions[]): number {
+  return engines.filter((other) => other.device === device).length;
+}
+
+/**
+ * The engines with what their document caches may take of a GPU that several of them share: each has an equal part of the
+ * memory that is free before any is loaded, and as alone on a GPU at most half of what its weights leave of that.
+ */
+export function sharingDevices(
+  engines: readonly EngineOptions[],
+  devices: readonly Device[],
+  weightsBytes: () => number,
+): readonly EngineOptions[] {
+  return engines.map((engine) => {
+    const sharers = sharersOf(engine, engines);
+    const device = devices.find(({ name, type }) => name === engine.device && type !== "cpu");
+    if (!device || sharers === 1) return engine;
+    const left = Math.max(0, device.memoryFree / sharers - weightsBytes());
+    return { ...engine, documentCacheBytes: Math.min(engine.documentCacheBytes, Math.floor(left / 2)) };
+  });
+}
+
 /** Each engine's share of the caches' memory and, where N_THREADS is not set, of the processors. */
 function share(
   { documentCacheBytes, scoreCacheBytes, threads }: SharedOptions,

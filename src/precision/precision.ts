@@ -1,7 +1,8 @@
 /**
- * Chooses the precision that a model's weights are computed in. Which weights a machine multiplies fastest depends on its
+ * Chooses the precision that a model's weights are computed in. Which weights a processor multiplies fastest depends on its
  * instruction set: a part of the model is timed once in each precision, the rates are remembered for this machine and model,
- * and the fastest weights are converted once and kept. Each start looks anew whether there is memory for them.
+ * and the fastest weights are converted once and kept. Of a GPU it is known. Each start looks anew whether there is memory for
+ * them.
  */
 
 import { stat } from "node:fs/promises";
@@ -11,7 +12,7 @@ import { sweepUnfinished } from "../files/write-atomically.js";
 import { loadAddon } from "../native/addon.js";
 import type { LoadActivity, Logger, Precision, PrecisionChoice } from "../types.js";
 import { convertedBytes, convertedDirectory, convertedFile } from "./converted.js";
-import { candidates, decide } from "./decision.js";
+import { candidates, decide, decideOnGpu, ofGpu } from "./decision.js";
 import { readMeasured, writeMeasured } from "./measured.js";
 import { sourceChecksum } from "./source.js";
 import { timeCandidates, timingDirectory } from "./timing.js";
@@ -25,22 +26,28 @@ export interface PrecisionEvents {
 
 /** Bytes. A smaller file is read and computed in less time than timing it would take. */
 const smallestBytes = 256 * 2 ** 20;
-/** What the process needs beside the weights and the document cache. */
+/** What the process, or the engine on a GPU, needs beside the weights and the document cache. */
 const headroomBytes = 2 ** 30;
 
-/** Rejects only when a precision is asked for by name and cannot be had; `auto` then stays with the file and says why. */
+/**
+ * `sharers`: engines on the same GPU. Rejects only when a precision is asked for by name and cannot be had; `auto` then stays with the
+ * file and says why.
+ */
 export async function choosePrecision(
   options: EngineOptions,
   wanted: Precision | "auto",
   events: PrecisionEvents,
-  worthTiming = smallestBytes,
+  { worthwhileBytes = smallestBytes, sharers = 1 }: { worthwhileBytes?: number; sharers?: number } = {},
 ): Promise<PrecisionChoice> {
   const { modelPath } = options;
   await sweep();
   if (wanted === "file") return { precision: "file", modelPath, reason: "PRECISION=file" };
   if (wanted !== "auto") return { ...(await convert(options, wanted, events)), reason: `PRECISION=${wanted}` };
   try {
-    return await fastest(options, events, worthTiming);
+    const { size } = await stat(modelPath);
+    if (size < worthwhileBytes) return { precision: "file", modelPath, reason: "the model is small" };
+    const gpu = gpuOf(options);
+    return await (gpu ? bestOnGpu(options, gpu, gpu.memoryFree / sharers, events) : fastest(options, events));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return { precision: "file", modelPath, reason: `no other could be tried: ${why}` };
@@ -59,18 +66,30 @@ async function sweep(): Promise<void> {
   for (const directory of directories) await sweepUnfinished(directory);
 }
 
-async function fastest(options: EngineOptions, events: PrecisionEvents, worthTiming: number): Promise<PrecisionChoice> {
+/** On a GPU the document cache takes what the weights leave. */
+async function bestOnGpu(
+  options: EngineOptions,
+  gpu: Device,
+  freeBytes: number,
+  events: PrecisionEvents,
+): Promise<PrecisionChoice> {
   const { modelPath } = options;
-  const { size } = await stat(modelPath);
-  if (size < worthTiming) return { precision: "file", modelPath, reason: "the model is small" };
-  const names = candidates(gpuOf(options) !== undefined, loadAddon().binding.backends().cpuFeatures);
+  const { precision: best } = ofGpu(gpu);
+  const needed = best === "file" ? {} : { [best]: convertedBytes(modelPath, best) + headroomBytes };
+  const { precision, reason } = decideOnGpu(gpu, loadAddon().binding.inspect(modelPath).matrixTypes, needed, freeBytes);
+  if (precision === "file") return { precision, modelPath, reason };
+  return { ...(await convert(options, precision, events)), reason };
+}
+
+async function fastest(options: EngineOptions, events: PrecisionEvents): Promise<PrecisionChoice> {
+  const { modelPath } = options;
+  const names = candidates(loadAddon().binding.backends().cpuFeatures);
   const source = await sourceChecksum(modelPath, (fraction) => events.onProgress(fraction, "hashing"));
   const tokensPerSecond = (await readMeasured(options, source)) ?? (await measure(options, names, source, events));
-  // Both may have taken minutes: what is free now counts. On a GPU the document cache lies in the host's memory.
-  const gpu = gpuOf(options);
-  const beside = (gpu ? 0 : options.documentCacheBytes) + headroomBytes;
+  // Both may have taken minutes: what is free now counts.
+  const beside = options.documentCacheBytes + headroomBytes;
   const needed = Object.fromEntries(names.map((name) => [name, convertedBytes(modelPath, name) + beside]));
-  const { precision, reason } = decide(tokensPerSecond, needed, gpu?.memoryFree ?? freeMemory());
+  const { precision, reason } = decide(tokensPerSecond, needed, freeMemory());
   if (precision === "file") return { precision, modelPath, reason, tokensPerSecond };
   return { ...(await convert(options, precision, events)), reason, tokensPerSecond };
 }
@@ -87,12 +106,19 @@ async function measure(
   return rates;
 }
 
-/** Another model of this process may have loaded the backend of a GPU that this model must not use. */
-function gpuOf({ backend, gpuLayers }: EngineOptions): Device | undefined {
-  if (backend === "cpu" || gpuLayers === 0) return undefined;
-  return loadAddon()
-    .binding.backends()
-    .devices.find(({ type }) => type === "gpu");
+/**
+ * The GPU that computes the whole model; undefined = there is none, or some layers are the CPU's. Another model of this process
+ * may have loaded the backend of a GPU that this model must not use.
+ */
+function gpuOf({ backend, gpuLayers, device, modelPath }: EngineOptions): Device | undefined {
+  const { backends, inspect } = loadAddon().binding;
+  // The output counts as a layer.
+  if (backend === "cpu" || gpuLayers <= inspect(modelPath).layers) return undefined;
+  const gpus = backends().devices.filter(({ type }) => type === "gpu" || type === "igpu");
+  if (device !== undefined) return gpus.find(({ name }) => name === device);
+  const library = backend === "metal" ? "mtl" : backend;
+  const offered = backend === "auto" ? gpus : gpus.filter((gpu) => gpu.backend.toLowerCase() === library);
+  return offered.find(({ type }) => type === "gpu") ?? offered[0];
 }
 
 async function convert(options: EngineOptions, precision: Converted, { onProgress, logger }: PrecisionEvents) {

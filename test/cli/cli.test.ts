@@ -103,6 +103,7 @@ describe("info", () => {
     expect(plain).not.toHaveProperty("model");
     const full = JSON.parse((await runCommand(["info", "--json", ...model])).stdout);
     expect(full.model).toMatchObject({ architecture: "qwen2vl", layers: 3, embeddingLength: 256, contextSize: 8192 });
+    expect(full.model).toMatchObject({ precision: "file", precisionReason: "the model is small" });
     const { code, stdout } = await runCommand(["info", ...model]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^embeddingLength +256$/m);

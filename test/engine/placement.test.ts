@@ -2,13 +2,13 @@
 
 import { expect, test } from "vitest";
 import type { Device, EngineOptions } from "../../binding.js";
-import { enginesOn } from "../../src/engine/placement.js";
+import { enginesOn, sharingDevices } from "../../src/engine/placement.js";
 import type { GpuName } from "../../src/settings/gpu-names.js";
 import { resolveLoadOptions } from "../../src/settings/load-options.js";
 import type { LoadOptions } from "../../src/types.js";
 
 function device(name: string, type: Device["type"], backend: string): Device {
-  return { name, type, backend, description: name, memoryFree: 0, memoryTotal: 0 };
+  return { name, type, backend, description: name, memoryFree: 0, memoryTotal: 0, computeCapability: 0 };
 }
 
 const cpu = device("CPU", "cpu", "CPU");
@@ -34,6 +34,11 @@ test.each<[readonly GpuName[] | undefined, readonly Device[], readonly (string |
     [1, 0, "cpu"],
     [cpu, ...cards],
     ["CUDA1", "CUDA0", "CPU"],
+  ],
+  [
+    [0, 0],
+    [cpu, ...cards],
+    ["CUDA0", "CUDA0"],
   ],
   [[1], [cpu, ...again, ...cards], ["Vulkan1"]],
   [[0], [cpu, onBoard], ["Vulkan2"]],
@@ -63,4 +68,18 @@ test("engines divide the caches' memory, and engines on the CPU the processors",
   expect(shares.map(({ gpuLayers }) => gpuLayers)).toEqual([999, 0, 0]);
   expect(engines(["cpu", "cpu"], [cpu], { threads: 3 }).map(({ threads }) => threads)).toEqual([3, 3]);
   expect(engines([0, "cpu"], [cpu, ...cards]).map(({ threads }) => threads)).toEqual([0, 0]);
+});
+
+const mib = 2 ** 20;
+
+/** Weights of 1,000 MiB, and 600 MiB of caches for all engines. */
+test.each<[string, readonly GpuName[], number, readonly number[]]>([
+  ["have what was asked for where there is room", [0, 0], 8000, [300, 300]],
+  ["divide what is free, each at most half of what its weights leave", [0, 0], 2400, [100, 100]],
+  ["have none where the weights alone do not fit", [0, 0], 1900, [0, 0]],
+  ["share with nobody on other devices", [0, 0, 1, "cpu", "cpu"], 2100, [25, 25, 120, 120, 120]],
+])("the caches of engines on one GPU %s: %j with %i MiB free", (_, gpus, free, expected) => {
+  const devices = [cpu, ...cards.map((card) => ({ ...card, memoryFree: free * mib }))];
+  const shares = sharingDevices(engines(gpus, devices, { documentCacheMb: 600 }), devices, () => 1000 * mib);
+  expect(shares.map(({ documentCacheBytes }) => documentCacheBytes / mib)).toEqual(expected);
 });

@@ -4,8 +4,12 @@
  */
 
 import { beforeAll, describe, expect, it } from "vitest";
+import { readScoreHead } from "../../src/model/head.js";
 import { native } from "../../src/native/index.js";
+import { choosePrecision } from "../../src/precision/precision.js";
 import { Reranker } from "../../src/reranker.js";
+import { resolveLoadOptions } from "../../src/settings/load-options.js";
+import type { LoadActivity } from "../../src/types.js";
 import { vulkanLibrary } from "../support/installation.js";
 import { randomModel, wideShape } from "../support/random-models.js";
 
@@ -63,6 +67,18 @@ describe.skipIf(missing !== undefined)(`the Vulkan backend${missing ? `, not tes
     const scores = [...whole.scores].map((score, index) => Math.abs(score - (kept.scores[index] ?? Number.NaN)));
     expect(Math.max(...scores)).toBeLessThan(1e-3);
     expect(Math.max(...whole.logits) - Math.min(...whole.logits)).toBeGreaterThan(2e-2);
+  });
+
+  it("gets F16 weights with PRECISION=auto, without timing", async () => {
+    const files = await randomModel({ ...wideShape, layers: 4 }, "f32");
+    const { headPath, maxDocuments, precision, ...options } = resolveLoadOptions({ ...files, backend: "vulkan" });
+    const activities = new Set<LoadActivity>();
+    const events = { onProgress: (_: number, activity: LoadActivity) => activities.add(activity), logger: console };
+    const choice = await choosePrecision({ ...options, head: await readScoreHead(headPath) }, "auto", events, {
+      worthwhileBytes: 0,
+    });
+    expect(choice).toMatchObject({ precision: "f16", reason: expect.stringMatching(/^Vulkan0: what Vulkan is known/) });
+    expect(activities).not.toContain("timing");
   });
 
   it("refuses exact scores", async () => {

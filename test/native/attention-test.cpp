@@ -145,10 +145,10 @@ paged(const Shape & shape, const std::vector<Pair> & pairs, AttentionKernel kern
         [] {}, n_threads);
 }
 
-std::vector<float> grouped(const Shape & shape, const std::vector<Pair> & pairs) {
+std::vector<float> grouped(const Shape & shape, const std::vector<Pair> & pairs, GroupedAttention::Pairs padding) {
     const Batch      batch     = batch_of(pairs);
-    GroupedAttention attention = GroupedAttention::all(batch);
-    CHECK(attention.n_groups() > 1 && attention.n_groups() <= GroupedAttention::kMostGroups);
+    GroupedAttention attention = GroupedAttention::all(batch, padding);
+    CHECK(attention.shape().size() > 1 && attention.shape().size() <= GroupedAttention::kMostGroups);
     return compute(
         shape, pairs,
         [&](ggml_context * context, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v) {
@@ -252,9 +252,33 @@ void equals_a_plain_computation() {
 // Its K and V go through 16 bits.
 void equals_a_plain_computation_with_ggmls_operations() {
     for (const Shape & shape : shapes()) {
-        expect(shape, pairs_of_all_kinds(), grouped(shape, pairs_of_all_kinds()), 5e-3);
-        expect(shape, pairs_of_many_sizes(), grouped(shape, pairs_of_many_sizes()), 5e-3);
+        for (const auto padding : { GroupedAttention::Pairs::as_they_are, GroupedAttention::Pairs::padded }) {
+            expect(shape, pairs_of_all_kinds(), grouped(shape, pairs_of_all_kinds(), padding), 5e-3);
+            expect(shape, pairs_of_many_sizes(), grouped(shape, pairs_of_many_sizes(), padding), 5e-3);
+        }
     }
+}
+
+// On a GPU, where graphs of the same shape are worth something.
+void groups_pairs_of_about_the_same_sizes_alike() {
+    const auto shape = [](std::vector<Pair> pairs) {
+        return GroupedAttention::all(batch_of(pairs), GroupedAttention::Pairs::padded).shape();
+    };
+    const std::vector<Pair> pairs = { { 1, 150, std::vector<int32_t>(10) },
+                                      { 2, 150, std::vector<int32_t>(10), 140 },
+                                      { 3, 130, std::vector<int32_t>(10) } };
+    const std::vector<Pair> other = { { 4, 159, std::vector<int32_t>(10), 150 },
+                                      { 5, 180, std::vector<int32_t>(12) },
+                                      { 6, 180, std::vector<int32_t>(12) },
+                                      { 7, 190, std::vector<int32_t>(12), 60 } };
+    CHECK(shape(pairs) == shape(other));
+    CHECK((shape(pairs) == std::vector<std::array<int32_t, 3>>{ { 16, 192, 4 }, { 256, 192, 4 } }));
+    // As they come, and many sizes in any order.
+    CHECK((GroupedAttention::all(batch_of(pairs), GroupedAttention::Pairs::as_they_are).shape() ==
+           std::vector<std::array<int32_t, 3>>{ { 16, 192, 1 }, { 256, 192, 2 } }));
+    std::vector<Pair> reversed = pairs_of_many_sizes();
+    std::reverse(reversed.begin(), reversed.end());
+    CHECK(shape(reversed) == shape(pairs_of_many_sizes()));
 }
 
 void gives_a_row_the_same_bits_in_any_batch_and_any_pages() {
@@ -298,6 +322,7 @@ int main() {
         { "has a kernel for every processor", has_a_kernel_for_every_processor },
         { "equals a plain computation", equals_a_plain_computation },
         { "equals a plain computation with ggml's operations", equals_a_plain_computation_with_ggmls_operations },
+        { "groups pairs of about the same sizes alike", groups_pairs_of_about_the_same_sizes_alike },
         { "gives a row the same bits in any batch and any pages",
           gives_a_row_the_same_bits_in_any_batch_and_any_pages },
         { "gives the same bits with any number of threads", gives_the_same_bits_with_any_number_of_threads },

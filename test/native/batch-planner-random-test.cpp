@@ -1,6 +1,7 @@
 // All of the planner's rules over thousands of random arrivals.
 
 #include "batch-planner.h"
+#include "batch-shape.h"
 #include "check.h"
 #include "planner-witness.h"
 
@@ -13,7 +14,7 @@ using namespace jina_reranker;
 
 namespace {
 
-// P4 under limits of every shape, down to no more pages than the longest pair takes.
+// P4 under limits of every shape, down to no more pages and cells than the longest pair takes.
 void always_has_work_and_comes_to_an_end() {
     for (uint32_t seed = 0; seed < 2000; ++seed) {
         std::mt19937 random(seed);
@@ -25,6 +26,9 @@ void always_has_work_and_comes_to_an_end() {
         limits.n_pairs            = pick(1, 20);
         const int32_t most_tokens = pick(1, 2000);
         limits.n_pages            = pages_of(most_tokens) + (seed % 3 == 0 ? 0 : pick(0, 2 * pages_of(limits.n_batch)));
+        if (seed % 4 < 2) {
+            limits.n_cells = padded_cells(most_tokens) + (seed % 4 == 0 ? 0 : pick(0, 5000));
+        }
         BatchPlanner   planner(limits);
         PlannerWitness witness(limits);
         int64_t        n_left = 0;  // a plan computes at least one token
@@ -67,6 +71,9 @@ void keeps_its_rules_over_random_arrivals() {
         limits.n_pages = pages_of(std::max(40, 3 * limits.n_batch)) + pages_of(limits.n_batch) + limits.n_pairs;
         if (seed % 7 < 3) {
             limits.token_work = TokenWork(pick(8, 400));
+        }
+        if (seed % 11 < 3) {
+            limits.n_cells = padded_cells(std::max(40, 3 * limits.n_batch)) + kCellStep * limits.n_batch;
         }
         BatchPlanner                                     planner(limits);
         PlannerWitness                                   witness(limits);

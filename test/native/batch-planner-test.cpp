@@ -94,6 +94,28 @@ void counts_pages_that_are_shared_for_nobody() {
     CHECK_EQUAL(planner.next().n_last, 3);
 }
 
+// A GPU gathers the K and V that a batch attends to, those of known documents too.
+void leaves_pairs_for_later_whose_cells_are_too_many() {
+    const PlannerLimits limits{ 512, 8, INT32_MAX, 4096 };
+    BatchPlanner        planner(limits);
+    PlannerWitness      witness(limits);
+    for (uint32_t pair = 0; pair < 5; ++pair) {
+        planner.add_pair(1, pair, 1200, 1190);  // 1,280 cells, three times in 4,096
+        witness.add(1, pair, 1200, 1190);
+    }
+    planner.add_pair(1, 5, 200);  // 256 are left
+    witness.add(1, 5, 200);
+    Plan plan = planner.next();
+    witness.see(plan);
+    CHECK_EQUAL(plan.n_last, 4);
+    CHECK_EQUAL(plan.slices.back().pair, 5U);
+    CHECK_EQUAL(plan.n_cells, 4096);
+    plan = planner.next();
+    witness.see(plan);
+    CHECK_EQUAL(plan.n_last, 2);
+    CHECK(witness.all_done());
+}
+
 void leaves_the_pages_of_the_partial_pair_alone() {
     // Four of eight pages are the partial pair's.
     const PlannerLimits limits{ 64, 8, 8 };
@@ -126,8 +148,8 @@ void forgets_a_job_that_was_partial() {
 }
 
 void refuses_limits_that_cannot_work() {
-    for (const PlannerLimits & limits :
-         { PlannerLimits{ 0, 4, 8 }, PlannerLimits{ 64, 0, 8 }, PlannerLimits{ 64, 4, 0 } }) {
+    for (const PlannerLimits & limits : { PlannerLimits{ 0, 4, 8 }, PlannerLimits{ 64, 0, 8 },
+                                          PlannerLimits{ 64, 4, 0 }, PlannerLimits{ 64, 4, 8, 0 } }) {
         bool thrown = false;
         try {
             const BatchPlanner planner(limits);
@@ -149,6 +171,7 @@ int main() {
         { "warms a pair that waits", warms_a_pair_that_waits },
         { "takes warm pairs beside a long one", takes_warm_pairs_beside_a_long_one },
         { "counts pages that are shared for nobody", counts_pages_that_are_shared_for_nobody },
+        { "leaves pairs for later whose cells are too many", leaves_pairs_for_later_whose_cells_are_too_many },
         { "leaves the pages of the partial pair alone", leaves_the_pages_of_the_partial_pair_alone },
         { "forgets a job that was partial", forgets_a_job_that_was_partial },
         { "refuses limits that cannot work", refuses_limits_that_cannot_work },

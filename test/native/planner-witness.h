@@ -3,6 +3,7 @@
 // Follows every pair through the planner's plans and checks what rules P1 and P2 (batch-planner.h) promise for each of them.
 
 #include "batch-planner.h"
+#include "batch-shape.h"
 #include "check.h"
 
 #include <algorithm>
@@ -40,6 +41,7 @@ class PlannerWitness {
         int32_t n_tokens  = 0;
         int32_t n_last    = 0;
         int32_t n_open    = 0;
+        int32_t n_cells   = 0;
         double  work      = 0;
         int32_t n_pages   = partial_ ? own_pages(*partial_) : 0;
         bool    continues = false;
@@ -61,6 +63,7 @@ class PlannerWitness {
             n_pages += own_pages(key);
             n_tokens += slice.end - slice.begin;
             n_last += slice.last ? 1 : 0;
+            n_cells += jina_reranker::padded_cells(slice.end);
             work += limits_.token_work.of(slice.begin, slice.end);
             n_open += slice.last ? 0 : 1;
             if (slice.last) {
@@ -69,6 +72,8 @@ class PlannerWitness {
         }
         CHECK_EQUAL(plan.n_tokens, n_tokens);
         CHECK_EQUAL(plan.n_last, n_last);
+        CHECK_EQUAL(plan.n_cells, n_cells);
+        CHECK(n_cells <= limits_.n_cells);
         CHECK(std::abs(plan.work - work) < 1e-6 * work + 1e-9);
         CHECK(n_tokens <= limits_.n_batch);
         CHECK(plan.slices.size() <= static_cast<size_t>(limits_.n_pairs));

@@ -38,6 +38,7 @@ afterEach(async () => {
 
 const logger = { info: () => {}, warn: () => {} };
 const silent = { onProgress: () => {}, logger };
+const any = { worthwhileBytes: 0 };
 const timings = () => join(cache, "jina-reranker", "precision");
 const converted = () => join(cache, "jina-reranker", "converted");
 
@@ -86,6 +87,7 @@ describe("a precision asked for by name", () => {
     const { choice } = await scored("bf16");
     const [source, result] = [native.inspect(files.modelPath), native.inspect(choice.modelPath)];
     expect(result).toMatchObject({ parameters: source.parameters, embeddingBytes: source.embeddingBytes, layers: shape.layers });
+    expect([source.matrixTypes, result.matrixTypes]).toEqual([["q8_0"], ["bf16"]]);
     expect(result.bytes - result.embeddingBytes).toBeGreaterThan(1.8 * (source.bytes - source.embeddingBytes));
   });
 
@@ -169,7 +171,7 @@ describe("auto", () => {
     const options = await engineOptions();
     const activities = new Set<LoadActivity>();
     const onProgress = (_: number, activity: LoadActivity) => activities.add(activity);
-    const choose = () => choosePrecision(options, "auto", { onProgress, logger }, 0);
+    const choose = () => choosePrecision(options, "auto", { onProgress, logger }, any);
     const first = await choose();
     expect(activities.has("timing")).toBe(true);
     const rates = first.tokensPerSecond ?? {};
@@ -189,7 +191,7 @@ describe("auto", () => {
 
   it("remembers times alone: which precision follows is decided at each start", async () => {
     const options = await engineOptions();
-    const choose = () => choosePrecision(options, "auto", silent, 0);
+    const choose = () => choosePrecision(options, "auto", silent, any);
     await choose();
     const [name = ""] = (await readdir(timings())).filter((file) => file.endsWith(".json"));
     const path = join(timings(), name);
@@ -200,7 +202,7 @@ describe("auto", () => {
     expect(await choose()).toMatchObject({ precision: "f16", reason: expect.stringMatching(/^2\.00 x as fast/) });
     await writeFile(path, JSON.stringify({ ...noted, precision: "f16" }));
     const tooMuch = { ...options, documentCacheBytes: 2 ** 60 };
-    const without = await choosePrecision(tooMuch, "auto", silent, 0);
+    const without = await choosePrecision(tooMuch, "auto", silent, any);
     expect(without).toMatchObject({ precision: "file", reason: expect.stringMatching(/^not enough memory now for f16/) });
     expect(await choose()).toMatchObject({ precision: "f16" });
   });
@@ -240,7 +242,7 @@ describe("auto", () => {
   it("stays with the file and says why where the cache cannot be written", async () => {
     await writeFile(join(cache, "file"), "");
     process.env.XDG_CACHE_HOME = join(cache, "file");
-    const choice = await choosePrecision(await engineOptions(), "auto", silent, 0);
+    const choice = await choosePrecision(await engineOptions(), "auto", silent, any);
     expect(choice).toMatchObject({ precision: "file", modelPath: files.modelPath });
     expect(choice.reason).toMatch(/^no other could be tried: /);
   });

@@ -33,7 +33,7 @@ export const engineRows = {
     defaultText: "the first GPU, or the CPU without one",
     environment: "GPUS",
     flag: "--gpus",
-    help: "an engine on each of these GPUs, behind one queue; cpu is one on the CPU",
+    help: "an engine on each of these GPUs, behind one queue; 0,0 is two on the first GPU, cpu one on the CPU",
   }),
   threads: setting({
     kind: wholeNumber(1, 512, true),
@@ -85,7 +85,7 @@ export const engineRows = {
     default: 1024,
     environment: "DOCUMENT_CACHE_MB",
     flag: "--document-cache-mb",
-    help: "MiB of host memory for document prefixes, 0 = off",
+    help: "MiB of the device's memory for document prefixes, 0 = off; on a GPU at most half of what the weights leave",
   }),
   scoreCacheMb: setting({
     kind: wholeNumber(0, 16_777_216),
