@@ -75,8 +75,8 @@ export interface EngineOptions {
   /** CPU threads, 1 to 512; 0 = the physical cores this process may run on. */
   threads: number;
   /**
-   * "exact": scores do not depend on the batch, bit for bit: always so on a CPU, refused on a GPU and on Windows. "auto" and
-   * "fast": as the device has it.
+   * "exact": scores do not depend on the batch, bit for bit: always so on a CPU, and refused on a GPU. "auto" and "fast": as
+   * the device has it.
    */
   reproducible: "auto" | "exact" | "fast";
   /** Type of the KV state and so of the document cache. f32 is for parity tests; q8_0 takes half of f16. */

@@ -30,7 +30,7 @@ export interface LoadOptions {
   batchTokens?: number;
   /**
    * Whether a score may depend, in its last bits, on what runs beside it. On a CPU it never does, whatever is asked for; on a
-   * GPU and on Windows it may, and "exact" is refused.
+   * GPU it may, and "exact" is refused.
    */
   reproducible?: "auto" | "exact" | "fast";
   /**

@@ -4,6 +4,8 @@
 
 #include "attention-kernel.h"
 
+#include "attention-lanes.h"
+
 #include <cmath>
 #include <cstring>
 #if defined(__F16C__)
@@ -13,23 +15,6 @@
 namespace jina_reranker {
 
 namespace {
-
-// Floats that a register holds: a vector of more would be kept in memory. And rows of a tile, whose sums stay in registers.
-#if defined(__AVX512F__)
-constexpr int64_t kLanes = 16;
-constexpr int64_t kTile  = 8;
-#elif defined(__AVX2__)
-constexpr int64_t kLanes = 8;
-constexpr int64_t kTile  = 4;
-#else
-constexpr int64_t kLanes = 4;
-constexpr int64_t kTile  = 4;
-#endif
-
-constexpr int64_t kParts = kAttentionLanes / kLanes;  // registers of a tile's row
-
-using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
-using Ints  = int32_t __attribute__((vector_size(kLanes * sizeof(int32_t))));
 
 inline Lanes load(const float * from) {
     Lanes lanes;
@@ -41,14 +26,10 @@ inline void store(float * to, Lanes lanes) {
     std::memcpy(to, &lanes, sizeof(lanes));
 }
 
-inline Lanes all(float value) {
-    return value - Lanes{};
-}
-
 // e^x for x <= 0, within 2 units in the last place; 1 for 0; e^-87 below -87.
 inline Lanes exponential(Lanes x) {
     constexpr float kRounder = 12582912.0f;  // 1.5 x 2^23: adding it rounds to an integer
-    x                        = x < -87.0f ? all(-87.0f) : x;
+    x                        = select(x < all(-87.0f), all(-87.0f), x);
     const Lanes rounded      = x * 1.44269504f + kRounder;
     const Lanes power        = rounded - kRounder;
     // ln 2 in two parts, the first of so few bits that its product with a whole number is exact
@@ -164,14 +145,14 @@ void online_softmax(const Work & work, int64_t first_cell, int64_t n_cells) {
         Lanes       max     = old_max;
         for (int64_t cell = 0; cell < n_cells; ++cell) {
             const Lanes score = load(work.weights + cell * work.n_rows + row);
-            max               = (static_cast<float>(cell) < visible) & (score > max) ? score : max;
+            max               = select((all(static_cast<float>(cell)) < visible) & (max < score), score, max);
         }
         const Lanes correction = exponential(old_max - max);
         Lanes       sum        = load(work.running_sum + row) * correction;
         for (int64_t cell = 0; cell < n_cells; ++cell) {
             float *     weights = work.weights + cell * work.n_rows + row;
             const Lanes weight  = exponential(load(weights) - max);
-            const Lanes seen    = static_cast<float>(cell) < visible ? weight : Lanes{};
+            const Lanes seen    = select(all(static_cast<float>(cell)) < visible, weight, Lanes{});
             store(weights, seen);
             sum += seen;
         }

@@ -51,7 +51,7 @@ constexpr int64_t attention_scratch(int64_t n_heads, int64_t head_size) {
 
 using AttentionKernel = void (*)(const AttentionTask & task, float * scratch);
 
-// Defined where the compiler has vector types (GCC, Clang); those of an instruction set on x86-64 only.
+// Those of an instruction set are defined on x86-64 only, and not with MSVC.
 void attention_plain(const AttentionTask & task, float * scratch);
 void attention_avx2(const AttentionTask & task, float * scratch);
 void attention_avx512(const AttentionTask & task, float * scratch);

@@ -34,7 +34,7 @@ struct DeviceInfo {
     std::string                name;
     std::string                description;
     std::string                backend;
-    enum ggml_backend_dev_type type;
+    enum ggml_backend_dev_type type               = GGML_BACKEND_DEVICE_TYPE_CPU;
     uint64_t                   memory_free        = 0;
     uint64_t                   memory_total       = 0;
     double                     compute_capability = 0;  // NVIDIA's; 0 = not known, or another device

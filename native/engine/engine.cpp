@@ -1,8 +1,6 @@
 #include "engine.h"
 
 #include "batch-shape.h"
-#include "cpu-features.h"
-#include "kernels.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -77,20 +75,18 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
 
 // What "automatic" and 0 mean here.
 void Engine::resolve(bool on_gpu) {
-    // Our kernels are exact and there is no other way with them; ggml's attention, which all else takes, is not.
-    const bool is_exact = !on_gpu && !attention_kernels(cpu_features()).empty();
-    if (!is_exact && options_.reproducible == Reproducible::exact) {
+    // Our kernels are exact and there is no other way with them; ggml's attention, which GPUs take, is not.
+    if (on_gpu && options_.reproducible == Reproducible::exact) {
         throw Error(ErrorCode::invalid_argument,
                     "reproducible: \"exact\" is not possible on " +
                         std::string(ggml_backend_dev_name(model_->device())) +
-                        ", whose kernels sum in an order that depends on the batch; take \"fast\"" +
-                        (on_gpu ? ", or the CPU" : ""));
+                        ", whose kernels sum in an order that depends on the batch; take \"fast\", or the CPU");
     }
     model_->describe(info_);
     info_.context_size = options_.context_size;
     info_.batch_tokens = options_.batch_tokens > 0 ? options_.batch_tokens : on_gpu ? kBatchTokensGpu : kBatchTokensCpu;
     info_.n_threads    = options_.n_threads > 0 ? options_.n_threads : default_thread_count();
-    info_.reproducible = is_exact ? Reproducible::exact : Reproducible::fast;
+    info_.reproducible = on_gpu ? Reproducible::fast : Reproducible::exact;
     info_.n_seq_max    = std::clamp(info_.batch_tokens / kShortestPrompt, 1, kMostPairs);
 }
 

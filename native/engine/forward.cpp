@@ -103,10 +103,8 @@ Forward::Forward(const GgufFile &          file,
                  const LoadProgress &      progress) :
     options_(options),
     abort_(abort),
-    products_(fastest(matmul_kernels(cpu_features())), options.n_threads) {
-    if (const auto kernel = fastest(attention_kernels(cpu_features()))) {
-        attention_.emplace(*kernel, options.n_threads);
-    }
+    products_(fastest(matmul_kernels(cpu_features())), options.n_threads),
+    attention_(attention_kernels(cpu_features()).back(), options.n_threads) {
     ggml_backend_dev_t cpu   = usable_devices(Backend::cpu).front();
     ggml_backend_dev_t gpu   = options.gpu == nullptr ? cpu : options.gpu;
     const ModelShape   shape = shape_of(file);
@@ -194,8 +192,7 @@ struct Forward::Pass {
                             forward.graph_memory_->of(shape_of(batch, n_score_rows, grouped_all, grouped_scored)),
                             /*.no_alloc =*/true })),
         graph(build_graph(context.get(),
-                          { *forward.weights_, *forward.pages_, *forward.head_, forward.products_,
-                            forward.attention_ ? &*forward.attention_ : nullptr },
+                          { *forward.weights_, *forward.pages_, *forward.head_, forward.products_, forward.attention_ },
                           { batch.n_rows(),
                             static_cast<int32_t>(batch.embedded_rows().size()),
                             n_score_rows,
@@ -290,7 +287,7 @@ void Forward::warm_up(std::chrono::steady_clock::time_point start) {
 // behind as many tokens as cells are left for.
 Batch Forward::full_batch(int32_t n_long, int32_t n_pairs) const {
     Batch   batch;
-    int32_t n_cells = on_gpu() || !attention_ ? options_.n_cells : 0;
+    int32_t n_cells = on_gpu() ? options_.n_cells : 0;
     if (n_long > 0) {
         add_nonsense(batch, n_long, std::max(0, options_.n_context - n_long));
         n_cells = std::max(0, n_cells - padded_cells(options_.n_context));

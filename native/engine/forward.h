@@ -89,7 +89,7 @@ class Forward {
     std::unique_ptr<KvPages>      pages_;
     std::unique_ptr<ScoreHead>    head_;
     Products                      products_;
-    std::optional<PagedAttention> attention_;  // none = no kernel for this processor
+    PagedAttention                attention_;
     std::vector<ggml_backend_ptr> backends_;
     ggml_backend_sched_ptr        scheduler_;
     std::optional<GraphMemory>    graph_memory_;

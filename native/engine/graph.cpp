@@ -133,10 +133,10 @@ class Builder {
     }
 
     // Whether our kernel computes a layer's attention, from the pages as they are.
-    bool is_paged(int32_t layer) const { return parts_.attention != nullptr && parts_.pages.on_cpu(layer); }
+    bool is_paged(int32_t layer) const { return parts_.pages.on_cpu(layer); }
 
     ggml_tensor * attention(int32_t layer, ggml_tensor * q, const KeyValue & pages, const AttentionOf & rows) {
-        return is_paged(layer) ? parts_.attention->attend(context_, q, pages.k, pages.v, rows.paged) :
+        return is_paged(layer) ? parts_.attention.attend(context_, q, pages.k, pages.v, rows.paged) :
                                  rows.grouped.attend(context_, q, pages.k, pages.v);
     }
 
@@ -189,9 +189,7 @@ size_t max_nodes(int32_t n_layer) {
 
 Graph build_graph(ggml_context * context, const GraphParts & parts, const GraphRows & rows) {
     parts.products.begin();
-    if (parts.attention != nullptr) {
-        parts.attention->begin();
-    }
+    parts.attention.begin();
     return Builder(context, parts, rows).build();
 }
 

@@ -44,7 +44,7 @@ struct GraphParts {
     const KvPages &   pages;
     const ScoreHead & head;
     Products &        products;
-    PagedAttention *  attention;  // nullptr = ggml's attention everywhere
+    PagedAttention &  attention;  // of layers on the CPU
 };
 
 // Which rows attend to what, for layers that attend in either way.

@@ -25,11 +25,9 @@ std::vector<Kernel> usable(const std::vector<Row<Kernel>> & table, const CpuFeat
     return kernels;
 }
 
-#if defined(__GNUC__)
 bool nothing(const CpuFeatures & /*features*/) {
     return true;
 }
-#endif
 
 #if defined(__GNUC__) && defined(__x86_64__)
 bool avx2(const CpuFeatures & features) {
@@ -58,11 +56,9 @@ bool avx512_vnni(const CpuFeatures & features) {
 std::vector<AttentionKernel> attention_kernels(const CpuFeatures & features) {
     return usable<AttentionKernel>(
         {
-#if defined(__GNUC__)
             { attention_plain, nothing },
-#    if defined(__x86_64__)
+#if defined(__GNUC__) && defined(__x86_64__)
                 { attention_avx2, avx2 }, { attention_avx512, avx512 },
-#    endif
 #endif
         },
         features);

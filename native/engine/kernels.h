@@ -11,7 +11,7 @@
 
 namespace jina_reranker {
 
-// Those that run with these features, the fastest last. Without one, ggml computes attention.
+// Those that run with these features, the fastest last; never none.
 std::vector<AttentionKernel> attention_kernels(const CpuFeatures & features);
 
 // Likewise for products with packed weights (weight-packing.h). Without one, ggml multiplies by the file's.

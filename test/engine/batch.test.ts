@@ -26,10 +26,7 @@ function pick(list: readonly string[], indices: readonly number[]): string[] {
   return indices.map((index) => list[index] as string);
 }
 
-/** The packages for Windows are built by MSVC, for which the engine has no attention of its own. */
-const isExact = process.platform !== "win32";
-
-describe.skipIf(!isExact).each(precisions)("with %s weights", (precision) => {
+describe.each(precisions)("with %s weights", (precision) => {
   let files: ModelFiles;
   let reranker: Reranker;
   let alone: number[];
@@ -91,11 +88,11 @@ describe.skipIf(!isExact).each(precisions)("with %s weights", (precision) => {
   });
 });
 
-it("is so on a CPU whatever is asked for, but on Windows", async () => {
+it("is so on a CPU whatever is asked for", async () => {
   const files = await randomModel(wideShape, "f32");
   const reranker = await Reranker.load({ ...files, contextSize: 1024, gpuLayers: 0, reproducible: "fast", ...uncached });
   try {
-    expect(reranker.info.reproducible).toBe(isExact ? "exact" : "fast");
+    expect(reranker.info.reproducible).toBe("exact");
   } finally {
     await reranker.close();
   }

@@ -33,7 +33,7 @@ async function worstDifference(shape: Shape, precision: "f32" | "f16", options: 
     backend: "cpu",
     gpuLayers: 0,
     threads: 2,
-    reproducible: "auto",
+    reproducible: "exact",
     kvType: "f16",
     maxQueuedPairs: 100,
     documentCacheBytes: 0,

@@ -13,7 +13,6 @@
 
 using namespace jina_reranker;
 using gguf_model::File;
-using gguf_model::Written;
 
 namespace {
 

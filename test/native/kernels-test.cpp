@@ -8,15 +8,11 @@ using namespace jina_reranker;
 
 namespace {
 
+constexpr size_t kAttentionAnywhere = 1;
 #if defined(__GNUC__) && defined(__x86_64__)
-constexpr size_t kAttentionAnywhere = 1;
-constexpr bool   kX86               = true;
-#elif defined(__GNUC__)
-constexpr size_t kAttentionAnywhere = 1;
-constexpr bool   kX86               = false;
+constexpr bool kX86 = true;
 #else
-constexpr size_t kAttentionAnywhere = 0;
-constexpr bool   kX86               = false;
+constexpr bool kX86 = false;
 #endif
 
 struct Expected {

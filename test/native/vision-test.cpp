@@ -117,7 +117,7 @@ void keeps_its_memory_until_it_is_told_to_release_it() {
     CHECK(n_bytes > 0);
     tower.embed(random_image(32, 24, 8), 1);  // 768 tokens
     CHECK_EQUAL(tower.vision.n_bytes(), n_bytes);
-    constexpr uint64_t kPatches = kMaxTokens * kTokenPatches;
+    constexpr uint64_t kPatches = uint64_t{ kMaxTokens } * kTokenPatches;
     const auto         n_head   = static_cast<uint64_t>(tower.weights.shape().n_head);
     CHECK(n_bytes < kPatches * kPatches * sizeof(float) * n_head);  // less than the scores alone
     tower.vision.release();

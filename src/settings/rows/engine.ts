@@ -61,10 +61,10 @@ export const engineRows = {
   reproducible: setting({
     kind: oneOf("auto", "exact", "fast"),
     default: "auto",
-    defaultText: "exact on a CPU, fast on a GPU or Windows",
+    defaultText: "exact on a CPU, fast on a GPU",
     environment: "REPRODUCIBLE",
     flag: "--reproducible",
-    help: "exact: scores do not depend on the batch, bit for bit: always so on a CPU, refused on a GPU and on Windows",
+    help: "exact: scores do not depend on the batch, bit for bit: always so on a CPU, refused on a GPU",
   }),
   kvType: setting({
     kind: oneOf("f16", "f32", "q8_0"),
