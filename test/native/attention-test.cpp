@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -272,6 +273,38 @@ void equals_a_plain_computation_with_ggmls_operations() {
     }
 }
 
+// Our kernels and ggml's operations, on the same numbers.
+void equals_a_plain_computation_on_random_shapes() {
+    std::mt19937 random(1);
+    const auto   up_to = [&](int32_t n) {
+        return static_cast<int32_t>(random() % static_cast<uint32_t>(n)) + 1;
+    };
+    for (int32_t i = 0; i < 12; ++i) {
+        const int64_t n_kv_heads = up_to(3);
+        const Shape   shape{ i % 3 == 2 ? 32 * up_to(4) : kAttentionHead * up_to(16), n_kv_heads * up_to(6), n_kv_heads,
+                           i % 3 == 0 ? GGML_TYPE_F16 :
+                             i % 3 == 1 ? GGML_TYPE_F32 :
+                                          GGML_TYPE_Q8_0 };
+        std::vector<int32_t> pages(20);
+        std::iota(pages.begin(), pages.end(), 0);
+        std::shuffle(pages.begin(), pages.end(), random);
+        std::vector<Pair> pairs;
+        for (int32_t first = 0; first < 20;) {
+            const int32_t n_pages  = std::min(up_to(6), 20 - first);
+            const int32_t n_tokens = (n_pages - 1) * kPageTokens + up_to(kPageTokens);
+            pairs.push_back({ static_cast<uint32_t>(random()),
+                              n_tokens,
+                              { pages.begin() + first, pages.begin() + first + n_pages },
+                              up_to(n_tokens) - 1 });
+            first += n_pages;
+        }
+        for (const AttentionKernel kernel : kernels()) {
+            expect(shape, pairs, paged(shape, pairs, kernel, up_to(3)), 1e-5);
+        }
+        expect(shape, pairs, grouped(shape, pairs, GroupedAttention::Pairs::as_they_are), 5e-3);
+    }
+}
+
 // On a GPU, where graphs of the same shape are worth something.
 void groups_pairs_of_about_the_same_sizes_alike() {
     const auto shape = [](const std::vector<Pair> & pairs) {
@@ -333,6 +366,7 @@ int main() {
         { "has a kernel for every processor", has_a_kernel_for_every_processor },
         { "equals a plain computation", equals_a_plain_computation },
         { "equals a plain computation with ggml's operations", equals_a_plain_computation_with_ggmls_operations },
+        { "equals a plain computation on random shapes", equals_a_plain_computation_on_random_shapes },
         { "groups pairs of about the same sizes alike", groups_pairs_of_about_the_same_sizes_alike },
         { "gives a row the same bits in any batch and any pages",
           gives_a_row_the_same_bits_in_any_batch_and_any_pages },
