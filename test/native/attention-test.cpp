@@ -279,18 +279,19 @@ void equals_a_plain_computation_on_random_shapes() {
     const auto   up_to = [&](int32_t n) {
         return static_cast<int32_t>(random() % static_cast<uint32_t>(n)) + 1;
     };
-    for (int32_t i = 0; i < 12; ++i) {
+    for (int32_t i = 0; i < 6; ++i) {
         const int64_t n_kv_heads = up_to(3);
-        const Shape   shape{ i % 3 == 2 ? 32 * up_to(4) : kAttentionHead * up_to(16), n_kv_heads * up_to(6), n_kv_heads,
+        const Shape   shape{ i % 3 == 2 ? int64_t{ 32 } * up_to(4) : kAttentionHead * up_to(16), n_kv_heads * up_to(6),
+                           n_kv_heads,
                            i % 3 == 0 ? GGML_TYPE_F16 :
-                             i % 3 == 1 ? GGML_TYPE_F32 :
-                                          GGML_TYPE_Q8_0 };
-        std::vector<int32_t> pages(20);
+                           i % 3 == 1 ? GGML_TYPE_F32 :
+                                        GGML_TYPE_Q8_0 };
+        std::vector<int32_t> pages(8);
         std::iota(pages.begin(), pages.end(), 0);
         std::shuffle(pages.begin(), pages.end(), random);
         std::vector<Pair> pairs;
-        for (int32_t first = 0; first < 20;) {
-            const int32_t n_pages  = std::min(up_to(6), 20 - first);
+        for (int32_t first = 0; first < 8;) {
+            const int32_t n_pages  = std::min(up_to(4), 8 - first);
             const int32_t n_tokens = (n_pages - 1) * kPageTokens + up_to(kPageTokens);
             pairs.push_back({ static_cast<uint32_t>(random()),
                               n_tokens,
@@ -301,7 +302,11 @@ void equals_a_plain_computation_on_random_shapes() {
         for (const AttentionKernel kernel : kernels()) {
             expect(shape, pairs, paged(shape, pairs, kernel, up_to(3)), 1e-5);
         }
-        expect(shape, pairs, grouped(shape, pairs, GroupedAttention::Pairs::as_they_are), 5e-3);
+        // Where they make several groups, which is what grouped() is for.
+        constexpr auto kAsTheyAre = GroupedAttention::Pairs::as_they_are;
+        if (GroupedAttention::all(batch_of(pairs), kAsTheyAre).shape().size() > 1) {
+            expect(shape, pairs, grouped(shape, pairs, kAsTheyAre), 5e-3);
+        }
     }
 }
 
