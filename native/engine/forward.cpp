@@ -216,18 +216,23 @@ struct Forward::Pass {
 // Takes the memory of the largest batch and computes small ones: what has no memory, or cannot be computed, fails the load and
 // not each request.
 void Forward::try_out() {
+    TrialLimits limits;
+    limits.n_batch   = options_.n_batch;
+    limits.n_pairs   = options_.n_pairs;
+    limits.n_context = options_.n_context;
+    limits.n_cells   = on_gpu() ? options_.n_cells : 0;
+    limits.n_embd    = options_.images ? weights_->shape().n_embd : 0;
+    limits.page      = own_page_;
+    const TrialBatches trials(limits);
     try {
         take_errors();
-        reserve();
+        reserve(trials);
         // On a GPU the end of the longest pair: what the driver needs beside our memory is largest there (ggml's Vulkan attention
         // splits few rows over many cells), and costs little.
-        const int32_t n_rows = std::min(kPageTokens, options_.n_batch);
-        Batch         small;
-        add_nonsense(small, n_rows, on_gpu() ? std::max(0, options_.n_context - n_rows) : 0);
         const auto start = std::chrono::steady_clock::now();
-        run(std::move(small));
+        run(trials.end_of_longest());
         if (on_gpu()) {
-            warm_up(start);
+            warm_up(trials, start);
         }
     } catch (const Error & error) {
         if (error.code != ErrorCode::engine_error || abort_.load()) {
@@ -237,45 +242,14 @@ void Forward::try_out() {
     }
 }
 
-// A pair of n_rows times the same token, or the same embedding, which takes more memory, behind n_past others, which is scored.
-void Forward::add_nonsense(Batch & batch, int32_t n_rows, int32_t n_past) const {
-    const auto n = static_cast<size_t>(n_rows);
-    MixedRows  rows;
-    rows.tokens.assign(n, options_.images ? -1 : 0);
-    rows.positions.assign(n, { n_past, n_past, n_past });
-    rows.embeddings.assign(options_.images ? n * static_cast<size_t>(weights_->shape().n_embd) : 0, 1.0f);
-    batch.add(rows, n_past, std::vector<int32_t>(static_cast<size_t>(pages_of(n_past + n_rows)), own_page_), true);
-}
-
-// n_rows in as many pairs of as equal length, each behind n_past tokens.
-void Forward::add_nonsense_pairs(Batch & batch, int32_t n_rows, int32_t n_pairs, int32_t n_past) const {
-    for (int32_t pair = 0; pair < n_pairs; ++pair) {
-        add_nonsense(batch, n_rows / n_pairs + (pair < n_rows % n_pairs ? 1 : 0), n_past);
-    }
-}
-
-// The first batch of a size takes CUDA 70 to 90 ms, in which it loads that size's kernels. Half of the rows are of new pairs,
-// half of known ones.
-void Forward::warm_up(std::chrono::steady_clock::time_point start) {
+// The first batch of a size takes CUDA 70 to 90 ms, in which it loads that size's kernels.
+void Forward::warm_up(const TrialBatches & trials, std::chrono::steady_clock::time_point start) {
     int32_t n_rows = std::min(kFewestTried, options_.n_batch);
     for (int32_t n_tried = 1; n_tried <= kTriedBatches && !abort_.load(); ++n_tried) {
         if (std::chrono::steady_clock::now() - start > kTryingTime) {
             return;
         }
-        const int32_t n_new   = n_rows / 2;
-        const int32_t n_known = n_rows - n_new;
-        const int32_t n_most  = std::max(1, options_.n_pairs / 2);
-        const auto    pairs   = [&](int32_t n, int32_t n_of_pair) {
-            return std::clamp(n / n_of_pair, 1, n_most);
-        };
-        constexpr int32_t n_document = 128;  // tokens
-        Batch             batch;
-        add_nonsense_pairs(batch, n_known, pairs(n_known, kPageTokens),
-                           std::min(n_document, std::max(0, options_.n_context - n_known)));
-        if (n_new > 0) {
-            add_nonsense_pairs(batch, n_new, pairs(n_new, n_document), 0);
-        }
-        run(std::move(batch));
+        run(trials.mixed(n_rows));
         if (n_rows == options_.n_batch) {
             return;
         }
@@ -283,42 +257,19 @@ void Forward::warm_up(std::chrono::steady_clock::time_point start) {
     }
 }
 
-// A full batch with n_long rows of a pair that fills the context, the others in n_pairs pairs; where ggml computes attention,
-// behind as many tokens as cells are left for.
-Batch Forward::full_batch(int32_t n_long, int32_t n_pairs) const {
-    Batch   batch;
-    int32_t n_cells = on_gpu() ? options_.n_cells : 0;
-    if (n_long > 0) {
-        add_nonsense(batch, n_long, std::max(0, options_.n_context - n_long));
-        n_cells = std::max(0, n_cells - padded_cells(options_.n_context));
-    }
-    const int32_t n_rows = options_.n_batch - n_long;
-    n_pairs              = std::min({ n_pairs, n_rows, options_.n_pairs - (n_long > 0 ? 1 : 0) });
-    if (n_pairs > 0) {
-        const int32_t n_tokens = std::min(options_.n_context, tokens_within(n_cells / n_pairs));
-        add_nonsense_pairs(batch, n_rows, n_pairs, std::max(0, n_tokens - n_rows / n_pairs - 1));
-    }
-    return batch;
-}
-
 // Takes the memory once: a buffer that grows later is freed while a driver may still refer to it (seen with Mesa 22's software
 // device, which crashed).
-void Forward::reserve() {
-    Batch         largest;
-    size_t        most_bytes = 0;
-    // One row more than half is rounded up most (GroupedAttention). Few pairs have as many cells as they may.
-    const int32_t n_few      = std::max(1, options_.n_cells / options_.n_context);
-    for (const int32_t n_long : { 0, std::min(options_.n_batch / 2 + 1, options_.n_batch), options_.n_batch }) {
-        for (const int32_t n_pairs : { options_.n_pairs, std::min(n_few, options_.n_pairs) }) {
-            Batch               batch = full_batch(n_long, n_pairs);
-            const Pass          pass(*this, batch);
-            std::vector<size_t> sizes(backends_.size());
-            ggml_backend_sched_reserve_size(scheduler_.get(), pass.graph.nodes, sizes.data());
-            const size_t n_bytes = std::accumulate(sizes.begin(), sizes.end(), size_t{ 0 });
-            if (n_bytes > most_bytes) {
-                most_bytes = n_bytes;
-                largest    = std::move(batch);
-            }
+void Forward::reserve(const TrialBatches & trials) {
+    Batch  largest;
+    size_t most_bytes = 0;
+    for (Batch & batch : trials.largest()) {
+        const Pass          pass(*this, batch);
+        std::vector<size_t> sizes(backends_.size());
+        ggml_backend_sched_reserve_size(scheduler_.get(), pass.graph.nodes, sizes.data());
+        const size_t n_bytes = std::accumulate(sizes.begin(), sizes.end(), size_t{ 0 });
+        if (n_bytes > most_bytes) {
+            most_bytes = n_bytes;
+            largest    = std::move(batch);
         }
     }
     const Pass pass(*this, largest);

@@ -13,6 +13,7 @@
 #include "products.h"
 #include "score-head.h"
 #include "threads.h"
+#include "trial-batches.h"
 #include "types.h"
 #include "weights.h"
 
@@ -69,15 +70,12 @@ class Forward {
   private:
     struct Pass;
 
-    void  fill(Pass & pass, const Batch & batch);
-    void  make_scheduler(const ThreadPool & threads);
-    void  try_out();
-    void  reserve();
-    void  add_nonsense(Batch & batch, int32_t n_rows, int32_t n_past) const;
-    void  add_nonsense_pairs(Batch & batch, int32_t n_rows, int32_t n_pairs, int32_t n_past) const;
-    void  warm_up(std::chrono::steady_clock::time_point start);
-    Batch full_batch(int32_t n_long, int32_t n_pairs) const;
-    bool  need_padding() const;
+    void fill(Pass & pass, const Batch & batch);
+    void make_scheduler(const ThreadPool & threads);
+    void try_out();
+    void reserve(const TrialBatches & trials);
+    void warm_up(const TrialBatches & trials, std::chrono::steady_clock::time_point start);
+    bool need_padding() const;
 
     bool on_gpu() const { return options_.gpu != nullptr; }
 
