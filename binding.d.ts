@@ -30,6 +30,8 @@ export type NativeErrorCode =
   | "query_too_long"
   /** A document would have to be cut and the request allows no cut. */
   | "document_too_long"
+  /** The request has an image, and the engine was loaded without a vision tower. */
+  | "images_not_supported"
   /** A model produced NaN or an infinity for a pair. */
   | "invalid_score"
   /** The job was cancelled. */
@@ -93,6 +95,18 @@ export interface EngineOptions {
   scoreCacheBytes: number;
   /** Whether documents that occur more than once in a request are computed once. */
   deduplicate: boolean;
+  /** Absent = images are refused. */
+  vision?: VisionOptions;
+}
+
+/** The vision tower, which computes on the model's device. */
+export interface VisionOptions {
+  /** Path of its GGUF (mmproj). */
+  mmprojPath: string;
+  /** Tokens an image may have, 4 to 768. Memory for such an image is taken; larger ones are refused, not resized. */
+  maxTokens: number;
+  /** Bytes of host memory for the embeddings of recent images, 2.3 MB for 768 tokens; least recently used ones go first; 0 = off. */
+  cacheBytes: number;
 }
 
 /** What was loaded, and how it runs. */
@@ -125,12 +139,37 @@ export interface EngineInfo {
   /** ggml device the model runs on, for example "CPU" or "CUDA0", and its description. */
   device: string;
   deviceDescription: string;
+  /** Absent = no vision tower was loaded. */
+  vision?: VisionInfo;
+}
+
+export interface VisionInfo {
+  /** Tokens an image may have. */
+  maxTokens: number;
+  /** What encoding an image costs for each of its tokens, in tokens that attend to nothing; see EngineStats.workQueued. */
+  workPerToken: number;
+  /** Bytes of its tensors. */
+  sizeBytes: number;
+}
+
+/** An image as the vision tower sees it. */
+export interface Image {
+  /** Pixels, multiples of 28, 28 of them a token. */
+  width: number;
+  height: number;
+  /** Row-major [height][width][3], 0 to 255. */
+  rgb: Uint8Array;
+  /** Stands for size and pixels, such as their SHA-256; 1 to 128 characters. Images with the same hash are taken for the same one. */
+  hash: string;
 }
 
 export interface ScoreRequest {
-  query: string;
-  /** At least one. Lone surrogates become U+FFFD; NUL and special-token text are ordinary text. */
-  documents: readonly string[];
+  query: string | Image;
+  /**
+   * At least one. In texts, lone surrogates become U+FFFD; NUL and special-token text are ordinary text. Images are never cut:
+   * one that does not fit is document_too_long.
+   */
+  documents: readonly (string | Image)[];
   /** Tokens a document may have before it is cut; 0 or absent = as many as fit contextSize. */
   maxDocumentTokens?: number;
   /** Which end of a document is cut when it must be, "end" when absent; "never": document_too_long instead. */
@@ -155,6 +194,8 @@ export interface ScoreResult {
   computedTokens: number;
   /** Tokens that did not have to: their state came from the document cache, or their pair's score from the score cache. */
   reusedTokens: number;
+  /** Images that went through the vision tower for this request. */
+  encodedImages: number;
   /** Milliseconds from submit to the first tokenized pair entering a batch. */
   queueMs: number;
   /** Milliseconds of tokenizing. */
@@ -214,6 +255,14 @@ export interface EngineStats {
   /** What the document cache holds now. */
   cacheBytes: number;
   cacheEntries: number;
+  /** Images that went through the vision tower, and the time it computed. */
+  imagesEncoded: number;
+  imageEncodeMs: number;
+  /** Images whose embeddings were needed and came from the image cache. */
+  imagesReused: number;
+  /** What the image cache holds now. */
+  imageCacheBytes: number;
+  imageCacheEntries: number;
 }
 
 export interface PromptTokens {
@@ -234,11 +283,11 @@ export class Engine {
   static load(options: EngineOptions, onProgress?: (fraction: number) => void): Promise<Engine>;
   readonly info: EngineInfo;
   /**
-   * Queues a request. Throws invalid_argument (also for a text of more than 256 MiB of UTF-8), queue_full, closed or
-   * out_of_memory; then nothing was queued.
+   * Queues a request; images' pixels are copied. Throws invalid_argument (also for a text of more than 256 MiB of UTF-8),
+   * images_not_supported, queue_full, closed or out_of_memory; then nothing was queued.
    */
   submit(request: ScoreRequest): ScoreJob;
-  /** The prompt of one pair as tokens, truncated as it would be. Throws query_too_long. */
+  /** The prompt of one pair of texts as tokens, truncated as it would be. Throws query_too_long. */
   tokenizePair(query: string, document: string): PromptTokens;
   /** A text's tokens; special-token text is ordinary text. */
   tokenize(text: string): Int32Array;

@@ -104,6 +104,13 @@ export interface Limits {
   readonly maxQueuedPairs: number;
 }
 
+/** An image: its bytes, the path of its file, or `data`, which is what HTTP clients send: a data: URI, base64 or a URL. */
+export interface ImageInput {
+  readonly image: Uint8Array | string | { readonly data: string };
+}
+
+export type Content = string | ImageInput;
+
 export interface ScoreRequest {
   query: string;
   documents: readonly string[];
