@@ -7,8 +7,8 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { Agent, buildConnector, request } from "undici";
+import { RerankError } from "../errors.js";
 import { packageVersion } from "../files/package-version.js";
-import { ImageError } from "./image-error.js";
 import { isPublicAddress } from "./public-address.js";
 import { checkBytes } from "./source.js";
 
@@ -50,7 +50,7 @@ export async function fetchImage(text: string, limits: FetchLimits, signal?: Abo
   try {
     const addresses = isIP(host) ? [host] : await unlessAborted(network.resolve(host), ended);
     if (addresses.length === 0 || !addresses.every(isPublicAddress)) {
-      throw new ImageError("image_url_not_allowed", `expected a host with public addresses only, got ${host}`);
+      throw new RerankError("image_url_not_allowed", `expected a host with public addresses only, got ${host}`);
     }
     agent = new Agent({ connect: connectorTo(addresses, host, network.dial) });
     const headers = { accept: "image/*", "accept-encoding": "identity", "user-agent": `jina-reranker/${packageVersion}` };
@@ -58,7 +58,7 @@ export async function fetchImage(text: string, limits: FetchLimits, signal?: Abo
     const answer = await unlessAborted(request(url, { dispatcher: agent, signal: ended, headers }), ended);
     if (answer.statusCode !== 200) {
       const redirect = answer.statusCode >= 300 && answer.statusCode < 400 ? ", a redirect, which is not followed" : "";
-      throw new ImageError("image_unreachable", `expected status 200 of ${host}, got ${answer.statusCode}${redirect}`);
+      throw new RerankError("image_unreachable", `expected status 200 of ${host}, got ${answer.statusCode}${redirect}`);
     }
     const chunks: Buffer[] = [];
     let length = 0;
@@ -69,10 +69,10 @@ export async function fetchImage(text: string, limits: FetchLimits, signal?: Abo
     }
     return Buffer.concat(chunks, length);
   } catch (error) {
-    if (error instanceof ImageError) throw error;
+    if (error instanceof RerankError) throw error;
     signal?.throwIfAborted();
     const reason = timeout.aborted ? `no answer within ${timeoutMs / 1000} s` : codeOf(error);
-    throw new ImageError("image_unreachable", `expected an image from ${host}: ${reason}`, { cause: error });
+    throw new RerankError("image_unreachable", `expected an image from ${host}: ${reason}`, { cause: error });
   } finally {
     await agent?.destroy();
   }
@@ -80,7 +80,7 @@ export async function fetchImage(text: string, limits: FetchLimits, signal?: Abo
 
 /** Throws image_url_not_allowed. */
 export function allowedUrl(text: string, hosts: AllowedHosts): URL {
-  const refused = (expected: string) => new ImageError("image_url_not_allowed", `expected ${expected}`);
+  const refused = (expected: string) => new RerankError("image_url_not_allowed", `expected ${expected}`);
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) throw refused("an http or https URL, got another");
   if (url.username !== "" || url.password !== "") throw refused("a URL without user and password, got one with them");
