@@ -49,7 +49,10 @@ export const errorTable = {
     status: 422,
     when: "IMAGE_URLS does not allow the image's URL, or its host has an address that is not public.",
   },
-  image_unreachable: { status: 422, when: "The image's URL does not answer with the image within the time allowed, or its file cannot be read." },
+  image_unreachable: {
+    status: 422,
+    when: "The image's URL does not answer with the image within the time allowed, or its file cannot be read.",
+  },
   queue_full: {
     status: 429,
     when: "MAX_QUEUED_PAIRS are waiting, or the answer would come later than REQUEST_TIMEOUT_MS; nothing of the request was computed; `Retry-After` says when to try again.",

@@ -81,7 +81,7 @@ export class Reranker implements AsyncDisposable {
     const { onProgress = () => {}, logger = processWarnings } = options;
     // Before the head is read: of a wrong model path, the error would be a missing head beside it.
     await requireModelFile(resolved.modelPath);
-    if (vision) await requireModelFile(vision.mmprojPath);
+    const towerBytes = vision ? await requireModelFile(vision.mmprojPath) : 0;
     const engineOptions = { ...resolved, head: await readScoreHead(headPath) };
     await prepareBackend(resolved.gpuLayers === 0 ? "cpu" : resolved.backend);
     const images = vision && new ImageLoader(imageLimits);
@@ -90,10 +90,11 @@ export class Reranker implements AsyncDisposable {
       const { backends, inspect } = loadAddon().binding;
       const { devices } = backends();
       const each = enginesOn(gpus, engineOptions, devices);
-      const chosen = await choosePrecision(each[0], precision, { onProgress, logger }, { sharers: sharersOf(each[0], each) });
+      const sharers = sharersOf(each[0], each);
+      const chosen = await choosePrecision(each[0], precision, { onProgress, logger }, { sharers, towerBytes });
       const load = (modelPath: string) =>
         loadEngines(
-          sharingDevices(each, devices, () => inspect(modelPath).bytes),
+          sharingDevices(each, devices, () => inspect(modelPath).bytes + towerBytes),
           modelPath,
           (fraction) => onProgress(fraction, "loading"),
         );

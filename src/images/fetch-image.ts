@@ -12,11 +12,9 @@ import { packageVersion } from "../files/package-version.js";
 import { isPublicAddress } from "./public-address.js";
 import { checkBytes } from "./source.js";
 
-/** Names of hosts, or every host whose addresses are public. */
-export type AllowedHosts = readonly string[] | "any-public";
-
 export interface FetchLimits {
-  readonly hosts: AllowedHosts;
+  /** Names of hosts; "*.a.example" is every name below a.example, "*" every host. */
+  readonly hosts: readonly string[];
   readonly maxBytes: number;
   /** For everything, from resolving the name to the last byte. */
   readonly timeoutMs: number;
@@ -79,17 +77,22 @@ export async function fetchImage(text: string, limits: FetchLimits, signal?: Abo
 }
 
 /** Throws image_url_not_allowed. */
-export function allowedUrl(text: string, hosts: AllowedHosts): URL {
+export function allowedUrl(text: string, hosts: readonly string[]): URL {
   const refused = (expected: string) => new RerankError("image_url_not_allowed", `expected ${expected}`);
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) throw refused("an http or https URL, got another");
   if (url.username !== "" || url.password !== "") throw refused("a URL without user and password, got one with them");
   if (!["", "80", "443"].includes(url.port)) throw refused(`a URL with port 80 or 443, got ${url.port}`);
   const host = hostOf(url);
-  if (hosts !== "any-public" && !hosts.some((name) => name.toLowerCase() === host)) {
+  if (!hosts.some((pattern) => isHost(host, pattern.toLowerCase()))) {
     throw refused(`a data: URI, base64, or a URL of a host in IMAGE_URLS, got a URL of ${host}`);
   }
   return url;
+}
+
+function isHost(host: string, pattern: string): boolean {
+  if (pattern === "*") return true;
+  return pattern.startsWith("*.") ? host.endsWith(pattern.slice(1)) : host === pattern;
 }
 
 /** The host as resolvers take it: URL has made it lower case, and a number of any notation an IPv4 address. */

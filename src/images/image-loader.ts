@@ -5,9 +5,10 @@
 
 import { setMaxListeners } from "node:events";
 import { RerankError } from "../errors.js";
+import { decoderEntry } from "./decoder-entry.js";
 import { DecoderPool } from "./decoder-pool.js";
 import type { LoadedImage, PixelLimits } from "./decoder-protocol.js";
-import { type AllowedHosts, fetchImage } from "./fetch-image.js";
+import { fetchImage } from "./fetch-image.js";
 import { readHeader } from "./header.js";
 import { maximumTokens, targetSize } from "./size.js";
 import { checkBytes, type ImageSource, parseSource, readImageFile } from "./source.js";
@@ -16,8 +17,8 @@ import { Turns } from "./turns.js";
 export interface ImageLimits extends PixelLimits {
   /** Bytes of an image as it was sent, or as it lies in its file. */
   readonly maxBytes: number;
-  /** Hosts from which images are fetched. */
-  readonly hosts: AllowedHosts;
+  /** Hosts from which images are fetched; see FetchLimits. */
+  readonly hosts: readonly string[];
   readonly fetchMs: number;
   /** Of decoding and resizing. 50 million pixels take 4 s, and far longer while scores are computed on the same cores. */
   readonly decodeMs: number;
@@ -45,8 +46,7 @@ export class ImageLoader implements Disposable {
   readonly #decoders: DecoderPool;
   readonly #fetching = new Turns(fetchesAtOnce);
 
-  /** `decoder` is the compiled decoder-main; tests, which run the sources, name that of dist/. */
-  constructor(limits: Partial<ImageLimits> = {}, decoder = new URL("./decoder-main.js", import.meta.url)) {
+  constructor(limits: Partial<ImageLimits> = {}, decoder = decoderEntry) {
     this.#limits = { ...defaultLimits, ...limits };
     this.#decoders = new DecoderPool(decoder, this.#limits.decodeMs);
   }

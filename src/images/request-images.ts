@@ -27,28 +27,34 @@ export async function withPixels(
   signal: AbortSignal | undefined,
 ): Promise<LoadedRequest> {
   const begun = performance.now();
-  const different = [...new Map(images.map((image) => [identity(image), image])).values()];
+  const sourceOf = sources();
+  const fields = new Map<ImageSource, string>();
+  for (const image of images) {
+    const source = sourceOf(image);
+    if (!fields.has(source)) fields.set(source, image.field);
+  }
   const loaded = await loader.loadAll(
-    different.map(({ field, image }) => ({ field, source: sourceOf(image) })),
+    [...fields].map(([source, field]) => ({ field, source })),
     signal,
   );
-  const pixels = new Map(different.map((image, index) => [identity(image), loaded[index]]));
+  const pixels = new Map([...fields.keys()].map((source, index) => [source, loaded[index]]));
   const loadedOf = (content: Content): string | Image => {
     if (typeof content === "string") return content;
-    const image = pixels.get(identity(content));
+    const image = pixels.get(sourceOf(content));
     if (!image) throw new Error("an image of the request was not loaded");
     return image;
   };
   return { query: loadedOf(query), documents: documents.map(loadedOf), imageMs: performance.now() - begun };
 }
 
-/** Equal for images that are certainly the same: the same array of bytes, path or text. */
-function identity({ image }: ImageInput): unknown {
-  if (image instanceof Uint8Array) return image;
-  return typeof image === "string" ? `path ${image}` : `data ${image.data}`;
-}
-
-function sourceOf(image: ImageInput["image"]): ImageSource {
-  if (image instanceof Uint8Array) return image;
-  return typeof image === "string" ? { path: image } : image.data;
+/** Gives an image's source: the same one for the same array of bytes, the same path and the same text. */
+function sources(): (image: ImageInput) => ImageSource {
+  const paths = new Map<string, ImageSource>();
+  return ({ image }) => {
+    if (image instanceof Uint8Array) return image;
+    if (typeof image !== "string") return image.data;
+    const source = paths.get(image) ?? { path: image };
+    paths.set(image, source);
+    return source;
+  };
 }
