@@ -13,7 +13,8 @@ export interface ImageInput {
 /** What a query or a document may be. */
 export type Content = string | ImageInput;
 
-export interface RerankRequest<Document extends Content = string> extends Pick<LibraryRequest<Document>, "documents" | "topK" | "signal"> {
+export interface RerankRequest<Document extends Content = string>
+  extends Pick<LibraryRequest<Document>, "documents" | "topK" | "signal"> {
   query: Content;
 }
 
