@@ -7,7 +7,7 @@ import { fromNative, RerankError } from "./errors.js";
 import { fetchModel } from "./model/fetch-model.js";
 import type { ModelReference } from "./model/hub-client.js";
 import { hubEnvironment } from "./model/hub-environment.js";
-import { hasOfficialShape, isOfficial, requireOfficialShape } from "./model/official.js";
+import { hasOfficialShape, isOfficial, officialVisionRepository, requireOfficialShape } from "./model/official.js";
 import type { Transfer } from "./model/transfer.js";
 import { loadAddon } from "./native/addon.js";
 import { resolveLoadOptions } from "./settings/load-options.js";
@@ -104,7 +104,14 @@ export async function namedFiles(
 ): Promise<NamedFiles> {
   if (model.kind === "demo") return cachedDemoModel();
   const { modelId, modelFile, modelRevision } = model;
-  const settings = { ...readSettings(hubAccess, {}, process.env), modelId, modelFile, modelRevision, headId: undefined };
+  const settings = {
+    ...readSettings(hubAccess, {}, process.env),
+    modelId,
+    modelFile,
+    modelRevision,
+    headId: undefined,
+    visionId: officialVisionRepository,
+  };
   return modelFiles({ kind: "hub", reference: modelReference(settings) }, settings, events);
 }
 
