@@ -3,7 +3,7 @@
  * another type never reaches a decoder. A file's name and media type do not count.
  */
 
-import { ImageError } from "./image-error.js";
+import { RerankError } from "../errors.js";
 import type { Size } from "./size.js";
 
 export interface Header extends Size {
@@ -25,18 +25,27 @@ const readers: readonly Reader[] = [
   { format: "GIF", beginning: /^GIF8[79]a/, size: (bytes) => ({ width: bytes.readUInt16LE(6), height: bytes.readUInt16LE(8) }) },
 ];
 
+/** Looks at the first 12 bytes; undefined = they are not those of an image. */
+export function formatOf(bytes: Uint8Array): Header["format"] | undefined {
+  return readerOf(bytes)?.format;
+}
+
 /** Throws image_invalid. */
 export function readHeader(bytes: Uint8Array): Header {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const first = buffer.toString("latin1", 0, 12);
-  const reader = readers.find(({ beginning }) => beginning.test(first));
-  if (!reader) throw new ImageError("image_invalid", "expected a JPEG, PNG, WebP or GIF, got something else");
+  const reader = readerOf(bytes);
+  if (!reader) throw new RerankError("image_invalid", "expected a JPEG, PNG, WebP or GIF, got something else");
   const { format } = reader;
   const size = unlessCut(() => reader.size(buffer));
   if (!size || size.width === 0 || size.height === 0) {
-    throw new ImageError("image_invalid", `expected an image, got a ${format} with a damaged header`);
+    throw new RerankError("image_invalid", `expected an image, got a ${format} with a damaged header`);
   }
   return { format, ...size };
+}
+
+function readerOf(bytes: Uint8Array): Reader | undefined {
+  const first = Buffer.from(bytes.subarray(0, 12)).toString("latin1");
+  return readers.find(({ beginning }) => beginning.test(first));
 }
 
 /** Skips segments up to the first frame header. */
