@@ -3,7 +3,7 @@
 import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { RerankError } from "../errors.js";
-import type { HubModelSettings, Settings } from "../settings/table.js";
+import type { HubModelSettings } from "../settings/table.js";
 import type { Expected } from "./checksum.js";
 import { HubCache, isFile } from "./hub-cache.js";
 import { hubEnvironment } from "./hub-environment.js";
@@ -19,32 +19,27 @@ export function visionFileName(type: VisionType): string {
   return `mmproj-jina-reranker-m0-${type.toUpperCase()}.gguf`;
 }
 
-export type VisionSettings = Pick<
-  HubModelSettings,
-  "visionId" | "hfEndpoint" | "hfToken" | "hfHome" | "hfHubCache" | "hfHubOffline"
-> &
-  Pick<Settings, "modelPath">;
-
 /**
- * The path of the tower: beside the model that MODEL_PATH names, else in the hub's cache, where its checksum is compared.
- * Throws model_not_found, which says what to type, or checksum_mismatch.
+ * The path of the tower for a model: beside it, else in the hub's cache, where its checksum is compared. Throws model_not_found,
+ * which says what to type, or checksum_mismatch.
  */
-export async function visionFile(settings: VisionSettings): Promise<string> {
+export async function visionFile(modelPath: string, settings: HubModelSettings): Promise<string> {
   const { cacheDirectory } = await hubEnvironment(settings);
-  const { modelPath, visionId } = settings;
-  const beside = modelPath === undefined ? [] : byPreference.map((type) => join(dirname(modelPath), visionFileName(type)));
-  for (const path of beside) if (await isFile(path)) return path;
   for (const type of byPreference) {
-    const found = await cachedVision(cacheDirectory, visionId, type);
+    const path = join(dirname(modelPath), visionFileName(type));
+    if (await isFile(path)) return path;
+  }
+  for (const type of byPreference) {
+    const found = await cachedVision(cacheDirectory, settings.visionId, type);
     if (!found) continue;
     const error = await visionMismatch(found);
-    if (error)
-      throw new RerankError(error.code, `${error.message}; \`jina-reranker download --vision\` makes it again`, { cause: error });
-    return found.path;
+    if (!error) return found.path;
+    const message = `${error.message}; \`jina-reranker download --vision\` makes it again`;
+    throw new RerankError(error.code, message, { cause: error });
   }
-  const places = [...(modelPath === undefined ? [] : [`beside ${modelPath}`]), `in the cache ${cacheDirectory}`];
-  const message = `IMAGES is set, but ${visionFileName("q8_0")} is neither ${places.join(" nor ")}; run \`jina-reranker download --vision\`, which reads 1.33 GB once, or set MMPROJ_PATH to the file`;
-  throw new RerankError("model_not_found", places.length > 1 ? message : message.replace(" neither", " not"));
+  const missing = `${visionFileName("q8_0")} is neither beside ${modelPath} nor in the cache ${cacheDirectory}`;
+  const ways = "run `jina-reranker download --vision`, which reads 1.33 GB once, or set MMPROJ_PATH to such a file";
+  throw new RerankError("model_not_found", `IMAGES: there is no vision tower: ${missing}; ${ways}`);
 }
 
 export interface CachedVision {
