@@ -7,13 +7,15 @@ import { fromNative, RerankError } from "./errors.js";
 import { fetchModel } from "./model/fetch-model.js";
 import type { ModelReference } from "./model/hub-client.js";
 import { hubEnvironment } from "./model/hub-environment.js";
-import { hasOfficialShape, isOfficial, requireOfficialShape } from "./model/official.js";
+import { hasOfficialShape, isOfficial, officialVisionRepository, requireOfficialShape } from "./model/official.js";
 import type { Transfer } from "./model/transfer.js";
+import { visionFile } from "./model/vision-file.js";
 import { loadAddon } from "./native/addon.js";
 import { resolveLoadOptions } from "./settings/load-options.js";
 import { type NamedModel, namedModel } from "./settings/named-model.js";
 import { readSettings } from "./settings/read.js";
 import { type HubModelSettings, hubAccess, type Settings } from "./settings/table.js";
+import { towerChoice } from "./settings/tower-choice.js";
 import type { DemoLoadOptions, HubLoadOptions, LoadOptions, Logger } from "./types.js";
 
 export type ModelSource =
@@ -97,6 +99,23 @@ export async function modelFiles(
   }
 }
 
+/** The vision tower's file; undefined = images are refused. Throws invalid_option, or model_not_found when there is none. */
+export async function towerFile(
+  source: ModelSource,
+  modelPath: string,
+  settings: Pick<Settings, "images" | "mmprojPath"> & HubModelSettings,
+): Promise<string | undefined> {
+  const choice = towerChoice(settings, source.kind === "demo");
+  switch (choice.kind) {
+    case "none":
+      return undefined;
+    case "file":
+      return choice.path;
+    case "downloaded":
+      return await visionFile(modelPath, settings);
+  }
+}
+
 /** As `modelFiles`, for a model that the library's options name. The environment says where the hub is, and has the token. */
 export async function namedFiles(
   model: Exclude<NamedModel, { kind: "file" }>,
@@ -104,7 +123,14 @@ export async function namedFiles(
 ): Promise<NamedFiles> {
   if (model.kind === "demo") return cachedDemoModel();
   const { modelId, modelFile, modelRevision } = model;
-  const settings = { ...readSettings(hubAccess, {}, process.env), modelId, modelFile, modelRevision, headId: undefined };
+  const settings = {
+    ...readSettings(hubAccess, {}, process.env),
+    modelId,
+    modelFile,
+    modelRevision,
+    headId: undefined,
+    visionId: officialVisionRepository,
+  };
   return modelFiles({ kind: "hub", reference: modelReference(settings) }, settings, events);
 }
 
