@@ -35,7 +35,24 @@ export const errorTable = {
   too_many_documents: { status: 422, when: "More documents than MAX_DOCUMENTS." },
   query_too_long: { status: 422, when: "The query alone leaves no room for a document in CTX_SIZE." },
   document_too_long: { status: 422, when: "A document would have to be cut and the request allows no cut." },
-  images_not_supported: { status: 422, when: "The query or a document holds an image; this version scores text only." },
+  images_not_supported: {
+    status: 422,
+    when: "The query or a document is an image, and no vision tower was loaded: set IMAGES=true after `jina-reranker download --vision`, or MMPROJ_PATH; or the package sharp, which reads images, is missing.",
+  },
+  image_invalid: {
+    status: 422,
+    when: "An image is not a JPEG, PNG, WebP or GIF that can be read, or not strict base64, or its sides differ more than 200 times.",
+  },
+  image_too_large: { status: 422, when: "An image has more than IMAGE_MAX_MB or IMAGE_MAX_PIXELS." },
+  too_many_images: { status: 422, when: "More images than MAX_IMAGES." },
+  image_url_not_allowed: {
+    status: 422,
+    when: "IMAGE_URLS does not allow the image's URL, or its host has an address that is not public.",
+  },
+  image_unreachable: {
+    status: 422,
+    when: "The image's URL does not answer with the image within the time allowed, or its file cannot be read.",
+  },
   queue_full: {
     status: 429,
     when: "MAX_QUEUED_PAIRS are waiting, or the answer would come later than REQUEST_TIMEOUT_MS; nothing of the request was computed; `Retry-After` says when to try again.",
@@ -58,11 +75,15 @@ export const errorTable = {
     only: "start",
     when: "An option, flag or variable is wrong; the message names it, its value and what is allowed.",
   },
-  model_not_found: { status: 500, only: "start", when: "The model or score head file does not exist." },
+  model_not_found: {
+    status: 500,
+    only: "start",
+    when: "The file of the model, the score head or the vision tower does not exist.",
+  },
   model_invalid: {
     status: 500,
     only: "start",
-    when: "The file is not a GGUF, is truncated, or is not a model that can be scored with.",
+    when: "The file is not a GGUF, is truncated, is not a model that can be scored with, or not a vision tower that fits the model.",
   },
   head_invalid: {
     status: 500,
@@ -127,6 +148,7 @@ const nativeCodes: Readonly<Record<NativeErrorCode, ErrorCode>> = {
   queue_full: "queue_full",
   query_too_long: "query_too_long",
   document_too_long: "document_too_long",
+  images_not_supported: "images_not_supported",
   invalid_score: "invalid_score",
   cancelled: "cancelled",
   closed: "closed",

@@ -5,12 +5,13 @@
 
 import { tracingChannel } from "node:diagnostics_channel";
 import type { EngineInfo, EngineStats, ScoreJob } from "../binding.js";
-import { documentLimit } from "./engine/limits.js";
 import { loadEngines } from "./engine/load.js";
 import { enginesOn, sharersOf, sharingDevices } from "./engine/placement.js";
 import { EnginePool } from "./engine/pool.js";
 import { rank } from "./engine/ranking.js";
-import { fromNative, kindOf, RerankError } from "./errors.js";
+import { fromNative, RerankError } from "./errors.js";
+import { ImageLoader } from "./images/image-loader.js";
+import { type LoadedRequest, textsOf, withPixels } from "./images/request-images.js";
 import { namedFiles } from "./load.js";
 import { readScoreHead } from "./model/head.js";
 import { requireModelFile } from "./model/local-file.js";
@@ -18,9 +19,11 @@ import { loadAddon } from "./native/addon.js";
 import { prepareBackend } from "./native/backends.js";
 import { loadOrSource } from "./precision/load-or-source.js";
 import { choosePrecision } from "./precision/precision.js";
+import { checkRequest, type FieldImage, imagesOf } from "./request-check.js";
 import { checkLoadOptions, resolveLoadOptions } from "./settings/load-options.js";
 import { namedModel } from "./settings/named-model.js";
 import type {
+  Content,
   DemoLoadOptions,
   DeviceState,
   FailedDevice,
@@ -44,13 +47,16 @@ const processWarnings: Logger = { info: () => {}, warn: (line) => process.emitWa
 
 export class Reranker implements AsyncDisposable {
   readonly #engines: EnginePool;
+  /** undefined = there is no vision tower. */
+  readonly #images: ImageLoader | undefined;
   /** Which precision the weights are computed in, and why. */
   readonly precision: PrecisionChoice;
   /** What the load options allow. */
   readonly limits: Limits;
 
-  private constructor(engines: EnginePool, precision: PrecisionChoice, limits: Limits) {
+  private constructor(engines: EnginePool, images: ImageLoader | undefined, precision: PrecisionChoice, limits: Limits) {
     this.#engines = engines;
+    this.#images = images;
     this.precision = precision;
     this.limits = limits;
   }
@@ -70,27 +76,33 @@ export class Reranker implements AsyncDisposable {
   }
 
   static async #loadFiles(options: Partial<LoadOptions>): Promise<Reranker> {
-    const { headPath, maxDocuments, precision, gpus, ...resolved } = resolveLoadOptions(options);
+    const { headPath, maxDocuments, maxImages, imageLimits, precision, gpus, ...resolved } = resolveLoadOptions(options);
+    const { vision, maxQueuedPairs } = resolved;
     const { onProgress = () => {}, logger = processWarnings } = options;
     // Before the head is read: of a wrong model path, the error would be a missing head beside it.
     await requireModelFile(resolved.modelPath);
+    const towerBytes = vision ? await requireModelFile(vision.mmprojPath) : 0;
     const engineOptions = { ...resolved, head: await readScoreHead(headPath) };
     await prepareBackend(resolved.gpuLayers === 0 ? "cpu" : resolved.backend);
+    const images = vision && new ImageLoader(imageLimits);
     try {
+      await images?.check();
       const { backends, inspect } = loadAddon().binding;
       const { devices } = backends();
       const each = enginesOn(gpus, engineOptions, devices);
-      const chosen = await choosePrecision(each[0], precision, { onProgress, logger }, { sharers: sharersOf(each[0], each) });
+      const sharers = sharersOf(each[0], each);
+      const chosen = await choosePrecision(each[0], precision, { onProgress, logger }, { sharers, towerBytes });
       const load = (modelPath: string) =>
         loadEngines(
-          sharingDevices(each, devices, () => inspect(modelPath).bytes),
+          sharingDevices(each, devices, () => inspect(modelPath).bytes + towerBytes),
           modelPath,
           (fraction) => onProgress(fraction, "loading"),
         );
       const { loaded, choice } = await loadOrSource(chosen, resolved.modelPath, load, logger);
-      const { maxQueuedPairs } = resolved;
-      return new Reranker(new EnginePool(loaded, maxQueuedPairs), choice, { maxDocuments, maxQueuedPairs });
+      const limits = { maxDocuments, maxQueuedPairs, maxImages: images ? maxImages : 0 };
+      return new Reranker(new EnginePool(loaded, maxQueuedPairs), images, choice, limits);
     } catch (error) {
+      images?.[Symbol.dispose]();
       const known = fromNative(error);
       // The arguments of a load are the caller's options, not a request.
       const wrongOption = known instanceof RerankError && known.code === "invalid_request";
@@ -119,16 +131,20 @@ export class Reranker implements AsyncDisposable {
   }
 
   /** Scores in document order. Subscribers of `tracing:jina-reranker:score:…` are told of it, as ScoreTrace describes. */
-  async score(request: ScoreRequest): Promise<ScoreResponse> {
+  async score(request: ScoreRequest<Content>): Promise<ScoreResponse> {
     this.check(request);
-    return scoreChannel.tracePromise(() => this.#score(request), { documents: request.documents.length });
+    const images = imagesOf(request);
+    const trace = { documents: request.documents.length, images: images.length };
+    return scoreChannel.tracePromise(() => this.#score(request, images), trace);
   }
 
-  async #score(request: ScoreRequest): Promise<ScoreResponse> {
+  async #score(request: ScoreRequest<Content>, images: readonly FieldImage[]): Promise<ScoreResponse> {
     const { signal } = request;
     signal?.throwIfAborted();
     try {
-      const { query, documents, maxDocumentTokens, truncate, priority } = request;
+      // Texts are handed over in the same turn of the JavaScript thread.
+      const { query, documents, imageMs } = textsOf(request) ?? (await this.#withPixels(request, images));
+      const { maxDocumentTokens, truncate, priority } = request;
       const options = {
         ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
         ...(truncate !== undefined && { truncate }),
@@ -144,12 +160,14 @@ export class Reranker implements AsyncDisposable {
         droppedTokens,
         usage: { promptTokens: tokens, totalTokens: tokens },
         timings: {
+          imageMs,
           queueMs: result.queueMs,
           tokenizeMs: result.tokenizeMs,
           computeMs: result.computeMs,
-          totalMs: result.totalMs,
+          totalMs: imageMs + result.totalMs,
           computedTokens: result.computedTokens,
           reusedTokens: result.reusedTokens,
+          encodedImages: result.encodedImages,
         },
       };
     } catch (error) {
@@ -157,8 +175,15 @@ export class Reranker implements AsyncDisposable {
     }
   }
 
+  async #withPixels(request: ScoreRequest<Content>, images: readonly FieldImage[]): Promise<LoadedRequest> {
+    if (!this.#images) throw new Error("a request with images passed the check without a vision tower");
+    return withPixels(request, images, this.#images, request.signal);
+  }
+
   /** The documents in rank order. */
-  async rerank(request: RerankRequest): Promise<RerankResponse> {
+  async rerank(request: RerankRequest): Promise<RerankResponse>;
+  async rerank<Document extends Content>(request: RerankRequest<Document>): Promise<RerankResponse<Document>>;
+  async rerank<Document extends Content>(request: RerankRequest<Document>): Promise<RerankResponse<Document>> {
     const { topK, documents } = request;
     if (topK !== undefined && (!Number.isInteger(topK) || topK < 0)) {
       throw new RerankError("invalid_request", `topK: expected a whole number of at least 0, got ${String(topK)}`);
@@ -168,7 +193,7 @@ export class Reranker implements AsyncDisposable {
       index,
       score: scores[index] as number,
       logit: logits[index] as number,
-      document: documents[index] as string,
+      document: documents[index] as Document,
       droppedTokens: droppedTokens[index] as number,
     }));
     const truncated = droppedTokens.filter((dropped) => dropped > 0).length;
@@ -177,6 +202,7 @@ export class Reranker implements AsyncDisposable {
 
   /** Finishes the running batch, fails waiting requests with `closed`, frees the model. Idempotent. */
   async close(): Promise<void> {
+    this.#images?.[Symbol.dispose]();
     await this.#engines.close();
   }
 
@@ -185,27 +211,8 @@ export class Reranker implements AsyncDisposable {
   }
 
   /** Throws the error that `score` would reject with before it does any work. */
-  check({ query, documents, maxDocuments }: ScoreRequest): void {
-    if (typeof query !== "string") {
-      throw new RerankError("invalid_request", `query: expected a string, got ${kindOf(query)}`);
-    }
-    if (query.trim() === "") throw new RerankError("empty_query", "query: expected text, got an empty string");
-    if (!Array.isArray(documents)) {
-      throw new RerankError("invalid_request", `documents: expected an array of strings, got ${kindOf(documents)}`);
-    }
-    if (documents.length === 0) throw new RerankError("empty_documents", "documents: expected at least one, got none");
-    const most = documentLimit(this.limits, maxDocuments);
-    if (documents.length > most) {
-      throw new RerankError(
-        "too_many_documents",
-        `documents: at most ${most} are allowed in one request, got ${documents.length}`,
-      );
-    }
-    for (const [index, document] of documents.entries()) {
-      if (typeof document !== "string") {
-        throw new RerankError("invalid_request", `documents[${index}]: expected a string, got ${kindOf(document)}`);
-      }
-    }
+  check(request: ScoreRequest<Content>): void {
+    checkRequest(request, this.limits);
   }
 }
 

@@ -10,6 +10,8 @@ export interface LoadOptions {
   modelPath: string;
   /** Path of the score head; default: `mlp_weights.npz` beside the GGUF. */
   headPath?: string;
+  /** Path of the vision tower's GGUF (mmproj), with which images are scored too; without it they are refused. */
+  mmprojPath?: string;
   /** Tokens a (query, document) pair may have, 16 to 1,048,576; default 8192. */
   contextSize?: number;
   /**
@@ -50,6 +52,21 @@ export interface LoadOptions {
   scoreCacheMb?: number;
   /** Whether documents that occur more than once in a request are computed once; default true. */
   deduplicate?: boolean;
+  /** Tokens an image may have, 4 to 768; default 768. Larger ones are made smaller: fewer tokens take less time and show less. */
+  imageMaxTokens?: number;
+  /** MiB of an image's file; default 10. */
+  imageMaxMb?: number;
+  /** Pixels of an image before it is made smaller; default 50,000,000. */
+  imageMaxPixels?: number;
+  /** Images in one request, the query's included; default 20. */
+  maxImages?: number;
+  /**
+   * Hosts that images given by URL may be fetched from: a name, "*.example.com" for every name below it, "*" for all. Their
+   * addresses must be public. Default: none.
+   */
+  imageUrls?: readonly string[] | undefined;
+  /** MiB of host memory for recent images as the vision tower encoded them, 2.3 for one of 768 tokens; default 256, 0 = off. */
+  imageCacheMb?: number;
   /** Called with a fraction from 0 to 1 of the activity; the last activity is "loading". */
   onProgress?: (fraction: number, activity: LoadActivity) => void;
   /** Takes what a load has to say, such as the model's licence; default: warnings go to process.emitWarning, the rest nowhere. */
@@ -102,6 +119,8 @@ export interface Limits {
   readonly maxDocuments: number | undefined;
   /** Pairs that may wait, and so the most that one request can have. */
   readonly maxQueuedPairs: number;
+  /** Images in one request, the query's included; 0 = there is no vision tower. */
+  readonly maxImages: number;
 }
 
 /** An image: its bytes, the path of its file, or `data`, which is what HTTP clients send: a data: URI, base64 or a URL. */
@@ -109,12 +128,14 @@ export interface ImageInput {
   readonly image: Uint8Array | string | { readonly data: string };
 }
 
+/** What a query or a document may be. */
 export type Content = string | ImageInput;
 
-export interface ScoreRequest {
-  query: string;
-  documents: readonly string[];
-  /** Tokens a document may have before it is cut; default: as many as fit contextSize. */
+/** Documents are texts unless the parameter says that some are images. */
+export interface ScoreRequest<Document extends Content = string> {
+  query: Content;
+  documents: readonly Document[];
+  /** Tokens a document may have before it is cut; default: as many as fit contextSize. An image is never cut: it must fit. */
   maxDocumentTokens?: number;
   /** Which end of a document is cut when it must be, default "end"; "never" rejects with document_too_long instead. */
   truncate?: "end" | "start" | "never";
@@ -126,27 +147,32 @@ export interface ScoreRequest {
   signal?: AbortSignal;
 }
 
-export interface RerankRequest extends ScoreRequest {
+export interface RerankRequest<Document extends Content = string> extends ScoreRequest<Document> {
   /** How many results to return; undefined, 0 or more than there are documents = all. */
   topK?: number;
 }
 
 export interface Usage {
-  /** Tokens of all prompts, score tokens included. */
+  /** Tokens of all prompts, images and score tokens included. */
   promptTokens: number;
   totalTokens: number;
 }
 
 /** Times are in milliseconds. */
 export interface Timings {
+  /** Of fetching, reading and decoding images, before the engine has the request. */
+  imageMs: number;
   queueMs: number;
   tokenizeMs: number;
   computeMs: number;
+  /** Of all. */
   totalMs: number;
   /** Tokens that went through the model. */
   computedTokens: number;
   /** Tokens that a cache saved: it had their KV state, or the score of their pair. */
   reusedTokens: number;
+  /** Images that went through the vision tower: those that no cache had. */
+  encodedImages: number;
 }
 
 export interface ScoreResponse {
@@ -168,27 +194,30 @@ export interface ScoreResponse {
 export interface ScoreTrace {
   /** Documents in the request. */
   readonly documents: number;
+  /** Images among query and documents. */
+  readonly images: number;
   /** In `asyncStart` and `asyncEnd`, when the request succeeded. */
   readonly result?: ScoreResponse;
   /** From `error` on, when it failed: a RerankError, or the reason that its signal aborted with. */
   readonly error?: unknown;
 }
 
-export interface RankedDocument {
+export interface RankedDocument<Document extends Content = string> {
   /** Position in the request. */
   index: number;
   /** In (0, 1). */
   score: number;
   /** The score before the sigmoid. */
   logit: number;
-  document: string;
+  /** As it was given. */
+  document: Document;
   /** Tokens cut from the document; 0 = whole. */
   droppedTokens: number;
 }
 
-export interface RerankResponse {
+export interface RerankResponse<Document extends Content = string> {
   /** Highest score first; ties by index, lowest first. */
-  results: RankedDocument[];
+  results: RankedDocument<Document>[];
   /** Documents whose end was cut to fit the context, those beyond topK included. */
   truncated: number;
   usage: Usage;

@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <initializer_list>
+#include <map>
+#include <memory>
 #include <utility>
 
 namespace jina_reranker {
@@ -83,6 +85,11 @@ T parse_choice(const Napi::Object &                              object,
          value.IsString() ? "\"" + value.As<Napi::String>().Utf8Value() + "\"" : kind_of(value));
 }
 
+constexpr int64_t kFewestImageTokens = 4;
+constexpr int64_t kMostImageTokens   = 768;
+constexpr int64_t kMostSide          = 1 << 16;
+constexpr size_t  kMostHashBytes     = 128;
+
 }  // namespace
 
 std::string parse_string(const Napi::Value & value, const std::string & name) {
@@ -149,6 +156,17 @@ EngineOptions parse_engine_options(const Napi::Value & value) {
     options.reproducible         = parse_choice<Reproducible>(
         object, "reproducible",
         { { "auto", Reproducible::automatic }, { "exact", Reproducible::exact }, { "fast", Reproducible::fast } });
+    if (const Napi::Value vision = object.Get("vision"); !vision.IsUndefined()) {
+        const Napi::Object tower  = parse_object(vision, "vision");
+        options.mmproj_path       = parse_string(tower.Get("mmprojPath"), "vision.mmprojPath");
+        options.vision.max_tokens = static_cast<int32_t>(
+            parse_integer(tower.Get("maxTokens"), "vision.maxTokens", kFewestImageTokens, kMostImageTokens));
+        options.vision.cache_bytes =
+            static_cast<size_t>(parse_integer(tower.Get("cacheBytes"), "vision.cacheBytes", 0, int64_t{ 1 } << 50U));
+        if (options.mmproj_path.empty()) {
+            fail("vision.mmprojPath", "a path", "an empty string");
+        }
+    }
     options.kv_type = parse_choice<KvType>(
         object, "kvType", { { "f16", KvType::f16 }, { "f32", KvType::f32 }, { "q8_0", KvType::q8_0 } });
     return options;
@@ -196,11 +214,58 @@ std::vector<std::string> parse_strings(const Napi::Value & value, const std::str
     return strings;
 }
 
+namespace {
+
+// Those of a request by their hashes: pixels that come several times are kept once.
+using Images = std::map<std::string, std::shared_ptr<const Image>>;
+
+RequestImage parse_image(const Napi::Object & object, const std::string & name, Images & images) {
+    const std::string hash = parse_string(object.Get("hash"), name + ".hash");
+    if (hash.empty() || hash.size() > kMostHashBytes) {
+        fail(name + ".hash", "1 to " + std::to_string(kMostHashBytes) + " characters", std::to_string(hash.size()));
+    }
+    std::shared_ptr<const Image> & known = images[hash];
+    if (!known) {
+        const Napi::Value rgb = object.Get("rgb");
+        if (!rgb.IsTypedArray() || rgb.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+            fail(name + ".rgb", "a Uint8Array", kind_of(rgb));
+        }
+        const auto bytes = rgb.As<Napi::Uint8Array>();
+        auto       image = std::make_shared<Image>();
+        image->width     = static_cast<int32_t>(parse_integer(object.Get("width"), name + ".width", 1, kMostSide));
+        image->height    = static_cast<int32_t>(parse_integer(object.Get("height"), name + ".height", 1, kMostSide));
+        image->rgb.assign(bytes.Data(), bytes.Data() + bytes.ElementLength());
+        known = image;
+    }
+    return { known, hash };
+}
+
+Content parse_content(const Napi::Value & value, const std::string & name, Images & images) {
+    if (value.IsString()) {
+        return parse_text(value, name);
+    }
+    if (!value.IsObject() || value.IsArray() || value.IsFunction()) {
+        fail(name, "a string or an image", kind_of(value));
+    }
+    return parse_image(value.As<Napi::Object>(), name, images);
+}
+
+}  // namespace
+
 ScoreRequest parse_score_request(const Napi::Value & value) {
-    const Napi::Object object = parse_object(value, "request");
+    const Napi::Object object    = parse_object(value, "request");
+    const Napi::Value  documents = object.Get("documents");
     ScoreRequest       request;
-    request.query     = parse_text(object.Get("query"), "query");
-    request.documents = parse_strings(object.Get("documents"), "documents");
+    Images             images;
+    request.query = parse_content(object.Get("query"), "query", images);
+    if (!documents.IsArray()) {
+        fail("documents", "an array", kind_of(documents));
+    }
+    const auto array = documents.As<Napi::Array>();
+    for (uint32_t i = 0; i < array.Length(); ++i) {
+        const Napi::HandleScope scope(array.Env());
+        request.documents.push_back(parse_content(array.Get(i), "documents[" + std::to_string(i) + "]", images));
+    }
     if (request.documents.empty()) {
         fail("documents", "at least one", "none");
     }

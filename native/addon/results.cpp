@@ -61,6 +61,13 @@ Napi::Object to_js(Napi::Env env, const EngineInfo & info) {
     object.Set("gpuLayers", info.n_gpu_layers);
     object.Set("device", info.device);
     object.Set("deviceDescription", info.device_description);
+    if (info.vision) {
+        Napi::Object vision = Napi::Object::New(env);
+        vision.Set("maxTokens", info.vision->max_tokens);
+        vision.Set("workPerToken", info.vision->work_per_token);
+        vision.Set("sizeBytes", number(env, info.vision->size_bytes));
+        object.Set("vision", vision);
+    }
     return object;
 }
 
@@ -99,6 +106,11 @@ Napi::Object to_js(Napi::Env env, const EngineStats & stats) {
     object.Set("pairsRepeated", number(env, stats.pairs_repeated));
     object.Set("cacheBytes", number(env, stats.cache_bytes));
     object.Set("cacheEntries", number(env, stats.cache_entries));
+    object.Set("imagesEncoded", number(env, stats.images_encoded));
+    object.Set("imageEncodeMs", stats.image_encode_ms);
+    object.Set("imagesReused", number(env, stats.images_reused));
+    object.Set("imageCacheBytes", number(env, stats.image_bytes));
+    object.Set("imageCacheEntries", number(env, stats.image_entries));
     return object;
 }
 
@@ -110,6 +122,7 @@ Napi::Object to_js(Napi::Env env, const ScoreResult & result) {
     object.Set("droppedTokens", to_typed_array<Napi::Uint32Array>(env, result.dropped_tokens));
     object.Set("computedTokens", number(env, result.n_computed));
     object.Set("reusedTokens", number(env, result.n_reused));
+    object.Set("encodedImages", number(env, result.n_encoded));
     object.Set("queueMs", result.queue_ms);
     object.Set("tokenizeMs", result.tokenize_ms);
     object.Set("computeMs", result.compute_ms);

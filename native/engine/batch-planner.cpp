@@ -34,18 +34,41 @@ int32_t BatchPlanner::room(const Plan & plan, const WaitingPair & pair, int32_t 
     return static_cast<int32_t>(std::min({ int64_t{ limits_.n_batch } - plan.n_tokens, in_pages, in_cells }));
 }
 
-void BatchPlanner::add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached, int32_t cost) {
-    if (n_tokens < 1 || n_cached < 0 || n_cached >= n_tokens || cost < 1) {
-        throw std::invalid_argument("a pair has at least one token to compute");
-    }
+BatchPlanner::Jobs::iterator BatchPlanner::add_job(uint64_t job, int32_t cost) {
     auto [entry, is_new] = jobs_.try_emplace(job);
     if (is_new) {
         entry->second.start  = level_;
         entry->second.served = level_;
         entry->second.cost   = cost;
     }
-    entry->second.pairs.push_back({ pair, n_tokens, n_cached, n_cached });
+    return entry;
+}
+
+void BatchPlanner::add_pair(uint64_t job, uint32_t pair, int32_t n_tokens, int32_t n_cached, int32_t cost) {
+    if (n_tokens < 1 || n_cached < 0 || n_cached >= n_tokens || cost < 1) {
+        throw std::invalid_argument("a pair has at least one token to compute");
+    }
+    add_job(job, cost)->second.pairs.push_back({ pair, n_tokens, n_cached, n_cached });
     n_waiting_tokens_ += n_tokens - n_cached;
+}
+
+void BatchPlanner::add_image(uint64_t job, int32_t image, int32_t n_steps, double work, int32_t cost) {
+    if (n_steps < 1 || !(work > 0) || cost < 1) {
+        throw std::invalid_argument("an image has at least one step of work");
+    }
+    add_job(job, cost)->second.images.push_back({ image, n_steps, work });
+    n_waiting_steps_ += n_steps;
+}
+
+void BatchPlanner::hand_over(uint64_t from, int32_t image, uint64_t to, int32_t cost) {
+    auto &     images = jobs_.at(from).images;
+    const auto found = std::find_if(images.begin(), images.end(), [&](const auto & one) { return one.image == image; });
+    const bool begun = encoding_ == from && found == images.begin();
+    const WaitingImage waiting = *found;
+    images.erase(found);
+    auto & taken = add_job(to, cost)->second.images;
+    taken.insert(begun ? taken.begin() : taken.end(), waiting);
+    encoding_ = begun ? to : encoding_;
 }
 
 bool BatchPlanner::warm(uint64_t job, uint32_t pair, int32_t n_cached) {
@@ -72,7 +95,13 @@ void BatchPlanner::remove_job(uint64_t job) {
     for (const WaitingPair & waiting : entry->second.pairs) {
         n_waiting_tokens_ -= waiting.n_tokens - waiting.n_done;
     }
+    for (const WaitingImage & waiting : entry->second.images) {
+        n_waiting_steps_ -= waiting.n_steps;
+    }
     jobs_.erase(entry);
+    if (encoding_ == job) {
+        encoding_.reset();
+    }
     if (partial_ == job) {
         partial_.reset();
         partial_share_ = 0;
@@ -110,7 +139,7 @@ void BatchPlanner::serve(Plan & plan, WaitingJob & job, int32_t begin, int32_t e
 
 bool BatchPlanner::others_waiting(uint64_t job) const {
     return std::any_of(jobs_.begin(), jobs_.end(),
-                       [&](const auto & entry) { return entry.first != job && !entry.second.pairs.empty(); });
+                       [&](const auto & entry) { return entry.first != job && entry.second.has_work(); });
 }
 
 // Puts the first slice of a plan into it: of a job's first pair, which does not fit whole or is partial. False when its
@@ -169,10 +198,10 @@ bool BatchPlanner::add_whole(Plan & plan) {
     return true;
 }
 
-BatchPlanner::Jobs::iterator BatchPlanner::least_served() {
+BatchPlanner::Jobs::iterator BatchPlanner::least_served(bool (WaitingJob::*may_be)() const) {
     auto best = jobs_.end();
     for (auto job = jobs_.begin(); job != jobs_.end(); ++job) {
-        if (!job->second.pairs.empty() && (best == jobs_.end() || rank(job->second) < rank(best->second))) {
+        if ((job->second.*may_be)() && (best == jobs_.end() || rank(job->second) < rank(best->second))) {
             best = job;
         }
     }
@@ -183,7 +212,7 @@ BatchPlanner::Jobs::iterator BatchPlanner::least_served() {
 void BatchPlanner::start_partial(Plan & plan) {
     // A smaller slice would cost another batch later and save nothing now.
     const int32_t worth_it = std::max(1, limits_.n_batch / kLeastShare);
-    const auto    best     = least_served();
+    const auto    best     = least_served(&WaitingJob::has_pairs);
     if (best == jobs_.end() || static_cast<int32_t>(plan.slices.size()) >= limits_.n_pairs) {
         return;
     }
@@ -215,22 +244,49 @@ void BatchPlanner::extend_partial(Plan & plan) {
     plan.n_tokens += more;
 }
 
+// The next step of the image that was begun, else of this job's first.
+void BatchPlanner::take_step(Plan & plan, Jobs::iterator job) {
+    auto &         owner = encoding_ ? *jobs_.find(*encoding_) : *job;
+    WaitingImage & image = owner.second.images.front();
+    plan.step            = { owner.first, image.image };
+    plan.work            = image.work;
+    owner.second.served += image.work * owner.second.cost;
+    n_waiting_steps_ -= 1;
+    image.n_steps -= 1;
+    encoding_ = owner.first;
+    if (image.n_steps == 0) {
+        owner.second.images.pop_front();
+        encoding_.reset();
+    }
+}
+
 Plan BatchPlanner::next() {
     Plan   plan;
     double n_shares = 0;
     for (const auto & [id, job] : jobs_) {
-        n_shares += job.pairs.empty() ? 0.0 : 1.0 / job.cost;
+        n_shares += job.has_work() ? 1.0 / job.cost : 0.0;
     }
     if (n_shares == 0) {
         return plan;
     }
+    const auto job = least_served(&WaitingJob::has_work);
+    if (!job->second.has_pairs()) {
+        take_step(plan, job);
+    } else {
+        plan_batch(plan);
+    }
+    level_ += plan.work / n_shares;
+    return plan;
+}
+
+void BatchPlanner::plan_batch(Plan & plan) {
     n_used_pages_ = 0;
     if (partial_) {
         const WaitingPair & pair = jobs_.at(*partial_).pairs.front();
         n_used_pages_            = pair.own_pages(pair.n_done);
     }
     // Were the whole ones taken first, they would leave a long pair nothing for as long as there are enough of them.
-    const auto job = partial_ ? jobs_.find(*partial_) : least_served();
+    const auto job = partial_ ? jobs_.find(*partial_) : least_served(&WaitingJob::has_pairs);
     if (partial_ || !fits_whole(plan, job->second.pairs.front())) {
         bool taken = take_share(plan, job);
         while (add_whole(plan)) {
@@ -246,8 +302,6 @@ Plan BatchPlanner::next() {
         }
         start_partial(plan);
     }
-    level_ += plan.work / n_shares;
-    return plan;
 }
 
 }  // namespace jina_reranker

@@ -13,6 +13,8 @@
 //      new short ones do not hold it up. A partial pair gets work for half a batch while other jobs have pairs that fit, and
 //      for a quarter once its job is above the level; where that is less than 32 tokens, it gets them in every few plans.
 //  P4. While something waits every plan has work. That takes pages and cells for the longest pair.
+//  P5. An image is encoded in steps, each a plan of its own, when its job is the next by P3 and has no pairs: those that wait for
+//      the image come once it is encoded. One image at a time is partly encoded: it is ended before another begins, whosever.
 
 #include "kv-pages.h"
 #include "token-work.h"
@@ -43,12 +45,20 @@ struct PlannedSlice {
     bool     restored;  // the pages before `begin` come from the document cache
 };
 
+// A step of encoding an image.
+struct PlannedStep {
+    uint64_t job;
+    int32_t  image;
+};
+
+// A batch, or a step.
 struct Plan {
-    std::vector<PlannedSlice> slices;
-    int32_t                   n_tokens = 0;
-    int32_t                   n_last   = 0;  // slices with a score token
-    int32_t                   n_cells  = 0;  // padded_cells() of the slices' pairs
-    double                    work     = 0;
+    std::optional<PlannedStep> step;
+    std::vector<PlannedSlice>  slices;
+    int32_t                    n_tokens = 0;
+    int32_t                    n_last   = 0;  // slices with a score token
+    int32_t                    n_cells  = 0;  // padded_cells() of the slices' pairs
+    double                     work     = 0;
 };
 
 class BatchPlanner {
@@ -64,16 +74,22 @@ class BatchPlanner {
     // pair was planned, or when n_cached is none that add_pair() would take.
     bool warm(uint64_t job, uint32_t pair, int32_t n_cached);
 
+    // An image that pairs of the job wait for: n_steps of `work` each, at least 1. The rest as for add_pair().
+    void add_image(uint64_t job, int32_t image, int32_t n_steps, double work, int32_t cost = 1);
+
+    // What is left of a job's image is planned for another job from now on, which is added if it is unknown.
+    void hand_over(uint64_t from, int32_t image, uint64_t to, int32_t cost = 1);
+
     // Forgets a job, done or not.
     void remove_job(uint64_t job);
 
-    // The next batch; no slices when nothing waits. A slice counts as done once planned.
+    // The next batch or step; neither when nothing waits. What is in a plan counts as done.
     Plan next();
 
-    bool empty() const { return n_waiting_tokens_ == 0; }
+    bool empty() const { return n_waiting() == 0; }
 
-    // Tokens of pairs not yet planned.
-    int64_t n_waiting_tokens() const { return n_waiting_tokens_; }
+    // Tokens of pairs and steps of images not yet planned.
+    int64_t n_waiting() const { return n_waiting_tokens_ + n_waiting_steps_; }
 
   private:
     struct WaitingPair {
@@ -88,11 +104,22 @@ class BatchPlanner {
         int32_t own_pages(int32_t n) const { return pages_of(n - n_cached); }
     };
 
+    struct WaitingImage {
+        int32_t image;
+        int32_t n_steps;
+        double  work;  // of a step
+    };
+
     struct WaitingJob {
-        std::deque<WaitingPair> pairs;
-        double                  start  = 0;  // the level when it came
-        double                  served = 0;  // start, and work planned times cost
-        int32_t                 cost   = 1;
+        std::deque<WaitingPair>  pairs;
+        std::deque<WaitingImage> images;
+        double                   start  = 0;  // the level when it came
+        double                   served = 0;  // start, and work planned times cost
+        int32_t                  cost   = 1;
+
+        bool has_pairs() const { return !pairs.empty(); }
+
+        bool has_work() const { return !pairs.empty() || !images.empty(); }
     };
 
     using Jobs = std::map<uint64_t, WaitingJob>;
@@ -105,7 +132,10 @@ class BatchPlanner {
     void           extend_partial(Plan & plan);
     bool           fits_whole(const Plan & plan, const WaitingPair & pair) const;
     bool           add_whole(Plan & plan);
-    Jobs::iterator least_served();
+    Jobs::iterator add_job(uint64_t job, int32_t cost);
+    Jobs::iterator least_served(bool (WaitingJob::*may_be)() const);
+    void           take_step(Plan & plan, Jobs::iterator job);
+    void           plan_batch(Plan & plan);
     void           start_partial(Plan & plan);
     double         rank(const WaitingJob & job) const;
     bool           others_waiting(uint64_t job) const;
@@ -113,9 +143,11 @@ class BatchPlanner {
     PlannerLimits           limits_;
     Jobs                    jobs_;                  // until removed; ordered by id, which is the order of arrival
     std::optional<uint64_t> partial_;               // the job whose first pair is partial
+    std::optional<uint64_t> encoding_;              // the job whose first image is partly encoded
     double                  partial_share_    = 0;  // work that a long pair may get in the next plan (P3)
     double                  level_            = 0;  // what a job got that had its share all along (P3)
     int64_t                 n_waiting_tokens_ = 0;
+    int64_t                 n_waiting_steps_  = 0;
     int32_t                 n_used_pages_     = 0;  // by the plan that next() makes and the partial pair
 };
 

@@ -18,6 +18,11 @@ struct Counters {
     std::atomic<uint64_t> pairs_repeated{ 0 };
     std::atomic<uint64_t> cache_bytes{ 0 };
     std::atomic<uint64_t> cache_entries{ 0 };
+    std::atomic<uint64_t> images_encoded{ 0 };
+    std::atomic<uint64_t> image_encode_us{ 0 };
+    std::atomic<uint64_t> images_reused{ 0 };
+    std::atomic<uint64_t> image_bytes{ 0 };
+    std::atomic<uint64_t> image_entries{ 0 };
 
     void count(EngineStats & stats) const {
         stats.tokens_computed = tokens_computed;
@@ -28,6 +33,11 @@ struct Counters {
         stats.pairs_repeated  = pairs_repeated;
         stats.cache_bytes     = cache_bytes;
         stats.cache_entries   = cache_entries;
+        stats.images_encoded  = images_encoded;
+        stats.image_encode_ms = static_cast<double>(image_encode_us) / 1e3;
+        stats.images_reused   = images_reused;
+        stats.image_bytes     = image_bytes;
+        stats.image_entries   = image_entries;
     }
 };
 

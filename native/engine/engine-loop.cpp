@@ -19,17 +19,21 @@ EngineLoop::EngineLoop(const LoopParts &     parts,
     documents_(parts.forward.pages(), n_cached_pages) {}
 
 void EngineLoop::run() {
-    while (apply(parts_.queue.take_work(planner_.n_waiting_tokens(), n_batch_))) {
+    while (apply(parts_.queue.take_work(planner_.n_waiting(), n_batch_))) {
         const Plan plan = planner_.next();
-        if (plan.slices.empty()) {
-            continue;
-        }
+        const auto fail = [&](const Error & error) {
+            plan.step ? fail_step(*plan.step, error) : fail_batch(plan, error);
+        };
         try {
-            run_batch(plan);
+            if (plan.step) {
+                run_step(*plan.step);
+            } else if (!plan.slices.empty()) {
+                run_batch(plan);
+            }
         } catch (const Error & error) {
-            fail_batch(plan, error);
+            fail(error);
         } catch (const std::exception & failure) {
-            fail_batch(plan, Error(ErrorCode::engine_error, failure.what()));
+            fail(Error(ErrorCode::engine_error, failure.what()));
         }
     }
 }
@@ -39,14 +43,27 @@ void EngineLoop::fail_batch(const Plan & plan, const Error & error) {
     for (const PlannedSlice & slice : plan.slices) {
         parts_.queue.fail(slice.job, error);
     }
+    log_failure("batch", error);
+}
+
+void EngineLoop::fail_step(const PlannedStep & step, const Error & error) {
+    const auto pending = pending_images_.find(step.image);
+    for (const auto & [job, index] : pending == pending_images_.end() ? std::set<PairId>() : pending->second.pairs) {
+        parts_.queue.fail(job, error);
+    }
+    log_failure("image", error);
+}
+
+void EngineLoop::log_failure(const char * what, const Error & error) const {
     if (!parts_.abort) {
-        log_line(LogLevel::error, std::string("batch failed: ") + error.what());
+        log_line(LogLevel::error, std::string(what) + " failed: " + error.what());
     }
 }
 
 // Takes over what the queue gave. False once it is closed.
 bool EngineLoop::apply(JobQueue::Work work) {
     for (const uint64_t job : work.gone) {
+        give_up_images(job);
         planner_.remove_job(job);
         for (auto pair = pairs_.lower_bound({ job, 0 }); pair != pairs_.end() && pair->first.first == job;) {
             remove_pair(pair++);
@@ -54,18 +71,133 @@ bool EngineLoop::apply(JobQueue::Work work) {
     }
     for (JobQueue::ReadyPair & pair : work.pairs) {
         auto [pages, n_shared] = documents_.find(pair.tokens, pair.n_prefix);
-        planner_.add_pair(pair.job, pair.index, static_cast<int32_t>(pair.tokens.size()), n_shared, 1 + pair.priority);
-        add_pair({ pair.job, pair.index }, { std::move(pair.tokens), pair.n_prefix, n_shared, std::move(pages) });
+        add_pair({ pair.job, pair.index },
+                 { std::move(pair.tokens), pair.n_prefix, n_shared, std::move(pages), 1 + pair.priority, {} },
+                 pair.images);
     }
     return !work.closed;
 }
 
-void EngineLoop::add_pair(const PairId & id, Pair pair) {
-    const auto key = DocumentCache::key_of(pair.tokens);
-    if (documents_.enabled() && pair.pages.empty() && key) {
+void EngineLoop::add_pair(const PairId & id, Pair added, const std::vector<JobQueue::PairImage> & images) {
+    const auto key = DocumentCache::key_of(added.tokens);
+    if (documents_.enabled() && added.pages.empty() && key) {
         pairs_by_key_.emplace(*key, id);
     }
-    pairs_[id] = std::move(pair);
+    Pair & pair = pairs_[id] = std::move(added);
+    if (!images.empty()) {
+        find_images(id, pair, images);
+    }
+    if (pair.images.complete(pair.n_shared)) {
+        plan_pair(id, pair);
+    }
+}
+
+void EngineLoop::plan_pair(const PairId & id, Pair & pair) {
+    planner_.add_pair(id.first, id.second, static_cast<int32_t>(pair.tokens.size()), pair.n_shared, pair.cost);
+}
+
+// Gives the pair the embeddings that are known, and has it wait for the others.
+void EngineLoop::find_images(const PairId & id, Pair & pair, const std::vector<JobQueue::PairImage> & images) {
+    std::vector<RequestImage> all;
+    for (const JobQueue::PairImage & image : images) {
+        all.push_back(image.image);
+    }
+    pair.images = ImageRows(pair.tokens, all);
+    for (const JobQueue::PairImage & image : images) {
+        const int32_t number = image.image.token;
+        const bool    needed = pair.images.needs(number, pair.n_shared);
+        EmbeddingsPtr known  = needed ? parts_.images->find(number) : nullptr;
+        if (needed && !known) {
+            wait_for(image, id);
+            continue;
+        }
+        if (known) {
+            parts_.counters.images_reused += 1;
+            pair.images.give(number, known);
+        }
+        if (image.counted) {
+            const Image & pixels = *image.image.image;
+            parts_.queue.add_image_work(id.first,
+                                        parts_.images->work_per_step(pixels) * parts_.images->n_steps(pixels));
+        }
+    }
+}
+
+void EngineLoop::wait_for(const JobQueue::PairImage & image, const PairId & id) {
+    auto [entry, is_new]   = pending_images_.try_emplace(image.image.token);
+    PendingImage & pending = entry->second;
+    const int32_t  cost    = pairs_.at(id).cost;
+    pending.pairs.insert(id);
+    if (is_new) {
+        const Image & pixels = *image.image.image;
+        pending.image        = image.image;
+        pending.owner        = id;
+        planner_.add_image(id.first, image.image.token, parts_.images->n_steps(pixels),
+                           parts_.images->work_per_step(pixels), cost);
+    } else if (cost < pairs_.at(pending.owner).cost) {
+        hand_over(pending, id);
+    }
+    if (image.counted) {
+        pending.counted.push_back(id.first);
+        parts_.queue.add_image_work(id.first, parts_.images->work_per_step(*pending.image.image) * pending.n_done);
+    }
+}
+
+void EngineLoop::hand_over(PendingImage & pending, const PairId & to) {
+    planner_.hand_over(pending.owner.first, pending.image.token, to.first, pairs_.at(to).cost);
+    pending.owner = to;
+}
+
+// A job is gone: its images go, too, or to another job that waits for them.
+void EngineLoop::give_up_images(uint64_t job) {
+    for (auto entry = pending_images_.begin(); entry != pending_images_.end();) {
+        PendingImage & pending = entry->second;
+        pending.pairs.erase(pending.pairs.lower_bound({ job, 0 }), pending.pairs.lower_bound({ job + 1, 0 }));
+        pending.counted.erase(std::remove(pending.counted.begin(), pending.counted.end(), job), pending.counted.end());
+        if (pending.pairs.empty()) {
+            entry = pending_images_.erase(entry);
+            continue;
+        }
+        if (pending.owner.first == job) {
+            hand_over(pending, *pending.pairs.begin());
+        }
+        ++entry;
+    }
+}
+
+void EngineLoop::run_step(const PlannedStep & step) {
+    PendingImage &     pending = pending_images_.at(step.image);
+    std::set<uint64_t> jobs;
+    for (const auto & [job, index] : pending.pairs) {
+        jobs.insert(job);
+    }
+    parts_.queue.begin_batch({ jobs.begin(), jobs.end() });
+    const auto          start      = Clock::now();
+    const EmbeddingsPtr embeddings = parts_.images->step(pending.image);
+    parts_.counters.image_encode_us +=
+        static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start).count());
+    pending.n_done += 1;
+    for (const uint64_t job : pending.counted) {
+        parts_.queue.add_image_work(job, parts_.images->work_per_step(*pending.image.image));
+    }
+    if (embeddings) {
+        end_image(step, embeddings);
+    }
+}
+
+void EngineLoop::end_image(const PlannedStep & step, const EmbeddingsPtr & embeddings) {
+    const PendingImage ended = std::move(pending_images_.extract(step.image).mapped());
+    for (const PairId & id : ended.pairs) {
+        Pair & pair = pairs_.at(id);
+        pair.images.give(step.image, embeddings);
+        if (pair.images.complete(pair.n_shared)) {
+            plan_pair(id, pair);
+        }
+    }
+    parts_.queue.add_encoded(step.job);
+    parts_.counters.images_encoded += 1;
+    parts_.counters.image_bytes   = parts_.images->n_bytes();
+    parts_.counters.image_entries = parts_.images->n_entries();
 }
 
 void EngineLoop::remove_pair(Pairs::iterator pair) {
@@ -100,8 +232,13 @@ void EngineLoop::run_batch(const Plan & plan) {
     for (const PlannedSlice & slice : plan.slices) {
         Pair & pair = pairs_.at({ slice.job, slice.pair });
         take_pages(pair, slice.end);
-        batch.add({ pair.tokens.begin() + slice.begin, pair.tokens.begin() + slice.end }, slice.begin, pair.pages,
-                  slice.last, pair.n_shared);
+        if (pair.images.empty()) {
+            batch.add({ pair.tokens.begin() + slice.begin, pair.tokens.begin() + slice.end }, slice.begin, pair.pages,
+                      slice.last, pair.n_shared);
+        } else {
+            batch.add(pair.images.rows(pair.tokens, slice.begin, slice.end), slice.begin, pair.pages, slice.last,
+                      pair.n_shared);
+        }
         jobs.insert(slice.job);
     }
     parts_.queue.begin_batch({ jobs.begin(), jobs.end() });

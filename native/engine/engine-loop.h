@@ -1,17 +1,21 @@
 #pragma once
 
 // The engine thread's loop: it takes prompts from the queue, plans a batch, has it computed and hands the scores to the queue.
-// Owns the pairs in between, their pages, and the document cache. Engine thread only, but for constructor and destructor.
+// Owns the pairs in between, their pages, and the document cache. A pair with images waits for their embeddings before it is
+// planned. Engine thread only, but for constructor and destructor.
 
 #include "batch-planner.h"
 #include "counters.h"
 #include "document-cache.h"
 #include "forward.h"
+#include "image-encoder.h"
+#include "image-rows.h"
 #include "job-queue.h"
 #include "score-cache.h"
 
 #include <atomic>
 #include <map>
+#include <set>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -24,7 +28,8 @@ struct LoopParts {
     Forward &                 forward;
     ScoreCache &              scores;
     Counters &                counters;
-    const std::atomic<bool> & abort;  // set while a process ends: what fails then is not logged
+    const std::atomic<bool> & abort;   // set while a process ends: what fails then is not logged
+    ImageEncoder *            images;  // nullptr = no image comes
 };
 
 class EngineLoop {
@@ -44,17 +49,39 @@ class EngineLoop {
         int32_t                  n_prefix = 0;  // tokens worth keeping in the document cache
         int32_t                  n_shared = 0;  // tokens in pages that it shares with the cache
         std::vector<int32_t>     pages;         // held: those it shares first
+        int32_t                  cost = 1;
+        ImageRows                images;
     };
 
     using Pairs = std::map<PairId, Pair>;
 
+    // An image that is being encoded, or waits for it.
+    struct PendingImage {
+        RequestImage          image;
+        std::set<PairId>      pairs;       // that wait for it
+        std::vector<uint64_t> counted;     // the jobs that count its work as waiting
+        PairId                owner;       // whose job it is planned for
+        int32_t               n_done = 0;  // steps
+    };
+
+    using PendingImages = std::map<int32_t, PendingImage>;
+
     bool apply(JobQueue::Work work);
     void run_batch(const Plan & plan);
     void fail_batch(const Plan & plan, const Error & error);
+    void run_step(const PlannedStep & step);
+    void end_image(const PlannedStep & step, const EmbeddingsPtr & embeddings);
+    void fail_step(const PlannedStep & step, const Error & error);
+    void log_failure(const char * what, const Error & error) const;
+    void find_images(const PairId & id, Pair & pair, const std::vector<JobQueue::PairImage> & images);
+    void wait_for(const JobQueue::PairImage & image, const PairId & id);
+    void hand_over(PendingImage & pending, const PairId & to);
+    void give_up_images(uint64_t job);
+    void plan_pair(const PairId & id, Pair & pair);
     void take_pages(Pair & pair, int32_t n_tokens);
     void give_logits(const Plan & plan, const std::vector<float> & logits);
     void use_prefix(const std::vector<llama_token> & tokens);
-    void add_pair(const PairId & id, Pair pair);
+    void add_pair(const PairId & id, Pair added, const std::vector<JobQueue::PairImage> & images);
     void remove_pair(Pairs::iterator pair);
 
     LoopParts     parts_;
@@ -64,7 +91,8 @@ class EngineLoop {
     DocumentCache documents_;
 
     Pairs                                     pairs_;
-    std::unordered_multimap<uint64_t, PairId> pairs_by_key_;  // those a new document prefix may serve
+    PendingImages                             pending_images_;  // by their numbers
+    std::unordered_multimap<uint64_t, PairId> pairs_by_key_;    // those a new document prefix may serve
 };
 
 }  // namespace jina_reranker

@@ -21,6 +21,11 @@ constexpr int32_t kOwnPages        = 1;                   // Forward's
 constexpr size_t  kKnownTextBytes  = size_t{ 16 } << 20U;
 // Gathered by a batch beside those of the longest pair where ggml computes attention: some 200 MB with this model's K and V.
 constexpr int32_t kGatheredCells   = 65536;
+// An image's step costs at most the work of so small a part of a batch, where a layer does not cost more: a request that comes
+// meanwhile waits for its end.
+constexpr int32_t kStepsPerBatch   = 8;
+// A strip as long as images may be is as high as a token, whatever the limit: its sides differ 200 times.
+constexpr int32_t kLongestStrip    = 200;  // tokens
 
 // Pages that batches need beside the cache: the longest pair, partly computed, and a batch of others, each of which may leave
 // most of a page empty.
@@ -37,6 +42,14 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     const bool      on_gpu = model_->on_gpu();
     const TokenWork token_work(model_->attention_cells());
     resolve(on_gpu);
+    std::optional<VisionShape> tower;
+    std::optional<ImageMarks>  marks;
+    if (!options_.mmproj_path.empty()) {
+        tower_file_.emplace(options_.mmproj_path);
+        tower = check_mmproj(*tower_file_, info_.n_embd);
+        marks = model_->image_marks();
+        describe_tower(*tower);
+    }
 
     const size_t page_bytes     = KvPages::page_bytes(shape_of(model_->file()), ggml_type_of(options_.kv_type));
     const auto   n_cached_pages = static_cast<int32_t>(std::min(cache_bytes() / page_bytes, kMostCachedPages));
@@ -46,6 +59,7 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     queue.deduplicate  = options_.deduplicate;
     queue.context_size = info_.context_size;
     queue.token_work   = token_work;
+    queue.image_work   = info_.vision ? info_.vision->work_per_token : 0;
 
     PlannerLimits planner;
     planner.n_batch    = info_.batch_tokens;
@@ -54,16 +68,27 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     planner.n_cells    = most_cells();
     planner.token_work = token_work;
 
-    prompter_ = std::make_unique<Prompter>(model_->vocab(), model_->score_token(), info_.context_size,
-                                           std::min(kKnownTextBytes, options_.document_cache_bytes));
-    threads_  = std::make_unique<ThreadPool>(info_.n_threads);
-    queue_    = std::make_unique<JobQueue>(queue);
-    scores_   = std::make_unique<ScoreCache>(options_.score_cache_bytes);
-    forward_ =
-        std::make_unique<Forward>(model_->file(), head, forward_options(n_cached_pages), *threads_, abort_, progress);
-    loop_      = std::make_unique<EngineLoop>(LoopParts{ *queue_, *forward_, *scores_, counters_, abort_ }, planner,
-                                         n_cached_pages, page_bytes);
-    tokenizer_ = std::make_unique<TokenizerWorker>(*queue_, *prompter_, *scores_, counters_);
+    prompter_            = std::make_unique<Prompter>(model_->vocab(), model_->score_token(), info_.context_size,
+                                           std::min(kKnownTextBytes, options_.document_cache_bytes), marks);
+    threads_             = std::make_unique<ThreadPool>(info_.n_threads);
+    queue_               = std::make_unique<JobQueue>(queue);
+    scores_              = std::make_unique<ScoreCache>(options_.score_cache_bytes);
+    const double n_tower = tower ? static_cast<double>(info_.vision->size_bytes) : 0;
+    const double n_model = static_cast<double>(info_.size_bytes);
+    const auto   part_of = [&](double begin, double n_bytes) {
+        return [=](float fraction) {
+            return !progress || progress(static_cast<float>((begin + n_bytes * fraction) / (n_tower + n_model)));
+        };
+    };
+    forward_ = std::make_unique<Forward>(model_->file(), head, forward_options(n_cached_pages), *threads_, abort_,
+                                         part_of(0, n_model));
+    if (tower) {
+        images_ = std::make_unique<ImageEncoder>(*tower_file_, *tower, encoder_options(), *threads_, abort_,
+                                                 part_of(n_model, n_tower));
+    }
+    loop_ = std::make_unique<EngineLoop>(LoopParts{ *queue_, *forward_, *scores_, counters_, abort_, images_.get() },
+                                         planner, n_cached_pages, page_bytes);
+    tokenizer_            = std::make_unique<TokenizerWorker>(*queue_, *prompter_, *scores_, counters_);
     const bool all_on_gpu = on_gpu && model_->n_gpu_layers() > info_.n_layer;
     lane_                 = std::make_unique<TokenizerPool::Lane>(
         TokenizerPool::shared(tokenizer_threads(all_on_gpu, default_thread_count())), [this] { tokenizer_->step(); });
@@ -90,6 +115,28 @@ void Engine::resolve(bool on_gpu) {
     info_.n_seq_max    = std::clamp(info_.batch_tokens / kShortestPrompt, 1, kMostPairs);
 }
 
+void Engine::describe_tower(const VisionShape & shape) {
+    VisionInfo vision;
+    vision.max_tokens     = options_.vision.max_tokens;
+    vision.work_per_token = image_work_per_token(shape, vision.max_tokens, model_->n_layer_params());
+    for (ggml_tensor * tensor = ggml_get_first_tensor(tower_file_->tensors()); tensor != nullptr;
+         tensor               = ggml_get_next_tensor(tower_file_->tensors(), tensor)) {
+        vision.size_bytes += ggml_nbytes(tensor);
+    }
+    info_.vision = vision;
+}
+
+EncoderOptions Engine::encoder_options() const {
+    EncoderOptions encoder;
+    encoder.device            = model_->device();
+    encoder.n_threads         = info_.n_threads;
+    encoder.limits            = options_.vision;
+    encoder.limits.max_tokens = std::max(options_.vision.max_tokens, kLongestStrip);
+    encoder.work_per_token    = info_.vision->work_per_token;
+    encoder.work_per_step     = static_cast<double>(info_.batch_tokens) / kStepsPerBatch;
+    return encoder;
+}
+
 // Cells of a batch, padded; our attention reads the pages as they are.
 int32_t Engine::most_cells() const {
     return info_.reproducible == Reproducible::exact ? INT32_MAX : padded_cells(info_.context_size) + kGatheredCells;
@@ -106,6 +153,7 @@ ForwardOptions Engine::forward_options(int32_t n_cached_pages) const {
     forward.n_pages      = pages_of_batches(info_) + n_cached_pages + kOwnPages;
     forward.n_cells      = most_cells();
     forward.kv_type      = options_.kv_type;
+    forward.images       = info_.vision.has_value();
     return forward;
 }
 
@@ -117,7 +165,8 @@ size_t Engine::cache_bytes() const {
     size_t n_free  = 0;
     size_t n_total = 0;
     ggml_backend_dev_memory(model_->device(), &n_free, &n_total);
-    const size_t n_left = n_free > info_.size_bytes ? n_free - info_.size_bytes : 0;
+    const size_t n_weights = info_.size_bytes + (info_.vision ? info_.vision->size_bytes : 0);
+    const size_t n_left    = n_free > n_weights ? n_free - n_weights : 0;
     return std::min(options_.document_cache_bytes, n_left / 2);
 }
 
@@ -138,13 +187,41 @@ uint64_t Engine::submit(ScoreRequest request, JobCallback on_done) {
     if (request.documents.empty()) {
         throw Error(ErrorCode::invalid_argument, "documents: expected at least one, got none");
     }
+    admit_image("query", request.query);
+    for (size_t i = 0; i < request.documents.size(); ++i) {
+        admit_image("documents[" + std::to_string(i) + "]", request.documents[i]);
+    }
     const size_t   n_documents = request.documents.size();
     const uint64_t id          = queue_->push(std::move(request), std::move(on_done));
     lane_->post(n_documents);
     return id;
 }
 
-Prompt Engine::tokenize_pair(const std::string & query, const std::string & document) {
+// Gives an image its number, by which it is known from here on.
+void Engine::admit_image(const std::string & name, Content & content) {
+    auto * image = std::get_if<RequestImage>(&content);
+    if (image == nullptr) {
+        return;
+    }
+    if (!info_.vision) {
+        throw Error(ErrorCode::images_not_supported,
+                    name + ": expected text, got an image: no vision tower was loaded");
+    }
+    const Image & pixels = *image->image;
+    if (pixels.width < 1 || pixels.height < 1 || pixels.width % kTokenPixels != 0 ||
+        pixels.height % kTokenPixels != 0 ||
+        int64_t{ pixels.n_columns() } * pixels.n_rows() > encoder_options().limits.max_tokens ||
+        pixels.rgb.size() != size_t{ 3 } * static_cast<size_t>(pixels.width) * static_cast<size_t>(pixels.height)) {
+        throw Error(ErrorCode::invalid_argument,
+                    name + ": expected an image whose sides are multiples of " + std::to_string(kTokenPixels) +
+                        ", of " + std::to_string(info_.vision->max_tokens) +
+                        " tokens at most, with 3 bytes a pixel, got " + std::to_string(pixels.width) + " x " +
+                        std::to_string(pixels.height) + " with " + std::to_string(pixels.rgb.size()) + " bytes");
+    }
+    image->token = image_tokens_.token_of(image->hash);
+}
+
+Prompt Engine::tokenize_pair(const Content & query, const Content & document) {
     const auto lock = open_prompter();
     prompter_->check_query(query);
     return prompter_->build(query, document);
@@ -170,6 +247,7 @@ void Engine::close() {
     const std::unique_lock freeing(free_mutex_);
     tokenizer_.reset();
     loop_.reset();
+    images_.reset();
     forward_.reset();
     scores_.reset();
     threads_.reset();
@@ -177,6 +255,8 @@ void Engine::close() {
     model_.reset();
     counters_.cache_bytes   = 0;
     counters_.cache_entries = 0;
+    counters_.image_bytes   = 0;
+    counters_.image_entries = 0;
 }
 
 void Engine::abort() {

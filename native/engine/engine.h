@@ -7,6 +7,8 @@
 #include "counters.h"
 #include "engine-loop.h"
 #include "forward.h"
+#include "image-encoder.h"
+#include "image-tokens.h"
 #include "job-queue.h"
 #include "model.h"
 #include "prompt.h"
@@ -20,6 +22,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <vector>
@@ -39,12 +42,13 @@ class Engine {
 
     const EngineInfo & info() const { return info_; }
 
-    // Throws queue_full or closed. on_done is called once, from any thread, never from inside this call.
+    // Throws queue_full or closed; for an image images_not_supported, or invalid_argument for one that was not resized as the model
+    // wants it. on_done is called once, from any thread, never from inside this call.
     uint64_t submit(ScoreRequest request, JobCallback on_done);
     bool     cancel(uint64_t job) { return queue_->cancel(job); }
 
     // Throw closed once close() was called, and never wait for it; tokenize_pair also query_too_long.
-    Prompt                   tokenize_pair(const std::string & query, const std::string & document);
+    Prompt                   tokenize_pair(const Content & query, const Content & document);
     std::vector<llama_token> tokenize(const std::string & text);
 
     EngineStats stats() const;
@@ -58,6 +62,9 @@ class Engine {
     friend struct EngineProbe;  // the tests', which makes a batch fail
 
     void                                resolve(bool on_gpu);
+    void                                describe_tower(const VisionShape & shape);
+    EncoderOptions                      encoder_options() const;
+    void                                admit_image(const std::string & name, Content & content);
     size_t                              cache_bytes() const;
     ForwardOptions                      forward_options(int32_t n_cached_pages) const;
     int32_t                             most_cells() const;
@@ -71,11 +78,14 @@ class Engine {
 
     // Destroyed in reverse: threads go before what they work on, that before the model that it rests on.
     std::unique_ptr<Model>               model_;
+    std::optional<GgufFile>              tower_file_;  // none where images are refused
+    ImageTokens                          image_tokens_;
     std::unique_ptr<Prompter>            prompter_;
     std::unique_ptr<ThreadPool>          threads_;
     std::unique_ptr<JobQueue>            queue_;
     std::unique_ptr<ScoreCache>          scores_;
     std::unique_ptr<Forward>             forward_;
+    std::unique_ptr<ImageEncoder>        images_;
     std::unique_ptr<EngineLoop>          loop_;
     std::unique_ptr<TokenizerWorker>     tokenizer_;
     std::unique_ptr<TokenizerPool::Lane> lane_;

@@ -18,6 +18,7 @@ enum class ErrorCode {
     queue_full,
     query_too_long,
     document_too_long,
+    images_not_supported,
     invalid_score,
     cancelled,
     closed,
@@ -44,6 +45,8 @@ inline const char * error_code_name(ErrorCode code) {
             return "query_too_long";
         case ErrorCode::document_too_long:
             return "document_too_long";
+        case ErrorCode::images_not_supported:
+            return "images_not_supported";
         case ErrorCode::invalid_score:
             return "invalid_score";
         case ErrorCode::cancelled:

@@ -2,9 +2,9 @@
 
 #include "backend.h"
 #include "batch-shape.h"
+#include "compute-backend.h"
 #include "device-tensors.h"
 #include "error.h"
-#include "ggml-cpu.h"
 #include "graph-failure.h"
 #include "graph.h"
 #include "kernels.h"
@@ -31,11 +31,6 @@ constexpr auto    kTryingTime     = std::chrono::seconds(2);
 template <typename Kernel>
 std::optional<Kernel> fastest(const std::vector<Kernel> & kernels) {
     return kernels.empty() ? std::nullopt : std::optional(kernels.back());
-}
-
-template <typename Function>
-Function function_of(ggml_backend_dev_t device, const char * name) {
-    return reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), name));
 }
 
 // Whether a device looks tokens up in an embedding of this type.
@@ -145,35 +140,16 @@ bool Forward::need_padding() const {
 }
 
 void Forward::make_scheduler(const ThreadPool & threads) {
-    const BackendsInUse in_use = use_backends();
-    ggml_backend_dev_t  cpu    = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    ggml_backend_dev_t cpu = usable_devices(Backend::cpu).front();
     if (options_.gpu != nullptr) {
-        backends_.emplace_back(ggml_backend_dev_init(options_.gpu, nullptr));
+        backends_.push_back(compute_backend(options_.gpu, threads, options_.n_threads, abort_));
     }
-    backends_.emplace_back(ggml_backend_dev_init(cpu, nullptr));
+    backends_.push_back(compute_backend(cpu, threads, options_.n_threads, abort_));
     std::vector<ggml_backend_t> backends;
     for (const ggml_backend_ptr & backend : backends_) {
-        if (!backend) {
-            throw Error(ErrorCode::backend_unavailable, "a device could not be initialised");
-        }
         backends.push_back(backend.get());
     }
-    ggml_backend_t processor = backends_.back().get();
-    if (const auto set_n_threads = function_of<ggml_backend_set_n_threads_t>(cpu, "ggml_backend_set_n_threads")) {
-        set_n_threads(processor, options_.n_threads);
-    }
-    if (const auto set_threadpool =
-            function_of<decltype(ggml_backend_cpu_set_threadpool) *>(cpu, "ggml_backend_cpu_set_threadpool")) {
-        set_threadpool(processor, threads.get());
-    }
-    if (const auto set_abort = function_of<ggml_backend_set_abort_callback_t>(cpu, "ggml_backend_set_abort_callback")) {
-        set_abort(
-            processor,
-            [](void * user_data) {
-                return static_cast<const std::atomic<bool> *>(user_data)->load(std::memory_order_relaxed);
-            },
-            const_cast<std::atomic<bool> *>(&abort_));
-    }
+    const BackendsInUse in_use = use_backends();
     scheduler_.reset(ggml_backend_sched_new(backends.data(), nullptr, static_cast<int>(backends.size()),
                                             max_nodes(weights_->shape().n_layer), /*parallel*/ false,
                                             /*op_offload*/ false));

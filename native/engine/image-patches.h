@@ -3,21 +3,13 @@
 // An image as the vision tower takes it: its patches one after the other, those of a 2 × 2 block together, with their places in
 // the grid. Pure.
 
+#include "image.h"
 #include "mmproj-check.h"
 
 #include <cstdint>
 #include <vector>
 
 namespace jina_reranker {
-
-// As the model's processor resized it: both sides are multiples of kTokenPixels.
-struct Image {
-    int32_t              width  = 0;
-    int32_t              height = 0;
-    std::vector<uint8_t> rgb;  // [height][width][3]
-
-    int32_t n_tokens() const { return width / kTokenPixels * (height / kTokenPixels); }
-};
 
 constexpr int32_t kPatchNumbers = 3 * kPatchPixels * kPatchPixels;  // of a patch, by colour, row and column
 

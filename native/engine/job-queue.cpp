@@ -12,10 +12,16 @@ namespace jina_reranker {
 namespace {
 
 void find_duplicates(Job & job, bool deduplicate) {
-    std::unordered_map<std::string_view, uint32_t> seen;
-    for (const std::string & document : job.request.documents) {
-        const auto     index = static_cast<uint32_t>(job.first_of.size());
-        const uint32_t first = deduplicate ? seen.emplace(document, index).first->second : index;
+    std::unordered_map<std::string_view, uint32_t> seen_texts;
+    std::unordered_map<int32_t, uint32_t>          seen_images;
+    for (const Content & document : job.request.documents) {
+        const auto           index = static_cast<uint32_t>(job.first_of.size());
+        const RequestImage * image = image_of(document);
+        uint32_t             first = index;
+        if (deduplicate) {
+            first = image == nullptr ? seen_texts.emplace(std::get<std::string>(document), index).first->second :
+                                       seen_images.emplace(image->token, index).first->second;
+        }
         job.first_of.push_back(first);
         if (first == index) {
             job.distinct.push_back(index);
@@ -28,7 +34,15 @@ constexpr uint64_t kFixedTokens   = 10;  // of a prompt: its headings and the sc
 
 // Tokenized in one piece: within 3 ms.
 bool is_short(const Job & job, uint32_t document) {
-    return job.request.documents[document].size() <= kPieceBytes;
+    const Content & content = job.request.documents[document];
+    return image_of(content) != nullptr || std::get<std::string>(content).size() <= kPieceBytes;
+}
+
+// Counted of an image, estimated of a text.
+uint64_t n_tokens_of(const Content & content) {
+    const RequestImage * image = image_of(content);
+    return image == nullptr ? std::get<std::string>(content).size() / kBytesPerToken :
+                              static_cast<uint64_t>(image->image->n_tokens());
 }
 
 double ms_between(Clock::time_point from, Clock::time_point to) {
@@ -42,13 +56,34 @@ Load JobQueue::load_of(int64_t begin, int64_t end) const {
 }
 
 Load JobQueue::estimate(const ScoreRequest & request, size_t document) const {
-    uint64_t n_tokens = request.documents[document].size() / kBytesPerToken;
+    uint64_t n_tokens = n_tokens_of(request.documents[document]);
     if (request.cut.max_tokens > 0) {
         n_tokens = std::min(n_tokens, static_cast<uint64_t>(request.cut.max_tokens));
     }
-    n_tokens = std::min(n_tokens + request.query.size() / kBytesPerToken + kFixedTokens,
-                        static_cast<uint64_t>(limits_.context_size));
-    return load_of(0, static_cast<int64_t>(n_tokens));
+    n_tokens =
+        std::min(n_tokens + n_tokens_of(request.query) + kFixedTokens, static_cast<uint64_t>(limits_.context_size));
+    Load load = load_of(0, static_cast<int64_t>(n_tokens));
+    load.work += image_work(request.documents[document]);
+    return load;
+}
+
+double JobQueue::image_work(const Content & content) const {
+    const RequestImage * image = image_of(content);
+    return image == nullptr ? 0 : limits_.image_work * image->image->n_tokens();
+}
+
+std::vector<JobQueue::PairImage> JobQueue::images_of(Job & job, uint32_t document) const {
+    std::vector<PairImage> images;
+    const RequestImage *   of_document = image_of(job.request.documents[document]);
+    const RequestImage *   of_query    = image_of(job.request.query);
+    if (of_document != nullptr) {
+        images.push_back({ *of_document, true });
+    }
+    if (of_query != nullptr && (of_document == nullptr || of_document->token != of_query->token)) {
+        images.push_back({ *of_query, !job.query_given });
+        job.query_given = true;
+    }
+    return images;
 }
 
 void JobQueue::recount(Job & job, Load more, Load less) {
@@ -91,6 +126,7 @@ uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
         recount(*job, estimate(job->request, document), {});
         n_short_ += is_short(*job, document) ? 1U : 0U;
     }
+    recount(*job, { 0, image_work(job->request.query) }, {});
     return job->id;
 }
 
@@ -208,7 +244,8 @@ void JobQueue::give_prompt(const Document & document, Prompt prompt, std::option
                 }
             }
             result.tokenize_ms += tokenize_ms;
-            const Load counted = load_of(0, static_cast<int64_t>(prompt.tokens.size()));
+            Load counted = load_of(0, static_cast<int64_t>(prompt.tokens.size()));
+            counted.work += image_work(job.request.documents[document.index]);
             recount(job, logit ? Load{} : counted, estimate(job.request, document.index));
             if (logit) {
                 stats_.work_done += counted.work;
@@ -216,8 +253,8 @@ void JobQueue::give_prompt(const Document & document, Prompt prompt, std::option
                 score(entry, { job.id, document.index, *logit }, settled);
             } else {
                 n_ready_tokens_ += static_cast<int64_t>(prompt.tokens.size());
-                ready_.push_back(
-                    { job.id, document.index, std::move(prompt.tokens), prompt.n_prefix, job.request.priority });
+                ready_.push_back({ job.id, document.index, std::move(prompt.tokens), prompt.n_prefix,
+                                   job.request.priority, images_of(job, document.index) });
             }
         }
         engine_wakes_.notify_one();
@@ -261,6 +298,21 @@ void JobQueue::add_tokens(uint64_t job, int32_t begin, int32_t end, bool restore
         entry->second->result.n_computed += static_cast<uint64_t>(end - begin);
         entry->second->result.n_reused += static_cast<uint64_t>(restored ? begin : 0);
         recount(*entry->second, {}, done);
+    }
+}
+
+void JobQueue::add_image_work(uint64_t job, double work) {
+    const std::lock_guard lock(mutex_);
+    stats_.work_done += work;
+    if (const auto entry = jobs_.find(job); entry != jobs_.end()) {
+        recount(*entry->second, {}, { 0, work });
+    }
+}
+
+void JobQueue::add_encoded(uint64_t job) {
+    const std::lock_guard lock(mutex_);
+    if (const auto entry = jobs_.find(job); entry != jobs_.end()) {
+        entry->second->result.n_encoded += 1;
     }
 }
 

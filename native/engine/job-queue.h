@@ -51,9 +51,10 @@ struct Job {
     ScoreRequest request;
     JobCallback  on_done;
     ScoreResult  result;
-    size_t       n_tokenized = 0;  // of the distinct documents, those given to a tokenizer
-    size_t       n_scored    = 0;  // pairs
-    Load         waiting;          // not yet computed, estimated where not yet counted
+    size_t       n_tokenized = 0;      // of the distinct documents, those given to a tokenizer
+    size_t       n_scored    = 0;      // pairs
+    bool         query_given = false;  // to the engine thread, as an image that has to be encoded
+    Load         waiting;              // not yet computed, estimated where not yet counted
 
     std::atomic<bool> settled{ false };  // tells a tokenizer at work on it to give up
 
@@ -74,6 +75,7 @@ struct QueueLimits {
     // full. Some 30 are tokenized in that time.
     std::chrono::milliseconds patience{ 5 };
     TokenWork                 token_work = TokenWork();
+    double                    image_work = 0;  // of encoding an image, for each of its tokens
 };
 
 class JobQueue {
@@ -83,12 +85,20 @@ class JobQueue {
         uint32_t index;
     };
 
+    struct PairImage {
+        RequestImage image;
+        // Whether its encoding is part of what waits because of this pair: add_image_work() is called for it. The query's is for
+        // the first pair of a job.
+        bool         counted;
+    };
+
     struct ReadyPair {
         uint64_t                 job;
         uint32_t                 index;
         std::vector<llama_token> tokens;
         int32_t                  n_prefix;
         int32_t                  priority;
+        std::vector<PairImage>   images;  // no two alike
     };
 
     struct Work {
@@ -131,6 +141,10 @@ class JobQueue {
     void give_scores(const std::vector<Score> & scores);
     // A pair's tokens from begin to end were computed; with `restored`, those before came from the document cache.
     void add_tokens(uint64_t job, int32_t begin, int32_t end, bool restored);
+    // Work of encoding an image was done, or is not needed, because its embeddings are known or their rows' K and V.
+    void add_image_work(uint64_t job, double work);
+    // An image of the job went through the vision tower.
+    void add_encoded(uint64_t job);
 
     // Settles a job with an error; nothing when it is gone.
     void fail(uint64_t id, const Error & error);
@@ -151,6 +165,9 @@ class JobQueue {
     // The load of a pair's tokens from begin to end.
     Load        load_of(int64_t begin, int64_t end) const;
     Load        estimate(const ScoreRequest & request, size_t document) const;
+    double      image_work(const Content & content) const;
+    // Of a pair that goes to the engine thread.
+    std::vector<PairImage> images_of(Job & job, uint32_t document) const;
 
     const QueueLimits limits_;
 

@@ -51,6 +51,16 @@ class LruCache {
         n_bytes_ += n_bytes;
     }
 
+    size_t n_bytes() const {
+        const std::lock_guard lock(mutex_);
+        return n_bytes_;
+    }
+
+    size_t n_entries() const {
+        const std::lock_guard lock(mutex_);
+        return entries_.size();
+    }
+
   private:
     static constexpr size_t kOverhead = 128;  // list and index nodes, roughly
 
@@ -70,7 +80,7 @@ class LruCache {
     }
 
     const size_t                                             max_bytes_;
-    std::mutex                                               mutex_;
+    mutable std::mutex                                       mutex_;
     size_t                                                   n_bytes_ = 0;
     Entries                                                  entries_;
     std::unordered_map<uint64_t, typename Entries::iterator> index_;

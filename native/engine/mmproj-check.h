@@ -4,16 +4,12 @@
 // writes for Qwen2-VL, which is jina-reranker-m0's. Pure. Its numbers are checked where they are read (VisionWeights).
 
 #include "gguf-file.h"
+#include "image.h"
 
 #include <array>
 #include <cstdint>
 
 namespace jina_reranker {
-
-constexpr int32_t kPatchPixels  = 14;                          // of a side of a patch
-constexpr int32_t kMergedSide   = 2;                           // patches of a side of the block that becomes a token
-constexpr int32_t kTokenPixels  = kPatchPixels * kMergedSide;  // of a side of a token
-constexpr int32_t kTokenPatches = kMergedSide * kMergedSide;
 
 struct VisionShape {
     int32_t              n_layer = 0;

@@ -16,6 +16,8 @@ namespace jina_reranker {
 namespace {
 
 constexpr std::string_view kScoreToken     = "<|box_end|>";
+constexpr std::string_view kImageBegin     = "<|vision_start|>";
+constexpr std::string_view kImageEnd       = "<|vision_end|>";
 // The model scores with id 100. Its published GGUF gives that id to the score token's text; one converted without the
 // swap has the text at its original id.
 constexpr llama_token      kUnswappedId    = 151649;
@@ -54,7 +56,8 @@ Model::Model(const std::string & path, const Placement & placement) : file_(path
     n_gpu_layers_          = on_gpu() ? std::min(placement.n_gpu_layers, n_layer_ + 1) : 0;
     // A head multiplies a cell's key and its value; the heads together are as wide as the embedding. These multiplications take
     // twice the time of those with the weights: measured with the demo model and AVX2, one document of 500 to 8,000 words.
-    attention_cells_       = static_cast<double>(info.n_layer_params) / (2 * 2.0 * n_layer_ * n_embd_);
+    n_layer_params_        = static_cast<double>(info.n_layer_params);
+    attention_cells_       = n_layer_params_ / (2 * 2.0 * n_layer_ * n_embd_);
     load_vocabulary();
     find_score_token();
 }
@@ -74,16 +77,30 @@ void Model::load_vocabulary() {
     }
 }
 
-void Model::find_score_token() {
-    std::array<llama_token, 8> tokens = {};
-    const int32_t              n_tokens =
-        llama_tokenize(vocab(), kScoreToken.data(), static_cast<int32_t>(kScoreToken.size()), tokens.data(),
+std::optional<llama_token> Model::special_token(std::string_view text) const {
+    std::array<llama_token, 16> tokens = {};
+    const int32_t               n_tokens =
+        llama_tokenize(vocab(), text.data(), static_cast<int32_t>(text.size()), tokens.data(),
                        static_cast<int32_t>(tokens.size()), /*add_special*/ false, /*parse_special*/ true);
-    if (n_tokens != 1) {
-        file_.fail("the score token " + std::string(kScoreToken) + " must be one token of its tokenizer, it is " +
-                   std::to_string(std::abs(n_tokens)));
+    return n_tokens == 1 ? std::optional(tokens[0]) : std::nullopt;
+}
+
+ImageMarks Model::image_marks() const {
+    const auto begin = special_token(kImageBegin);
+    const auto end   = special_token(kImageEnd);
+    if (!begin || !end) {
+        file_.fail("its tokenizer has no " + std::string(begin ? kImageEnd : kImageBegin) +
+                   ", which marks an image: it ranks text only");
     }
-    score_token_ = tokens[0];
+    return { *begin, *end };
+}
+
+void Model::find_score_token() {
+    const auto token = special_token(kScoreToken);
+    if (!token) {
+        file_.fail("the score token " + std::string(kScoreToken) + " must be one token of its tokenizer");
+    }
+    score_token_ = *token;
     if (score_token_ == kUnswappedId) {
         score_token_ = kTrainedScoreId;
         log_line(LogLevel::warn, file_.path() + ": " + std::string(kScoreToken) + " is token " +

@@ -6,10 +6,13 @@
 #include "backend.h"
 #include "gguf-file.h"
 #include "llama-cpp.h"
+#include "prompt.h"
 #include "types.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace jina_reranker {
 
@@ -43,12 +46,20 @@ class Model {
     // KV cells that a token attends to at the cost of all its other multiplications (TokenWork).
     double attention_cells() const { return attention_cells_; }
 
+    // The tokens around an image in a prompt. Throws model_invalid where the vocabulary lacks one.
+    ImageMarks image_marks() const;
+
+    // Of the products of all layers; each is one multiplication for a token.
+    double n_layer_params() const { return n_layer_params_; }
+
     // Fills what the model knows.
     void describe(EngineInfo & info) const;
 
   private:
-    void load_vocabulary();
-    void find_score_token();
+    void                       load_vocabulary();
+    void                       find_score_token();
+    // The one token that this special text is; none where it is several.
+    std::optional<llama_token> special_token(std::string_view text) const;
 
     GgufFile           file_;
     llama_model_ptr    model_;
@@ -58,6 +69,7 @@ class Model {
     int32_t            n_gpu_layers_    = 0;
     llama_token        score_token_     = 0;
     double             attention_cells_ = 0;
+    double             n_layer_params_  = 0;
 };
 
 }  // namespace jina_reranker

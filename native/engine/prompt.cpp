@@ -19,10 +19,15 @@ bool is_inside_character(std::string_view text, size_t at) {
 
 }  // namespace
 
-Prompter::Prompter(const llama_vocab * vocab, llama_token score_token, int32_t context_size, size_t known_bytes) :
+Prompter::Prompter(const llama_vocab *       vocab,
+                   llama_token               score_token,
+                   int32_t                   context_size,
+                   size_t                    known_bytes,
+                   std::optional<ImageMarks> marks) :
     tokenizer_(vocab, known_bytes),
     score_token_(score_token),
-    limit_(static_cast<size_t>(context_size) - 1) {
+    limit_(static_cast<size_t>(context_size) - 1),
+    marks_(marks.value_or(ImageMarks())) {
     const std::string between = std::string(kLineBreak) + kQueryHeading.front();
     for (const std::string & word : tokenizer_.whole_words()) {
         if (word.find(between) != std::string::npos) {
@@ -33,8 +38,26 @@ Prompter::Prompter(const llama_vocab * vocab, llama_token score_token, int32_t c
     }
 }
 
-TextStart Prompter::read_query(const std::string & query, const Wanted & wanted) const {
-    return tokenizer_.tokenize(std::string(kQueryHeading).append(query), limit_, wanted);
+void Prompter::append(Tokens & tokens, const RequestImage & image) const {
+    tokens.push_back(marks_.begin);
+    tokens.insert(tokens.end(), static_cast<size_t>(image.image->n_tokens()), image.token);
+    tokens.push_back(marks_.end);
+}
+
+Prompter::QueryPart Prompter::read_query(const Content & query, const Wanted & wanted) const {
+    QueryPart part;
+    if (const RequestImage * image = image_of(query)) {
+        part.tokens   = tokenizer_.tokenize(kQueryHeading, SIZE_MAX, wanted).tokens;
+        part.n_before = part.tokens.size();
+        append(part.tokens, *image);
+        return part;
+    }
+    const std::string & text = std::get<std::string>(query);
+    TextStart           read = tokenizer_.tokenize(std::string(kQueryHeading).append(text), limit_, wanted);
+    part.whole               = read.end() == kQueryHeading.size() + text.size();
+    part.tokens              = std::move(read.tokens);
+    part.n_before            = n_before(part.tokens, text);
+    return part;
 }
 
 Tokens Prompter::tokens_of(
@@ -57,13 +80,20 @@ TextStart Prompter::read_document(std::string_view document, size_t enough, cons
     return start;
 }
 
-void Prompter::check_query(const std::string & query, const Wanted & wanted) const {
-    const TextStart read     = read_query(query, wanted);
-    const bool      complete = read.end() == kQueryHeading.size() + query.size();
-    const size_t    n_tokens = read_document("", SIZE_MAX, wanted).tokens.size() + read.tokens.size();
+Tokens Prompter::tokens_of_image(const RequestImage & image, const Wanted & wanted) const {
+    Tokens tokens = tokenizer_.tokenize(kDocumentHeading, SIZE_MAX, wanted).tokens;
+    append(tokens, image);
+    const Tokens line_break = tokenizer_.tokenize(kLineBreak, SIZE_MAX, wanted).tokens;
+    tokens.insert(tokens.end(), line_break.begin(), line_break.end());
+    return tokens;
+}
+
+void Prompter::check_query(const Content & query, const Wanted & wanted) const {
+    const QueryPart part     = read_query(query, wanted);
+    const size_t    n_tokens = read_document("", SIZE_MAX, wanted).tokens.size() + part.tokens.size();
     if (n_tokens >= limit_) {
-        throw Error(ErrorCode::query_too_long, "query: takes " + std::string(complete ? "" : "more than ") +
-                                                   std::to_string(complete ? n_tokens + 1 : limit_ + 1) + " of the " +
+        throw Error(ErrorCode::query_too_long, "query: takes " + std::string(part.whole ? "" : "more than ") +
+                                                   std::to_string(part.whole ? n_tokens + 1 : limit_ + 1) + " of the " +
                                                    std::to_string(limit_ + 1) +
                                                    " tokens a pair may have, which leaves no room for a document");
     }
@@ -118,21 +148,35 @@ std::string_view Prompter::kept_end(std::string_view document, size_t n_tokens, 
     return document.substr(begin);
 }
 
-Prompt Prompter::build(const std::string & query, const std::string & document, Cut cut, const Wanted & wanted) const {
-    Prompt       prompt;
-    const auto   max_tokens = static_cast<size_t>(cut.max_tokens);
-    const Tokens asked      = read_query(query, wanted).tokens;
-    TextStart    read       = read_document(document, limit_, wanted);
-
-    // A token covers at least one byte, so a document of fewer bytes is never too long for max_tokens.
-    if (read.tokens.size() + asked.size() <= limit_ && (max_tokens == 0 || document.size() <= max_tokens)) {
-        prompt.tokens = std::move(read.tokens);
+Prompt Prompter::build(const Content & query, const Content & document, Cut cut, const Wanted & wanted) const {
+    const QueryPart      asked      = read_query(query, wanted);
+    const auto           max_tokens = static_cast<size_t>(cut.max_tokens);
+    const RequestImage * image      = image_of(document);
+    Prompt               prompt;
+    if (image != nullptr) {
+        prompt.tokens     = tokens_of_image(*image, wanted);
+        const auto n_rows = static_cast<size_t>(image->image->n_tokens());
+        if (prompt.tokens.size() + asked.tokens.size() > limit_ || (max_tokens > 0 && n_rows > max_tokens)) {
+            check_query(query, wanted);
+            const size_t n_room = limit_ - std::min(limit_, prompt.tokens.size() - n_rows + asked.tokens.size());
+            throw Error(ErrorCode::document_too_long,
+                        "an image of " + std::to_string(n_rows) +
+                            " tokens, which is never cut, and there is room for " +
+                            std::to_string(max_tokens > 0 ? std::min(max_tokens, n_room) : n_room));
+        }
     } else {
-        check_query(query, wanted);
-        prompt = cut_document(document, std::move(read), asked.size(), cut, wanted);
+        const std::string & text = std::get<std::string>(document);
+        TextStart           read = read_document(text, limit_, wanted);
+        // A token covers at least one byte, so a document of fewer bytes is never too long for max_tokens.
+        if (read.tokens.size() + asked.tokens.size() <= limit_ && (max_tokens == 0 || text.size() <= max_tokens)) {
+            prompt.tokens = std::move(read.tokens);
+        } else {
+            check_query(query, wanted);
+            prompt = cut_document(text, std::move(read), asked.tokens.size(), cut, wanted);
+        }
     }
-    prompt.n_prefix = static_cast<int32_t>(prompt.tokens.size() + n_before(asked, query));
-    prompt.tokens.insert(prompt.tokens.end(), asked.begin(), asked.end());
+    prompt.n_prefix = static_cast<int32_t>(prompt.tokens.size() + asked.n_before);
+    prompt.tokens.insert(prompt.tokens.end(), asked.tokens.begin(), asked.tokens.end());
     prompt.tokens.push_back(score_token_);
     return prompt;
 }

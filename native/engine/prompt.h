@@ -7,11 +7,14 @@
 //
 // The pre-tokenizer splits surely behind the line break that follows the document: "\n" | "**Query**:". So the part before has
 // the same tokens for every query, and the part behind for every document: known texts are tokenized once (tokenizer.h).
+//
+// An image stands in the place of a text, between two tokens that mark it, as its number once for each of its rows. It is never cut.
 
 #include "tokenizer.h"
 #include "types.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,27 +28,45 @@ struct Prompt {
     uint32_t n_dropped = 0;
 };
 
+// The tokens around an image.
+struct ImageMarks {
+    llama_token begin = 0;
+    llama_token end   = 0;
+};
+
 class Prompter {
   public:
     // context_size: tokens a prompt may have, score token included. known_bytes: as Tokenizer's. Throws model_invalid where a
     // word of the vocabulary could span the place between the prompt's parts.
-    Prompter(const llama_vocab * vocab, llama_token score_token, int32_t context_size, size_t known_bytes = 0);
+    // marks: none where no image comes.
+    Prompter(const llama_vocab *       vocab,
+             llama_token               score_token,
+             int32_t                   context_size,
+             size_t                    known_bytes = 0,
+             std::optional<ImageMarks> marks       = std::nullopt);
 
     // Throws query_too_long when the query leaves no room for one token of a document.
-    void check_query(const std::string & query, const Wanted & wanted = {}) const;
+    void check_query(const Content & query, const Wanted & wanted = {}) const;
 
     // Throws query_too_long as above, document_too_long when nothing may be cut and something would have to be, and
     // cancelled when it is not wanted any more.
-    Prompt
-    build(const std::string & query, const std::string & document, Cut cut = {}, const Wanted & wanted = {}) const;
+    Prompt build(const Content & query, const Content & document, Cut cut = {}, const Wanted & wanted = {}) const;
 
     const Tokenizer & tokenizer() const { return tokenizer_; }
 
   private:
     // The part of the prompt behind the document.
-    TextStart read_query(const std::string & query, const Wanted & wanted) const;
+    struct QueryPart {
+        Tokens tokens;
+        size_t n_before = 0;     // that hold nothing of the query
+        bool   whole    = true;  // false: it is longer than a prompt may be, and was not read to its end
+    };
+
+    QueryPart read_query(const Content & query, const Wanted & wanted) const;
+    void      append(Tokens & tokens, const RequestImage & image) const;
     // The part before: heading, document and line break.
     TextStart read_document(std::string_view document, size_t enough, const Wanted & wanted) const;
+    Tokens    tokens_of_image(const RequestImage & image, const Wanted & wanted) const;
 
     enum class LineBreak { with, without };
 
@@ -69,6 +90,7 @@ class Prompter {
     Tokenizer   tokenizer_;
     llama_token score_token_;
     size_t      limit_;  // tokens of a prompt, score token excluded
+    ImageMarks  marks_;
 };
 
 }  // namespace jina_reranker

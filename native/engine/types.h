@@ -3,6 +3,8 @@
 // Plain structs that cross the engine's border. No llama.cpp and no Node types, so that the addon and the tests can
 // build them freely.
 
+#include "image.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,6 +26,11 @@ struct HeadWeights {
     float              logit_bias = 0.0f;
 };
 
+struct VisionLimits {
+    int32_t max_tokens  = 768;  // of an image
+    size_t  cache_bytes = 0;    // host memory for the embeddings of recent images; 0 = off
+};
+
 struct EngineOptions {
     std::string  model_path;
     std::string  device;                       // ggml's name of it; empty = the first GPU, or the CPU without one
@@ -38,6 +45,14 @@ struct EngineOptions {
     size_t       document_cache_bytes = 0;     // memory of the device for document prefixes; 0 = off
     size_t       score_cache_bytes    = 0;     // host memory for the scores of recent pairs; 0 = off
     bool         deduplicate          = true;  // the same document twice in a request is computed once
+    std::string  mmproj_path;                  // of the vision tower; empty = images are refused
+    VisionLimits vision;
+};
+
+struct VisionInfo {
+    int32_t  max_tokens     = 0;  // of an image
+    double   work_per_token = 0;  // of encoding, as TokenWork counts
+    uint64_t size_bytes     = 0;
 };
 
 struct EngineInfo {
@@ -59,6 +74,8 @@ struct EngineInfo {
     int32_t      n_gpu_layers    = 0;
     std::string  device;
     std::string  device_description;
+
+    std::optional<VisionInfo> vision;  // none = images are refused
 };
 
 constexpr int32_t kLowestPriority = 999;
@@ -70,10 +87,10 @@ struct Cut {
 };
 
 struct ScoreRequest {
-    std::string              query;      // UTF-8
-    std::vector<std::string> documents;  // UTF-8, at least one
-    Cut                      cut;
-    int32_t priority = 0;  // 0 to kLowestPriority; while others wait, 1 / (1 + priority) of the share of 0
+    Content              query;
+    std::vector<Content> documents;  // at least one
+    Cut                  cut;
+    int32_t              priority = 0;  // 0 to kLowestPriority; while others wait, 1 / (1 + priority) of the share of 0
 };
 
 struct ScoreResult {
@@ -83,6 +100,7 @@ struct ScoreResult {
     std::vector<uint32_t> dropped_tokens;   // [n_documents], 0 = whole
     uint64_t              n_computed  = 0;  // tokens that went through the model
     uint64_t              n_reused    = 0;  // tokens not computed because a cache had what they give
+    uint64_t              n_encoded   = 0;  // images that went through the vision tower
     double                queue_ms    = 0;
     double                tokenize_ms = 0;
     double                compute_ms  = 0;
@@ -108,6 +126,11 @@ struct EngineStats {
     uint64_t pairs_repeated  = 0;  // answered from the score cache
     uint64_t cache_bytes     = 0;
     uint64_t cache_entries   = 0;
+    uint64_t images_encoded  = 0;
+    double   image_encode_ms = 0;
+    uint64_t images_reused   = 0;  // needed, and their embeddings were known
+    uint64_t image_bytes     = 0;  // of the embeddings kept
+    uint64_t image_entries   = 0;
 };
 
 }  // namespace jina_reranker

@@ -3,6 +3,7 @@
  * wrong with an installation, so it runs without a usable addon.
  */
 
+import type { VisionInfo } from "../../binding.js";
 import { type ModelSource, modelName, modelSource } from "../load.js";
 import { type Finding, findAddon } from "../native/addon.js";
 import { type BackendStatus, surveyBackends } from "../native/backends.js";
@@ -80,7 +81,7 @@ function because({ reason, fix }: Finding): string[][] {
   ];
 }
 
-async function modelFacts(source: ModelSource, settings: ModelSettings): Promise<Record<string, string | number>> {
+async function modelFacts(source: ModelSource, settings: ModelSettings): Promise<Record<string, string | number | VisionInfo>> {
   await using reranker = await loadModel(source, settings, { onProgress: () => {}, logger: silent });
   const { precision, reason } = reranker.precision;
   return { model: modelName(source), ...reranker.info, precision, precisionReason: reason };
@@ -92,11 +93,18 @@ function filesTable({ repository, revision, commit, cache, files }: HubFiles): s
   return `${head}${lines.join("\n")}\n`;
 }
 
-function facts(record: Readonly<Record<string, string | number>>): string {
+function facts(record: Readonly<Record<string, string | number | VisionInfo>>): string {
   return table(
     ["what", "is"],
-    Object.entries(record).map(([name, value]) => [name, printable(String(value))]),
+    Object.entries(record).map(([name, value]) => [
+      name,
+      typeof value === "object" ? visionFact(value) : printable(String(value)),
+    ]),
   );
+}
+
+function visionFact({ maxTokens, sizeBytes }: VisionInfo): string {
+  return `images of up to ${maxTokens} tokens, ${gibibytes(sizeBytes)}`;
 }
 
 function gibibytes(bytes: number): string {

@@ -12,8 +12,15 @@ export const vendoredVocabulary = join(packageDirectory, "vendor", "llama.cpp", 
 /** The same file in the published package, which has no checkout of llama.cpp. */
 const packedVocabulary = join(dirname(fileURLToPath(import.meta.url)), "qwen2-vocabulary.gguf.br");
 
-/** The score token, <|box_end|>, and the tokens that the metadata names. */
-export const specialTokens = ["<|box_end|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"] as const;
+/** The score token, <|box_end|>, the tokens that the metadata names, and those around an image. */
+export const specialTokens = [
+  "<|box_end|>",
+  "<|endoftext|>",
+  "<|im_start|>",
+  "<|im_end|>",
+  "<|vision_start|>",
+  "<|vision_end|>",
+] as const;
 const normalType = 1;
 const controlType = 3;
 const unusedType = 5;
@@ -46,7 +53,7 @@ export async function truncatedVocabulary(count: number, path = vendoredVocabula
 /**
  * All rows of the published model, with the score token at id 100 as in its GGUF; `unswapped` leaves it at its original id, as a
  * plain conversion does. The source is Qwen2's vocabulary, which has placeholders for Qwen2-VL's special tokens. They stay
- * unused.
+ * unused, but for those around an image.
  */
 export async function fullVocabulary(unswapped = false, path = vendoredVocabulary): Promise<Vocabulary> {
   const rows = 151936;
@@ -54,9 +61,10 @@ export async function fullVocabulary(unswapped = false, path = vendoredVocabular
   const displaced = 151649;
   const source = await readSource(path);
   if (source.tokens.length !== rows) throw new Error(`${path} has ${source.tokens.length} tokens, expected ${rows}`);
+  const marked = source.tokens.with(151652, "<|vision_start|>").with(151653, "<|vision_end|>");
   const tokens = unswapped
-    ? source.tokens.with(displaced, "<|box_end|>")
-    : source.tokens.with(displaced, source.tokens[scoreToken] ?? "").with(scoreToken, "<|box_end|>");
+    ? marked.with(displaced, "<|box_end|>")
+    : marked.with(displaced, source.tokens[scoreToken] ?? "").with(scoreToken, "<|box_end|>");
   return vocabulary(tokens, [...source.merges]);
 }
 

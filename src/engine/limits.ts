@@ -6,6 +6,9 @@ import type { Limits } from "../types.js";
 export const defaultMaxDocuments = { own: 100, others: 1000 } as const;
 
 /** A request of more pairs than the whole queue takes could never be served: it is too large, not too early. */
-export function documentLimit({ maxDocuments, maxQueuedPairs }: Limits, otherwise: number = defaultMaxDocuments.own): number {
+export function documentLimit(
+  { maxDocuments, maxQueuedPairs }: Pick<Limits, "maxDocuments" | "maxQueuedPairs">,
+  otherwise: number = defaultMaxDocuments.own,
+): number {
   return Math.min(maxDocuments ?? otherwise, maxQueuedPairs);
 }

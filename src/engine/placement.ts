@@ -50,14 +50,15 @@ export function sharingDevices(
 
 /** Each engine's share of the caches' memory and, where N_THREADS is not set, of the processors. */
 function share(
-  { documentCacheBytes, scoreCacheBytes, threads }: SharedOptions,
+  { documentCacheBytes, scoreCacheBytes, vision, threads }: SharedOptions,
   gpus: readonly GpuName[],
   processors: number,
-): Pick<EngineOptions, "documentCacheBytes" | "scoreCacheBytes" | "threads"> {
+): Pick<EngineOptions, "documentCacheBytes" | "scoreCacheBytes" | "vision" | "threads"> {
   const onCpu = gpus.filter((gpu) => gpu === "cpu").length;
   return {
     documentCacheBytes: Math.floor(documentCacheBytes / gpus.length),
     scoreCacheBytes: Math.floor(scoreCacheBytes / gpus.length),
+    ...(vision && { vision: { ...vision, cacheBytes: Math.floor(vision.cacheBytes / gpus.length) } }),
     threads: threads === 0 && onCpu > 1 ? Math.max(1, Math.floor(processors / onCpu)) : threads,
   };
 }

@@ -23,6 +23,11 @@ export function sumOfStats(left: EngineStats, right: EngineStats): EngineStats {
     pairsRepeated: left.pairsRepeated + right.pairsRepeated,
     cacheBytes: left.cacheBytes + right.cacheBytes,
     cacheEntries: left.cacheEntries + right.cacheEntries,
+    imagesEncoded: left.imagesEncoded + right.imagesEncoded,
+    imageEncodeMs: left.imageEncodeMs + right.imageEncodeMs,
+    imagesReused: left.imagesReused + right.imagesReused,
+    imageCacheBytes: left.imageCacheBytes + right.imageCacheBytes,
+    imageCacheEntries: left.imageCacheEntries + right.imageCacheEntries,
   };
 }
 
@@ -36,7 +41,7 @@ export function merged(
     logits: new Float32Array(documents),
     promptTokens: new Uint32Array(documents),
     droppedTokens: new Uint32Array(documents),
-    ...{ computedTokens: 0, reusedTokens: 0, queueMs: 0, tokenizeMs: 0, computeMs: 0, totalMs: 0 },
+    ...{ computedTokens: 0, reusedTokens: 0, encodedImages: 0, queueMs: 0, tokenizeMs: 0, computeMs: 0, totalMs: 0 },
   };
   for (const { part, result } of results) {
     for (const [position, index] of part.indices.entries()) {
@@ -47,6 +52,7 @@ export function merged(
     }
     all.computedTokens += result.computedTokens;
     all.reusedTokens += result.reusedTokens;
+    all.encodedImages += result.encodedImages;
     all.queueMs = Math.max(all.queueMs, result.queueMs);
     all.tokenizeMs = Math.max(all.tokenizeMs, result.tokenizeMs);
     all.computeMs = Math.max(all.computeMs, result.computeMs);

@@ -5,8 +5,8 @@
  */
 
 import type { SharpInput, SharpOptions } from "sharp";
+import { RerankError } from "../errors.js";
 import type { Pixels } from "./bicubic.js";
-import { ImageError } from "./image-error.js";
 
 export type Decode = (bytes: Uint8Array, maxPixels: number) => Promise<Pixels>;
 
@@ -39,9 +39,9 @@ export async function openDecoder(): Promise<Decode> {
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       if (/pixel limit/.test(message)) {
-        throw new ImageError("image_too_large", `expected at most ${maxPixels} pixels, got more`, { cause: error });
+        throw new RerankError("image_too_large", `expected at most ${maxPixels} pixels, got more`, { cause: error });
       }
-      throw new ImageError("image_invalid", `expected an image that can be decoded, got one that cannot: ${firstLine(message)}`);
+      throw new RerankError("image_invalid", `expected an image that can be decoded, got one that cannot: ${firstLine(message)}`);
     }
   };
 }

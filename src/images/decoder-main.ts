@@ -4,10 +4,10 @@
  */
 
 import { createHash } from "node:crypto";
+import { RerankError } from "../errors.js";
 import { resize } from "./bicubic.js";
 import { type Decode, openDecoder } from "./decode.js";
-import type { DecodeAnswer, DecodeRequest, DecoderMessage } from "./decoder-protocol.js";
-import { ImageError } from "./image-error.js";
+import { type DecodeAnswer, type DecodeRequest, type DecoderMessage, decoderCodes } from "./decoder-protocol.js";
 import { targetSize, tokensOf } from "./size.js";
 
 const send = (message: DecoderMessage) => process.send?.(message);
@@ -35,7 +35,8 @@ async function answer(decode: Decode, { bytes, maxPixels, maxTokens }: DecodeReq
     const hash = createHash("sha256").update(`${width}x${height}\n`).update(rgb).digest("hex");
     return { kind: "image", image: { width, height, rgb, tokens: tokensOf({ width, height }), hash } };
   } catch (error) {
-    if (!(error instanceof ImageError)) throw error;
-    return { kind: "refused", code: error.code, message: error.message };
+    const code = error instanceof RerankError ? decoderCodes.find((known) => known === error.code) : undefined;
+    if (!(error instanceof RerankError) || code === undefined) throw error;
+    return { kind: "refused", code, message: error.message };
   }
 }

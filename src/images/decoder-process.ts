@@ -3,7 +3,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { RerankError } from "../errors.js";
 import type { DecodeRequest, DecoderMessage, LoadedImage } from "./decoder-protocol.js";
-import { ImageError } from "./image-error.js";
 
 /** Without the service's keys and tokens, and without NODE_OPTIONS. */
 const inherited = ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SystemRoot", "TEMP", "TMPDIR"];
@@ -45,9 +44,9 @@ export class DecoderProcess {
       this.#child.send(request);
       const outcome = await answer;
       if (outcome?.kind === "image") return outcome.image;
-      if (outcome?.kind === "refused") throw new ImageError(outcome.code, outcome.message);
+      if (outcome?.kind === "refused") throw new RerankError(outcome.code, outcome.message);
       signal?.throwIfAborted();
-      throw new ImageError("image_invalid", "expected an image that can be decoded, got one that the decoder failed on");
+      throw new RerankError("image_invalid", "expected an image that can be decoded, got one that the decoder failed on");
     } finally {
       signal?.removeEventListener("abort", kill);
     }
@@ -84,7 +83,7 @@ export class DecoderProcess {
   }
 }
 
-function withoutSharp(reason: string): ImageError {
+function withoutSharp(reason: string): RerankError {
   const install = "expected the package sharp, which reads images; install it with: npm install sharp@0.35";
-  return new ImageError("images_not_supported", `${install} (${reason.split("\n", 1)[0]})`);
+  return new RerankError("images_not_supported", `${install} (${reason.split("\n", 1)[0]})`);
 }

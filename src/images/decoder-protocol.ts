@@ -1,6 +1,6 @@
 /** What the service and a decoder process say to one another. */
 
-import type { ImageErrorCode } from "./image-error.js";
+import type { ErrorCode } from "../errors.js";
 
 export interface PixelLimits {
   /** Pixels of the image as it was sent. */
@@ -26,9 +26,12 @@ export interface LoadedImage {
   readonly hash: string;
 }
 
+/** What can be wrong with an image that a decoder has. */
+export const decoderCodes = ["image_invalid", "image_too_large"] as const satisfies readonly ErrorCode[];
+
 export type DecodeAnswer =
   | { readonly kind: "image"; readonly image: LoadedImage }
-  | { readonly kind: "refused"; readonly code: ImageErrorCode; readonly message: string };
+  | { readonly kind: "refused"; readonly code: (typeof decoderCodes)[number]; readonly message: string };
 
 /** First one of the first two, then an answer to each request. */
 export type DecoderMessage = { readonly kind: "ready" } | { readonly kind: "no decoder"; readonly reason: string } | DecodeAnswer;

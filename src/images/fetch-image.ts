@@ -7,16 +7,14 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { Agent, buildConnector, request } from "undici";
+import { RerankError } from "../errors.js";
 import { packageVersion } from "../files/package-version.js";
-import { ImageError } from "./image-error.js";
 import { isPublicAddress } from "./public-address.js";
 import { checkBytes } from "./source.js";
 
-/** Names of hosts, or every host whose addresses are public. */
-export type AllowedHosts = readonly string[] | "any-public";
-
 export interface FetchLimits {
-  readonly hosts: AllowedHosts;
+  /** Names of hosts; "*.a.example" is every name below a.example, "*" every host. */
+  readonly hosts: readonly string[];
   readonly maxBytes: number;
   /** For everything, from resolving the name to the last byte. */
   readonly timeoutMs: number;
@@ -50,7 +48,7 @@ export async function fetchImage(text: string, limits: FetchLimits, signal?: Abo
   try {
     const addresses = isIP(host) ? [host] : await unlessAborted(network.resolve(host), ended);
     if (addresses.length === 0 || !addresses.every(isPublicAddress)) {
-      throw new ImageError("image_url_not_allowed", `expected a host with public addresses only, got ${host}`);
+      throw new RerankError("image_url_not_allowed", `expected a host with public addresses only, got ${host}`);
     }
     agent = new Agent({ connect: connectorTo(addresses, host, network.dial) });
     const headers = { accept: "image/*", "accept-encoding": "identity", "user-agent": `jina-reranker/${packageVersion}` };
@@ -58,7 +56,7 @@ export async function fetchImage(text: string, limits: FetchLimits, signal?: Abo
     const answer = await unlessAborted(request(url, { dispatcher: agent, signal: ended, headers }), ended);
     if (answer.statusCode !== 200) {
       const redirect = answer.statusCode >= 300 && answer.statusCode < 400 ? ", a redirect, which is not followed" : "";
-      throw new ImageError("image_unreachable", `expected status 200 of ${host}, got ${answer.statusCode}${redirect}`);
+      throw new RerankError("image_unreachable", `expected status 200 of ${host}, got ${answer.statusCode}${redirect}`);
     }
     const chunks: Buffer[] = [];
     let length = 0;
@@ -69,27 +67,32 @@ export async function fetchImage(text: string, limits: FetchLimits, signal?: Abo
     }
     return Buffer.concat(chunks, length);
   } catch (error) {
-    if (error instanceof ImageError) throw error;
+    if (error instanceof RerankError) throw error;
     signal?.throwIfAborted();
     const reason = timeout.aborted ? `no answer within ${timeoutMs / 1000} s` : codeOf(error);
-    throw new ImageError("image_unreachable", `expected an image from ${host}: ${reason}`, { cause: error });
+    throw new RerankError("image_unreachable", `expected an image from ${host}: ${reason}`, { cause: error });
   } finally {
     await agent?.destroy();
   }
 }
 
 /** Throws image_url_not_allowed. */
-export function allowedUrl(text: string, hosts: AllowedHosts): URL {
-  const refused = (expected: string) => new ImageError("image_url_not_allowed", `expected ${expected}`);
+export function allowedUrl(text: string, hosts: readonly string[]): URL {
+  const refused = (expected: string) => new RerankError("image_url_not_allowed", `expected ${expected}`);
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) throw refused("an http or https URL, got another");
   if (url.username !== "" || url.password !== "") throw refused("a URL without user and password, got one with them");
   if (!["", "80", "443"].includes(url.port)) throw refused(`a URL with port 80 or 443, got ${url.port}`);
   const host = hostOf(url);
-  if (hosts !== "any-public" && !hosts.some((name) => name.toLowerCase() === host)) {
+  if (!hosts.some((pattern) => isHost(host, pattern.toLowerCase()))) {
     throw refused(`a data: URI, base64, or a URL of a host in IMAGE_URLS, got a URL of ${host}`);
   }
   return url;
+}
+
+function isHost(host: string, pattern: string): boolean {
+  if (pattern === "*") return true;
+  return pattern.startsWith("*.") ? host.endsWith(pattern.slice(1)) : host === pattern;
 }
 
 /** The host as resolvers take it: URL has made it lower case, and a number of any notation an IPv4 address. */

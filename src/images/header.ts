@@ -3,7 +3,7 @@
  * another type never reaches a decoder. A file's name and media type do not count.
  */
 
-import { ImageError } from "./image-error.js";
+import { RerankError } from "../errors.js";
 import type { Size } from "./size.js";
 
 export interface Header extends Size {
@@ -30,11 +30,11 @@ export function readHeader(bytes: Uint8Array): Header {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const first = buffer.toString("latin1", 0, 12);
   const reader = readers.find(({ beginning }) => beginning.test(first));
-  if (!reader) throw new ImageError("image_invalid", "expected a JPEG, PNG, WebP or GIF, got something else");
+  if (!reader) throw new RerankError("image_invalid", "expected a JPEG, PNG, WebP or GIF, got something else");
   const { format } = reader;
   const size = unlessCut(() => reader.size(buffer));
   if (!size || size.width === 0 || size.height === 0) {
-    throw new ImageError("image_invalid", `expected an image, got a ${format} with a damaged header`);
+    throw new RerankError("image_invalid", `expected an image, got a ${format} with a damaged header`);
   }
   return { format, ...size };
 }

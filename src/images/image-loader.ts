@@ -4,11 +4,12 @@
  */
 
 import { setMaxListeners } from "node:events";
+import { RerankError } from "../errors.js";
+import { decoderEntry } from "./decoder-entry.js";
 import { DecoderPool } from "./decoder-pool.js";
 import type { LoadedImage, PixelLimits } from "./decoder-protocol.js";
-import { type AllowedHosts, fetchImage } from "./fetch-image.js";
+import { fetchImage } from "./fetch-image.js";
 import { readHeader } from "./header.js";
-import { ImageError } from "./image-error.js";
 import { maximumTokens, targetSize } from "./size.js";
 import { checkBytes, type ImageSource, parseSource, readImageFile } from "./source.js";
 import { Turns } from "./turns.js";
@@ -16,10 +17,8 @@ import { Turns } from "./turns.js";
 export interface ImageLimits extends PixelLimits {
   /** Bytes of an image as it was sent, or as it lies in its file. */
   readonly maxBytes: number;
-  /** Images in one call of `loadAll`. */
-  readonly maxImages: number;
-  /** Hosts from which images are fetched. */
-  readonly hosts: AllowedHosts;
+  /** Hosts from which images are fetched; see FetchLimits. */
+  readonly hosts: readonly string[];
   readonly fetchMs: number;
   /** Of decoding and resizing. 50 million pixels take 4 s, and far longer while scores are computed on the same cores. */
   readonly decodeMs: number;
@@ -29,7 +28,6 @@ export const defaultLimits: ImageLimits = {
   maxBytes: 10 * 2 ** 20,
   maxPixels: 50_000_000,
   maxTokens: maximumTokens,
-  maxImages: 100,
   hosts: [],
   fetchMs: 10_000,
   decodeMs: 120_000,
@@ -48,8 +46,7 @@ export class ImageLoader implements Disposable {
   readonly #decoders: DecoderPool;
   readonly #fetching = new Turns(fetchesAtOnce);
 
-  /** `decoder` is the compiled decoder-main; tests, which run the sources, name that of dist/. */
-  constructor(limits: Partial<ImageLimits> = {}, decoder = new URL("./decoder-main.js", import.meta.url)) {
+  constructor(limits: Partial<ImageLimits> = {}, decoder = decoderEntry) {
     this.#limits = { ...defaultLimits, ...limits };
     this.#decoders = new DecoderPool(decoder, this.#limits.decodeMs);
   }
@@ -61,10 +58,6 @@ export class ImageLoader implements Disposable {
 
   /** In the order of the list. Throws the first error that occurs, and then loads no more. */
   async loadAll(images: readonly NamedImage[], signal?: AbortSignal): Promise<LoadedImage[]> {
-    const { maxImages } = this.#limits;
-    if (images.length > maxImages) {
-      throw new ImageError("too_many_images", `expected at most ${maxImages} images, got ${images.length}`);
-    }
     const failed = new AbortController();
     const ended = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
     // Each image that waits listens; Node warns of more than ten.
@@ -77,7 +70,7 @@ export class ImageLoader implements Disposable {
     }
   }
 
-  /** Throws ImageError, or the signal's reason. */
+  /** Throws RerankError, or the signal's reason. */
   async load({ field, source }: NamedImage, signal?: AbortSignal): Promise<LoadedImage> {
     try {
       signal?.throwIfAborted();
@@ -86,13 +79,15 @@ export class ImageLoader implements Disposable {
       const header = readHeader(bytes);
       const { width, height, format } = header;
       if (width * height > maxPixels) {
-        throw new ImageError("image_too_large", `expected at most ${maxPixels} pixels, got a ${format} of ${width}×${height}`);
+        throw new RerankError("image_too_large", `expected at most ${maxPixels} pixels, got a ${format} of ${width}×${height}`);
       }
       // Refuses strips.
       targetSize(header, maxTokens);
       return await this.#decoders.decode({ bytes, maxPixels, maxTokens }, signal);
     } catch (error) {
-      throw error instanceof ImageError ? error.in(field) : error;
+      // Of other errors, such as `closed`, the image is not the cause.
+      if (!(error instanceof RerankError) || error.status !== 422) throw error;
+      throw new RerankError(error.code, `${field}: ${error.message}`, { cause: error });
     }
   }
 

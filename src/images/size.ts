@@ -3,7 +3,7 @@
  * Both sides become multiples of 28, the pixels that a token covers in each direction.
  */
 
-import { ImageError } from "./image-error.js";
+import { RerankError } from "../errors.js";
 
 export interface Size {
   readonly width: number;
@@ -20,7 +20,7 @@ const maximumAspect = 200;
 /** Throws image_invalid when one side is more than 200 times the other. */
 export function targetSize({ width, height }: Size, maxTokens = maximumTokens): Size {
   if (Math.max(width, height) / Math.min(width, height) > maximumAspect) {
-    throw new ImageError("image_invalid", `expected sides that differ at most ${maximumAspect} times, got ${width}×${height}`);
+    throw new RerankError("image_invalid", `expected sides that differ at most ${maximumAspect} times, got ${width}×${height}`);
   }
   const rounded = { width: roundHalfEven(width / tokenSide) * tokenSide, height: roundHalfEven(height / tokenSide) * tokenSide };
   const pixels = rounded.width * rounded.height;

@@ -1,7 +1,7 @@
 /** What may stand for an image: bytes, a file, or a string as clients send it. */
 
 import { readFile, stat } from "node:fs/promises";
-import { ImageError } from "./image-error.js";
+import { RerankError } from "../errors.js";
 
 /** A string is a data: URI, base64, or an http(s) URL, and never a path: strings come from clients. */
 export type ImageSource = string | Uint8Array | { readonly path: string };
@@ -14,7 +14,7 @@ export function parseSource(text: string, maxBytes: number): ParsedSource {
   if (!/^data:/i.test(text)) return { bytes: decodeBase64(text, maxBytes) };
   const comma = text.indexOf(",");
   if (comma < 0 || !/;base64$/i.test(text.slice(0, comma))) {
-    throw new ImageError("image_invalid", "expected a data: URI in base64, got one that is not");
+    throw new RerankError("image_invalid", "expected a data: URI in base64, got one that is not");
   }
   return { bytes: decodeBase64(text.slice(comma + 1), maxBytes) };
 }
@@ -29,21 +29,21 @@ function decodeBase64(text: string, maxBytes: number): Uint8Array {
   checkBytes(length, maxBytes);
   const bytes = text.length % 4 === 0 ? Buffer.from(text, "base64") : undefined;
   if (bytes?.length === length && length > 0) return bytes;
-  throw new ImageError("image_invalid", "expected an image as a data: URI or in base64, got neither");
+  throw new RerankError("image_invalid", "expected an image as a data: URI or in base64, got neither");
 }
 
 /** Throws image_unreachable or image_too_large. */
 export async function readImageFile(path: string, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array> {
   try {
     const found = await stat(path);
-    if (!found.isFile()) throw new ImageError("image_unreachable", `expected a file, got something else: ${path}`);
+    if (!found.isFile()) throw new RerankError("image_unreachable", `expected a file, got something else: ${path}`);
     checkBytes(found.size, maxBytes);
     return await readFile(path, { signal });
   } catch (error) {
-    if (error instanceof ImageError) throw error;
+    if (error instanceof RerankError) throw error;
     signal?.throwIfAborted();
     const reason = error instanceof Error ? error.message : String(error);
-    throw new ImageError("image_unreachable", `expected a file that can be read: ${reason}`, { cause: error });
+    throw new RerankError("image_unreachable", `expected a file that can be read: ${reason}`, { cause: error });
   }
 }
 
@@ -51,5 +51,5 @@ export async function readImageFile(path: string, maxBytes: number, signal?: Abo
 export function checkBytes(length: number, maxBytes: number): void {
   if (length <= maxBytes) return;
   const got = Math.ceil((length / 2 ** 20) * 10) / 10;
-  throw new ImageError("image_too_large", `expected at most ${maxBytes / 2 ** 20} MB, got ${got} MB`);
+  throw new RerankError("image_too_large", `expected at most ${maxBytes / 2 ** 20} MB, got ${got} MB`);
 }

@@ -4,13 +4,14 @@ import { open, readdir, stat } from "node:fs/promises";
 import { RerankError } from "../errors.js";
 import { isWebPage, printable } from "./hub-answers.js";
 
-/** Throws model_not_found or model_invalid for a folder, a Git LFS pointer or a web page. The engine checks the rest. */
-export async function requireModelFile(path: string): Promise<void> {
+/** Gives its bytes. Throws model_not_found or model_invalid for a folder, a Git LFS pointer or a web page. The engine checks the rest. */
+export async function requireModelFile(path: string): Promise<number> {
   try {
     const found = await stat(path);
     if (found.isDirectory()) throw new RerankError("model_not_found", `${path}: ${await folderInstead(path, ".gguf")}`);
     const mistaken = mistakenFor(await beginningOf(path));
     if (mistaken !== undefined) throw new RerankError("model_invalid", `${path}: ${mistaken}`);
+    return found.size;
   } catch (error) {
     if (error instanceof RerankError) throw error;
     const missing = error instanceof Error && "code" in error && error.code === "ENOENT";

@@ -29,15 +29,21 @@ const smallestBytes = 256 * 2 ** 20;
 /** What the process, or the engine on a GPU, needs beside the weights and the document cache. */
 const headroomBytes = 2 ** 30;
 
+interface Circumstances {
+  readonly worthwhileBytes?: number;
+  readonly sharers?: number;
+  readonly towerBytes?: number;
+}
+
 /**
- * `sharers`: engines on the same GPU. Rejects only when a precision is asked for by name and cannot be had; `auto` then stays with the
+ * `sharers`: engines on the same GPU. `towerBytes`: what the vision tower takes beside the model. Rejects only when a precision is asked for by name and cannot be had; `auto` then stays with the
  * file and says why.
  */
 export async function choosePrecision(
   options: EngineOptions,
   wanted: Precision | "auto",
   events: PrecisionEvents,
-  { worthwhileBytes = smallestBytes, sharers = 1 }: { worthwhileBytes?: number; sharers?: number } = {},
+  { worthwhileBytes = smallestBytes, sharers = 1, towerBytes = 0 }: Circumstances = {},
 ): Promise<PrecisionChoice> {
   const { modelPath } = options;
   await sweep();
@@ -47,7 +53,8 @@ export async function choosePrecision(
     const { size } = await stat(modelPath);
     if (size < worthwhileBytes) return { precision: "file", modelPath, reason: "the model is small" };
     const gpu = gpuOf(options);
-    return await (gpu ? bestOnGpu(options, gpu, gpu.memoryFree / sharers, events) : fastest(options, events));
+    if (gpu) return await bestOnGpu(options, gpu, gpu.memoryFree / sharers - towerBytes, events);
+    return await fastest(options, towerBytes, events);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return { precision: "file", modelPath, reason: `no other could be tried: ${why}` };
@@ -81,13 +88,13 @@ async function bestOnGpu(
   return { ...(await convert(options, precision, events)), reason };
 }
 
-async function fastest(options: EngineOptions, events: PrecisionEvents): Promise<PrecisionChoice> {
+async function fastest(options: EngineOptions, towerBytes: number, events: PrecisionEvents): Promise<PrecisionChoice> {
   const { modelPath } = options;
   const names = candidates(loadAddon().binding.backends().cpuFeatures);
   const source = await sourceChecksum(modelPath, (fraction) => events.onProgress(fraction, "hashing"));
   const tokensPerSecond = (await readMeasured(options, source)) ?? (await measure(options, names, source, events));
   // Both may have taken minutes: what is free now counts.
-  const beside = options.documentCacheBytes + headroomBytes;
+  const beside = options.documentCacheBytes + towerBytes + headroomBytes;
   const needed = Object.fromEntries(names.map((name) => [name, convertedBytes(modelPath, name) + beside]));
   const { precision, reason } = decide(tokensPerSecond, needed, freeMemory());
   if (precision === "file") return { precision, modelPath, reason, tokensPerSecond };

@@ -67,7 +67,7 @@ async function requireRoom({ modelPath }: EngineOptions, directory: string): Pro
 async function compare(file: EngineOptions, other: EngineOptions): Promise<{ own: number; ratio: number }> {
   const engines: Engine[] = [];
   try {
-    for (const options of [file, other]) {
+    for (const { vision, ...options } of [file, other]) {
       engines.push(await loadAddon().binding.Engine.load({ ...options, documentCacheBytes: 0, scoreCacheBytes: 0 }));
     }
     const [ownRates, ratios]: [number[], number[]] = [[], []];

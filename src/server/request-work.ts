@@ -1,6 +1,6 @@
 /** Estimates what a request costs before the engine has it: from its bytes, and from the bytes per token of recent requests. */
 
-import type { RerankRequest } from "../types.js";
+import type { Content, RerankRequest } from "../types.js";
 
 /** Tokens of a prompt beside query and document: its headings and the score token. */
 const fixedTokens = 10;
@@ -45,7 +45,8 @@ export function pairTokens({ query, documents, maxDocumentTokens = 0 }: Texts, m
   return documents.map((document) => Math.min(contextSize, frame + Math.min(longest, textTokens(document, measures))));
 }
 
-function textTokens(text: string, { bytesPerToken, contextSize }: TextMeasures): number {
+function textTokens(content: Content, { bytesPerToken, contextSize }: TextMeasures): number {
+  const text = typeof content === "string" ? content : "";
   if (text.length > contextSize * lettersPerToken) return contextSize;
   return Math.ceil(Buffer.byteLength(text) / bytesPerToken);
 }
@@ -64,7 +65,7 @@ export class BytesPerToken {
     if (texts <= 0) return;
     const bytes = documents.reduce(
       (sum, document) => sum + Buffer.byteLength(document),
-      Buffer.byteLength(query) * documents.length,
+      (typeof query === "string" ? Buffer.byteLength(query) : 0) * documents.length,
     );
     const seen = Math.min(lettersPerToken, Math.max(1, bytes / texts));
     this.#value += (seen - this.#value) * share;

@@ -85,11 +85,13 @@ function together(all: readonly Timings[]): Timings {
   const longest = (name: keyof Timings) => Math.max(...all.map((timings) => timings[name]));
   const sum = (name: keyof Timings) => all.reduce((total, timings) => total + timings[name], 0);
   return {
+    imageMs: longest("imageMs"),
     queueMs: longest("queueMs"),
     tokenizeMs: longest("tokenizeMs"),
     computeMs: longest("computeMs"),
     totalMs: longest("totalMs"),
     computedTokens: sum("computedTokens"),
     reusedTokens: sum("reusedTokens"),
+    encodedImages: sum("encodedImages"),
   };
 }

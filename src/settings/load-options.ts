@@ -3,18 +3,21 @@
 import { dirname, join } from "node:path";
 import type { EngineOptions } from "../../binding.js";
 import { RerankError } from "../errors.js";
+import type { ImageLimits } from "../images/image-loader.js";
 import type { LoadOptions, Logger } from "../types.js";
 import { namingOptions } from "./named-model.js";
 import { nearest } from "./nearest.js";
 import { type Accepted, described, optional, required } from "./option-value.js";
+import type { imageRows } from "./rows/images.js";
 import type { Setting } from "./setting.js";
 import { type OptionSettings, optionSettings, settings, settingsOf } from "./table.js";
 
 /** What the engine is loaded with, and what the library itself needs. */
 export interface ResolvedOptions
-  extends Omit<OptionSettings, "documentCacheMb" | "scoreCacheMb">,
+  extends Omit<OptionSettings, "documentCacheMb" | "scoreCacheMb" | keyof typeof imageRows>,
     Omit<EngineOptions, "head" | "device" | keyof OptionSettings> {
   readonly headPath: string;
+  readonly imageLimits: Pick<ImageLimits, "maxBytes" | "maxPixels" | "maxTokens" | "hosts">;
 }
 
 const callback: Accepted<NonNullable<LoadOptions["onProgress"]>> = {
@@ -36,7 +39,7 @@ type Tabled = { -readonly [Name in keyof OptionSettings]?: OptionSettings[Name] 
 true satisfies Documented extends Tabled ? (Tabled extends Documented ? true : never) : never;
 
 /** The options that are no rows of the table under the same name, or that no default fills in. */
-const ownOptions = { modelPath: true, headPath: true, onProgress: true, logger: true } satisfies Record<
+const ownOptions = { modelPath: true, headPath: true, mmprojPath: true, onProgress: true, logger: true } satisfies Record<
   Exclude<keyof LoadOptions, keyof OptionSettings>,
   true
 >;
@@ -57,16 +60,19 @@ export function checkLoadOptions(options: Partial<LoadOptions>): Omit<ResolvedOp
   }
   refuseUnknown(Object.keys(options));
   optional("headPath", settings.headPath.kind, options.headPath);
+  const mmprojPath = optional("mmprojPath", settings.mmprojPath.kind, options.mmprojPath);
   optional("onProgress", callback, options.onProgress);
   optional("logger", logging, options.logger);
-  const { documentCacheMb, scoreCacheMb, ...tabled } = settingsOf(optionSettings, (name) =>
-    checkedValue(name, settings[name], options[name]),
-  );
+  const { documentCacheMb, scoreCacheMb, imageCacheMb, imageMaxTokens, imageMaxMb, imageMaxPixels, imageUrls, ...tabled } =
+    settingsOf(optionSettings, (name) => checkedValue(name, settings[name], options[name]));
   refuseContradictions(tabled);
+  const [maxTokens, maxBytes, hosts] = [imageMaxTokens, imageMaxMb * 2 ** 20, imageUrls ?? []];
   return {
     ...tabled,
     documentCacheBytes: documentCacheMb * 2 ** 20,
     scoreCacheBytes: scoreCacheMb * 2 ** 20,
+    ...(mmprojPath !== undefined && { vision: { mmprojPath, maxTokens, cacheBytes: imageCacheMb * 2 ** 20 } }),
+    imageLimits: { maxBytes, maxPixels: imageMaxPixels, maxTokens, hosts },
   };
 }
 

@@ -5,9 +5,9 @@ import { type SettingName, settings } from "./table.js";
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Which variables a flag overrules. HEAD_PATH goes with a file or a repository; the demo has a head of its own. */
+/** Which variables a flag overrules. HEAD_PATH and a tower go with a file or a repository; the demo has a head of its own, and no tower. */
 const choices: readonly { readonly flags: readonly SettingName[]; readonly overrules: readonly SettingName[] }[] = [
-  { flags: ["demo"], overrules: ["modelPath", "headPath"] },
+  { flags: ["demo"], overrules: ["modelPath", "headPath", "mmprojPath", "images"] },
   { flags: ["modelPath"], overrules: ["demo"] },
   { flags: ["modelId", "modelFile", "modelRevision"], overrules: ["demo", "modelPath"] },
 ];

@@ -6,14 +6,16 @@
 import type { Kind } from "./kinds.js";
 import { engineRows, requestRows } from "./rows/engine.js";
 import { hubAccessRows, hubModelRows } from "./rows/hub.js";
+import { imageRows, visionRows } from "./rows/images.js";
 import { logRows } from "./rows/log.js";
 import { modelRows } from "./rows/model.js";
 import { processRows, routeRows } from "./rows/server.js";
 
 const hubRows = { ...hubModelRows, ...hubAccessRows };
-const optionRows = { ...engineRows, ...requestRows };
+const sourceRows = { ...modelRows, ...visionRows, ...hubRows };
+const optionRows = { ...engineRows, ...imageRows, ...requestRows };
 
-export const settings = { ...modelRows, ...hubRows, ...optionRows, ...routeRows, ...processRows, ...logRows };
+export const settings = { ...sourceRows, ...optionRows, ...routeRows, ...processRows, ...logRows };
 
 export type SettingName = keyof typeof settings;
 
@@ -28,14 +30,14 @@ export const hubSettings = namesOf(hubRows);
 export type HubModelSettings = Pick<Settings, (typeof hubSettings)[number]>;
 
 /** What names a model and its files. */
-export const sourceSettings = namesOf({ ...modelRows, ...hubRows });
+export const sourceSettings = namesOf(sourceRows);
 
 /** The settings that are options of the library under the same name. */
 export const optionSettings = namesOf(optionRows);
 export type OptionSettings = Pick<Settings, (typeof optionSettings)[number]>;
 
 /** What a command takes that loads a model. */
-export const modelSettings = namesOf({ ...modelRows, ...hubRows, ...engineRows });
+export const modelSettings = namesOf({ ...sourceRows, ...engineRows, ...imageRows });
 export type ModelSettings = Pick<Settings, (typeof modelSettings)[number]>;
 
 /** How the service treats requests. */

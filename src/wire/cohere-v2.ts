@@ -3,15 +3,15 @@
 import { randomUUID } from "node:crypto";
 import { Type } from "typebox";
 import { CohereMeta, cohereMeta } from "./cohere-meta.js";
+import { ContentInput, DocumentsInput, documentContents, queryContent } from "./contents.js";
 import { dialect, single } from "./dialect.js";
 import { ranked, rankingFields, readOptions } from "./ranking-options.js";
-import { DocumentsInput, documentTexts, queryText, TextInput } from "./texts.js";
 
 export const cohereV2 = dialect({
   request: Type.Object(
     {
       model: Type.Optional(Type.String({ description: "any name is accepted" })),
-      query: TextInput,
+      query: ContentInput,
       documents: DocumentsInput,
       ...rankingFields,
     },
@@ -42,8 +42,8 @@ export const cohereV2 = dialect({
   ),
   read(body) {
     const options = readOptions(body);
-    const documents = documentTexts(body.documents, "documents", options.rankFields);
-    return single({ query: queryText(body.query), documents, options }, ({ results }) => ({
+    const documents = documentContents(body.documents, "documents", options.rankFields);
+    return single({ query: queryContent(body.query), documents, options }, ({ results }) => ({
       id: randomUUID(),
       results: ranked(results, options).map(({ index, score }) => ({ index, relevance_score: score })),
       meta: cohereMeta("2", documents.length),

@@ -6,10 +6,10 @@
 import { type Static, type TSchema, Type } from "typebox";
 import { defaultMaxDocuments } from "../engine/limits.js";
 import { RerankError } from "../errors.js";
-import type { RerankRequest, RerankResponse } from "../types.js";
+import type { Content, RerankRequest, RerankResponse } from "../types.js";
 import { type RankingOptions, requested } from "./ranking-options.js";
 
-export type ScoringRequest = Omit<RerankRequest, "signal">;
+export type ScoringRequest = Omit<RerankRequest<Content>, "signal">;
 
 /** The client's words, which error messages about its request use. */
 export interface Terms {
@@ -20,12 +20,21 @@ export interface Terms {
 }
 export const usualNames = { query: "query", documents: "documents" };
 
+/** Where a request's query and documents stand in the client's lists. */
+export interface Places {
+  /** Such as `[1]`; empty where the client sent no list of queries. */
+  readonly query: string;
+  readonly documents: readonly number[];
+}
+
 /** A body that was read: what to score, and how to write the answer. */
 export interface Job<Answer> extends Terms {
   /** Usually one. vLLM's clients may send many queries, each with documents of its own. */
   readonly requests: readonly ScoringRequest[];
+  /** In the order of `requests`; absent = there is one, with the client's documents in their order. */
+  readonly places?: readonly Places[];
   /** `responses` are in the order of `requests`; `model` is the name of the model that scored. */
-  answer(responses: readonly RerankResponse[], model: string): Answer;
+  answer(responses: readonly RerankResponse<Content>[], model: string): Answer;
 }
 
 export interface Dialect<Request extends TSchema, Answer extends TSchema> {
@@ -44,26 +53,30 @@ export function dialect<const Request extends TSchema, const Answer extends TSch
   return definition;
 }
 
-/** A union of shapes. Each has a description and an example, which the documentation shows together. */
+/** A union of shapes. Each has a description and examples, the second one with images, which the documentation shows together. */
 export function shapes<const Shapes extends TSchema[]>(...all: [...Shapes]) {
-  const examples = all.map((shape) => {
+  const examples = all.flatMap((shape) => {
     const name: unknown = Reflect.get(shape, "description");
     const examples: unknown = Reflect.get(shape, "examples");
-    return [name, { summary: name, value: Array.isArray(examples) ? examples[0] : undefined }];
+    const values: readonly unknown[] = Array.isArray(examples) ? examples : [];
+    return values.map((value, index) => {
+      const summary = index === 0 ? name : `${name}, with an image`;
+      return [summary, { summary, value }];
+    });
   });
   return Type.Union(all, { "x-examples": Object.fromEntries(examples) });
 }
 
 interface Single {
-  readonly query: string;
-  readonly documents: readonly string[];
+  readonly query: Content;
+  readonly documents: readonly Content[];
   readonly options: RankingOptions;
 }
 
 /** A job with one query. */
 export function single<Answer>(
   { query, documents, options }: Single,
-  write: (response: RerankResponse, model: string) => Answer,
+  write: (response: RerankResponse<Content>, model: string) => Answer,
   { names = usualNames, maxDocuments = defaultMaxDocuments.others }: { names?: Terms["names"]; maxDocuments?: number } = {},
 ): Job<Answer> {
   return {
@@ -78,9 +91,12 @@ export function single<Answer>(
 }
 
 /** Rewrites an error of the reranker, which speaks of `query` and `documents`, in the client's field names. */
-export function inTheirWords(error: unknown, { names, inChunks }: Terms): unknown {
+export function inTheirWords(error: unknown, { names, inChunks }: Terms, places?: Places): unknown {
   if (!(error instanceof RerankError)) return error;
-  const message = error.message.replace(/^query\b/, names.query).replace(/^documents\b/, names.documents);
+  const message = error.message
+    .replace(/^query\b/, names.query + (places?.query ?? ""))
+    .replace(/^documents\[(\d+)\]/, (_, index: string) => `documents[${places?.documents[Number(index)] ?? index}]`)
+    .replace(/^documents\b/, names.documents);
   if (inChunks && error.code === "document_too_long") {
     const expected = "max_chunks_per_doc: expected 1, or documents that fit in one chunk, got";
     return new RerankError("invalid_request", `${expected} ${message}`, { cause: error });

@@ -3,15 +3,15 @@
 import { randomUUID } from "node:crypto";
 import { Type } from "typebox";
 import { CohereMeta, cohereMeta } from "./cohere-meta.js";
+import { ContentInput, DocumentsInput, documentContents, EchoedImage, echoOf, exampleImage, queryContent } from "./contents.js";
 import { dialect, single } from "./dialect.js";
 import { ranked, rankingFields, readOptions } from "./ranking-options.js";
 import { CompletionUsage, completionUsageOf } from "./schemas.js";
-import { DocumentsInput, documentTexts, queryText, TextInput } from "./texts.js";
 
 export const JinaRequest = Type.Object(
   {
     model: Type.Optional(Type.String({ description: "any name is accepted" })),
-    query: TextInput,
+    query: ContentInput,
     documents: DocumentsInput,
     ...rankingFields,
     return_documents: Type.Optional(Type.Boolean({ default: false })),
@@ -26,6 +26,7 @@ export const JinaRequest = Type.Object(
         top_n: 1,
         return_documents: true,
       },
+      { model: "jina-reranker-m0", query: { text: "a chart of sales" }, documents: [{ image: exampleImage }, { text: "Sales fell." }] },
     ],
   },
 );
@@ -40,7 +41,12 @@ export const JinaResponse = Type.Object(
       Type.Object({
         index: Type.Integer({ description: "position in the request" }),
         relevance_score: Type.Number({ description: "0 to 1, or a logit" }),
-        document: Type.Optional(Type.Object({ text: Type.String() }, { description: "only when asked for" })),
+        document: Type.Optional(
+          Type.Object(
+            { text: Type.Optional(Type.String()), ...Type.Partial(EchoedImage).properties },
+            { description: "the text, or the image as it was sent; only when asked for" },
+          ),
+        ),
       }),
     ),
     meta: Type.Object({
@@ -57,9 +63,9 @@ export const jina = dialect({
   response: JinaResponse,
   read(body) {
     const options = readOptions(body);
-    const documents = documentTexts(body.documents, "documents", options.rankFields);
+    const documents = documentContents(body.documents, "documents", options.rankFields);
     const returnDocuments = body.return_documents ?? false;
-    return single({ query: queryText(body.query), documents, options }, ({ results, usage }, model) => ({
+    return single({ query: queryContent(body.query), documents, options }, ({ results, usage }, model) => ({
       id: randomUUID(),
       model,
       object: "list",
@@ -67,7 +73,7 @@ export const jina = dialect({
       results: ranked(results, options).map(({ index, score, document }) => ({
         index,
         relevance_score: score,
-        ...(returnDocuments && { document: { text: document } }),
+        ...(returnDocuments && { document: typeof document === "string" ? { text: document } : echoOf(document) }),
       })),
       meta: { ...cohereMeta("1", documents.length), tokens: { input_tokens: usage.promptTokens, output_tokens: 0 } },
     }));

@@ -2,23 +2,23 @@
 
 import { type Static, Type } from "typebox";
 import { defaultMaxDocuments } from "../engine/limits.js";
-import type { RerankResponse } from "../types.js";
+import type { Content, RerankResponse } from "../types.js";
+import { ContentInput, DocumentsInput, documentContents, EchoedImage, echoOf, exampleImage, queryContent } from "./contents.js";
 import { dialect, single } from "./dialect.js";
 import { type RankingOptions, ranked, rankingFields, readOptions } from "./ranking-options.js";
 import { Usage, usageOf } from "./schemas.js";
-import { DocumentsInput, documentTexts, queryText, TextInput } from "./texts.js";
 
 /** A request that was read. */
 export interface RerankJob {
-  readonly query: string;
-  readonly documents: readonly string[];
+  readonly query: Content;
+  readonly documents: readonly Content[];
   readonly options: RankingOptions;
   readonly returnDocuments: boolean;
 }
 
 export const NativeRequest = Type.Object(
   {
-    query: TextInput,
+    query: ContentInput,
     documents: DocumentsInput,
     ...rankingFields,
     return_documents: Type.Optional(Type.Boolean({ default: true })),
@@ -35,9 +35,12 @@ export const NativeRequest = Type.Object(
         ],
         top_k: 2,
       },
+      { query: "a chart of sales", documents: ["Sales fell in October.", { image: exampleImage }], return_documents: false },
     ],
   },
 );
+
+const Echo = Type.Union([Type.String(), EchoedImage]);
 
 export const NativeResponse = Type.Object(
   {
@@ -45,11 +48,11 @@ export const NativeResponse = Type.Object(
       Type.Object({
         index: Type.Integer({ description: "position in the request" }),
         relevance_score: Type.Number({ description: "0 to 1, or a logit" }),
-        document: Type.Optional(Type.String()),
+        document: Type.Optional(Echo),
         truncated: Type.Optional(Type.Boolean({ description: "true when the document was cut to fit the context" })),
       }),
     ),
-    query: Type.String(),
+    query: Type.Optional(Echo),
     total_documents: Type.Integer(),
     returned_documents: Type.Integer(),
     model: Type.String(),
@@ -62,28 +65,33 @@ export type NativeResponse = Static<typeof NativeResponse>;
 export function readNative(body: Static<typeof NativeRequest>): RerankJob {
   const options = readOptions(body);
   return {
-    query: queryText(body.query),
-    documents: documentTexts(body.documents, "documents", options.rankFields),
+    query: queryContent(body.query),
+    documents: documentContents(body.documents, "documents", options.rankFields),
     options,
     returnDocuments: body.return_documents ?? true,
   };
 }
 
-export function writeNative(job: RerankJob, { results, usage }: Omit<RerankResponse, "timings">, model: string): NativeResponse {
+export function writeNative(job: RerankJob, { results, usage }: Omit<RerankResponse<Content>, "timings">, model: string): NativeResponse {
   const wanted = ranked(results, job.options);
   return {
     results: wanted.map(({ index, score, document, droppedTokens }) => ({
       index,
       relevance_score: score,
-      ...(job.returnDocuments && { document }),
+      ...(job.returnDocuments && { document: echo(document) }),
       ...(droppedTokens > 0 && { truncated: true }),
     })),
-    query: job.query,
+    // An image may have megabytes, so it is repeated only where documents are.
+    ...((typeof job.query === "string" || job.returnDocuments) && { query: echo(job.query) }),
     total_documents: job.documents.length,
     returned_documents: wanted.length,
     model,
     usage: usageOf(usage),
   };
+}
+
+function echo(content: Content): Static<typeof Echo> {
+  return typeof content === "string" ? content : echoOf(content);
 }
 
 export const native = dialect({

@@ -5,7 +5,7 @@
 
 import { type Static, Type } from "typebox";
 import { kindOf, RerankError } from "../errors.js";
-import type { RankedDocument, ScoreRequest } from "../types.js";
+import type { Content, RankedDocument, ScoreRequest } from "../types.js";
 
 const count = "how many results to return; 0, null or absent = all; top_k and top_n mean the same";
 const later = "not supported in this version: refused unless empty";
@@ -140,10 +140,10 @@ export function requested({ topK, raw, scoring }: RankingOptions): Pick<ScoreReq
 }
 
 /** Orders and limits the results as the client asked. `score` is the logit where the client asked for logits. */
-export function ranked(
-  results: readonly RankedDocument[],
+export function ranked<Document extends Content>(
+  results: readonly RankedDocument<Document>[],
   { topK, minScore, raw }: RankingOptions,
-): Omit<RankedDocument, "logit">[] {
+): Omit<RankedDocument<Document>, "logit">[] {
   const ordered = raw ? results.toSorted((a, b) => b.logit - a.logit || a.index - b.index) : results;
   return (topK > 0 ? ordered.slice(0, topK) : ordered)
     .map(({ logit, ...result }) => (raw ? { ...result, score: logit } : result))

@@ -2,15 +2,15 @@
 
 import { type Static, Type } from "typebox";
 import type { RerankError } from "../errors.js";
-import type { RerankResponse } from "../types.js";
+import type { Content, RerankResponse } from "../types.js";
+import { ContentInput, DocumentsInput, documentContents, EchoedImage, echoOf, queryContent } from "./contents.js";
 import { dialect, single } from "./dialect.js";
 import { ranked, rankingFields, readOptions } from "./ranking-options.js";
-import { DocumentsInput, documentTexts, queryText, TextInput } from "./texts.js";
 import { hasField } from "./tolerance.js";
 
 export const TeiRequest = Type.Object(
   {
-    query: TextInput,
+    query: ContentInput,
     texts: DocumentsInput,
     ...rankingFields,
     return_text: Type.Optional(Type.Boolean({ default: false })),
@@ -34,6 +34,7 @@ export const TeiResponse = Type.Array(
     index: Type.Integer({ description: "position in the request" }),
     score: Type.Number({ description: "0 to 1, or any number with raw_scores" }),
     text: Type.Optional(Type.String()),
+    ...Type.Partial(EchoedImage).properties,
   }),
   { description: "the results, highest score first" },
 );
@@ -54,12 +55,16 @@ export const tei = dialect({
   response: TeiResponse,
   read(body) {
     const options = readOptions(body);
-    const documents = documentTexts(body.texts, "texts", options.rankFields);
+    const documents = documentContents(body.texts, "texts", options.rankFields);
     const returnText = body.return_text ?? false;
     const names = { query: "query", documents: "texts" };
-    const write = ({ results }: RerankResponse) =>
-      ranked(results, options).map(({ index, score, document }) => ({ index, score, ...(returnText && { text: document }) }));
-    return single({ query: queryText(body.query), documents, options }, write, { names });
+    const write = ({ results }: RerankResponse<Content>) =>
+      ranked(results, options).map(({ index, score, document }) => ({
+        index,
+        score,
+        ...(returnText && (typeof document === "string" ? { text: document } : echoOf(document))),
+      }));
+    return single({ query: queryContent(body.query), documents, options }, write, { names });
   },
 });
 

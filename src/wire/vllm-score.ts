@@ -1,24 +1,24 @@
 /**
- * vLLM's score dialect. It scores pairs of texts in their order: one text with each of many, or two lists of the same length pair
- * by pair. Newer clients write `queries` and `documents` for `text_1` and `text_2`.
+ * vLLM's score dialect. It scores pairs in their order: one query with each of many documents, or two lists of the same length
+ * pair by pair. Clients name the two sides differently.
  */
 
 import { randomUUID } from "node:crypto";
-import { Type } from "typebox";
+import { type Static, Type } from "typebox";
 import { defaultMaxDocuments } from "../engine/limits.js";
 import { RerankError } from "../errors.js";
-import type { RankedDocument, RerankResponse } from "../types.js";
+import type { Content, RankedDocument, RerankResponse } from "../types.js";
+import { asList, ContentInput, contentShapes, documentContents, exampleImage, queryContent, type SentContent } from "./contents.js";
 import { dialect, shapes } from "./dialect.js";
 import { rankingFields, readPairOptions, requested } from "./ranking-options.js";
 import { CompletionUsage, completionUsageOf } from "./schemas.js";
-import { asList, documentTexts, queryText, TextInput, textShapes } from "./texts.js";
 import { hasField } from "./tolerance.js";
 
-const Texts = Type.Union([...TextInput.anyOf, Type.Array(TextInput)], { title: `${textShapes}, or an array of these` });
+const Contents = Type.Union([...ContentInput.anyOf, Type.Array(ContentInput)], { title: `${contentShapes}, or an array of these` });
 const model = Type.Optional(Type.String({ description: "any name is accepted" }));
 
 const TextPairs = Type.Object(
-  { model, text_1: Texts, text_2: Texts, ...rankingFields },
+  { model, text_1: Contents, text_2: Contents, ...rankingFields },
   {
     description: "vLLM",
     examples: [
@@ -31,7 +31,7 @@ const TextPairs = Type.Object(
   },
 );
 const QueryPairs = Type.Object(
-  { model, queries: Texts, documents: Texts, ...rankingFields },
+  { model, queries: Contents, documents: Contents, ...rankingFields },
   {
     description: "vLLM, newer names",
     examples: [
@@ -43,8 +43,23 @@ const QueryPairs = Type.Object(
   },
 );
 
+const ItemPairs = Type.Object(
+  { model, queries: Contents, items: Contents, ...rankingFields },
+  {
+    description: "vLLM, items",
+    examples: [{ queries: "a chart of sales", items: { content: [{ type: "image_url", image_url: { url: exampleImage } }] } }],
+  },
+);
+const DataPairs = Type.Object(
+  { model, data_1: Contents, data_2: Contents, ...rankingFields },
+  {
+    description: "vLLM, data",
+    examples: [{ data_1: "a chart of sales", data_2: ["Sales fell.", { type: "image_url", image_url: { url: exampleImage } }] }],
+  },
+);
+
 export const vllmScore = dialect({
-  request: shapes(TextPairs, QueryPairs),
+  request: shapes(TextPairs, QueryPairs, ItemPairs, DataPairs),
   response: Type.Object(
     {
       id: Type.String(),
@@ -62,31 +77,36 @@ export const vllmScore = dialect({
     },
     { description: "the scores, in the order of the pairs" },
   ),
-  shapeOf: (body) => (hasField(body, "queries") || hasField(body, "documents") ? QueryPairs : TextPairs),
+  shapeOf(body) {
+    if (hasField(body, "items")) return ItemPairs;
+    if (hasField(body, "data_1") || hasField(body, "data_2")) return DataPairs;
+    return hasField(body, "queries") || hasField(body, "documents") ? QueryPairs : TextPairs;
+  },
   read(body) {
-    const [names, first, second] =
-      "queries" in body
-        ? [{ query: "queries", documents: "documents" }, body.queries, body.documents]
-        : [{ query: "text_1", documents: "text_2" }, body.text_1, body.text_2];
+    const { names, first, second } = sides(body);
     const options = readPairOptions(body);
-    const documents = documentTexts(list(second), names.documents, options.rankFields);
+    const documents = documentContents(list(second), names.documents, options.rankFields);
     const queries = list(first).map((query, index) =>
-      queryText(query, Array.isArray(first) ? `${names.query}[${index}]` : names.query),
+      queryContent(query, Array.isArray(first) ? `${names.query}[${index}]` : names.query),
     );
     if (queries.length === 0) throw new RerankError("empty_query", `${names.query}: expected at least one, got none`);
     if (queries.length > 1 && queries.length !== documents.length) {
       throw new RerankError(
         "invalid_request",
-        `${names.query}: expected one text, or as many as ${names.documents} (${documents.length}), got ${queries.length}`,
+        `${names.query}: expected one, or as many as ${names.documents} (${documents.length}), got ${queries.length}`,
       );
     }
     const groups = byQuery(documents.map((_, index) => queries[index] ?? queries[0] ?? ""));
     return {
-      requests: Array.from(groups, ([query, indices]) => ({
+      requests: groups.map(({ query, pairs }) => ({
         query,
-        documents: indices.map((index) => documents[index] ?? ""),
+        documents: pairs.map((index) => documents[index] ?? ""),
         maxDocuments: defaultMaxDocuments.others,
         ...requested(options),
+      })),
+      places: groups.map(({ pairs }) => ({
+        query: Array.isArray(first) ? `[${queries.length === 1 ? 0 : pairs[0]}]` : "",
+        documents: pairs,
       })),
       names,
       inChunks: options.inChunks,
@@ -95,7 +115,7 @@ export const vllmScore = dialect({
         object: "list" as const,
         created: Math.floor(Date.now() / 1000),
         model: name,
-        data: inOrder([...groups.values()], responses).map((pair, index) => ({
+        data: inOrder(groups, responses).map((pair, index) => ({
           index,
           object: "score" as const,
           score: options.raw ? pair.logit : pair.score,
@@ -106,25 +126,47 @@ export const vllmScore = dialect({
   },
 });
 
-function list(texts: TextInput | TextInput[]): TextInput[] {
-  return Array.isArray(texts) ? texts : asList(texts);
+type Pairs = Static<typeof TextPairs> | Static<typeof QueryPairs> | Static<typeof ItemPairs> | Static<typeof DataPairs>;
+
+function sides(body: Pairs) {
+  if ("text_1" in body) return { names: { query: "text_1", documents: "text_2" }, first: body.text_1, second: body.text_2 };
+  if ("data_1" in body) return { names: { query: "data_1", documents: "data_2" }, first: body.data_1, second: body.data_2 };
+  if ("items" in body) return { names: { query: "queries", documents: "items" }, first: body.queries, second: body.items };
+  return { names: { query: "queries", documents: "documents" }, first: body.queries, second: body.documents };
+}
+
+function list(contents: ContentInput | ContentInput[]): ContentInput[] {
+  return Array.isArray(contents) ? contents : asList(contents);
+}
+
+interface Group {
+  readonly query: SentContent;
+  /** Indices of the pairs. */
+  readonly pairs: number[];
 }
 
 /** Groups the pairs by query: the pairs of a group are scored in one request. */
-function byQuery(queries: readonly string[]): Map<string, number[]> {
-  const groups = new Map<string, number[]>();
+function byQuery(queries: readonly SentContent[]): Group[] {
+  const known = { text: new Map<string, Group>(), image: new Map<string, Group>() };
+  const groups: Group[] = [];
   for (const [index, query] of queries.entries()) {
-    const group = groups.get(query);
-    if (group) group.push(index);
-    else groups.set(query, [index]);
+    const [kind, key] = typeof query === "string" ? [known.text, query] : [known.image, query.image.data];
+    const group = kind.get(key);
+    if (group) {
+      group.pairs.push(index);
+      continue;
+    }
+    const added = { query, pairs: [index] };
+    kind.set(key, added);
+    groups.push(added);
   }
   return groups;
 }
 
 /** The results of all pairs, in the order in which the pairs came. */
-function inOrder(groups: readonly (readonly number[])[], responses: readonly RerankResponse[]): RankedDocument[] {
+function inOrder(groups: readonly Group[], responses: readonly RerankResponse<Content>[]): RankedDocument<Content>[] {
   const scored = responses.flatMap(({ results }, group) =>
-    results.map((result) => ({ pair: groups[group]?.[result.index] ?? -1, result })),
+    results.map((result) => ({ pair: groups[group]?.pairs[result.index] ?? -1, result })),
   );
   return scored.sort((a, b) => a.pair - b.pair).map(({ result }) => result);
 }

@@ -35,6 +35,18 @@ test("a large request is spread, although all its documents have the same home",
   expect(second).toBeGreaterThan(10);
 });
 
+test("an image counts with its tokens, and its home is that of its pixels, whatever array they are in", () => {
+  const image = (hash: string) => ({ width: 28 * 4, height: 28 * 3, rgb: new Uint8Array(28 * 28 * 12 * 3), hash });
+  const home = (hash: string) => fingerprint(hash) % 2;
+  const hashes = Array.from({ length: 20 }, (_, index) => `hash ${index}`);
+  const parts = distribute({ query: "1234", documents: hashes.map(image) }, Array(2).fill({ outstanding: 0, batchTokens: 1000 }));
+  for (const [engine, { indices, tokens }] of parts.entries()) {
+    expect(indices).toEqual([...hashes.keys()].filter((index) => home(hashes[index] ?? "") === engine));
+    expect(indices.length).toBeGreaterThan(2);
+    expect(tokens).toBe(indices.length * (2 + 12));
+  }
+});
+
 test("a part's tokens are those of its pairs, the query in each", () => {
   const [part] = distribute({ query: "12345678", documents: ["1234", "12345678"] }, [{ outstanding: 0, batchTokens: 64 }]);
   expect(part).toEqual({ indices: [0, 1], tokens: 3 + 2 + 3 + 3 });

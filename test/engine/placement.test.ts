@@ -55,6 +55,14 @@ test.each<[readonly GpuName[], readonly Device[], string]>([
   expect(() => engines(gpus, devices)).toThrow(message);
 });
 
+test("engines divide the memory for encoded images", () => {
+  const shares = engines([0, 1, "cpu"], [cpu, ...cards], { mmprojPath: "mmproj.gguf", imageCacheMb: 3 });
+  expect(shares.map(({ vision }) => vision)).toEqual(
+    Array(3).fill({ mmprojPath: "mmproj.gguf", maxTokens: 768, cacheBytes: 2 ** 20 }),
+  );
+  expect(engines([0, 1], [cpu, ...cards]).every(({ vision }) => vision === undefined)).toBe(true);
+});
+
 test("engines divide the caches' memory, and engines on the CPU the processors", () => {
   const caches = { documentCacheMb: 90, scoreCacheMb: 3 };
   const shares = engines([0, "cpu", "cpu"], [cpu, ...cards], caches);

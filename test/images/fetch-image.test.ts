@@ -11,7 +11,7 @@ import { allowedUrl, fetchImage, type Network } from "../../src/images/fetch-ima
 import { event, until } from "../support/until.js";
 
 const picture = Buffer.from("a picture of 21 bytes");
-const limits = { hosts: "any-public", maxBytes: 1000, timeoutMs: 60_000 } as const;
+const limits = { hosts: ["*"], maxBytes: 1000, timeoutMs: 60_000 } as const;
 
 let server: Server;
 let connections: number;
@@ -143,6 +143,14 @@ test("only hosts of the list are allowed, in any letter case and with a dot at t
     expect(() => allowedUrl(url, hosts)).toThrow(/expected a data: URI, base64, or a URL of a host in IMAGE_URLS/);
   }
   expect(() => allowedUrl("http://pictures.example/", [])).toThrow("got a URL of pictures.example");
+});
+
+test.each([
+  ["*.pictures.example", ["a.pictures.example", "A.b.Pictures.example"], ["pictures.example", "badpictures.example", "93.184.216.34"]],
+  ["*", ["pictures.example", "93.184.216.34"], []],
+])("%s allows %j and not %j", (pattern, allowed, others) => {
+  for (const host of allowed) expect(allowedUrl(`http://${host}/`, [pattern]).hostname).toBe(host.toLowerCase());
+  for (const host of others) expect(() => allowedUrl(`http://${host}/`, [pattern])).toThrow(`got a URL of ${host}`);
 });
 
 test("a host of the list is refused, too, when its address is private", async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { RerankError } from "../../src/errors.js";
 import { readHeader } from "../../src/images/header.js";
-import { ImageError } from "../../src/images/image-error.js";
 import { Chance } from "../fuzz/random.js";
 import { plainPng } from "./fixtures.js";
 
@@ -35,7 +35,7 @@ test.each(headers)("%s: a header that is cut anywhere, or has changed bytes, is 
     try {
       return readHeader(some).width > 0;
     } catch (error) {
-      return error instanceof ImageError && error.code === "image_invalid";
+      return error instanceof RerankError && error.code === "image_invalid";
     }
   };
   for (let length = 0; length < file.length; length++) expect(read(file.subarray(0, length)), `${length} bytes`).toBe(true);

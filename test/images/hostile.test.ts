@@ -7,7 +7,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { deflateSync } from "node:zlib";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ImageError } from "../../src/images/image-error.js";
+import { RerankError } from "../../src/errors.js";
 import { ImageLoader } from "../../src/images/image-loader.js";
 import { Chance } from "../fuzz/random.js";
 import { until } from "../support/until.js";
@@ -29,7 +29,7 @@ async function outcomeOf(source: Uint8Array): Promise<string> {
     expect([rgb.length, tokens]).toEqual([width * height * 3, (width * height) / 784]);
     return `${width}×${height}`;
   } catch (error) {
-    if (!(error instanceof ImageError)) throw error;
+    if (!(error instanceof RerankError)) throw error;
     expect(error.message).toMatch(/^documents\[0\]: expected [\x20-\x7e×]+$/);
     return error.code;
   }

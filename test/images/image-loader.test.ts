@@ -158,16 +158,6 @@ describe("limits", () => {
   test("tokens: an image is made smaller", async () => {
     expect(await limited({ maxTokens: 4 }, plainPng({ width: 500, height: 500 }, [1, 2, 3]))).toMatchObject({ tokens: 4 });
   });
-
-  test("images of a request", async () => {
-    using its = new ImageLoader({ maxImages: 2 }, decoder);
-    const named = [0, 1, 2].map((index) => ({ field: `documents[${index}]`, source: file }));
-    expect(await its.loadAll(named.slice(1))).toHaveLength(2);
-    await expect(its.loadAll(named)).rejects.toMatchObject({
-      code: "too_many_images",
-      message: "expected at most 2 images, got 3",
-    });
-  });
 });
 
 test("of many images all are loaded in their order, and an error names its own", async () => {

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { ImageError } from "../../src/images/image-error.js";
+import { RerankError } from "../../src/errors.js";
 import { targetSize, tokensOf } from "../../src/images/size.js";
 import goldens from "./goldens.json" with { type: "json" };
 import { Draws } from "./structured-image.js";
@@ -47,6 +47,6 @@ test("10,000 sizes become what Python computes", () => {
 
 test("sides may differ 200 times, and not more", () => {
   expect(text(200, 1)).toBe("812x28");
-  expect(() => text(201, 1)).toThrow(ImageError);
+  expect(() => text(201, 1)).toThrow(RerankError);
   expect(() => text(1, 5000)).toThrow("expected sides that differ at most 200 times, got 1×5000");
 });

@@ -143,7 +143,7 @@ void keeps_its_rules_over_random_arrivals() {
             }
         }
         CHECK(witness.all_done());
-        CHECK_EQUAL(planner.n_waiting_tokens(), 0);
+        CHECK_EQUAL(planner.n_waiting(), 0);
     }
 }
 

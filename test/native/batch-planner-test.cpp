@@ -61,7 +61,7 @@ void warms_a_pair_that_waits() {
     CHECK(!planner.warm(1, 1, 64));  // nothing left to compute
     CHECK(planner.warm(1, 1, 48));
     CHECK(!planner.warm(1, 1, 48));
-    CHECK_EQUAL(planner.n_waiting_tokens(), 12);
+    CHECK_EQUAL(planner.n_waiting(), 12);
     const Plan plan = planner.next();
     CHECK_EQUAL(plan.slices.size(), 1U);
     CHECK(plan.slices[0].restored);
@@ -140,7 +140,7 @@ void forgets_a_job_that_was_partial() {
     planner.add_pair(2, 0, 100);
     planner.next();
     planner.remove_job(1);
-    CHECK_EQUAL(planner.n_waiting_tokens(), 100);
+    CHECK_EQUAL(planner.n_waiting(), 100);
     CHECK_EQUAL(planner.next().slices[0].job, 2U);
     planner.remove_job(2);
     planner.remove_job(2);

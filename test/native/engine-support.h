@@ -38,12 +38,19 @@ inline std::string random_words(std::mt19937 & random, int n_words) {
     return text;
 }
 
-inline std::future<JobOutcome>
-submit(Engine & engine, std::string query, std::vector<std::string> documents, Cut cut = {}) {
+inline ScoreRequest text_request(std::string query, const std::vector<std::string> & documents, Cut cut = {}) {
+    return { std::move(query), { documents.begin(), documents.end() }, cut, 0 };
+}
+
+inline std::future<JobOutcome> submit(Engine & engine, ScoreRequest request) {
     auto promise = std::make_shared<std::promise<JobOutcome>>();
-    engine.submit({ std::move(query), std::move(documents), cut, 0 },
-                  [promise](JobOutcome outcome) { promise->set_value(std::move(outcome)); });
+    engine.submit(std::move(request), [promise](JobOutcome outcome) { promise->set_value(std::move(outcome)); });
     return promise->get_future();
+}
+
+inline std::future<JobOutcome>
+submit(Engine & engine, std::string query, const std::vector<std::string> & documents, Cut cut = {}) {
+    return submit(engine, text_request(std::move(query), documents, cut));
 }
 
 // Without an answer for ten minutes the test fails instead of hanging. Sanitizers are slow on a busy machine.

@@ -216,7 +216,8 @@ void serves_a_mixed_load() {
         for (int i = 0; i < 10 || std::chrono::steady_clock::now() < end; ++i) {
             const Request & request = requests[choice() % requests.size()];
             if (choice() % 5 == 0) {
-                tested->cancel(tested->submit({ request.query, request.documents, {}, 0 }, [](const JobOutcome &) {}));
+                tested->cancel(
+                            tested->submit(text_request(request.query, request.documents), [](const JobOutcome &) {}));
                 continue;
             }
             const auto outcome = answer(submit(*tested, request.query, request.documents));

@@ -22,7 +22,7 @@ function simulated(maxQueuedPairs: number) {
   const figures = { pairsQueued: 0, tokensQueued: 0, workQueued: 0, workDone: 0 };
   let seconds = 0;
   const queue = {
-    limits: { maxQueuedPairs, maxDocuments: 100 },
+    limits: { maxQueuedPairs, maxDocuments: 100, maxImages: 0 },
     info: { contextSize: 8192, batchTokens: 512, attentionCells: Number.POSITIVE_INFINITY },
     stats: () => ({ ...figures }),
   };

@@ -32,6 +32,11 @@ const idle = {
     pairsRepeated: 0,
     cacheBytes: 0,
     cacheEntries: 0,
+    imagesEncoded: 0,
+    imageEncodeMs: 0,
+    imagesReused: 0,
+    imageCacheBytes: 0,
+    imageCacheEntries: 0,
   },
 };
 

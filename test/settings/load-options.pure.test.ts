@@ -23,7 +23,17 @@ describe("options of Reranker.load", () => {
       scoreCacheBytes: 16 * 2 ** 20,
       deduplicate: true,
       maxDocuments: undefined,
+      maxImages: 20,
+      imageLimits: { maxBytes: 10 * 2 ** 20, maxPixels: 50_000_000, maxTokens: 768, hosts: [] },
     });
+  });
+
+  test("name a vision tower, which gets the limits of images that are its own", () => {
+    const given = { modelPath: "a.gguf", mmprojPath: "mmproj.gguf", imageMaxTokens: 256, imageCacheMb: 0, imageUrls: ["*"], imageMaxMb: 1 };
+    const { vision, imageLimits } = resolveLoadOptions(given);
+    expect(vision).toEqual({ mmprojPath: "mmproj.gguf", maxTokens: 256, cacheBytes: 0 });
+    expect(imageLimits).toEqual({ maxBytes: 2 ** 20, maxPixels: 50_000_000, maxTokens: 256, hosts: ["*"] });
+    expect(resolveLoadOptions({ modelPath: "a.gguf" }).vision).toBeUndefined();
   });
 
   test("are taken as given, undefined counting as absent", () => {
@@ -61,6 +71,9 @@ describe("options of Reranker.load", () => {
     [{ maxDocuments: [] }, "maxDocuments: expected a whole number from 1 to 1000000, got an array"],
     [{ reproducible: "yes" }, 'reproducible: expected one of auto, exact, fast, got "yes"'],
     [{ kvType: {} }, "kvType: expected one of f16, f32, q8_0, got an object"],
+    [{ mmprojPath: "" }, 'mmprojPath: expected the path of a GGUF file, got ""'],
+    [{ imageUrls: "*" }, 'imageUrls: expected hosts such as pages.example or *.pages.example, separated by commas, or *, got "*"'],
+    [{ images: true }, "images: no such option; the nearest is imageUrls"],
     [{ headPath: 3 }, "headPath: expected the path of an .npz file, got 3"],
     [{ onProgress: "x" }, 'onProgress: expected a function, got "x"'],
     [{ logger: null }, "logger: expected an object with the functions info and warn, got null"],

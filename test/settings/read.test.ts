@@ -47,6 +47,28 @@ describe("settings", () => {
     }
   });
 
+  test("IMAGE_URLS is a list of hosts, with * for all and *. for those below one", () => {
+    const hosts = (text: string) => readSettings(["imageUrls"], {}, { IMAGE_URLS: text }).imageUrls;
+    expect(hosts("")).toBeUndefined();
+    expect(hosts("Pages.example, *.cdn.example,93.184.216.34")).toEqual(["Pages.example", "*.cdn.example", "93.184.216.34"]);
+    expect(hosts("*")).toEqual(["*"]);
+    for (const wrong of ["https://pages.example", "pages.example:443", "pages.example/a", "a.*.example", "*example", ".example", ","]) {
+      expect(failure(() => hosts(wrong)).message).toBe(
+        `IMAGE_URLS: expected hosts such as pages.example or *.pages.example, separated by commas, or *, got ${JSON.stringify(wrong)}`,
+      );
+    }
+  });
+
+  test.each([
+    [{ IMAGE_MAX_TOKENS: "3" }, "imageMaxTokens"],
+    [{ IMAGE_MAX_TOKENS: "769" }, "imageMaxTokens"],
+    [{ MAX_IMAGES: "0" }, "maxImages"],
+    [{ IMAGES: "some" }, "images"],
+    [{ IMAGE_MAX_MB: "0" }, "imageMaxMb"],
+  ] as const)("%j stops the start", (environment, name) => {
+    expect(failure(() => readSettings([name], {}, environment)).code).toBe("invalid_option");
+  });
+
   test("only the settings asked for are read, so a command is not stopped by a variable it does not use", () => {
     expect(readSettings(["contextSize"], {}, { PORT: "none" })).toEqual({ contextSize: 8192 });
   });

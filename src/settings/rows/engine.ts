@@ -113,4 +113,11 @@ export const requestRows = {
     flag: "--max-documents",
     help: "documents in one request; set, it holds for all dialects",
   }),
+  maxImages: setting({
+    kind: wholeNumber(1, 1_000_000),
+    default: 20,
+    environment: "MAX_IMAGES",
+    flag: "--max-images",
+    help: "images in one request, the query's included",
+  }),
 };
