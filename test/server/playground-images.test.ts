@@ -1,4 +1,4 @@
-/** Images in the playground, in a real browser. What the service would answer is given, so that no vision tower is needed. */
+/** Images in the playground, in a real browser: with answers that are given, and ranked by a service with a random vision tower. */
 
 import { execFile, spawnSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -22,6 +22,7 @@ import {
 } from "../support/browser.js";
 import { startTestService, type TestService } from "../support/demo-service.js";
 import { structuredImage } from "../support/images.js";
+import { randomMmproj, randomModel } from "../support/random-models.js";
 import { startScriptedServer } from "../support/scripted-server.js";
 import { until } from "../support/until.js";
 
@@ -330,7 +331,7 @@ describeInBrowser("images in the playground", () => {
   });
 
   describe("on a server without a vision tower", () => {
-    const hint = () => page.getByText("Images are off here.");
+    const hint = () => page.getByText("Images are off.");
     beforeEach(async () => {
       await open({}, { ...limits, images: false });
       await hint().waitFor();
@@ -353,9 +354,55 @@ describeInBrowser("images in the playground", () => {
     });
   });
 
+  describe("on a server with one", () => {
+    let seeing: TestService;
+    beforeAll(async () => {
+      const model = await randomModel({
+        ...{ layers: 2, embeddingLength: 256, headLength: 64, kvHeads: 2, feedForwardLength: 512, vocabularySize: 4000 },
+        ...{ type: "f32", seed: 41 },
+      });
+      const mmprojPath = await randomMmproj({
+        ...{ layers: 2, embeddingLength: 64, headLength: 16, feedForwardLength: 256, projectionLength: 256 },
+        ...{ type: "f32", seed: 5 },
+      });
+      seeing = await startTestService({ load: { ...model, mmprojPath, imageMaxMb: 1, maxImages: 6 } });
+    });
+    afterAll(() => seeing?.service.stop());
+
+    test("three images and a line of text are ranked for an image as the library ranks them", async () => {
+      await opened[Symbol.asyncDispose]();
+      opened = await openPage(browser, seeing.url);
+      page = opened.page;
+      await page.getByText("Drop, paste or choose PNG, JPEG, WebP or GIF, up to 1 MB each.").waitFor();
+      await page.getByLabel("Documents", { exact: true }).fill("a line of text");
+      await dropFiles(page, "#documents", [page1, page2, chart]);
+      await listed().nth(2).waitFor();
+      const query = await image("query.gif", 90, 60);
+      await dropFiles(page, "#query", [query]);
+      await queryGroup().waitFor();
+      await rerank();
+      await results().nth(3).waitFor();
+
+      const sent = (file: FileContent) => ({ image: { data: dataUri(file) } });
+      const library = await seeing.reranker.rerank({
+        query: sent(query),
+        documents: ["a line of text", ...[page1, page2, chart].map(sent)],
+      });
+      const names = ["a line of text", page1.name, page2.name, chart.name];
+      expect(await results().locator(".text").allTextContents()).toEqual(library.results.map(({ index }) => names[index]));
+      expect(await page.locator(".score").allTextContents()).toEqual(library.results.map(({ score }) => score.toFixed(4)));
+    });
+
+    test("it says its limits", async () => {
+      const answer = await fetch(`${seeing.url}/playground.json`);
+      const limits = { images: true, image_count: 6, image_bytes: 2 ** 20, image_pixels: 50_000_000 };
+      expect(await answer.json()).toEqual({ body_bytes: 32 * 2 ** 20, ...limits });
+    });
+  });
+
   test("a server says of itself what it takes, without a key", async () => {
     const answer = await fetch(`${service.url}/playground.json`);
-    expect(await answer.json()).toEqual({ body_bytes: 32 * 2 ** 20, images: false });
+    expect(await answer.json()).toEqual({ body_bytes: 32 * 2 ** 20, images: false, image_count: 0 });
     expect(answer.headers.get("cache-control")).toBe("no-store");
   });
 

@@ -53,9 +53,14 @@ export async function playground(fastify: FastifyInstance, { context, docs }: Pl
 
 /** What a request may hold, for the page to say before megabytes are sent; page/limits.ts reads it. */
 function requestLimits({ lifecycle, options }: ServerContext) {
-  const reranker = lifecycle.loaded;
+  const limits = lifecycle.loaded?.limits;
   return {
     body_bytes: options.bodyLimitBytes,
-    ...(reranker && { images: reranker.info.vision !== undefined }),
+    ...(limits && {
+      images: limits.maxImages > 0,
+      image_count: limits.maxImages,
+      image_bytes: limits.imageMaxBytes,
+      image_pixels: limits.imageMaxPixels,
+    }),
   };
 }

@@ -174,8 +174,8 @@ function ImageHint({ limits }: { limits: Limits | undefined }) {
   }
   return (
     <>
-      Images are off here. To rank pictures of pages too, run <code>jina-reranker download --vision</code> and start the service
-      with <code>IMAGES=true</code>.
+      Images are off. jina-reranker-m0 ranks pictures of pages too: run <code>jina-reranker download --vision</code>, then start
+      the service with <code>IMAGES=true</code>.
     </>
   );
 }

@@ -37,7 +37,7 @@ export function Thumbnail({ picture }: { picture: Picture }) {
               Close
             </button>
           </div>
-          <img src={url} alt={file.name} width={width} height={height} />
+          <img src={url} alt={file.name} draggable={false} width={width} height={height} />
         </dialog>
       )}
     </>
