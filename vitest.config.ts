@@ -6,7 +6,9 @@ const elsewhere = projects.filter(({ name }) => name !== "engine").flatMap(({ in
 
 export default defineConfig({
   // Tests run the sources, of which a process cannot be made: decoders are those of dist/.
-  resolve: { alias: [{ find: /^\.\/decoder-entry\.js$/, replacement: join(import.meta.dirname, "dist/images/decoder-entry.js") }] },
+  resolve: {
+    alias: [{ find: /^\.\/decoder-entry\.js$/, replacement: join(import.meta.dirname, "dist/images/decoder-entry.js") }],
+  },
   test: {
     // A loop over a list that is empty asserts nothing, and would pass.
     expect: { requireAssertions: true },

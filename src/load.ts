@@ -1,10 +1,11 @@
 /** Finds the model that was asked for, and its files. The demo model is taken only when it was asked for by name. */
 
-import { basename } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { WeightsInfo } from "../binding.js";
 import { cachedDemoModel } from "./demo/cached-model.js";
 import { fromNative, RerankError } from "./errors.js";
 import { fetchModel } from "./model/fetch-model.js";
+import { isFile } from "./model/hub-cache.js";
 import type { ModelReference } from "./model/hub-client.js";
 import { hubEnvironment } from "./model/hub-environment.js";
 import { hasOfficialShape, isOfficial, requireOfficialShape } from "./model/official.js";
@@ -14,6 +15,7 @@ import { resolveLoadOptions } from "./settings/load-options.js";
 import { type NamedModel, namedModel } from "./settings/named-model.js";
 import { readSettings } from "./settings/read.js";
 import { type HubModelSettings, hubAccess, type Settings } from "./settings/table.js";
+import { towerChoice } from "./settings/tower-choice.js";
 import type { DemoLoadOptions, HubLoadOptions, LoadOptions, Logger } from "./types.js";
 
 export type ModelSource =
@@ -95,6 +97,30 @@ export async function modelFiles(
       return { modelPath, ...(headPath !== undefined && { headPath }) };
     }
   }
+}
+
+/** The vision tower's file; undefined = images are refused. Throws invalid_option, or model_not_found when there is none. */
+export async function towerFile(
+  source: ModelSource,
+  modelPath: string,
+  settings: Pick<Settings, "images" | "mmprojPath">,
+): Promise<string | undefined> {
+  const choice = towerChoice(settings, source.kind === "demo");
+  switch (choice.kind) {
+    case "none":
+      return undefined;
+    case "file":
+      return choice.path;
+    case "downloaded":
+      return await towerBeside(modelPath);
+  }
+}
+
+async function towerBeside(modelPath: string): Promise<string> {
+  const paths = ["Q8_0", "F16"].map((type) => join(dirname(modelPath), `mmproj-jina-reranker-m0-${type}.gguf`));
+  for (const path of paths) if (await isFile(path)) return path;
+  const ways = "`jina-reranker download --vision` writes it there, and MMPROJ_PATH names one elsewhere";
+  throw new RerankError("model_not_found", `IMAGES: there is no vision tower beside ${modelPath}; ${ways}`);
 }
 
 /** As `modelFiles`, for a model that the library's options name. The environment says where the hub is, and has the token. */

@@ -153,6 +153,7 @@ export class Reranker implements AsyncDisposable {
         ...(truncate !== undefined && { truncate }),
         ...(priority !== undefined && { priority }),
       };
+      request.onQueue?.();
       const result = await settle(this.#engines.submit({ query, documents, ...options }), signal);
       const { scores, logits, promptTokens, droppedTokens } = result;
       const tokens = promptTokens.reduce((sum, count) => sum + count, 0);

@@ -148,6 +148,8 @@ export interface ScoreRequest<Document extends Content = string> {
   maxDocuments?: number;
   /** An aborted signal rejects at once with its reason and takes the request out of the queue. */
   signal?: AbortSignal;
+  /** Called once, when the images were read, in the turn of JavaScript in which the pairs are queued. */
+  onQueue?: () => void;
 }
 
 export interface RerankRequest<Document extends Content = string> extends ScoreRequest<Document> {

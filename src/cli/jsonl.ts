@@ -7,6 +7,7 @@ import { NativeRequest, readNative, writeNative } from "../wire/native.js";
 import { validator } from "../wire/validation.js";
 import { type Answers, continueAnswers, standardOutput } from "./answer-file.js";
 import { type NumberedLine, numberedLines } from "./bulk-input.js";
+import { takePaths, withImages, withNames } from "./image-paths.js";
 import { rerankAll } from "./rerank-all.js";
 import { type Shard, wholeFile } from "./shard.js";
 
@@ -19,6 +20,8 @@ export interface BulkRun {
   readonly shard: Shard | undefined;
   /** A file that a later run continues; undefined = stdout. */
   readonly output: string | undefined;
+  /** The folder in which lines may name images; undefined = they may name none. */
+  readonly imageFolder: string | undefined;
   /** When it aborts, the run finishes the lines that it works on and ends. */
   readonly signal: AbortSignal;
 }
@@ -95,13 +98,14 @@ function lineAnswerer(reranker: Reranker, model: string, run: BulkRun): (line: N
   const numbered = isNumbered(run);
   return async (line) => {
     try {
-      const checked = check(parse(line));
+      const { body, images } = await takePaths(parse(line), run.imageFolder);
+      const checked = check(body);
       if ("error" in checked) throw checked.error;
-      const job = readNative(checked.value);
+      const job = withImages(readNative(checked.value), images);
       const response = await rerankAll(reranker, job, () => {}).catch((error: unknown) => {
         throw inTheirWords(error, { names: usualNames, inChunks: job.options.inChunks });
       });
-      const answer = writeNative(job, response, model);
+      const answer = withNames(writeNative(job, response, model), images);
       return { kind: "answered", text: JSON.stringify({ ...(numbered && { line: line.number }), ...answer }) };
     } catch (error) {
       if (run.output !== undefined && !ofTheLine(error)) return { kind: "broken", error };

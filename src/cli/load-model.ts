@@ -1,6 +1,6 @@
 /** Loads the model that a command was asked for. */
 
-import { type ModelSource, modelFiles } from "../load.js";
+import { type ModelSource, modelFiles, towerFile } from "../load.js";
 import type { Transfer } from "../model/transfer.js";
 import { Reranker } from "../reranker.js";
 import { type ModelSettings, optionSettings, type Settings, settingsOf } from "../settings/table.js";
@@ -26,5 +26,7 @@ export async function loadModel(
   // The demo model has a head of its own.
   const head = source.kind !== "demo" && settings.headPath !== undefined && { headPath: settings.headPath };
   const options = settingsOf(optionSettings, (name) => settings[name]);
-  return Reranker.load({ ...options, ...files, ...head, onProgress, logger });
+  const mmprojPath = await towerFile(source, files.modelPath, settings);
+  const tower = mmprojPath !== undefined && { mmprojPath };
+  return Reranker.load({ ...options, ...files, ...head, ...tower, onProgress, logger });
 }

@@ -28,14 +28,22 @@ serve.action(async () => {
 const rerank = program
   .command("rerank")
   .description("rank files, or lines of stdin, by their relevance to a query")
-  .argument("[files...]", "each file is a document; none = a document per line of stdin, empty lines left out")
+  .argument("[files...]", "each file is a document, text or an image; none = a document per line of stdin, empty lines left out")
   .addOption(new Option("-q, --query <text>", "what the documents are ranked for"))
+  .addOption(new Option("--query-image <file>", "an image in place of the query's text"))
+  .addOption(new Option("--image <file>", "one more document, an image; may be repeated").argParser(appended))
   .addOption(new Option("-k, --top-k <number>", "how many to show (default: all)"))
   .addOption(new Option("--json", "print JSON (the default when stdout is not a terminal)"))
   .addOption(new Option("--jsonl", 'read a request {"query","documents"} per line, and write an answer per line'))
   .addOption(new Option("--shard <i/n>", "with --jsonl: of every n lines answer the i-th; job/n in a Kubernetes indexed Job"))
+  .addOption(new Option("--image-folder <dir>", 'with --jsonl: {"image_path"} names an image in this folder'))
   .addOption(new Option("--output <file>", "with --jsonl: write there, and go on behind the answers an earlier run left"));
 const rerankFlags = addFlags(rerank, modelSettings);
+
+function appended(value: string, given: readonly string[] = []): readonly string[] {
+  return [...given, value];
+}
+
 rerank.action(async (files: string[], flags: RerankFlags) => {
   const command = rerankCommand(files, flags, process.stdout.isTTY, process.env);
   const settings = rerankFlags();
@@ -65,16 +73,25 @@ download.action(async (modelId?: string, modelFile?: string) => {
 const verify = program
   .command("verify")
   .description("score pairs whose scores are known, and tell how far the model is from them")
-  .requiredOption("--pairs <file>", 'a {"query","document","score"} per line')
+  .requiredOption("--pairs <file>", 'a {"query","document","score"} per line; an image is {"image_path"}')
+  .addOption(new Option("--image-folder <dir>", "the folder that the images are in"))
   .addOption(new Option("--tolerance <number>", "the largest difference that is well").default("0.02"))
   .addOption(new Option("--json", "print JSON"));
 const verifyFlags = addFlags(verify, modelSettings);
-verify.action(async ({ pairs, tolerance: text, json = false }: { pairs: string; tolerance: string; json?: boolean }) => {
+
+interface VerifyFlags {
+  readonly pairs: string;
+  readonly tolerance: string;
+  readonly imageFolder?: string;
+  readonly json?: boolean;
+}
+
+verify.action(async ({ pairs, tolerance: text, imageFolder, json = false }: VerifyFlags) => {
   const tolerance = text.trim() === "" ? Number.NaN : Number(text);
   if (!(tolerance >= 0 && tolerance <= 1)) {
     throw new UsageError(`--tolerance: expected a number from 0 to 1, got ${JSON.stringify(text)}`);
   }
-  const within = await (await import("./verify.js")).verify({ pairs, tolerance, json }, verifyFlags());
+  const within = await (await import("./verify.js")).verify({ pairs, tolerance, imageFolder, json }, verifyFlags());
   if (!within) process.exitCode = 1;
 });
 

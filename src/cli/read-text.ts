@@ -13,6 +13,11 @@ async function readBytes(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
-    throw new RerankError("invalid_request", `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw unreadable(path, error);
   }
+}
+
+export function unreadable(path: string, error: unknown): RerankError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new RerankError("invalid_request", `${path} cannot be read: ${reason}`);
 }

@@ -7,6 +7,9 @@ import { UsageError } from "./usage-error.js";
 /** As commander gives them; true = the flag is there. */
 export interface RerankFlags {
   readonly query?: string;
+  readonly queryImage?: string;
+  readonly image?: readonly string[];
+  readonly imageFolder?: string;
   readonly topK?: string;
   readonly json?: boolean;
   readonly jsonl?: true;
@@ -14,12 +17,21 @@ export interface RerankFlags {
   readonly output?: string;
 }
 
+export interface BulkFlags {
+  readonly shard: Shard | undefined;
+  readonly output: string | undefined;
+  /** The folder in which lines may name images; undefined = they may name none. */
+  readonly imageFolder: string | undefined;
+}
+
 export interface RerankCommand {
   /** undefined only with `jsonl`. */
-  readonly query: string | undefined;
+  readonly query: { readonly text: string } | { readonly imageFile: string } | undefined;
   readonly files: readonly string[];
+  /** More documents, which must be images. */
+  readonly images: readonly string[];
   /** Set when each line of the input is a request. */
-  readonly jsonl: { readonly shard: Shard | undefined; readonly output: string | undefined } | undefined;
+  readonly jsonl: BulkFlags | undefined;
   readonly json: boolean;
   /** 0 = all. */
   readonly topK: number;
@@ -28,20 +40,30 @@ export interface RerankCommand {
 /** Throws UsageError, or invalid_option for a wrong shard. `onTerminal`: stdout is one. */
 export function rerankCommand(
   files: readonly string[],
-  { query, topK = "0", json, jsonl, shard, output }: RerankFlags,
+  { query, queryImage, image = [], topK = "0", json, jsonl, shard, output, imageFolder }: RerankFlags,
   onTerminal: boolean,
   environment: Readonly<Record<string, string | undefined>>,
 ): RerankCommand {
   if (jsonl && query !== undefined) throw new UsageError("--query: not with --jsonl, where each line has its own");
-  if (!jsonl && query === undefined) throw new UsageError("--query: expected the text to rank for, got nothing");
+  if (jsonl && queryImage !== undefined)
+    throw new UsageError("--query-image: not with --jsonl, where each line has its own query");
+  if (jsonl && image.length > 0) throw new UsageError("--image: not with --jsonl, where each line has its own documents");
+  if (query !== undefined && queryImage !== undefined)
+    throw new UsageError("--query-image: not with --query; leave one of them out");
+  if (!jsonl && query === undefined && queryImage === undefined) {
+    throw new UsageError("--query: expected the text to rank for, or --query-image, got nothing");
+  }
   // Node puts U+FFFD in the place of bytes that are not UTF-8.
   if (query?.includes("\ufffd")) {
     throw new UsageError("--query: expected text in UTF-8, got bytes that are not; set the terminal to UTF-8");
   }
   if (!jsonl && shard !== undefined) throw new UsageError("--shard: only with --jsonl");
   if (!jsonl && output !== undefined) throw new UsageError("--output: only with --jsonl");
+  if (!jsonl && imageFolder !== undefined) throw new UsageError("--image-folder: only with --jsonl");
   const count = wholeNumber(0, Number.MAX_SAFE_INTEGER).parse(topK);
   if (count === undefined) throw new UsageError(`--top-k: expected a whole number of at least 0, got ${JSON.stringify(topK)}`);
-  const bulk = jsonl && { shard: shard === undefined ? undefined : parseShard(shard, environment), output };
-  return { query, files, jsonl: bulk, json: json ?? !onTerminal, topK: count };
+  const bulk = jsonl && { shard: shard === undefined ? undefined : parseShard(shard, environment), output, imageFolder };
+  const text = query === undefined ? undefined : { text: query };
+  const asked = queryImage === undefined ? text : { imageFile: queryImage };
+  return { query: asked, files, images: image, jsonl: bulk, json: json ?? !onTerminal, topK: count };
 }

@@ -1,17 +1,19 @@
 /** `rerank`: documents from files, from lines of stdin, or requests as JSONL. */
 
 import { buffer } from "node:stream/consumers";
+import { RerankError } from "../errors.js";
 import { decodeUtf8File } from "../files/utf8.js";
 import { modelName, modelSource } from "../load.js";
 import type { Reranker } from "../reranker.js";
 import type { ModelSettings } from "../settings/table.js";
+import type { Content } from "../types.js";
 import { type RerankJob, writeNative } from "../wire/native.js";
 import { plainOptions } from "../wire/ranking-options.js";
+import { readDocument, readImage } from "./document-file.js";
 import { Interruption } from "./interruption.js";
 import { linesAtOnce, rerankJsonl } from "./jsonl.js";
 import { loadWithProgress } from "./load-with-progress.js";
 import { Progress } from "./progress.js";
-import { readText } from "./read-text.js";
 import { pairsAtOnce, rerankAll } from "./rerank-all.js";
 import type { RerankCommand } from "./rerank-command.js";
 import { printable, table } from "./table.js";
@@ -42,27 +44,40 @@ export async function rerank({ jsonl, ...command }: RerankCommand, settings: Mod
   return 0;
 }
 
-async function rerankOnce(
-  reranker: Reranker,
-  name: string,
-  { query = "", files, json, topK }: Omit<RerankCommand, "jsonl">,
-): Promise<void> {
-  const documents = files.length > 0 ? await Promise.all(files.map(readText)) : await readLines(process.stdin);
-  const job: RerankJob = { query, documents, options: { ...plainOptions, topK }, returnDocuments: true };
-  const response = await scoreWithProgress(reranker, job);
+async function rerankOnce(reranker: Reranker, name: string, command: Omit<RerankCommand, "jsonl">): Promise<void> {
+  const { json, topK } = command;
+  const files = [...command.files, ...command.images];
+  const named = [...command.files.map(readDocument), ...command.images.map(readImage)];
+  const documents = named.length > 0 ? await Promise.all(named) : await readLines(process.stdin);
+  const job: RerankJob = { query: await queryOf(command), documents, options: { ...plainOptions, topK }, returnDocuments: true };
+  const response = await scoreWithProgress(reranker, job).catch((error: unknown) => {
+    throw withFileName(error, files);
+  });
   if (json) {
     const { results, ...rest } = writeNative(job, response, name);
-    const named = results.map((result) => ({ ...result, ...(files.length > 0 && { file: files[result.index] }) }));
-    process.stdout.write(`${JSON.stringify({ results: named, ...rest }, null, 2)}\n`);
+    const inFiles = results.map((result) => ({ ...result, ...(files.length > 0 && { file: files[result.index] }) }));
+    process.stdout.write(`${JSON.stringify({ results: inFiles, ...rest }, null, 2)}\n`);
     return;
   }
   const rows = response.results.map(({ index, score, document, droppedTokens }, position) => [
     String(position + 1),
     score.toFixed(4),
     printable(files[index] ?? String(index)),
-    `${droppedTokens > 0 ? "(cut) " : ""}${printable(document)}`,
+    `${droppedTokens > 0 ? "(cut) " : ""}${typeof document === "string" ? printable(document) : "(an image)"}`,
   ]);
   process.stdout.write(table(["rank", "score", files.length > 0 ? "file" : "index", "document"], rows));
+}
+
+async function queryOf({ query }: Pick<RerankCommand, "query">): Promise<Content> {
+  if (query && "imageFile" in query) return await readImage(query.imageFile);
+  return query?.text ?? "";
+}
+
+/** The reranker numbers documents; who ranks files knows them by name. */
+function withFileName(error: unknown, files: readonly string[]): unknown {
+  if (!(error instanceof RerankError)) return error;
+  const message = error.message.replace(/^documents\[(\d+)\]/, (field, index: string) => files[Number(index)] ?? field);
+  return new RerankError(error.code, message, { cause: error });
 }
 
 /** Takes the bar away before it returns: the bar's end would wipe what is printed next. */

@@ -3,7 +3,7 @@
 import { redirectedTo } from "./address.js";
 import { RerankClientError, redirected } from "./error.js";
 import { member, parseJson } from "./json.js";
-import type { Health, RankedDocument, RerankAnswer, ServerTimings } from "./types.js";
+import type { Content, Health, RankedDocument, RerankAnswer, ServerTimings } from "./types.js";
 
 /** An answer with its complete body. */
 export interface Received {
@@ -11,7 +11,10 @@ export interface Received {
   readonly body: string;
 }
 
-export function readRerankAnswer({ response, body }: Received, documents: readonly string[]): RerankAnswer {
+export function readRerankAnswer<Document extends Content>(
+  { response, body }: Received,
+  documents: readonly Document[],
+): RerankAnswer<Document> {
   const answer = parseJson(body);
   const results = member(answer, "results");
   const model = member(answer, "model");
@@ -36,7 +39,11 @@ export function readRerankAnswer({ response, body }: Received, documents: readon
   };
 }
 
-function readResult(response: Response, result: unknown, documents: readonly string[]): RankedDocument {
+function readResult<Document extends Content>(
+  response: Response,
+  result: unknown,
+  documents: readonly Document[],
+): RankedDocument<Document> {
   const index = member(result, "index");
   const score = member(result, "relevance_score");
   const document = typeof index === "number" ? documents[index] : undefined;

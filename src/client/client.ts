@@ -2,9 +2,10 @@
 
 import { baseAddress } from "./address.js";
 import { type Received, readHealth, readRerankAnswer } from "./answers.js";
+import { written } from "./contents.js";
 import { failureOf, RerankClientError } from "./error.js";
 import { retrying, type Wait, waitForTimer } from "./retry.js";
-import type { Health, RerankAnswer, RerankRequest } from "./types.js";
+import type { Content, Health, RerankAnswer, RerankRequest } from "./types.js";
 
 export interface RerankClientOptions {
   /** The service's address, with its path if it has one: `http://localhost:8081`, `https://example.org/rerank-service`. */
@@ -42,9 +43,17 @@ export class RerankClient {
    * Ranks the documents. Rejects with a RerankClientError, or with the signal's reason when it aborts. For a time limit over all
    * tries together pass `AbortSignal.timeout(…)`.
    */
-  async rerank({ query, documents, topK, signal }: RerankRequest): Promise<RerankAnswer> {
-    // The caller has the documents, so the service need not send them back.
-    const body = JSON.stringify({ query, documents, return_documents: false, ...(topK !== undefined && { top_k: topK }) });
+  async rerank(request: RerankRequest): Promise<RerankAnswer>;
+  async rerank<Document extends Content>(request: RerankRequest<Document>): Promise<RerankAnswer<Document>>;
+  async rerank<Document extends Content>(request: RerankRequest<Document>): Promise<RerankAnswer<Document>> {
+    const { query, documents, topK, signal } = request;
+    const body = JSON.stringify({
+      query: written(query, "query"),
+      documents: documents.map((document, index) => written(document, `documents[${index}]`)),
+      // The caller has the documents, so the service need not send them back.
+      return_documents: false,
+      ...(topK !== undefined && { top_k: topK }),
+    });
     const headers = { ...this.#headers, "content-type": "application/json" };
     const received = await retrying({ retries: this.#retries, wait: this.#wait, signal }, async () => {
       const answer = await this.#send("/rerank", { method: "POST", headers, body, signal: signal ?? null });

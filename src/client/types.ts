@@ -1,10 +1,25 @@
 /** The client's types: those of the library, with the fields that HTTP carries. */
 
-import type { RankedDocument as LibraryDocument, RerankRequest, Timings, Usage } from "../types.js";
+import type { RankedDocument as LibraryDocument, RerankRequest as LibraryRequest, Timings, Usage } from "../types.js";
 
-export type { RerankRequest };
+/**
+ * An image: its bytes, or `data`, which is what HTTP carries: a data: URI, base64, or a URL of a host that the service allows. Not a
+ * path, which the library takes: no service reads files that a client names.
+ */
+export interface ImageInput {
+  readonly image: Uint8Array | { readonly data: string };
+}
 
-export interface RankedDocument extends Pick<LibraryDocument, "index" | "score" | "document"> {
+/** What a query or a document may be. */
+export type Content = string | ImageInput;
+
+export interface RerankRequest<Document extends Content = string>
+  extends Pick<LibraryRequest<Document>, "documents" | "topK" | "signal"> {
+  query: Content;
+}
+
+export interface RankedDocument<Document extends Content = string>
+  extends Pick<LibraryDocument<Document>, "index" | "score" | "document"> {
   /** Whether the document was cut to fit the model's context. */
   truncated: boolean;
 }
@@ -12,9 +27,9 @@ export interface RankedDocument extends Pick<LibraryDocument, "index" | "score" 
 /** From the header `Server-Timing`. */
 export type ServerTimings = Pick<Timings, "queueMs" | "tokenizeMs" | "computeMs" | "totalMs">;
 
-export interface RerankAnswer {
+export interface RerankAnswer<Document extends Content = string> {
   /** Highest score first; ties by index, lowest first. */
-  results: RankedDocument[];
+  results: RankedDocument<Document>[];
   /** The model that answered. */
   model: string;
   usage: Usage;

@@ -25,11 +25,15 @@ const readers: readonly Reader[] = [
   { format: "GIF", beginning: /^GIF8[79]a/, size: (bytes) => ({ width: bytes.readUInt16LE(6), height: bytes.readUInt16LE(8) }) },
 ];
 
+/** Looks at the first 12 bytes; undefined = they are not those of an image. */
+export function formatOf(bytes: Uint8Array): Header["format"] | undefined {
+  return readerOf(bytes)?.format;
+}
+
 /** Throws image_invalid. */
 export function readHeader(bytes: Uint8Array): Header {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const first = buffer.toString("latin1", 0, 12);
-  const reader = readers.find(({ beginning }) => beginning.test(first));
+  const reader = readerOf(bytes);
   if (!reader) throw new RerankError("image_invalid", "expected a JPEG, PNG, WebP or GIF, got something else");
   const { format } = reader;
   const size = unlessCut(() => reader.size(buffer));
@@ -37,6 +41,11 @@ export function readHeader(bytes: Uint8Array): Header {
     throw new RerankError("image_invalid", `expected an image, got a ${format} with a damaged header`);
   }
   return { format, ...size };
+}
+
+function readerOf(bytes: Uint8Array): Reader | undefined {
+  const first = Buffer.from(bytes.subarray(0, 12)).toString("latin1");
+  return readers.find(({ beginning }) => beginning.test(first));
 }
 
 /** Skips segments up to the first frame header. */

@@ -40,7 +40,8 @@ export function mistakenFor(beginning: Uint8Array): string | undefined {
   return undefined;
 }
 
-async function beginningOf(path: string): Promise<Uint8Array> {
+/** The first 512 bytes, or all of fewer. */
+export async function beginningOf(path: string): Promise<Uint8Array> {
   const file = await open(path, "r");
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(512), 0, 512, 0);

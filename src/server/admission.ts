@@ -1,20 +1,20 @@
 /**
  * Decides which requests get in, before any work on them: all pairs of a request or none. A request gets in when its pairs fit the
- * queue and its answer is expected in time, by the work that waits and the engine's recent rate. Decision and hand-over to the
- * engine happen in one turn of the JavaScript thread, so the engine's own limit is never reached.
+ * queue and its answer is expected in time, by the work that waits and the engine's recent rate. A request counts as waiting from
+ * the decision on: until it is handed over, for images are read first, here, and then in the engine's figures. So the engine's own
+ * limit is never reached.
  */
 
 import type { EngineStats } from "../../binding.js";
 import { RerankError } from "../errors.js";
 import type { Reranker } from "../reranker.js";
-import type { RerankRequest } from "../types.js";
-import { BytesPerToken, requestWork } from "./request-work.js";
+import { BytesPerToken, type Contents, requestWork } from "./request-work.js";
 import * as waiting from "./waiting-time.js";
 import { WorkRate } from "./work-rate.js";
 
 /** The part of a Reranker that admission looks at. */
 export type Queue = Pick<Reranker, "limits"> & {
-  readonly info: Pick<Reranker["info"], "contextSize" | "batchTokens" | "attentionCells">;
+  readonly info: Pick<Reranker["info"], "contextSize" | "batchTokens" | "attentionCells" | "vision">;
   stats(): Pick<EngineStats, "pairsQueued" | "tokensQueued" | "workQueued" | "workDone">;
 };
 
@@ -22,10 +22,27 @@ export type Queue = Pick<Reranker, "limits"> & {
 export interface Claim extends waiting.Claim {
   readonly pairs: number;
   readonly tokens: number;
+  /** Tokens of its images, each counted once. */
+  readonly imageTokens: number;
 }
 
 /** The smallest request that there can be. */
-export const smallestClaim: Claim = { pairs: 1, tokens: 1, work: 1, long: false };
+export const smallestClaim: Claim = { pairs: 1, tokens: 1, work: 1, long: false, imageTokens: 0 };
+
+/** What the claims ask for together. */
+export function together(claims: readonly Claim[]): Claim {
+  const sum = (name: "pairs" | "tokens" | "work" | "imageTokens") => claims.reduce((total, claim) => total + claim[name], 0);
+  return {
+    ...{ pairs: sum("pairs"), tokens: sum("tokens"), work: sum("work"), imageTokens: sum("imageTokens") },
+    long: claims.some(({ long }) => long),
+  };
+}
+
+/** The place of admitted claims; dispose it when they are over. */
+export interface Place extends Disposable {
+  /** Call it in the turn of JavaScript in which the claim's pairs are submitted: from then on the engine counts them. */
+  handOver(claim: Claim): void;
+}
 
 /** Share of a request's time limit that the estimate may fill. The rest is for later requests, which it cannot foresee. */
 const plannedShare = 0.75;
@@ -40,6 +57,8 @@ export class Admission {
   readonly #rate: WorkRate;
   readonly #limitSeconds: number;
   readonly #bytesPerToken = new BytesPerToken();
+  /** Admitted, and not yet with the engine. */
+  readonly #coming = new Set<Claim>();
   #requests = 0;
 
   constructor(requestTimeoutMs: number, rate = new WorkRate()) {
@@ -52,12 +71,10 @@ export class Admission {
     return this.#requests;
   }
 
-  /** What the requests of one body ask for together. */
-  claim({ info: { contextSize, batchTokens, attentionCells } }: Queue, requests: readonly RerankRequest[]): Claim {
-    const measures = { bytesPerToken: this.#bytesPerToken.value, contextSize };
-    const { tokens, work, longest } = requestWork(requests, measures, attentionCells);
-    const pairs = requests.reduce((sum, { documents }) => sum + documents.length, 0);
-    return { pairs, tokens, work, long: longest > batchTokens };
+  /** What each request of one body asks for. */
+  claims({ info: { contextSize, batchTokens, attentionCells, vision } }: Queue, requests: readonly Contents[]): Claim[] {
+    const measures = { bytesPerToken: this.#bytesPerToken.value, contextSize, attentionCells, vision };
+    return requestWork(requests, measures).map(({ longest, ...claim }) => ({ ...claim, long: longest > batchTokens }));
   }
 
   /** Throws queue_full when there is no room, or when the answer would come too late. */
@@ -84,14 +101,18 @@ export class Admission {
     throw new RerankError("queue_full", message);
   }
 
-  /** As `requireRoom`. The request counts as admitted until the returned object is disposed. */
-  admit(queue: Queue, claim: Claim): Disposable {
-    this.requireRoom(queue, claim);
+  /** As `requireRoom`, for all claims together. */
+  admit(queue: Queue, ...claims: readonly Claim[]): Place {
+    const all = together(claims);
+    this.requireRoom(queue, all);
     this.#requests += 1;
-    this.#rate.arrived(claim.work);
+    this.#rate.arrived(all.work);
+    for (const claim of claims) this.#coming.add(claim);
     return {
+      handOver: (claim) => this.#coming.delete(claim),
       [Symbol.dispose]: () => {
         this.#requests -= 1;
+        for (const claim of claims) this.#coming.delete(claim);
         this.observe(queue);
       },
     };
@@ -103,7 +124,7 @@ export class Admission {
   }
 
   /** Call it with the counted tokens of a request whose documents were not cut. */
-  learn(request: RerankRequest, tokens: number): void {
+  learn(request: Contents, tokens: number): void {
     this.#bytesPerToken.learn(request, tokens);
   }
 
@@ -118,10 +139,16 @@ export class Admission {
     return Math.min(longestWait, Math.max(1, Math.ceil(seconds)));
   }
 
-  #observed(queue: Queue): ReturnType<Queue["stats"]> {
-    const stats = queue.stats();
-    this.#rate.observe(stats, queue.info.batchTokens);
-    return stats;
+  /** What waits: with the engine, by which the rate is measured, and on its way there. */
+  #observed(queue: Queue): Pick<EngineStats, "pairsQueued" | "tokensQueued" | "workQueued"> {
+    const { pairsQueued, tokensQueued, workQueued, workDone } = queue.stats();
+    this.#rate.observe({ workQueued, workDone }, queue.info.batchTokens);
+    const coming = together([...this.#coming]);
+    return {
+      pairsQueued: pairsQueued + coming.pairs,
+      tokensQueued: tokensQueued + coming.tokens,
+      workQueued: workQueued + coming.work,
+    };
   }
 
   #load({ workQueued }: Pick<EngineStats, "workQueued">): waiting.Load {

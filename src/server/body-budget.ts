@@ -1,6 +1,7 @@
 /**
- * Limits the memory for the bodies of all requests in flight. A body counts from before it is read until its request is over. Large
- * bodies may have three quarters of the memory, so that a few of them leave room for small ones.
+ * Limits the memory for the bodies of all requests in flight, and for the pixels of their images. A body counts from before it is
+ * read until its request is over. Large bodies may have three quarters of the memory, so that a few of them leave room for small
+ * ones.
  */
 
 const largeBytes = 2 ** 20;
@@ -10,6 +11,8 @@ const shareOfLarge = 0.75;
 export interface BodyLease {
   /** `bytes`: in all. False when there is no room for them; then the lease stays as it was. */
   growTo(bytes: number): boolean;
+  /** As `growTo`, by `bytes` more. True also when no other request holds any: it would never have a better chance. */
+  growBy(bytes: number): boolean;
   /** Idempotent. */
   release(): void;
 }
@@ -29,22 +32,25 @@ export class BodyBudget {
 
   lease(): BodyLease {
     let held = 0;
-    const growTo = (bytes: number) => {
-      const more = Math.max(0, bytes - held);
+    const grow = (more: number, whatever: boolean) => {
       const [before, after] = [large(held), large(held + more)];
-      if (this.#bytes + more > this.#totalBytes) return false;
-      if (after > 0 && this.#largeBytes - before + after > this.#totalBytes * shareOfLarge) return false;
+      const fits =
+        this.#bytes + more <= this.#totalBytes &&
+        (after === 0 || this.#largeBytes - before + after <= this.#totalBytes * shareOfLarge);
+      if (!fits && !whatever) return false;
       held += more;
       this.#bytes += more;
       this.#largeBytes += after - before;
       return true;
     };
+    const growTo = (bytes: number) => grow(Math.max(0, bytes - held), false);
+    const growBy = (bytes: number) => grow(bytes, this.#bytes === held);
     const release = () => {
       this.#bytes -= held;
       this.#largeBytes -= large(held);
       held = 0;
     };
-    return { growTo, release };
+    return { growTo, growBy, release };
   }
 }
 

@@ -11,6 +11,7 @@ import type { BodyLease } from "./body-budget.js";
 import { ignoreError } from "./content-encoding.js";
 import type { ServerContext } from "./context.js";
 import { onResponseEnd } from "./disconnect.js";
+import { notesOf } from "./observe/notes.js";
 
 /** Smaller bodies of known length are not watched: they arrive at once, or cost next to nothing while they do not. */
 const watchedBytes = 64 * 2 ** 10;
@@ -36,6 +37,7 @@ export function registerBodyGate(fastify: FastifyInstance, { options, bodies }: 
     // There is no body, or the parser will refuse it by its length.
     if (length === 0 || (length !== undefined && length > options.bodyLimitBytes)) return payload;
     const lease = bodies.lease();
+    notesOf(request).memory = lease;
     onResponseEnd(reply.raw, () => lease.release());
     if (!lease.growTo(length ?? 0)) throw noRoom(length);
     if (waiting.delete(request.raw)) reply.raw.writeContinue();

@@ -1,6 +1,6 @@
 /**
- * Judges by its results whether the engine works. The engine counts as failed after several failures in a row, and while a batch
- * does not end. One success makes it healthy again. While it is failed it is tried once a second, also without requests.
+ * Judges by its results whether the engine works. The engine counts as failed after several failures in a row, and while neither a
+ * batch nor a slice of an image's encoding ends. One success makes it healthy again. While it is failed it is tried once a second, also without requests.
  */
 
 import type { EngineStats } from "../../binding.js";
@@ -68,9 +68,9 @@ export class EngineHealth {
     this.#retry = undefined;
   }
 
-  #stall({ pairsQueued, batches, jobsCompleted, jobsFailed }: EngineStats): string | undefined {
+  #stall({ pairsQueued, batches, imageEncodeMs, jobsCompleted, jobsFailed }: EngineStats): string | undefined {
     // Cancelled jobs are no progress: while a device hangs, all jobs end that way.
-    const count = batches + jobsCompleted + jobsFailed;
+    const count = batches + imageEncodeMs + jobsCompleted + jobsFailed;
     const at = this.#now();
     if (pairsQueued === 0 || this.#progress?.count !== count) {
       this.#progress = { at, count };

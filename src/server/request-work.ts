@@ -1,9 +1,16 @@
-/** Estimates what a request costs before the engine has it: from its bytes, and from the bytes per token of recent requests. */
+/**
+ * Estimates what a request costs before the engine has it: from the bytes of its texts, the bytes per token of recent requests, and
+ * the sizes of its images.
+ */
 
+import type { VisionInfo } from "../../binding.js";
 import type { Content, RerankRequest } from "../types.js";
+import { imageTokens } from "./image-tokens.js";
 
 /** Tokens of a prompt beside query and document: its headings and the score token. */
 const fixedTokens = 10;
+/** Tokens around an image: where it begins and where it ends. */
+const frameTokens = 2;
 /** Bytes of UTF-8 per token of English text. */
 const usualBytesPerToken = 4;
 /** Most letters per token. A text with more than fit the context is not measured, since measuring reads all of it. */
@@ -11,44 +18,82 @@ const lettersPerToken = 16;
 /** Weight of one request against all before it. */
 const share = 0.05;
 
-type Texts = Pick<RerankRequest, "query" | "documents" | "maxDocumentTokens">;
+export type Contents = Pick<RerankRequest<Content>, "query" | "documents" | "maxDocumentTokens">;
 
-export interface TextMeasures {
+export interface Measures {
   readonly bytesPerToken: number;
   /** Tokens a pair may have; longer documents are cut. */
   readonly contextSize: number;
+  /** See EngineInfo. */
+  readonly attentionCells: number;
+  /** undefined = images are refused. */
+  readonly vision?: Pick<VisionInfo, "maxTokens" | "workPerToken"> | undefined;
 }
 
-/** Of all pairs of one body. */
 export interface RequestWork {
+  readonly pairs: number;
+  /** Of all pairs. */
   readonly tokens: number;
-  /** In tokens that attend to nothing, as the engine's `workQueued`. */
+  /** In tokens that attend to nothing, as the engine's `workQueued`: of the pairs, and of encoding each image once. */
   readonly work: number;
   /** Tokens of the longest pair. */
   readonly longest: number;
+  /** Tokens of the images, each counted once. */
+  readonly imageTokens: number;
 }
 
-export function requestWork(requests: readonly Texts[], measures: TextMeasures, attentionCells: number): RequestWork {
-  const pairs = requests.flatMap((request) => pairTokens(request, measures));
-  return {
-    tokens: pairs.reduce((sum, tokens) => sum + tokens, 0),
-    work: pairs.reduce((sum, tokens) => sum + tokens * (1 + tokens / 2 / attentionCells), 0),
-    longest: pairs.reduce((most, tokens) => Math.max(most, tokens), 0),
-  };
+/** The work of each request of one body. An image that occurs in several of them is encoded for the first. */
+export function requestWork(requests: readonly Contents[], measures: Measures): RequestWork[] {
+  const known = new Set<string>();
+  return requests.map((request) => {
+    const pairs = pairTokens(request, measures);
+    const encoded = newImages(request, known).reduce((sum, data) => sum + tokensOfImage(data, measures), 0);
+    const ofPairs = pairs.reduce((sum, tokens) => sum + tokens * (1 + tokens / 2 / measures.attentionCells), 0);
+    return {
+      pairs: pairs.length,
+      tokens: pairs.reduce((sum, tokens) => sum + tokens, 0),
+      work: ofPairs + encoded * (measures.vision?.workPerToken ?? 0),
+      longest: pairs.reduce((most, tokens) => Math.max(most, tokens), 0),
+      imageTokens: encoded,
+    };
+  });
 }
 
 /** Tokens of each pair. */
-export function pairTokens({ query, documents, maxDocumentTokens = 0 }: Texts, measures: TextMeasures): number[] {
+export function pairTokens({ query, documents, maxDocumentTokens = 0 }: Contents, measures: Measures): number[] {
   const { contextSize } = measures;
   const longest = maxDocumentTokens > 0 ? Math.min(maxDocumentTokens, contextSize) : contextSize;
-  const frame = fixedTokens + textTokens(query, measures);
-  return documents.map((document) => Math.min(contextSize, frame + Math.min(longest, textTokens(document, measures))));
+  const frame = fixedTokens + contentTokens(query, measures);
+  return documents.map((document) => Math.min(contextSize, frame + Math.min(longest, contentTokens(document, measures))));
 }
 
-function textTokens(content: Content, { bytesPerToken, contextSize }: TextMeasures): number {
-  const text = typeof content === "string" ? content : "";
+function contentTokens(content: Content, measures: Measures): number {
+  if (typeof content === "string") return textTokens(content, measures);
+  return frameTokens + tokensOfImage(dataOf(content), measures);
+}
+
+function textTokens(text: string, { bytesPerToken, contextSize }: Measures): number {
   if (text.length > contextSize * lettersPerToken) return contextSize;
   return Math.ceil(Buffer.byteLength(text) / bytesPerToken);
+}
+
+function tokensOfImage(data: string, { vision }: Measures): number {
+  return vision ? imageTokens(data, vision.maxTokens) : 0;
+}
+
+/** The images of a request that `known` lacks, each once; adds them to it. */
+function newImages({ query, documents }: Contents, known: Set<string>): string[] {
+  return [query, ...documents].flatMap((content) => {
+    const data = typeof content === "string" ? undefined : dataOf(content);
+    if (data === undefined || known.has(data)) return [];
+    known.add(data);
+    return [data];
+  });
+}
+
+/** What clients send in place of an image; files and bytes never come over HTTP. */
+function dataOf({ image }: Exclude<Content, string>): string {
+  return typeof image === "object" && "data" in image ? image.data : "";
 }
 
 /** Bytes per token of recent texts, learned from requests whose tokens were counted. */
@@ -60,14 +105,14 @@ export class BytesPerToken {
   }
 
   /** `tokens`: of all pairs. Not for requests with cut documents: the cut end has bytes and no tokens. */
-  learn({ query, documents }: Texts, tokens: number): void {
-    const texts = tokens - fixedTokens * documents.length;
-    if (texts <= 0) return;
-    const bytes = documents.reduce(
-      (sum, document) => sum + Buffer.byteLength(document),
-      (typeof query === "string" ? Buffer.byteLength(query) : 0) * documents.length,
-    );
-    const seen = Math.min(lettersPerToken, Math.max(1, bytes / texts));
+  learn({ query, documents }: Contents, tokens: number): void {
+    const texts = documents.filter((document) => typeof document === "string");
+    // The tokens of images say nothing about texts.
+    if (typeof query !== "string" || texts.length < documents.length) return;
+    const ofTexts = tokens - fixedTokens * documents.length;
+    if (ofTexts <= 0) return;
+    const bytes = texts.reduce((sum, document) => sum + Buffer.byteLength(document), Buffer.byteLength(query) * documents.length);
+    const seen = Math.min(lettersPerToken, Math.max(1, bytes / ofTexts));
     this.#value += (seen - this.#value) * share;
   }
 }

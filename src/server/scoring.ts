@@ -6,11 +6,13 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { documentLimit } from "../engine/limits.js";
 import { RerankError } from "../errors.js";
-import type { RerankResponse, Timings } from "../types.js";
+import { imagesOf } from "../request-check.js";
+import type { Content, RerankResponse, Timings } from "../types.js";
 import type { ScoringRequest } from "../wire/dialect.js";
-import { smallestClaim } from "./admission.js";
+import { smallestClaim, together } from "./admission.js";
 import type { ServerContext } from "./context.js";
 import { requestSignal } from "./disconnect.js";
+import { bytesPerImageToken } from "./image-tokens.js";
 import { notesOf } from "./observe/notes.js";
 import { serverTiming } from "./observe/server-timing.js";
 import { refuseUnderPressure } from "./pressure.js";
@@ -25,6 +27,9 @@ export function scoringGate({ options, admission, lifecycle }: ServerContext): (
   };
 }
 
+/** An error of one of the requests, in the words of the client, who may have sent all of them in one list. */
+type InTheirWords = (error: unknown, request: number) => unknown;
+
 /**
  * The answers, in the order of the requests. Sets `Server-Timing`, and notes for log, metrics and traces what was done. When
  * one of the requests fails, all fail, and the rest of their work is dropped.
@@ -34,30 +39,61 @@ export async function runScoring(
   reply: FastifyReply,
   context: ServerContext,
   requests: readonly ScoringRequest[],
-): Promise<RerankResponse[]> {
+  inTheirWords: InTheirWords = (error) => error,
+): Promise<RerankResponse<Content>[]> {
   const { admission, health, metrics, options } = context;
   const notes = notesOf(request);
   const reranker = notes.work?.reranker ?? context.lifecycle.reranker();
   const documents = requests.reduce((sum, one) => sum + one.documents.length, 0);
-  const work = { reranker, documents };
+  const images = { documents: 0, queries: 0 };
+  for (const { query, documents } of requests) {
+    images.documents += imagesOf({ query: "", documents }).length;
+    images.queries += typeof query === "string" ? 0 : 1;
+  }
+  const allImages = images.documents + images.queries;
+  const work = { reranker, documents, ...(allImages > 0 && { images: allImages }) };
   notes.work = work;
-  for (const one of requests) reranker.check(one);
+  for (const [index, one] of requests.entries()) {
+    try {
+      reranker.check(one);
+    } catch (error) {
+      throw inTheirWords(error, index);
+    }
+  }
   const most = documentLimit(reranker.limits, requests[0]?.maxDocuments);
   if (documents > most) {
     const message = `documents: at most ${most} are allowed in one request, got ${documents}`;
     throw new RerankError("too_many_documents", message);
   }
-  const claim = admission.claim(reranker, requests);
+  if (allImages > reranker.limits.maxImages) {
+    const message = `documents: at most ${reranker.limits.maxImages} images are allowed in one request, got ${allImages}`;
+    throw new RerankError("too_many_images", message);
+  }
+  const claims = admission.claims(reranker, requests);
+  const claim = together(claims);
   notes.work = { ...work, claim };
-  using _place = admission.admit(reranker, claim);
+  using place = admission.admit(reranker, ...claims);
+  if (notes.memory?.growBy(claim.imageTokens * bytesPerImageToken) === false) {
+    throw new RerankError("overloaded", "the images of other requests leave no room for these now; try again");
+  }
   using ended = requestSignal(reply.raw, options.requestTimeoutMs);
   const startedAt = performance.now();
-  try {
+  /** Called once the images of a request were read, right before its pairs are submitted. */
+  const onQueue = (index: number) => {
     health.starting(reranker.stats());
-    const running = Promise.all(requests.map((one) => reranker.rerank({ ...one, signal: ended.signal })));
-    admission.observe(reranker);
-    const responses = await running;
-    const timings = together(responses.map((response) => response.timings));
+    place.handOver(claims[index] ?? claim);
+    queueMicrotask(() => admission.observe(reranker));
+  };
+  const run = async (one: ScoringRequest, index: number) => {
+    try {
+      return await reranker.rerank({ ...one, signal: ended.signal, onQueue: () => onQueue(index) });
+    } catch (error) {
+      throw inTheirWords(error, index);
+    }
+  };
+  try {
+    const responses = await Promise.all(requests.map(run));
+    const timings = sideBySide(responses.map((response) => response.timings));
     // Scores from the cache show nothing about the engine.
     if (timings.computedTokens > 0) health.succeeded();
     const tokens = responses.reduce((sum, { usage }) => sum + usage.totalTokens, 0);
@@ -70,7 +106,8 @@ export async function runScoring(
       timings,
       responses.reduce((sum, { truncated }) => sum + truncated, 0),
     );
-    notes.span?.scored(startedAt, documents, timings);
+    if (allImages > 0) metrics.imagesScored(images, timings);
+    notes.span?.scored(startedAt, { pairs: documents, images: allImages }, timings);
     reply.header("server-timing", serverTiming(timings));
     return responses;
   } catch (error) {
@@ -81,7 +118,7 @@ export async function runScoring(
 }
 
 /** Requests of one body run side by side: times are those of the longest, tokens are the sum. */
-function together(all: readonly Timings[]): Timings {
+function sideBySide(all: readonly Timings[]): Timings {
   const longest = (name: keyof Timings) => Math.max(...all.map((timings) => timings[name]));
   const sum = (name: keyof Timings) => all.reduce((total, timings) => total + timings[name], 0);
   return {

@@ -81,11 +81,7 @@ export function queryContent(query: ContentInput, field = "query"): SentContent 
  * Throws empty_documents. `field` is the client's name for the documents, `rankFields` are the fields that are read of objects;
  * empty = `text`, `content` or the image, else all text fields.
  */
-export function documentContents(
-  input: DocumentsInput,
-  field = "documents",
-  rankFields: readonly string[] = [],
-): SentContent[] {
+export function documentContents(input: DocumentsInput, field = "documents", rankFields: readonly string[] = []): SentContent[] {
   const documents = Array.isArray(input) ? input : asList(input);
   if (documents.length === 0) throw new RerankError("empty_documents", `${field}: expected at least one, got none`);
   return documents.map((document, index) => contentOf(document, `${field}[${index}]`, rankFields));
@@ -128,7 +124,8 @@ interface Held {
 
 function held(input: ObjectInput, field: string): Held {
   const { content } = input;
-  const parts = typeof content === "string" ? [] : (content ?? []).map((part, index) => ofPart(part, `${field}.content[${index}]`));
+  const parts =
+    typeof content === "string" ? [] : (content ?? []).map((part, index) => ofPart(part, `${field}.content[${index}]`));
   const texts = parts.flatMap(({ text }) => (text === undefined ? [] : [text]));
   const written = typeof content === "string" ? content : content && texts.join("\n");
   return {

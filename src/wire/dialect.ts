@@ -9,7 +9,7 @@ import { RerankError } from "../errors.js";
 import type { Content, RerankRequest, RerankResponse } from "../types.js";
 import { type RankingOptions, requested } from "./ranking-options.js";
 
-export type ScoringRequest = Omit<RerankRequest<Content>, "signal">;
+export type ScoringRequest = Omit<RerankRequest<Content>, "signal" | "onQueue">;
 
 /** The client's words, which error messages about its request use. */
 export interface Terms {

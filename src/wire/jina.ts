@@ -26,7 +26,11 @@ export const JinaRequest = Type.Object(
         top_n: 1,
         return_documents: true,
       },
-      { model: "jina-reranker-m0", query: { text: "a chart of sales" }, documents: [{ image: exampleImage }, { text: "Sales fell." }] },
+      {
+        model: "jina-reranker-m0",
+        query: { text: "a chart of sales" },
+        documents: [{ image: exampleImage }, { text: "Sales fell." }],
+      },
     ],
   },
 );

@@ -72,7 +72,11 @@ export function readNative(body: Static<typeof NativeRequest>): RerankJob {
   };
 }
 
-export function writeNative(job: RerankJob, { results, usage }: Omit<RerankResponse<Content>, "timings">, model: string): NativeResponse {
+export function writeNative(
+  job: RerankJob,
+  { results, usage }: Omit<RerankResponse<Content>, "timings">,
+  model: string,
+): NativeResponse {
   const wanted = ranked(results, job.options);
   return {
     results: wanted.map(({ index, score, document, droppedTokens }) => ({

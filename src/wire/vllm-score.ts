@@ -8,13 +8,23 @@ import { type Static, Type } from "typebox";
 import { defaultMaxDocuments } from "../engine/limits.js";
 import { RerankError } from "../errors.js";
 import type { Content, RankedDocument, RerankResponse } from "../types.js";
-import { asList, ContentInput, contentShapes, documentContents, exampleImage, queryContent, type SentContent } from "./contents.js";
+import {
+  asList,
+  ContentInput,
+  contentShapes,
+  documentContents,
+  exampleImage,
+  queryContent,
+  type SentContent,
+} from "./contents.js";
 import { dialect, shapes } from "./dialect.js";
 import { rankingFields, readPairOptions, requested } from "./ranking-options.js";
 import { CompletionUsage, completionUsageOf } from "./schemas.js";
 import { hasField } from "./tolerance.js";
 
-const Contents = Type.Union([...ContentInput.anyOf, Type.Array(ContentInput)], { title: `${contentShapes}, or an array of these` });
+const Contents = Type.Union([...ContentInput.anyOf, Type.Array(ContentInput)], {
+  title: `${contentShapes}, or an array of these`,
+});
 const model = Type.Optional(Type.String({ description: "any name is accepted" }));
 
 const TextPairs = Type.Object(

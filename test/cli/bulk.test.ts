@@ -189,7 +189,10 @@ describe("rerank --jsonl in shards", () => {
       await reranker.close();
       return reranker;
     };
-    const broken = rerankJsonl({ files, output, shard: undefined, signal }, { name: "lexical-demo", load });
+    const broken = rerankJsonl(
+      { files, output, shard: undefined, imageFolder: undefined, signal },
+      { name: "lexical-demo", load },
+    );
     await expect(broken).rejects.toMatchObject({ code: "closed" });
     expect(await readFile(output, "utf8")).toBe("");
     await runCommand(["rerank", ...model, "--jsonl", "--output", output, ...files]);

@@ -6,8 +6,14 @@ import { type RerankFlags, rerankCommand } from "../../src/cli/rerank-command.js
 const query = "baking bread";
 
 test.each<[RerankFlags, boolean, object]>([
-  [{ query }, true, { query, json: false, topK: 0, jsonl: undefined }],
-  [{ query }, false, { query, json: true }],
+  [{ query }, true, { query: { text: query }, images: [], json: false, topK: 0, jsonl: undefined }],
+  [{ query }, false, { query: { text: query }, json: true }],
+  [
+    { queryImage: "page.png", image: ["a.png", "b.jpg"] },
+    false,
+    { query: { imageFile: "page.png" }, images: ["a.png", "b.jpg"] },
+  ],
+  [{ jsonl: true, imageFolder: "pages" }, false, { jsonl: { imageFolder: "pages" } }],
   [{ query, json: true, topK: "3" }, true, { json: true, topK: 3 }],
   [{ jsonl: true }, false, { query: undefined, jsonl: { shard: undefined, output: undefined } }],
   [{ jsonl: true, shard: "2/3", output: "a.jsonl" }, false, { jsonl: { shard: { index: 2, count: 3 }, output: "a.jsonl" } }],
@@ -18,7 +24,11 @@ test.each<[RerankFlags, boolean, object]>([
 });
 
 test.each<[RerankFlags, string]>([
-  [{}, "--query: expected the text to rank for, got nothing"],
+  [{}, "--query: expected the text to rank for, or --query-image, got nothing"],
+  [{ query, queryImage: "page.png" }, "--query-image: not with --query; leave one of them out"],
+  [{ queryImage: "page.png", jsonl: true }, "--query-image: not with --jsonl, where each line has its own query"],
+  [{ image: ["page.png"], jsonl: true }, "--image: not with --jsonl, where each line has its own documents"],
+  [{ query, imageFolder: "pages" }, "--image-folder: only with --jsonl"],
   [{ query, jsonl: true }, "--query: not with --jsonl, where each line has its own"],
   [{ query: "caf\ufffd" }, "--query: expected text in UTF-8, got bytes that are not; set the terminal to UTF-8"],
   [{ query, shard: "1/2" }, "--shard: only with --jsonl"],

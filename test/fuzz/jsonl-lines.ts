@@ -26,7 +26,7 @@ export async function fuzzLines(load: () => Promise<Reranker>, seed: number, cou
   try {
     const [input, output] = [join(folder, "in.jsonl"), join(folder, "out.jsonl")];
     await writeFile(input, `${lines.join("\n")}\n`);
-    const run = { files: [input], shard: undefined, output, signal: new AbortController().signal };
+    const run = { files: [input], shard: undefined, imageFolder: undefined, output, signal: new AbortController().signal };
     const failed = await rerankJsonl(run, { name: "m", load });
     const answers = (await readFile(output, "utf8")).trimEnd().split("\n");
     if (answers.length !== lines.length) throw new Error(`${answers.length} answers for ${lines.length} lines of seed ${seed}`);

@@ -146,7 +146,11 @@ test("only hosts of the list are allowed, in any letter case and with a dot at t
 });
 
 test.each([
-  ["*.pictures.example", ["a.pictures.example", "A.b.Pictures.example"], ["pictures.example", "badpictures.example", "93.184.216.34"]],
+  [
+    "*.pictures.example",
+    ["a.pictures.example", "A.b.Pictures.example"],
+    ["pictures.example", "badpictures.example", "93.184.216.34"],
+  ],
   ["*", ["pictures.example", "93.184.216.34"], []],
 ])("%s allows %j and not %j", (pattern, allowed, others) => {
   for (const host of allowed) expect(allowedUrl(`http://${host}/`, [pattern]).hostname).toBe(host.toLowerCase());

@@ -6,7 +6,11 @@ import type { Content, Limits } from "../../src/types.js";
 import { failure } from "../support/failure.js";
 
 const limits: Limits = { maxDocuments: undefined, maxQueuedPairs: 2000, maxImages: 2 };
-const [bytes, path, data] = [{ image: new Uint8Array(3) }, { image: "page.png" }, { image: { data: "data:image/png;base64,AA==" } }];
+const [bytes, path, data] = [
+  { image: new Uint8Array(3) },
+  { image: "page.png" },
+  { image: { data: "data:image/png;base64,AA==" } },
+];
 
 const refusal = (request: object, its = limits) => failure(() => Reflect.apply(checkRequest, undefined, [request, its]));
 
@@ -36,7 +40,11 @@ test.each<[object, string, string]>([
     "invalid_request",
     'documents[0].image: expected bytes, the path of a file or {"data"} with text, got an object',
   ],
-  [{ query: "q", documents: ["a", "b"], maxDocuments: 1 }, "too_many_documents", "documents: at most 1 are allowed in one request, got 2"],
+  [
+    { query: "q", documents: ["a", "b"], maxDocuments: 1 },
+    "too_many_documents",
+    "documents: at most 1 are allowed in one request, got 2",
+  ],
   [
     { query: bytes, documents: ["a", path, data] },
     "too_many_images",

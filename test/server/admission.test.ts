@@ -4,11 +4,14 @@ import { describe, expect, test } from "vitest";
 import { Reranker } from "../../src/reranker.js";
 import { Admission } from "../../src/server/admission.js";
 import { app } from "../../src/server/app.js";
+import { BodyBudget } from "../../src/server/body-budget.js";
 import { ServerContext } from "../../src/server/context.js";
+import { imageTokens } from "../../src/server/image-tokens.js";
 import { BytesPerToken, pairTokens, requestWork } from "../../src/server/request-work.js";
 import { runScoring, scoringGate } from "../../src/server/scoring.js";
 import { secondsUntilAnswer, secondsUntilRoom } from "../../src/server/waiting-time.js";
 import { WorkRate } from "../../src/server/work-rate.js";
+import { plainPng } from "../images/fixtures.js";
 import { demoModel, post, startTestService } from "../support/demo-service.js";
 import { randomModel, wideShape } from "../support/random-models.js";
 import { text } from "../support/texts.js";
@@ -23,7 +26,10 @@ function simulated(maxQueuedPairs: number) {
   let seconds = 0;
   const queue = {
     limits: { maxQueuedPairs, maxDocuments: 100, maxImages: 0 },
-    info: { contextSize: 8192, batchTokens: 512, attentionCells: Number.POSITIVE_INFINITY },
+    info: {
+      ...{ contextSize: 8192, batchTokens: 512, attentionCells: Number.POSITIVE_INFINITY },
+      vision: { maxTokens: 768, workPerToken: 2.5, sizeBytes: 1 },
+    },
     stats: () => ({ ...figures }),
   };
   const admission = new Admission(60_000, new WorkRate(() => seconds * 1000));
@@ -41,7 +47,7 @@ function simulated(maxQueuedPairs: number) {
   };
 }
 /** The claim of so many tokens in one or more pairs. */
-const claim = (count: number, tokens: number, long = false) => ({ pairs: count, tokens, work: tokens, long });
+const claim = (count: number, tokens: number, long = false) => ({ pairs: count, tokens, work: tokens, long, imageTokens: 0 });
 const pairs = (count: number) => claim(count, count * 100);
 
 test("before the first batch has ended only so much gets in, and one that is alone whatever it asks for", () => {
@@ -118,6 +124,55 @@ test("a request that fills the queue to its last place gets in, one pair more do
   expect(() => admission.requireRoom(queue, pairs(51))).toThrow("150 of 200 pairs are waiting; 51 more do not fit");
 });
 
+describe("a request whose images are being read", () => {
+  test("counts as waiting until it is handed over to the engine, and then no more", () => {
+    const { queue, admission, pass } = simulated(200);
+    const [first, second] = [pairs(100), pairs(50)];
+    using place = admission.admit(queue, first, second);
+    expect(() => admission.requireRoom(queue, pairs(50))).not.toThrow();
+    expect(() => admission.requireRoom(queue, pairs(51))).toThrow("150 of 200 pairs are waiting; 51 more do not fit");
+    place.handOver(first);
+    pass(0, 0, 100);
+    expect(() => admission.requireRoom(queue, pairs(51))).toThrow("150 of 200 pairs are waiting; 51 more do not fit");
+    place.handOver(second);
+    expect(() => admission.requireRoom(queue, pairs(100))).not.toThrow();
+  });
+
+  test("makes a later one wait as if the engine had its work, also in Retry-After, and no longer when it failed", () => {
+    const { queue, admission, pass } = simulated(100_000);
+    pass(0, 0, 100);
+    pass(10, 10_000, 0);
+    const large = claim(1, 40_000);
+    {
+      using _reading = admission.admit(queue, large);
+      // The engine does 1,000 tokens a second, and has nothing to do yet.
+      expect(() => admission.requireRoom(queue, large)).toThrow(/40000 tokens of 1 requests are waiting.* would take about 80 s/);
+      expect(admission.retryAfterSeconds(queue, large)).toBe(35);
+    }
+    expect(() => admission.requireRoom(queue, large)).not.toThrow();
+  });
+
+  test("does not make the engine look slow", () => {
+    const { queue, admission, pass } = simulated(200);
+    pass(0, 0, 200);
+    pass(10, 10_000, 0);
+    using _reading = admission.admit(queue, pairs(150));
+    pass(30, 0, 0);
+    pass(0, 0, 150);
+    // The 150 on their way and 150 with the engine are 100 too many, at 10 a second.
+    expect(admission.retryAfterSeconds(queue, pairs(0))).toBe(10);
+  });
+
+  test("takes room among the bodies for its pixels, and when it is alone whatever it asks for", () => {
+    const budget = new BodyBudget(8 * 2 ** 20);
+    const [first, second] = [budget.lease(), budget.lease()];
+    expect([first.growTo(2 ** 20), first.growBy(9 * 2 ** 20), budget.bytes]).toEqual([true, true, 10 * 2 ** 20]);
+    expect([second.growTo(0), second.growBy(1), budget.bytes]).toEqual([true, false, 10 * 2 ** 20]);
+    first.release();
+    expect([budget.bytes, second.growBy(1)]).toEqual([0, true]);
+  });
+});
+
 describe("how long a request takes", () => {
   const idle = { workQueued: 0, requests: 0, capacity: 1000, arriving: 0 };
   test.each([
@@ -182,7 +237,7 @@ describe("a request that would be answered too late", () => {
 });
 
 describe("a request's tokens", () => {
-  const measures = { bytesPerToken: 4, contextSize: 8192 };
+  const measures = { bytesPerToken: 4, contextSize: 8192, attentionCells: 4096 };
   test.each([
     ["are its bytes' and the prompt's", { query: "abcd", documents: ["abcdefgh", "abcd"] }, 25],
     ["count bytes, not letters", { query: "abcd", documents: ["äöüß"] }, 13],
@@ -198,10 +253,50 @@ describe("a request's tokens", () => {
 
   test("cost more the more there are before them in their pair", () => {
     const requests = [{ query: "abcd", documents: ["a".repeat(1_000_000), "abcd"] }];
-    const { tokens, work, longest } = requestWork(requests, measures, 4096);
+    const [{ tokens, work, longest } = { tokens: 0, work: 0, longest: 0 }] = requestWork(requests, measures);
     expect([tokens, longest]).toEqual([8192 + 12, 8192]);
     // Each token attends to 4,096 others in the mean: that doubles the long one's work, and hardly adds to the short one's.
     expect(work).toBeCloseTo(2 * 8192 + 12, 0);
+  });
+
+  const page = { image: { data: plainPng({ width: 1240, height: 1654, colour: 0 }, [0]).toString("base64") } };
+  const icon = {
+    image: { data: `data:image/png;base64,${plainPng({ width: 224, height: 224, colour: 0 }, [0]).toString("base64")}` },
+  };
+
+  test("of images are those of their size, and each image is encoded once for all requests of a body", () => {
+    const vision = { maxTokens: 768, workPerToken: 2.5 };
+    const requests = [
+      { query: icon, documents: [page, icon, "abcd"] },
+      { query: "abcd", documents: [icon, { image: { data: "https://pages.example/a.png" } }] },
+    ];
+    const [first, second] = requestWork(requests, { ...measures, attentionCells: Number.POSITIVE_INFINITY, vision });
+    const pairsOfFirst = [10 + 66 + 738, 10 + 66 + 66, 10 + 66 + 1];
+    const tokens = pairsOfFirst.reduce((sum, one) => sum + one);
+    expect(first).toEqual({ pairs: 3, tokens, work: tokens + 2.5 * (64 + 736), longest: 814, imageTokens: 64 + 736 });
+    // What a URL leads to is not known: the most that an image may have.
+    const ofSecond = 10 + 1 + 66 + (10 + 1 + 770);
+    expect(second).toEqual({ pairs: 2, tokens: ofSecond, work: ofSecond + 2.5 * 768, longest: 781, imageTokens: 768 });
+  });
+
+  test.each([
+    ["what is no image", "AAAA"],
+    ["an empty text", ""],
+    ["a strip that is refused", plainPng({ width: 28 * 201, height: 28, colour: 0 }, [0]).toString("base64")],
+    ["a URL", "http://pages.example/a.png"],
+  ])("of %s are the most, since nothing was decoded", (_, data) => {
+    expect(imageTokens(data, 256)).toBe(256);
+  });
+
+  test("of images do not change what bytes are worth", () => {
+    const bytesPerToken = new BytesPerToken();
+    for (const request of [
+      { query: "abcd", documents: ["abcd", page] },
+      { query: page, documents: ["abcd"] },
+    ]) {
+      bytesPerToken.learn(request, 1000);
+    }
+    expect(bytesPerToken.value).toBe(4);
   });
 
   test("follow what bytes were worth lately", () => {

@@ -29,7 +29,14 @@ describe("options of Reranker.load", () => {
   });
 
   test("name a vision tower, which gets the limits of images that are its own", () => {
-    const given = { modelPath: "a.gguf", mmprojPath: "mmproj.gguf", imageMaxTokens: 256, imageCacheMb: 0, imageUrls: ["*"], imageMaxMb: 1 };
+    const given = {
+      modelPath: "a.gguf",
+      mmprojPath: "mmproj.gguf",
+      imageMaxTokens: 256,
+      imageCacheMb: 0,
+      imageUrls: ["*"],
+      imageMaxMb: 1,
+    };
     const { vision, imageLimits } = resolveLoadOptions(given);
     expect(vision).toEqual({ mmprojPath: "mmproj.gguf", maxTokens: 256, cacheBytes: 0 });
     expect(imageLimits).toEqual({ maxBytes: 2 ** 20, maxPixels: 50_000_000, maxTokens: 256, hosts: ["*"] });
@@ -72,7 +79,10 @@ describe("options of Reranker.load", () => {
     [{ reproducible: "yes" }, 'reproducible: expected one of auto, exact, fast, got "yes"'],
     [{ kvType: {} }, "kvType: expected one of f16, f32, q8_0, got an object"],
     [{ mmprojPath: "" }, 'mmprojPath: expected the path of a GGUF file, got ""'],
-    [{ imageUrls: "*" }, 'imageUrls: expected hosts such as pages.example or *.pages.example, separated by commas, or *, got "*"'],
+    [
+      { imageUrls: "*" },
+      'imageUrls: expected hosts such as pages.example or *.pages.example, separated by commas, or *, got "*"',
+    ],
     [{ images: true }, "images: no such option; the nearest is imageUrls"],
     [{ headPath: 3 }, "headPath: expected the path of an .npz file, got 3"],
     [{ onProgress: "x" }, 'onProgress: expected a function, got "x"'],

@@ -52,7 +52,15 @@ describe("settings", () => {
     expect(hosts("")).toBeUndefined();
     expect(hosts("Pages.example, *.cdn.example,93.184.216.34")).toEqual(["Pages.example", "*.cdn.example", "93.184.216.34"]);
     expect(hosts("*")).toEqual(["*"]);
-    for (const wrong of ["https://pages.example", "pages.example:443", "pages.example/a", "a.*.example", "*example", ".example", ","]) {
+    for (const wrong of [
+      "https://pages.example",
+      "pages.example:443",
+      "pages.example/a",
+      "a.*.example",
+      "*example",
+      ".example",
+      ",",
+    ]) {
       expect(failure(() => hosts(wrong)).message).toBe(
         `IMAGE_URLS: expected hosts such as pages.example or *.pages.example, separated by commas, or *, got ${JSON.stringify(wrong)}`,
       );

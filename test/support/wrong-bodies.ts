@@ -128,7 +128,7 @@ export function wrongBodies(route: ScoringRoute): Case[] {
       wrong: "an image part",
       body: request("a", [{ content: [{ type: "image_url", image_url: { url: secret } }] }]),
       code: "images_not_supported",
-      message: `${d}[0].content[0]: `,
+      message: `${d}[0]: expected text, got an image…IMAGES=true`,
     },
     { wrong: "an image as query", body: request({ image: secret }, ["a"]), code: "images_not_supported", message: `${q}: ` },
   ];

@@ -1,6 +1,7 @@
 /** What each dialect reads of query and documents, and repeats of them: texts, images, and what is neither. */
 
 import { describe, expect, test } from "vitest";
+import { RerankError } from "../../src/errors.js";
 import { byBody } from "../../src/wire/by-body.js";
 import { cohereV2 } from "../../src/wire/cohere-v2.js";
 import { inTheirWords, type Job } from "../../src/wire/dialect.js";
@@ -8,7 +9,6 @@ import { jina } from "../../src/wire/jina.js";
 import { tei } from "../../src/wire/tei.js";
 import { shapeValidator, validator } from "../../src/wire/validation.js";
 import { vllmScore } from "../../src/wire/vllm-score.js";
-import { RerankError } from "../../src/errors.js";
 
 const data = "data:image/png;base64,iVBORw0KGgo=";
 const image = { image: { data } };
@@ -22,7 +22,12 @@ interface Reading {
   read(body: object): Job<unknown>;
 }
 
-function reading(name: string, dialect: typeof byBody | typeof jina | typeof cohereV2 | typeof tei | typeof vllmScore, q: string, d: string): Reading {
+function reading(
+  name: string,
+  dialect: typeof byBody | typeof jina | typeof cohereV2 | typeof tei | typeof vllmScore,
+  q: string,
+  d: string,
+): Reading {
   const { request, shapeOf } = dialect;
   const check = shapeOf ? shapeValidator(shapeOf) : validator(request);
   return {
@@ -35,12 +40,13 @@ function reading(name: string, dialect: typeof byBody | typeof jina | typeof coh
   };
 }
 
+const native = reading("native", byBody, "query", "documents");
+const ofJina = reading("Jina", jina, "query", "documents");
+const ofCohere = reading("Cohere v2", cohereV2, "query", "documents");
+const ofTei = reading("TEI", tei, "query", "texts");
+const ofVllm = reading("vLLM, texts", vllmScore, "text_1", "text_2");
 const dialects = [
-  reading("native", byBody, "query", "documents"),
-  reading("Jina", jina, "query", "documents"),
-  reading("Cohere v2", cohereV2, "query", "documents"),
-  reading("TEI", tei, "query", "texts"),
-  reading("vLLM, texts", vllmScore, "text_1", "text_2"),
+  ...[native, ofJina, ofCohere, ofTei, ofVllm],
   reading("vLLM, documents", vllmScore, "queries", "documents"),
   reading("vLLM, items", vllmScore, "queries", "items"),
   reading("vLLM, data", vllmScore, "data_1", "data_2"),
@@ -61,7 +67,6 @@ const images = [
   { image_url: data },
   { content: [urlPart] },
   { content: [{ type: "image", image: data }] },
-  { content: [urlPart, { type: "text", text: "" }] },
   { type: "image", format: "base64", value: data },
 ];
 
@@ -72,6 +77,11 @@ describe.each(dialects)("$name", ({ q, d, read }) => {
     expect(read(body("a", ["b", written])).requests).toMatchObject([{ query: "a", documents: ["b", image] }]);
     expect(read(body(written, ["b"])).requests).toMatchObject([{ query: image, documents: ["b"] }]);
     expect(read(body(written, [written])).requests).toMatchObject([{ query: image, documents: [image] }]);
+  });
+
+  test("reads an image beside an empty text as an image", () => {
+    const written = { content: [urlPart, { type: "text", text: "" }] };
+    expect(read(body("a", [written])).requests).toMatchObject([{ documents: [image] }]);
   });
 
   test("passes on base64, URLs and what is no image: the reranker looks at them", () => {
@@ -111,7 +121,8 @@ describe.each(dialects)("$name", ({ q, d, read }) => {
     [{ content: [{ type: "image_url", image_url: {} }] }, ".content[0]: expected an image as {"],
     [{ content: [{ type: "audio", audio: "AAAA" }] }, '.content[0]: expected {"type":"text","text"} or {"type":"image_url"'],
   ])("refuses %j by name", (written, message) => {
-    const refusal = (field: string) => expect.objectContaining({ code: "invalid_request", message: expect.stringContaining(field + message) });
+    const refusal = (field: string) =>
+      expect.objectContaining({ code: "invalid_request", message: expect.stringContaining(field + message) });
     expect(() => read(body("a", ["b", written]))).toThrow(refusal(`${d}[1]`));
     // On vLLM's routes an object with parts is a list, also as query.
     if (!("content" in written && Array.isArray(written.content) && q !== "query")) {
@@ -120,7 +131,16 @@ describe.each(dialects)("$name", ({ q, d, read }) => {
   });
 });
 
-const timings = { queueMs: 0, tokenizeMs: 0, computeMs: 0, totalMs: 0, computedTokens: 0, reusedTokens: 0 };
+const timings = {
+  imageMs: 0,
+  encodedImages: 0,
+  queueMs: 0,
+  tokenizeMs: 0,
+  computeMs: 0,
+  totalMs: 0,
+  computedTokens: 0,
+  reusedTokens: 0,
+};
 
 /** The answer to a job with one query, whose documents rank in their order. */
 function answerTo({ requests, answer }: Job<unknown>): unknown {
@@ -131,35 +151,40 @@ function answerTo({ requests, answer }: Job<unknown>): unknown {
 }
 
 describe("an answer repeats an image as it was sent, where documents are asked for", () => {
-  const [native, jinas, cohere, teis] = dialects;
   const documents = ["b", { content: [urlPart] }];
 
   test("in the service's own dialect", () => {
-    expect(answerTo(native!.read({ query: { image: "AAAA" }, documents }))).toMatchObject({
+    expect(answerTo(native.read({ query: { image: "AAAA" }, documents }))).toMatchObject({
       query: { image: "AAAA" },
       results: [{ document: "b" }, { document: { image: data } }],
     });
-    const without = answerTo(native!.read({ query: { image: "AAAA" }, documents, return_documents: false }));
+    const without = answerTo(native.read({ query: { image: "AAAA" }, documents, return_documents: false }));
     expect(JSON.stringify(without)).not.toMatch(/AAAA|iVBOR/);
-    expect(answerTo(native!.read({ query: "a", documents, return_documents: false }))).toMatchObject({ query: "a" });
+    expect(answerTo(native.read({ query: "a", documents, return_documents: false }))).toMatchObject({ query: "a" });
   });
 
   test("in Jina's, Cohere's and Text Embeddings Inference's", () => {
     const results = [{ document: { text: "b" } }, { document: { image: data } }];
-    expect(answerTo(jinas!.read({ query: "a", documents, return_documents: true }))).toMatchObject({ results });
-    expect(answerTo(teis!.read({ query: "a", texts: documents, return_text: true }))).toMatchObject([{ text: "b" }, { image: data }]);
-    for (const quiet of [jinas!.read({ query: "a", documents }), cohere!.read({ query: "a", documents }), teis!.read({ query: "a", texts: documents })]) {
+    expect(answerTo(ofJina.read({ query: "a", documents, return_documents: true }))).toMatchObject({ results });
+    expect(answerTo(ofTei.read({ query: "a", texts: documents, return_text: true }))).toMatchObject([
+      { text: "b" },
+      { image: data },
+    ]);
+    for (const quiet of [
+      ofJina.read({ query: "a", documents }),
+      ofCohere.read({ query: "a", documents }),
+      ofTei.read({ query: "a", texts: documents }),
+    ]) {
       expect(JSON.stringify(answerTo(quiet))).not.toContain("iVBOR");
     }
   });
 });
 
 describe("vLLM's pairs", () => {
-  const vllm = dialects[4]!;
   const other = { image: "AAAA" };
 
   test("with the same query are one request, and an image is never taken for a text", () => {
-    const { requests } = vllm.read({ text_1: ["AAAA", other, "AAAA", other], text_2: ["a", "b", "c", "d"] });
+    const { requests } = ofVllm.read({ text_1: ["AAAA", other, "AAAA", other], text_2: ["a", "b", "c", "d"] });
     expect(requests).toMatchObject([
       { query: "AAAA", documents: ["a", "c"] },
       { query: { image: { data: "AAAA" } }, documents: ["b", "d"] },
@@ -167,9 +192,12 @@ describe("vLLM's pairs", () => {
   });
 
   test("are named in errors by their place in the client's lists", () => {
-    const job = vllm.read({ text_1: ["x", "y", "x"], text_2: ["a", "b", other] });
+    const job = ofVllm.read({ text_1: ["x", "y", "x"], text_2: ["a", "b", other] });
     const wrong = new RerankError("image_invalid", "documents[1]: expected an image");
-    expect(inTheirWords(wrong, job, job.places?.[0])).toMatchObject({ code: "image_invalid", message: "text_2[2]: expected an image" });
+    expect(inTheirWords(wrong, job, job.places?.[0])).toMatchObject({
+      code: "image_invalid",
+      message: "text_2[2]: expected an image",
+    });
     const query = new RerankError("image_invalid", "query: expected an image");
     expect(inTheirWords(query, job, job.places?.[1])).toMatchObject({ message: "text_1[1]: expected an image" });
     // The route rewrites what is about the whole request, without a place.

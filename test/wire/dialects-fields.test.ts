@@ -231,7 +231,8 @@ describe.each(scoringRoutes)("$name", (route) => {
     { image: "https://example.org/a.png" },
     { type: "image_url", image_url: { url: "https://example.org/a.png" } },
     { image_url: "https://example.org/a.png" },
-    { text: "and text", image: "data:image/png;base64,AA==" },
+    { text: "", image: "data:image/png;base64,AA==" },
+    { type: "image", format: "base64", value: "data:image/png;base64,AA==" },
     { content: [{ type: "image_url", image_url: { url: "https://example.org/a.png" } }] },
   ])("the image %j is images_not_supported", async (image) => {
     const answer = { status: 422, message: expect.stringMatching(/expected text, got an image/) };

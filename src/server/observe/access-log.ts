@@ -1,4 +1,4 @@
-/** One log line a request. Lines hold numbers and names of routes, never a query, a document or a key. */
+/** One log line a request. Lines hold numbers and names of routes, never a query, a document, an image's URL or a key. */
 
 import type { FastifyBaseLogger, FastifyRequest } from "fastify";
 import { notesOf } from "./notes.js";
@@ -25,6 +25,7 @@ function fieldsOf(request: FastifyRequest, status: number, totalMs: number) {
     status,
     ...(keyName !== undefined && { key: keyName }),
     ...(work?.documents !== undefined && { documents: work.documents }),
+    ...(work?.images !== undefined && { images: work.images }),
     ...(work?.tokens !== undefined && { tokens: work.tokens }),
     ...(work?.timings && {
       tokens_computed: work.timings.computedTokens,
@@ -32,6 +33,8 @@ function fieldsOf(request: FastifyRequest, status: number, totalMs: number) {
       queue_ms: milliseconds(work.timings.queueMs),
       compute_ms: milliseconds(work.timings.computeMs),
     }),
+    ...(work?.images !== undefined &&
+      work.timings && { images_encoded: work.timings.encodedImages, image_ms: milliseconds(work.timings.imageMs) }),
     total_ms: milliseconds(totalMs),
   };
 }

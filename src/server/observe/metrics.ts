@@ -29,6 +29,8 @@ export class Metrics {
   readonly #queueWait: Histogram;
   readonly #compute: Histogram;
   readonly #truncated: Counter;
+  readonly #images: Counter<"of">;
+  readonly #imageRead: Histogram;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -63,6 +65,18 @@ export class Metrics {
       help: "Documents whose end was cut to fit the context.",
       registers,
     });
+    this.#images = new Counter({
+      name: "rerank_images_total",
+      help: "Images among the queries and documents that were scored.",
+      labelNames: ["of"],
+      registers,
+    });
+    this.#imageRead = new Histogram({
+      name: "rerank_image_read_seconds",
+      help: "Fetching, reading and decoding the images of a scoring request that has some.",
+      buckets: seconds,
+      registers,
+    });
     this.#registerEngine();
   }
 
@@ -93,6 +107,12 @@ export class Metrics {
     this.#queueWait.observe(queueMs / 1000);
     this.#compute.observe(computeMs / 1000);
     this.#truncated.inc(truncated);
+  }
+
+  imagesScored({ queries, documents }: { queries: number; documents: number }, { imageMs }: Timings): void {
+    this.#images.inc({ of: "query" }, queries);
+    this.#images.inc({ of: "document" }, documents);
+    this.#imageRead.observe(imageMs / 1000);
   }
 
   #registerEngine(): void {
@@ -130,6 +150,15 @@ export class Metrics {
     gauge("rerank_document_cache_entries", "Document prefixes that are kept.", (now) => now.cacheEntries);
     counter("rerank_document_cache_hits_total", "Pairs that began with a kept prefix.", (now) => now.pairsWarm);
     counter("rerank_score_cache_hits_total", "Pairs whose score was known already.", (now) => now.pairsRepeated);
+    counter("rerank_images_encoded_total", "Images that went through the vision tower.", (now) => now.imagesEncoded);
+    counter(
+      "rerank_image_encode_seconds_total",
+      "Time that the vision tower computed.",
+      ({ imageEncodeMs }) => imageEncodeMs / 1000,
+    );
+    counter("rerank_image_cache_hits_total", "Images whose encoding was known already.", (now) => now.imagesReused);
+    gauge("rerank_image_cache_bytes", "Memory that encoded images take.", (now) => now.imageCacheBytes);
+    gauge("rerank_image_cache_entries", "Encoded images that are kept.", (now) => now.imageCacheEntries);
     new Counter({
       name: "rerank_tokens_total",
       help: "Tokens of pairs: computed by the model, or reused from the caches.",

@@ -7,6 +7,7 @@ import type { FastifyRequest } from "fastify";
 import type { Reranker } from "../../reranker.js";
 import type { Timings } from "../../types.js";
 import type { Claim } from "../admission.js";
+import type { BodyLease } from "../body-budget.js";
 import type { RequestSpan } from "./open-telemetry.js";
 
 export interface Notes {
@@ -14,6 +15,8 @@ export interface Notes {
   keyName?: string;
   /** Absent where nothing is traced. */
   span?: RequestSpan;
+  /** What it holds; absent where it has no body. */
+  memory?: BodyLease;
   /** Of scoring requests. */
   work?: Work;
 }
@@ -22,6 +25,8 @@ export interface Notes {
 export interface Work {
   readonly reranker: Reranker;
   readonly documents?: number;
+  /** Images among queries and documents. */
+  readonly images?: number;
   /** What it asks for; known once the body was read. */
   readonly claim?: Claim;
   readonly tokens?: number;

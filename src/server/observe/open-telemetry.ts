@@ -1,5 +1,5 @@
 /**
- * OpenTelemetry spans: one for each request, with `queue` and `compute` below it. Imported only when an endpoint is set, so that
+ * OpenTelemetry spans: one for each request, with `images`, `queue` and `compute` below it. Imported only when an endpoint is set, so that
  * nobody else pays for the packages. Samplers, headers, limits and resource attributes are read by
  * the packages from their own OTEL_ variables. Spans hold numbers and names of routes, never a query or a document.
  */
@@ -33,8 +33,8 @@ export interface Tracing {
 export interface RequestSpan {
   readonly traceId: string;
   readonly spanId: string;
-  /** `startedAt`: performance.now() when the pairs were handed over. */
-  scored(startedAt: number, pairs: number, timings: Timings): void;
+  /** `startedAt`: performance.now() when the images, or the pairs of a request without any, were handed over. */
+  scored(startedAt: number, counts: { readonly pairs: number; readonly images: number }, timings: Timings): void;
   end(outcome: { readonly status: number; readonly sent: boolean }): void;
 }
 
@@ -78,13 +78,19 @@ function startRequest(tracer: Tracer, request: FastifyRequest, parent: TracePare
   return {
     traceId,
     spanId,
-    scored(startedAt, pairs, timings) {
-      const submitted = performance.timeOrigin + startedAt;
+    scored(startedAt, { pairs, images }, timings) {
+      const begun = performance.timeOrigin + startedAt;
+      const submitted = begun + timings.imageMs;
+      if (images > 0) {
+        span.setAttribute("rerank.images", images);
+        step(tracer, context, "images", begun, submitted);
+      }
       const firstBatch = submitted + timings.queueMs;
       step(tracer, context, "queue", submitted, firstBatch);
       step(tracer, context, "compute", firstBatch, firstBatch + timings.computeMs, {
         "rerank.tokens_computed": timings.computedTokens,
         "rerank.tokens_reused": timings.reusedTokens,
+        ...(images > 0 && { "rerank.images_encoded": timings.encodedImages }),
       });
       span.setAttribute("rerank.pairs", pairs);
     },

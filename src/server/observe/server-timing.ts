@@ -1,9 +1,26 @@
-/** `Server-Timing`, which browsers and curl show: durations in milliseconds, and how many tokens were computed and reused. */
+/**
+ * `Server-Timing`, which browsers and curl show: durations in milliseconds, those of images where there were any, and how many
+ * tokens were computed and reused.
+ */
 
 import type { Timings } from "../../types.js";
 
-export function serverTiming({ queueMs, tokenizeMs, computeMs, totalMs, computedTokens, reusedTokens }: Timings): string {
-  const durations = Object.entries({ queue: queueMs, tokenize: tokenizeMs, compute: computeMs, total: totalMs });
+export function serverTiming({
+  imageMs,
+  queueMs,
+  tokenizeMs,
+  computeMs,
+  totalMs,
+  computedTokens,
+  reusedTokens,
+}: Timings): string {
+  const durations = Object.entries({
+    ...(imageMs > 0 && { images: imageMs }),
+    queue: queueMs,
+    tokenize: tokenizeMs,
+    compute: computeMs,
+    total: totalMs,
+  });
   const tokens = Object.entries({ computed: computedTokens, reused: reusedTokens });
   return [
     ...durations.map(([name, duration]) => `${name};dur=${milliseconds(duration)}`),

@@ -24,6 +24,15 @@ const ModelInfo = Type.Object(
     max_batch_tokens: Type.Integer({ description: "BATCH_TOKENS" }),
     max_batch_requests: Type.Null(),
     max_client_batch_size: Type.Integer({ description: "MAX_DOCUMENTS" }),
+    images: Type.Optional(
+      Type.Object(
+        {
+          max_client_images: Type.Integer({ description: "MAX_IMAGES" }),
+          max_image_tokens: Type.Integer({ description: "IMAGE_MAX_TOKENS" }),
+        },
+        { description: "absent = there is no vision tower, and images are refused" },
+      ),
+    ),
     auto_truncate: Type.Boolean({ description: "documents are cut to fit unless `truncate` is false" }),
     tokenization_workers: Type.Integer(),
     version: Type.String(),
@@ -77,6 +86,7 @@ export function registerInfo(fastify: FastifyInstance, context: ServerContext): 
         max_batch_tokens: info.batchTokens,
         max_batch_requests: null,
         max_client_batch_size: documentLimit(limits, defaultMaxDocuments.others),
+        ...(info.vision && { images: { max_client_images: limits.maxImages, max_image_tokens: info.vision.maxTokens } }),
         auto_truncate: true,
         tokenization_workers: 1,
         version: loadAddon().binding.version().addon,

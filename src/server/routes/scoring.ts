@@ -39,7 +39,8 @@ export function registerScoring(fastify: FastifyInstance, context: ServerContext
 
   async function answer<Answer>(job: Job<Answer>, request: FastifyRequest, reply: FastifyReply): Promise<Answer> {
     try {
-      const responses = await runScoring(request, reply, context, job.requests);
+      const words = (error: unknown, index: number) => inTheirWords(error, job, job.places?.[index]);
+      const responses = await runScoring(request, reply, context, job.requests, words);
       return job.answer(responses, context.options.modelName);
     } catch (error) {
       throw inTheirWords(error, job);
@@ -78,8 +79,9 @@ export function registerScoring(fastify: FastifyInstance, context: ServerContext
   }
 
   for (const [path, alias] of aliases(scoringPaths.vllm)) {
-    const summary = alias ?? "Scores pairs of texts, as vLLM does";
-    const description = "One text against many, or as many against as many; the scores come in the order of the pairs.";
+    const summary = alias ?? "Scores pairs, as vLLM does";
+    const description =
+      "One query against many documents, or as many against as many; the scores come in the order of the pairs.";
     app.post(path, speaking(vllmScore, { summary, description }), async (request, reply) =>
       answer(vllmScore.read(request.body), request, reply),
     );
