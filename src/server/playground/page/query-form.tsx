@@ -121,9 +121,7 @@ export function QueryForm({ fields, lineCount, limits, running, onChange, onRera
         </FileButton>
         <span>or drop them here: .txt with a document a line, or .jsonl</span>
       </p>
-      <p class="image-hint hint">
-        <ImageHint limits={limits} />
-      </p>
+      <ImageHint limits={limits} />
       <div class="file-notice" role="status">
         {notes.notes.map((note) => (
           <p key={note}>{note}</p>
@@ -165,17 +163,19 @@ export function QueryForm({ fields, lineCount, limits, running, onChange, onRera
   );
 }
 
+/** Both texts take their room until the server answers, so that nothing moves then. */
 function ImageHint({ limits }: { limits: Limits | undefined }) {
-  // Its lines are kept free until the server answered.
-  if (limits?.images === undefined) return null;
-  if (limits.images) {
-    const most = limits.imageBytes === undefined ? "" : `, up to ${megabytes(limits.imageBytes)} each`;
-    return <>Images are documents too. Drop, paste or choose PNG, JPEG, WebP or GIF{most}.</>;
-  }
+  const { images, imageBytes } = limits ?? { imageBytes: 10 * 2 ** 20 };
   return (
-    <>
-      Images are off. jina-reranker-m0 ranks pictures of pages too: run <code>jina-reranker download --vision</code>, then start
-      the service with <code>IMAGES=true</code>.
-    </>
+    <div class="image-hint hint">
+      <p class={images === true ? "" : "unseen"}>
+        Images are documents too. Drop, paste or choose PNG, JPEG, WebP or GIF
+        {imageBytes !== undefined && `, up to ${megabytes(imageBytes)} each`}.
+      </p>
+      <p class={images === false ? "" : "unseen"}>
+        Images are off. To rank pictures of pages too, run <code>jina-reranker download --vision</code> and start the service with{" "}
+        <code>IMAGES=true</code>.
+      </p>
+    </div>
   );
 }

@@ -1,14 +1,14 @@
 /** The last ranking and the one under way. */
 
 import { useRef, useState } from "preact/hooks";
-import { type RerankAnswer, type RerankClient, RerankClientError } from "../../../client/index.js";
+import { type Content, type RerankAnswer, type RerankClient, RerankClientError } from "../../../client/index.js";
 import type { Input } from "./content.js";
 import type { Limits } from "./limits.js";
 import { refusalOf, requestOf } from "./request.js";
 
 export interface Ranking {
   readonly input: Input;
-  readonly answer: RerankAnswer;
+  readonly answer: RerankAnswer<Content>;
   /** From the click to the answer, in milliseconds. */
   readonly roundTripMs: number;
 }

@@ -1,24 +1,16 @@
 /** The request as it is sent: pictures become data: URIs, which is when their files are read. */
 
-import { RerankClientError, type RerankRequest } from "../../../client/index.js";
+import { RerankClientError, type RerankRequest, type Content as Sent } from "../../../client/index.js";
 import { type Content, type Input, isPicture, type Picture, picturesIn } from "./content.js";
 import { type Limits, megabytes } from "./limits.js";
 
-type Sent = string | { readonly image: string };
-
 /** Rejects with a RerankClientError when a file can no longer be read. */
-export async function requestOf({ query, documents, topK }: Input): Promise<RerankRequest> {
-  const [sentQuery, ...sentDocuments] = await Promise.all([query, ...documents].map(sent));
+export async function requestOf({ query, documents, topK }: Input): Promise<RerankRequest<Sent>> {
   return {
-    query: asText(sentQuery ?? ""),
-    documents: sentDocuments.map(asText),
+    query: await sent(query),
+    documents: await Promise.all(documents.map(sent)),
     ...(topK !== undefined && { topK }),
   };
-}
-
-/** The one place that tells the client's types of images. The client sends what it is given. */
-function asText(content: Sent): string {
-  return content as string;
 }
 
 /** Why the server would refuse the request for its size; told before megabytes are sent. */
@@ -45,7 +37,7 @@ function bodyBytesOf(input: Input): number {
 }
 
 async function sent(content: Content): Promise<Sent> {
-  return isPicture(content) ? { image: await dataUri(content) } : content;
+  return isPicture(content) ? { image: { data: await dataUri(content) } } : content;
 }
 
 function dataUri({ file }: Picture): Promise<string> {

@@ -64,7 +64,7 @@ function Figures({ ranking }: { ranking: Ranking }) {
 }
 
 interface ResultProps {
-  readonly result: RankedDocument;
+  readonly result: Pick<RankedDocument, "index" | "score" | "truncated">;
   readonly document: Content;
   readonly position: number;
 }

@@ -90,7 +90,7 @@ function typescript(request: SnippetRequest): string {
   const withImages = picturesIn(request).length > 0;
   const key = withKey ? ", apiKey: process.env.RERANK_API_KEY" : "";
   const value = (content: Content) =>
-    isPicture(content) ? `{ image: await readFile(${JSON.stringify(content.file.name)}, "base64") }` : JSON.stringify(content);
+    isPicture(content) ? `{ image: await readFile(${JSON.stringify(content.file.name)}) }` : JSON.stringify(content);
   const printed = withImages ? "index" : "document";
   return [
     ...(withImages ? ['import { readFile } from "node:fs/promises";'] : []),
