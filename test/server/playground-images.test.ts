@@ -338,7 +338,7 @@ describeInBrowser("images in the playground", () => {
     });
 
     test("the page says how to turn them on, and offers none", async () => {
-      expect(await hint().innerText()).toMatch(/run jina-reranker download --vision .*IMAGES=true/);
+      expect(await hint().innerText()).toMatch(/jina-reranker download --vision, then start .*IMAGES=true/);
       expect(await page.getByRole("button", { name: /image/ }).count()).toBe(0);
       expect(await page.locator("input[type=file]").getAttribute("accept")).not.toContain("image/");
     });

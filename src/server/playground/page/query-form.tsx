@@ -173,7 +173,7 @@ function ImageHint({ limits }: { limits: Limits | undefined }) {
         {imageBytes !== undefined && `, up to ${megabytes(imageBytes)} each`}.
       </p>
       <p class={images === false ? "" : "unseen"}>
-        Images are off. To rank pictures of pages too, run <code>jina-reranker download --vision</code> and start the service with{" "}
+        Images are off. Turn them on with <code>jina-reranker download --vision</code>, then start the service with{" "}
         <code>IMAGES=true</code>.
       </p>
     </div>
