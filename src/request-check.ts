@@ -26,11 +26,11 @@ export type Contents = Pick<ScoreRequest<Content>, "query" | "documents">;
 
 /** The images among query and documents, each with the name of its field. */
 export function imagesOf({ query, documents }: Contents): readonly FieldImage[] {
-  const named = [
-    { field: "query", content: query },
-    ...documents.map((content, index) => ({ field: `documents[${index}]`, content })),
-  ];
-  return named.flatMap(({ field, content }) => (typeof content === "string" ? [] : [{ field, ...content }]));
+  const ofQuery = typeof query === "string" ? [] : [{ field: "query", image: query.image }];
+  const ofDocuments = documents.flatMap((document, index) =>
+    typeof document === "string" ? [] : [{ field: `documents[${index}]`, image: document.image }],
+  );
+  return [...ofQuery, ...ofDocuments];
 }
 
 export interface FieldImage extends ImageInput {

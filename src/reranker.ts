@@ -66,7 +66,9 @@ export class Reranker implements AsyncDisposable {
     const model = namedModel(options);
     if (model.kind === "file") return Reranker.#loadFiles(model.options);
     checkLoadOptions(model.options);
-    const { logger = processWarnings, onProgress, headPath } = model.options;
+    const { logger = processWarnings, onProgress, headPath, mmprojPath } = model.options;
+    // A wrong path shows before a gigabyte is fetched.
+    if (mmprojPath !== undefined) await requireModelFile(mmprojPath);
     const files = await namedFiles(model, {
       withHead: headPath === undefined,
       onTransfer: ({ bytes, totalBytes }) => onProgress?.(bytes / Math.max(1, totalBytes), "fetching"),

@@ -63,7 +63,7 @@ export async function takePaths(body: unknown, folder: string | undefined): Prom
     images.set(place, { image, name: { image_path: String(value.image_path) } });
     return "an image";
   };
-  if (typeof body !== "object" || body === null) return { body, images };
+  if (typeof body !== "object" || body === null || Array.isArray(body)) return { body, images };
   const { query, documents }: { query?: unknown; documents?: unknown } = body;
   const rest = {
     ...(query !== undefined && { query: await taken(query, "query", "query") }),

@@ -1,9 +1,11 @@
 /** Loads the model that a command was asked for. */
 
 import { type ModelSource, modelFiles, towerFile } from "../load.js";
+import { requireModelFile } from "../model/local-file.js";
 import type { Transfer } from "../model/transfer.js";
 import { Reranker } from "../reranker.js";
 import { type ModelSettings, optionSettings, type Settings, settingsOf } from "../settings/table.js";
+import { towerChoice } from "../settings/tower-choice.js";
 import type { LoadActivity, Logger } from "../types.js";
 
 export interface LoadEvents {
@@ -21,12 +23,15 @@ export async function loadModel(
   { onProgress, logger }: LoadEvents,
 ): Promise<Reranker> {
   const onTransfer = (transfer: Transfer) => onProgress(transfer.bytes / Math.max(1, transfer.totalBytes), transfer);
+  const tower = towerChoice(settings, source.kind === "demo");
+  // A wrong path shows before a gigabyte is fetched.
+  if (tower.kind === "file") await requireModelFile(tower.path);
   const files = await modelFiles(source, settings, { withHead: settings.headPath === undefined, onTransfer, logger });
   if (source.kind === "hub") onProgress(0, "loading");
   // The demo model has a head of its own.
   const head = source.kind !== "demo" && settings.headPath !== undefined && { headPath: settings.headPath };
   const options = settingsOf(optionSettings, (name) => settings[name]);
   const mmprojPath = await towerFile(source, files.modelPath, settings);
-  const tower = mmprojPath !== undefined && { mmprojPath };
-  return Reranker.load({ ...options, ...files, ...head, ...tower, onProgress, logger });
+  const vision = mmprojPath !== undefined && { mmprojPath };
+  return Reranker.load({ ...options, ...files, ...head, ...vision, onProgress, logger });
 }

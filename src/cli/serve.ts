@@ -48,7 +48,7 @@ export async function serve(settings: Settings): Promise<void> {
   if (source.kind === "demo") logger.warn(demoNotice);
   try {
     const { info, precision } = await service.loaded;
-    const { device, deviceDescription, threads, contextSize, batchTokens, reproducible } = info;
+    const { device, deviceDescription, threads, contextSize, batchTokens, reproducible, vision } = info;
     logger.info(
       {
         port: service.port,
@@ -59,6 +59,7 @@ export async function serve(settings: Settings): Promise<void> {
         context_size: contextSize,
         batch_tokens: batchTokens,
         reproducible,
+        ...(vision && { image_max_tokens: vision.maxTokens }),
         precision: precision.precision,
         precision_reason: precision.reason,
       },

@@ -20,6 +20,7 @@ const atFirst = { Reranker: { load } } as Library;
 const library: Library = esModule("jina-reranker", () => require("../index.js"), atFirst);
 
 declare namespace library {
+  export type Content = esm.Content;
   export type DemoLoadOptions = esm.DemoLoadOptions;
   export type DeviceState = esm.DeviceState;
   export type EngineInfo = esm.EngineInfo;
@@ -27,18 +28,19 @@ declare namespace library {
   export type ErrorCode = esm.ErrorCode;
   export type FailedDevice = esm.FailedDevice;
   export type HubLoadOptions = esm.HubLoadOptions;
+  export type ImageInput = esm.ImageInput;
   export type Limits = esm.Limits;
   export type LoadActivity = esm.LoadActivity;
   export type LoadOptions = esm.LoadOptions;
   export type Logger = esm.Logger;
   export type Precision = esm.Precision;
   export type PrecisionChoice = esm.PrecisionChoice;
-  export type RankedDocument = esm.RankedDocument;
+  export type RankedDocument<Document extends esm.Content = string> = esm.RankedDocument<Document>;
   export type RerankError = esm.RerankError;
   export type Reranker = esm.Reranker;
-  export type RerankRequest = esm.RerankRequest;
-  export type RerankResponse = esm.RerankResponse;
-  export type ScoreRequest = esm.ScoreRequest;
+  export type RerankRequest<Document extends esm.Content = string> = esm.RerankRequest<Document>;
+  export type RerankResponse<Document extends esm.Content = string> = esm.RerankResponse<Document>;
+  export type ScoreRequest<Document extends esm.Content = string> = esm.ScoreRequest<Document>;
   export type ScoreResponse = esm.ScoreResponse;
   export type ScoreTrace = esm.ScoreTrace;
   export type Timings = esm.Timings;

@@ -5,6 +5,13 @@ export function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
+/** The error of a part's engine, which numbers the documents of the part, with the document's number in the request. */
+export function inTheRequest(error: unknown, indices: readonly number[]): unknown {
+  if (!(error instanceof Error)) return error;
+  const message = error.message.replace(/^documents\[(\d+)\]/, (_, index: string) => `documents[${indices[Number(index)]}]`);
+  return message === error.message ? error : Object.assign(new Error(message, { cause: error }), { code: codeOf(error) });
+}
+
 /** Whether another engine may do what this one failed at. An engine that was taken out fails its waiting work with `closed`. */
 export function isWorthAnother(code: unknown, takenOut: boolean): boolean {
   return code === "engine_error" || code === "invalid_score" || (code === "closed" && takenOut);

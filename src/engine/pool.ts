@@ -8,7 +8,7 @@ import type { EngineInfo, EngineStats, ScoreJob, ScoreRequest, ScoreResult } fro
 import { RerankError } from "../errors.js";
 import type { DeviceState, FailedDevice } from "../types.js";
 import { distribute, type Part } from "./distribution.js";
-import { codeOf, isTakenOut, isWorthAnother } from "./faults.js";
+import { codeOf, inTheRequest, isTakenOut, isWorthAnother } from "./faults.js";
 import { merged, sumOfStats } from "./totals.js";
 
 /** What the pool needs of an engine. The native Engine has it. */
@@ -157,7 +157,10 @@ export class EnginePool {
       const results = await Promise.all(
         parts.map(async ([member, part], index) => {
           const attempt = attempts[index] ?? this.#hand(part, call, member);
-          return { part, result: await this.#withOthers(attempt, part, call, member) };
+          const result = await this.#withOthers(attempt, part, call, member).catch((error: unknown) => {
+            throw inTheRequest(error, part.indices);
+          });
+          return { part, result };
         }),
       );
       return merged(call.request.documents.length, results);

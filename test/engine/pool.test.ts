@@ -121,6 +121,15 @@ describe("several engines", () => {
     await expect(reranker.score({ query, documents: ["a"] })).rejects.toMatchObject({ code: "closed" });
   });
 
+  test("a document that is too long is named by its place in the request", async () => {
+    const reranker = await load({ gpus: ["cpu", "cpu"], contextSize: 64 });
+    const documents = [...mixedDocuments(9, 3, 9, 8), "long ".repeat(200)];
+    await expect(reranker.score({ query, documents, truncate: "never" })).rejects.toMatchObject({
+      code: "document_too_long",
+      message: expect.stringMatching(/^documents\[9\]: /),
+    });
+  });
+
   test("a query that is too long is the client's fault, whatever the number of engines", async () => {
     const reranker = await load({ gpus: ["cpu", "cpu"], contextSize: 64 });
     const long = { query: "long ".repeat(200), documents: mixedDocuments(8, 3, 9, 8) };

@@ -1,6 +1,7 @@
 /** What the package promises by its types. tsd reads this file; nothing runs. */
 
 import {
+  type Content,
   type ErrorCode,
   type LoadOptions,
   type RankedDocument,
@@ -29,6 +30,13 @@ expectType<RerankResponse>(await reranker.rerank({ ...request, topK: 1, signal: 
 expectType<RankedDocument[]>((await reranker.rerank(request)).results);
 expectType<ScoreResponse>(await reranker.score({ query: "a", documents: ["b"] as const }));
 expectType<Float32Array>((await reranker.score(request)).scores);
+const picture = { image: new Uint8Array(1) };
+expectType<RerankResponse<Content>>(await reranker.rerank({ query: picture, documents: ["a", picture] as Content[] }));
+expectAssignable<string | typeof picture | undefined>(
+  (await reranker.rerank({ query: "a", documents: ["b", picture] })).results[0]?.document,
+);
+expectType<ScoreResponse>(await reranker.score({ query: { image: { data: "" } }, documents: [{ image: "a.png" }, "b"] }));
+expectError(reranker.rerank({ query: "a", documents: [{ text: "b" }] }));
 expectError(reranker.rerank({ query: "a" }));
 expectError(reranker.rerank({ ...request, documents: [1] }));
 expectAssignable<AsyncDisposable>(reranker);
