@@ -10,9 +10,10 @@ import type { Network } from "../../src/images/fetch-image.js";
 import { plainPng } from "../images/fixtures.js";
 import { post, type TestService } from "../support/demo-service.js";
 import { imageFaults } from "../support/error-codes.js";
+import { structuredPng } from "../support/image-model.js";
 import { bodyFor, readError, scoringRoutes } from "../support/scoring-routes.js";
 import { until } from "../support/until.js";
-import { dataUri, picture, startVisionService } from "../support/vision-service.js";
+import { dataUri, startVisionService } from "../support/vision-service.js";
 
 /** Every name is a public host, and every connection leads to a server of this test. */
 const { network } = vi.hoisted(() => ({ network: { current: undefined as Network | undefined } }));
@@ -22,7 +23,7 @@ vi.mock("../../src/images/fetch-image.js", async (original) => {
   return { ...actual, fetchImage };
 });
 
-const files = [picture(112, 84, 1), picture(84, 140, 2), picture(200, 90, 3)] as const;
+const files = [structuredPng(112, 84, 1), structuredPng(84, 140, 2), structuredPng(200, 90, 3)] as const;
 const [first, second, third] = [dataUri(files[0]), dataUri(files[1]), dataUri(files[2])];
 const query = "a chart of sales";
 const documents = [{ image: first }, "sales fell", { image: second }, { text: "the weather is sunny" }, { image: third }];
