@@ -241,7 +241,10 @@ describe("the settings", () => {
   test("every secret that is set and empty was decided on", () => {
     const secrets = Object.values(settings).filter((row) => /KEY|TOKEN|SECRET|PASSWORD/.test(row.environment) || "secret" in row);
     const decided = secrets.map((row) => [row.environment, "emptyRefused" in row && row.emptyRefused]);
-    expect(Object.fromEntries(decided)).toEqual({ API_KEYS: true, API_KEYS_FILE: true, HF_TOKEN: false, BATCH_TOKENS: false });
+    expect(Object.fromEntries(decided)).toEqual({
+      ...{ API_KEYS: true, API_KEYS_FILE: true, HF_TOKEN: false },
+      ...{ BATCH_TOKENS: false, IMAGE_MAX_TOKENS: false },
+    });
     expect(readSettings(["hfToken"], {}, { HF_TOKEN: "" })).toEqual({ hfToken: undefined });
   });
 
