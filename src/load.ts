@@ -1,15 +1,15 @@
 /** Finds the model that was asked for, and its files. The demo model is taken only when it was asked for by name. */
 
-import { basename, dirname, join } from "node:path";
+import { basename } from "node:path";
 import type { WeightsInfo } from "../binding.js";
 import { cachedDemoModel } from "./demo/cached-model.js";
 import { fromNative, RerankError } from "./errors.js";
 import { fetchModel } from "./model/fetch-model.js";
-import { isFile } from "./model/hub-cache.js";
 import type { ModelReference } from "./model/hub-client.js";
 import { hubEnvironment } from "./model/hub-environment.js";
-import { hasOfficialShape, isOfficial, requireOfficialShape } from "./model/official.js";
+import { hasOfficialShape, isOfficial, officialVisionRepository, requireOfficialShape } from "./model/official.js";
 import type { Transfer } from "./model/transfer.js";
+import { visionFile } from "./model/vision-file.js";
 import { loadAddon } from "./native/addon.js";
 import { resolveLoadOptions } from "./settings/load-options.js";
 import { type NamedModel, namedModel } from "./settings/named-model.js";
@@ -103,7 +103,7 @@ export async function modelFiles(
 export async function towerFile(
   source: ModelSource,
   modelPath: string,
-  settings: Pick<Settings, "images" | "mmprojPath">,
+  settings: Pick<Settings, "images" | "mmprojPath"> & HubModelSettings,
 ): Promise<string | undefined> {
   const choice = towerChoice(settings, source.kind === "demo");
   switch (choice.kind) {
@@ -112,15 +112,8 @@ export async function towerFile(
     case "file":
       return choice.path;
     case "downloaded":
-      return await towerBeside(modelPath);
+      return await visionFile(modelPath, settings);
   }
-}
-
-async function towerBeside(modelPath: string): Promise<string> {
-  const paths = ["Q8_0", "F16"].map((type) => join(dirname(modelPath), `mmproj-jina-reranker-m0-${type}.gguf`));
-  for (const path of paths) if (await isFile(path)) return path;
-  const ways = "`jina-reranker download --vision` writes it there, and MMPROJ_PATH names one elsewhere";
-  throw new RerankError("model_not_found", `IMAGES: there is no vision tower beside ${modelPath}; ${ways}`);
 }
 
 /** As `modelFiles`, for a model that the library's options name. The environment says where the hub is, and has the token. */
@@ -130,7 +123,14 @@ export async function namedFiles(
 ): Promise<NamedFiles> {
   if (model.kind === "demo") return cachedDemoModel();
   const { modelId, modelFile, modelRevision } = model;
-  const settings = { ...readSettings(hubAccess, {}, process.env), modelId, modelFile, modelRevision, headId: undefined };
+  const settings = {
+    ...readSettings(hubAccess, {}, process.env),
+    modelId,
+    modelFile,
+    modelRevision,
+    headId: undefined,
+    visionId: officialVisionRepository,
+  };
   return modelFiles({ kind: "hub", reference: modelReference(settings) }, settings, events);
 }
 

@@ -1,6 +1,6 @@
 /** The metadata and tensor shapes of a `qwen2vl` GGUF, shared by the demo model and the random ones. */
 
-import type { MetadataValue } from "./gguf-writer.js";
+import type { MetadataValue } from "../gguf/header.js";
 
 export interface Architecture {
   name: string;

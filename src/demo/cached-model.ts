@@ -27,8 +27,10 @@ export async function cachedDemoModel(root = cacheDirectory()): Promise<ModelFil
 /** A hash of the generator's own code. It is part of the folder's name, so a changed generator never finds an older model. */
 export async function generatorHash(): Promise<string> {
   const hash = createHash("sha256");
-  for (const name of (await readdir(import.meta.dirname)).sort()) {
-    if (/\.[jt]s$/.test(name) && !name.endsWith(".d.ts")) hash.update(await readFile(join(import.meta.dirname, name)));
+  for (const folder of [import.meta.dirname, join(import.meta.dirname, "..", "gguf")]) {
+    for (const name of (await readdir(folder)).sort()) {
+      if (/\.[jt]s$/.test(name) && !name.endsWith(".d.ts")) hash.update(await readFile(join(folder, name)));
+    }
   }
   return hash.digest("hex").slice(0, 12);
 }

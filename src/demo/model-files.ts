@@ -2,7 +2,8 @@
 
 import { join } from "node:path";
 import { produceAtomically, writeAtomically } from "../files/write-atomically.js";
-import { type MetadataValue, type Tensor, writeGguf } from "./gguf-writer.js";
+import type { MetadataValue } from "../gguf/header.js";
+import { type Tensor, writeGguf } from "../gguf/writer.js";
 
 export interface ModelFiles {
   modelPath: string;

@@ -5,17 +5,12 @@
 
 import { join } from "node:path";
 import { produceAtomically } from "../files/write-atomically.js";
-import { type MetadataValue, type Tensor, type TensorType, writeGguf } from "./gguf-writer.js";
+import type { TensorType } from "../gguf/header.js";
+import { clipNormalization, type MmprojShape, mergedSide, mmprojMetadata, patchLength } from "../gguf/mmproj.js";
+import { type Tensor, writeGguf } from "../gguf/writer.js";
 import { Noise } from "./noise.js";
 
-export interface MmprojShape {
-  layers: number;
-  embeddingLength: number;
-  headLength: number;
-  feedForwardLength: number;
-  /** The language model's embedding length. */
-  projectionLength: number;
-}
+export { type MmprojShape, publishedMmprojShape } from "../gguf/mmproj.js";
 
 export interface RandomMmprojOptions extends MmprojShape {
   /** Folder for `<name>.gguf` (default mmproj.gguf). It must exist. */
@@ -26,43 +21,7 @@ export interface RandomMmprojOptions extends MmprojShape {
   seed: number;
 }
 
-/** The published model's: 665 million parameters. */
-export const publishedMmprojShape: MmprojShape = {
-  layers: 32,
-  embeddingLength: 1280,
-  headLength: 80,
-  feedForwardLength: 5120,
-  projectionLength: 1536,
-};
-
-const patchLength = 14;
-const patchesOfAToken = 4;
-/** CLIP's, which the published processor has. */
-const imageMean = [0.48145466, 0.4578275, 0.40821073];
-const imageStd = [0.26862954, 0.26130258, 0.27577711];
-
-function metadataOf(options: RandomMmprojOptions): Map<string, MetadataValue> {
-  const key = (name: string) => `clip.vision.${name}`;
-  return new Map<string, MetadataValue>([
-    ["general.architecture", { type: "string", value: "clip" }],
-    ["general.type", { type: "string", value: "mmproj" }],
-    ["general.name", { type: "string", value: `random vision tower, seed ${options.seed}` }],
-    ["general.file_type", { type: "u32", value: { f32: 0, f16: 1, q8_0: 7 }[options.type] }],
-    ["clip.has_vision_encoder", { type: "bool", value: true }],
-    ["clip.projector_type", { type: "string", value: "qwen2vl_merger" }],
-    [key("image_size"), { type: "u32", value: 560 }],
-    [key("patch_size"), { type: "u32", value: patchLength }],
-    [key("embedding_length"), { type: "u32", value: options.embeddingLength }],
-    // The converter writes the language model's embedding length here; nobody reads it.
-    [key("feed_forward_length"), { type: "u32", value: options.projectionLength }],
-    [key("block_count"), { type: "u32", value: options.layers }],
-    [key("attention.head_count"), { type: "u32", value: options.embeddingLength / options.headLength }],
-    [key("projection_dim"), { type: "u32", value: options.projectionLength }],
-    [key("attention.layer_norm_epsilon"), { type: "f32", value: 1e-6 }],
-    [key("image_mean"), { type: "f32[]", value: imageMean }],
-    [key("image_std"), { type: "f32[]", value: imageStd }],
-  ]);
-}
+const patchesOfAToken = mergedSide ** 2;
 
 /** Name and shape (contiguous dimension first) of each tensor, in file order. */
 function tensorShapes(shape: MmprojShape): { name: string; shape: number[] }[] {
@@ -116,6 +75,12 @@ export async function writeRandomMmproj(options: RandomMmprojOptions): Promise<s
     return { name, shape, type: shape.length === 2 ? options.type : "f32", fill: (block) => noise.fill(block, scale, mean) };
   });
   const path = join(options.directory, `${options.name ?? "mmproj"}.gguf`);
-  await produceAtomically(path, (unfinished) => writeGguf(unfinished, metadataOf(options), tensors));
+  const metadata = mmprojMetadata({
+    shape: options,
+    type: options.type,
+    normalization: clipNormalization,
+    name: `random vision tower, seed ${options.seed}`,
+  });
+  await produceAtomically(path, (unfinished) => writeGguf(unfinished, metadata, tensors));
   return path;
 }

@@ -3,8 +3,8 @@
  * the scores mean nothing. The same seed gives the same file.
  */
 
+import type { Tensor } from "../gguf/writer.js";
 import { type Architecture, architectureMetadata, tensorShapes } from "./architecture.js";
-import type { Tensor } from "./gguf-writer.js";
 import { type ModelFiles, writeModelFiles } from "./model-files.js";
 import { Noise } from "./noise.js";
 import { encodeNpz } from "./npz-writer.js";

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliDecompressSync } from "node:zlib";
-import type { MetadataValue } from "./gguf-writer.js";
+import type { MetadataValue } from "../gguf/header.js";
 
 const packageDirectory = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 export const vendoredVocabulary = join(packageDirectory, "vendor", "llama.cpp", "models", "ggml-vocab-qwen2.gguf");

@@ -32,7 +32,7 @@ export async function download(client: HubClient, file: RemoteFile, blobPath: st
   const partial = partialPath(blobPath);
   try {
     await mkdir(dirname(blobPath), { recursive: true });
-    await checkRoom(partial, file);
+    await requireRoom(partial, file);
     const sink = await Sink.open(partial, file, events);
     try {
       const whole = () => retrying(client.persistence, (progressed) => receive(client, file, sink, progressed));
@@ -54,7 +54,8 @@ export async function download(client: HubClient, file: RemoteFile, blobPath: st
   }
 }
 
-async function checkRoom(partial: string, { path, size }: RemoteFile): Promise<void> {
+/** Throws disk_full when the rest of the partial file does not fit. */
+export async function requireRoom(partial: string, { path, size }: Pick<RemoteFile, "path" | "size">): Promise<void> {
   const present = await lstat(partial).catch(() => undefined);
   const { bavail, bsize } = await statfs(dirname(partial));
   const missing = size - (present?.isFile() ? present.size : 0);
@@ -83,7 +84,7 @@ async function receive(client: HubClient, file: RemoteFile, sink: Sink, progress
 }
 
 /** Yields the body. Exceptions of reading it become network failures; those of writing, in the caller's loop, do not. */
-async function* contentOf(response: Response, client: HubClient, url: string): AsyncGenerator<Uint8Array> {
+export async function* contentOf(response: Response, client: HubClient, url: string): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of response.body ?? []) yield chunk;
   } catch (error) {
@@ -112,7 +113,7 @@ function checkLength(response: Response, { path, size, url }: RemoteFile, start:
 }
 
 /** Bytes that a try must add to count as progress. If one byte counted, a server that sends one a try would be asked for ever. */
-const progressBytes = 65_536;
+export const progressBytes = 65_536;
 
 /** The partial file and the hash of its content. */
 class Sink {

@@ -109,9 +109,10 @@ export class HubClient implements AsyncDisposable {
     });
   }
 
-  /** Requests the file from byte `start` on. Throws Passing for failures that a retry may mend. */
-  async content(url: string, start: number): Promise<Response> {
-    const range: Sent["headers"] = start > 0 ? [["range", `bytes=${start}-`]] : [];
+  /** Requests the file from byte `start` on, up to `end` or its own end. Throws Passing for failures that a retry may mend. */
+  async content(url: string, start: number, end?: number): Promise<Response> {
+    const last = end === undefined ? "" : end - 1;
+    const range: Sent["headers"] = start > 0 || end !== undefined ? [["range", `bytes=${start}-${last}`]] : [];
     return this.#once(url, { method: "GET", headers: [["accept-encoding", "identity"], ...range] });
   }
 

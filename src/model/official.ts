@@ -5,6 +5,8 @@ import { RerankError } from "../errors.js";
 import type { Checksum } from "./checksum.js";
 
 export const officialRepository = "jinaai/jina-reranker-m0-GGUF";
+/** Has the weights as safetensors files, of which the vision tower is published nowhere else. */
+export const officialVisionRepository = "jinaai/jina-reranker-m0";
 
 interface PinnedFile {
   readonly size: number;
@@ -43,9 +45,13 @@ export function isOfficial(repository: string): boolean {
   return repository.toLowerCase() === officialRepository.toLowerCase();
 }
 
+export function isOfficialVision(repository: string): boolean {
+  return repository.toLowerCase() === officialVisionRepository.toLowerCase();
+}
+
 /** One line, shown before a repository's files are fetched. */
 export function licenceNotice(repository: string, endpoint: string): string {
-  return isOfficial(repository)
+  return isOfficial(repository) || isOfficialVision(repository)
     ? "jina-reranker-m0 is licensed CC BY-NC 4.0 (https://creativecommons.org/licenses/by-nc/4.0/): no commercial use without an agreement with Jina AI"
     : `the licence of the model is on its page: ${endpoint}/${repository}`;
 }

@@ -5,7 +5,8 @@ import type { Engine, EngineOptions, Image, ScoreRequest, ScoreResult } from "..
 import { specialTokens } from "../../src/demo/vocabulary.js";
 import { readScoreHead } from "../../src/model/head.js";
 import { native } from "../../src/native/index.js";
-import { forward, type GgufFile, type Position, type Row, readGguf } from "../reference/forward.js";
+import { forward, type Position, type Row, readGguf } from "../reference/forward.js";
+import type { GgufFile } from "../reference/gguf-file.js";
 import { rasterOrder, type Variation, vision } from "../reference/vision.js";
 import { structuredImage } from "../support/images.js";
 import { type ModelFiles, randomMmproj, randomModel, type Shape } from "../support/random-models.js";

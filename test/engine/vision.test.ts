@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import type { TensorType } from "../../src/demo/gguf-writer.js";
+import type { TensorType } from "../../src/gguf/header.js";
 import type { MmprojShape } from "../../src/demo/random-mmproj.js";
 import { readGguf } from "../reference/gguf-file.js";
 import { type Image, rasterOrder, type Variation, vision } from "../reference/vision.js";

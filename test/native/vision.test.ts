@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
-import type { TensorType } from "../../src/demo/gguf-writer.js";
+import type { TensorType } from "../../src/gguf/header.js";
 import { randomMmproj } from "../support/random-models.js";
 
 const build = join(import.meta.dirname, "..", "..", "build");

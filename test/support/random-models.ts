@@ -30,11 +30,13 @@ export const wideShape: Shape = {
   seed: 11,
 };
 
-const generatorDirectory = fileURLToPath(new URL("../../src/demo", import.meta.url));
+const generatorDirectories = ["demo", "gguf"].map((name) => fileURLToPath(new URL(`../../src/${name}`, import.meta.url)));
 
 async function generatorHash(): Promise<string> {
   const hash = createHash("sha256");
-  for (const name of (await readdir(generatorDirectory)).sort()) hash.update(await readFile(join(generatorDirectory, name)));
+  for (const directory of generatorDirectories) {
+    for (const name of (await readdir(directory)).sort()) hash.update(await readFile(join(directory, name)));
+  }
   return hash.digest("hex");
 }
 

@@ -33,6 +33,13 @@ export const hubModelRows = {
     flag: "--head-id",
     help: "the repository of the hub that mlp_weights.npz is fetched from",
   }),
+  visionId: setting({
+    kind: repositoryName,
+    default: "jinaai/jina-reranker-m0",
+    environment: "VISION_ID",
+    flag: "--vision-id",
+    help: "the repository of the hub whose safetensors files download --vision reads the vision tower from",
+  }),
 };
 
 /** The hub's other clients read these variables too. */
