@@ -82,16 +82,17 @@ export class Bench {
    * Starts drivers and lets each compute a request, so that the extra time of a first request is not measured.
    *
    * @param {readonly string[]} names
+   * @param {Partial<DriverSettings>} [more] Settings that the trial adds to the drivers' own.
    * @returns {Promise<Map<string, DriverProcess>>} In the order of `names`, without those that cannot run.
    */
-  async open(names) {
+  async open(names, more = {}) {
     /** @type {Map<string, DriverProcess>} */
     const open = new Map();
     for (const name of await this.available(names)) {
       const entry = driverNamed(name);
       const driver = this.keep(new DriverProcess(entry));
       try {
-        const { facts, url } = await driver.ask("open", this.settings(entry));
+        const { facts, url } = await driver.ask("open", { ...this.settings(entry), ...more });
         await driver.ask("score", this.corpus.request([16, 16]));
         this.facts[name] = facts;
         if (url !== undefined) this.urls.set(name, url);

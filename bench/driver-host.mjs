@@ -72,26 +72,18 @@ const actions = {
     return { seconds: now() - start, latencies };
   },
 
-  async beside({ small, smallBeside, large }) {
-    const alone = await actions.latencies(small);
-    const stop = new AbortController();
-    let largeFinished = 0;
-    const running = large.map(async (request) => {
-      try {
-        await current().driver.score(request, stop.signal);
-        largeFinished++;
-      } catch (error) {
-        if (!stop.signal.aborted) throw error;
-      }
-    });
-    // Wait until the large requests are being computed: twice the time of a small one is several batches.
-    await new Promise((resolve) => setTimeout(resolve, 2000 * Math.max(...alone)));
-    const beside = await actions.latencies(smallBeside);
-    /** @type {BesideSample} */
-    const sample = { alone, beside, largeFinished };
-    stop.abort();
-    await Promise.all(running);
-    return sample;
+  beside({ small, smallBeside, large }) {
+    return besideOf(
+      small,
+      smallBeside,
+      large.map((request) => (signal) => current().driver.score(request, signal)),
+    );
+  },
+
+  pages: (images) => pages(images),
+
+  besidePages({ small, smallBeside, images }) {
+    return besideOf(small, smallBeside, [(signal) => pages(images, signal)]);
   },
 
   async peak() {
@@ -105,6 +97,44 @@ const actions = {
     return null;
   },
 };
+
+/**
+ * @param {readonly Uint8Array[]} images
+ * @param {AbortSignal} [signal]
+ */
+function pages(images, signal) {
+  const { driver } = current();
+  if (!driver.pages) throw new Error(`${entry.name} takes no images`);
+  return driver.pages(images, signal);
+}
+
+/**
+ * @param {readonly BenchRequest[]} small
+ * @param {readonly BenchRequest[]} smallBeside
+ * @param {readonly ((signal: AbortSignal) => Promise<unknown>)[]} large
+ * @returns {Promise<BesideSample>}
+ */
+async function besideOf(small, smallBeside, large) {
+  const alone = await actions.latencies(small);
+  const stop = new AbortController();
+  let largeFinished = 0;
+  const running = large.map(async (start) => {
+    try {
+      await start(stop.signal);
+      largeFinished++;
+    } catch (error) {
+      if (!stop.signal.aborted) throw error;
+    }
+  });
+  // Wait until the large requests are being computed: twice the time of a small one is several batches.
+  await new Promise((resolve) => setTimeout(resolve, 2000 * Math.max(...alone)));
+  const beside = await actions.latencies(smallBeside);
+  /** @type {BesideSample} */
+  const sample = { alone, beside, largeFinished };
+  stop.abort();
+  await Promise.all(running);
+  return sample;
+}
 
 /** @param {object} message */
 const send = (message) => process.send?.(message);

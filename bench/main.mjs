@@ -86,6 +86,9 @@ async function measure(trial, bench) {
       return clients.run(trial, bench);
     case "beside":
       return beside.run(trial, bench);
+    case "pages":
+      // Imported here, because only this needs sharp, which the archive for GPU machines lacks.
+      return (await import("./kinds/pages.mjs")).run(trial, bench);
     case "startup":
       return startup.run(trial, bench);
     case "overhead":

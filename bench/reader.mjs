@@ -26,6 +26,11 @@ export class Reader {
     return model;
   }
 
+  /** Instruction sets of the machine. */
+  get features() {
+    return this.#results.machine.features;
+  }
+
   /**
    * @template {TrialResult["kind"]} Kind
    * @param {string} trial

@@ -138,6 +138,36 @@ function resultLines(results, result, model) {
           ]),
         ),
       ];
+    case "pages": {
+      const { sets, beside, limit, mmprojBytes, peakBytes } = result;
+      const rows = sets.map(({ maxTokens, width, height, tokens, flop, seconds: all, towerSeconds, modelSeconds }) => [
+        String(maxTokens),
+        `${width} × ${height}`,
+        String(tokens),
+        spread(towerSeconds),
+        `${((flop.products + flop.attention) / towerSeconds.median / 1e9).toFixed(0)}`,
+        spread(modelSeconds),
+        spread(all),
+      ]);
+      return [
+        table(
+          [
+            "tokens at most:",
+            "pixels:",
+            "tokens of the pair:",
+            "vision tower:",
+            "its GFLOP/s:",
+            "language model:",
+            "whole request:",
+          ],
+          rows,
+        ),
+        "",
+        `A request of ${beside.tokens} tokens of text: alone ${spread(beside.alone)}, beside ten pages ${spread(beside.beside)}.`,
+        `The machine's limit, ${limitOf(limit.type)}: ${(limit.median / 1e9).toFixed(0)} GFLOP/s.`,
+        `A random tower of the published shape in Q8_0 (${(mmprojBytes / 1e6).toFixed(0)} MB). Peak memory: ${(peakBytes / 1e6).toFixed(0)} MB.`,
+      ];
+    }
     case "startup":
       return [
         table(

@@ -70,6 +70,37 @@ const complete = {
   "node-llama-cpp": sample(28),
 };
 
+test("the rate of the tower's products is told from two sizes of pages", () => {
+  const given = results(complete);
+  const page = (/** @type {number} */ products, /** @type {number} */ attention) => ({
+    maxTokens: 1,
+    width: 28,
+    height: 28,
+    tokens: 1,
+    flop: { products, attention },
+    seconds: statistics([1]),
+    // 100 GFLOP/s, and 50 of attention
+    towerSeconds: statistics([products / 100e9 + attention / 50e9]),
+    modelSeconds: statistics([1]),
+  });
+  const { what, model, date, commit, run, seconds, left, facts } = /** @type {Measured} */ (given.trials["full/ten"]);
+  given.trials["full/pages"] = {
+    ...{ what, model, date, commit, run, seconds, left, facts },
+    result: {
+      kind: "pages",
+      mmprojBytes: 1,
+      sets: [page(4e12, 1e12), page(1e12, 0.1e12)],
+      beside: { tokens: 1, alone: statistics([2]), beside: statistics([6]) },
+      peakBytes: 1,
+      limit: { ...statistics([300e9]), type: "int8" },
+    },
+  };
+  assert.equal(row(given, "share of the machine's limit for Q8_0").measured, "67 % (100 of 150 GFLOP/s)");
+  given.machine.features.push("AVX512_VNNI");
+  assert.equal(row(given, "share of the machine's limit for Q8_0").measured, "33 % (100 of 300 GFLOP/s)");
+  assert.deepEqual(row(given, "a request of texts beside ten pages").measured, "3.00 ×");
+});
+
 test("a claim is the ratio of medians, over the faster of the rivals", () => {
   const cold = row(results(complete), "cold, 10 × 128");
   assert.equal(cold.measured, "1.30 × (over llama-server)");

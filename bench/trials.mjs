@@ -128,6 +128,18 @@ const common = [
   },
 ];
 
+/** The tower's shape fits the full model alone. @type {Trial} */
+const pages = {
+  name: "pages",
+  what: "a page of 644 × 896 pixels as an image, with at most 768 and 256 tokens; ten documents of 128 tokens beside ten pages",
+  kind: "pages",
+  drivers: ["images"],
+  page: { width: 644, height: 896 },
+  maxTokens: [768, 256],
+  small: equal(10, 128),
+  rounds: 2,
+};
+
 /** @type {Trial} */
 const overhead = {
   name: "overhead",
@@ -211,6 +223,7 @@ const checkUnquantized = { ...check, tolerance: unquantized };
 export const plans = {
   full: [
     ...common.map((trial) => /** @type {const} */ ({ model: "full", trial })),
+    { model: "full", trial: pages },
     { model: "small-f16", trial: checkUnquantized },
     { model: "small", trial: overhead },
     { model: "small", trial: grid },

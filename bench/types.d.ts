@@ -41,6 +41,8 @@ export interface DriverSettings {
   readonly contextSize: number;
   readonly precision?: NonNullable<LoadOptions["precision"]>;
   readonly documentCacheMb?: number;
+  /** A vision tower, for pages as images. */
+  readonly mmprojPath?: string;
   /** For llama-server: the number of prompts that it keeps and computes side by side; default: its own. */
   readonly slots?: number;
   /** Tokens in one decode; default: the driver's own. */
@@ -52,6 +54,8 @@ export type Facts = Readonly<Record<string, string | number | boolean>>;
 
 export interface OpenDriver {
   score(request: BenchRequest, signal?: AbortSignal): Promise<Answer>;
+  /** Scores images as documents of one request; only drivers with a vision tower have it. */
+  pages?(images: readonly Uint8Array[], signal?: AbortSignal): Promise<PagesSample>;
   /** Id of the process that computes. */
   readonly pid: number;
   readonly facts: Facts;
@@ -92,9 +96,26 @@ export interface Actions {
     smallBeside: readonly BenchRequest[];
     large: readonly BenchRequest[];
   }): BesideSample;
+  pages(images: readonly Uint8Array[]): PagesSample;
+  /** As `beside`, with one large request of these images. */
+  besidePages(work: {
+    small: readonly BenchRequest[];
+    smallBeside: readonly BenchRequest[];
+    images: readonly Uint8Array[];
+  }): BesideSample;
   /** Peak memory of the computing process, in bytes. */
   peak(nothing: null): number;
   close(nothing: null): null;
+}
+
+/** Images of one request. */
+export interface PagesSample {
+  /** From the request to its answer, decoding included; and what of it the vision tower and the language model computed. */
+  seconds: number;
+  towerSeconds: number;
+  modelSeconds: number;
+  /** Of all prompts. */
+  tokens: number;
 }
 
 export interface BesideSample {
@@ -142,6 +163,14 @@ export type Trial =
       readonly set: DocumentSet;
     })
   | (TrialBase & { readonly kind: "beside"; readonly small: DocumentSet; readonly large: DocumentSet; readonly requests: number })
+  | (TrialBase & {
+      readonly kind: "pages";
+      /** Pixels of the page, and the limits of tokens that it is measured with. */
+      readonly page: { readonly width: number; readonly height: number };
+      readonly maxTokens: readonly number[];
+      /** A request of texts, alone and beside ten pages. */
+      readonly small: DocumentSet;
+    })
   | (TrialBase & { readonly kind: "startup"; readonly set: DocumentSet })
   | (TrialBase & { readonly kind: "overhead"; readonly set: DocumentSet; readonly requests: number });
 
@@ -187,6 +216,26 @@ export interface BesideResult {
   drivers: Record<string, { alone: Statistics; beside: Statistics }>;
 }
 
+export interface PagesResult {
+  kind: "pages";
+  mmprojBytes: number;
+  sets: {
+    maxTokens: number;
+    /** Pixels as the model sees the page. */
+    width: number;
+    height: number;
+    tokens: number;
+    /** Floating-point operations of the tower's products, and of its attention. */
+    flop: { products: number; attention: number };
+    seconds: Statistics;
+    towerSeconds: Statistics;
+    modelSeconds: Statistics;
+  }[];
+  beside: { tokens: number; alone: Statistics; beside: Statistics };
+  peakBytes: number;
+  limit: Statistics & { type: string };
+}
+
 export interface StartupResult {
   kind: "startup";
   drivers: Record<string, Statistics>;
@@ -198,7 +247,7 @@ export interface OverheadResult {
   http: Statistics;
 }
 
-export type TrialResult = DocumentsResult | ClientsResult | BesideResult | StartupResult | OverheadResult;
+export type TrialResult = DocumentsResult | ClientsResult | BesideResult | PagesResult | StartupResult | OverheadResult;
 
 /** The record of a trial. */
 export interface Measured {

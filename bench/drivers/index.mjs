@@ -41,6 +41,12 @@ export const drivers = [
     settings: { precision: "file", documentCacheMb: 0 },
   },
   {
+    name: "images",
+    label: "jina-reranker with images, no caches",
+    module: "library",
+    settings: { precision: "file", documentCacheMb: 0 },
+  },
+  {
     name: "http",
     label: "jina-reranker over HTTP",
     module: "http",

@@ -14,13 +14,29 @@ export async function unavailable() {
  * @returns {Promise<OpenDriver>}
  */
 export async function open({ slots: _, shape: __, ...settings }) {
-  const reranker = await Reranker.load(settings);
+  // Caches of images would answer the second request for the same page.
+  const reranker = await Reranker.load({ ...settings, ...(settings.mmprojPath !== undefined && { imageCacheMb: 0 }) });
+  const { vision: _vision, ...facts } = reranker.info;
   return {
     pid: process.pid,
-    facts: { ...reranker.info, precision: reranker.precision.precision, precisionReason: reranker.precision.reason },
+    facts: { ...facts, precision: reranker.precision.precision, precisionReason: reranker.precision.reason },
     async score({ query, documents }, signal) {
       const { logits } = await reranker.score({ query, documents, ...(signal && { signal }) });
       return { kind: "logits", logits };
+    },
+    async pages(images, signal) {
+      const { imageEncodeMs: before } = reranker.stats();
+      const start = performance.now();
+      const documents = images.map((image) => ({ image }));
+      const request = { query: "Which page shows the sales of the third quarter?", documents, ...(signal && { signal }) };
+      const { usage, timings } = await reranker.score(request);
+      const towerMs = reranker.stats().imageEncodeMs - before;
+      return {
+        seconds: (performance.now() - start) / 1000,
+        towerSeconds: towerMs / 1000,
+        modelSeconds: (timings.computeMs - towerMs) / 1000,
+        tokens: usage.promptTokens,
+      };
     },
     close: () => reranker.close(),
   };

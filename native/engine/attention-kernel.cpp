@@ -50,6 +50,12 @@ inline Lanes exponential(Lanes x) {
     return sum;
 }
 
+// Whether cells lie one behind the other as the sums below want them.
+inline bool is_in_place(const AttentionTask & task, ggml_type type, size_t stride) {
+    return task.cells == nullptr && type == GGML_TYPE_F32 &&
+           stride == static_cast<size_t>(task.head_size) * sizeof(float);
+}
+
 // One head of a KV cell, converted to f32.
 inline void read(const char * from, ggml_type type, int64_t n, float * to) {
     if (type == GGML_TYPE_F32) {
@@ -136,6 +142,17 @@ void load_queries(const AttentionTask & task, const Work & work) {
     }
 }
 
+// K and V of n_cells cells, and zeros behind them.
+void read_cells(const AttentionTask & task, const Work & work, int64_t first, int64_t n_cells) {
+    for (int64_t i = 0; i < n_cells; ++i) {
+        const auto cell = static_cast<size_t>(task.cells == nullptr ? first + i : task.cells[first + i]);
+        read(task.k + cell * task.k_stride, task.k_type, task.head_size, work.k + i * task.head_size);
+        read(task.v + cell * task.v_stride, task.v_type, task.head_size, work.v + i * task.head_size);
+    }
+    std::memset(work.k + n_cells * task.head_size, 0,
+                static_cast<size_t>((kAttentionCells - n_cells) * task.head_size) * sizeof(float));
+}
+
 // Turns the scores of n_cells cells into weights, and updates the running max and sum. The first of them is cell first_cell of
 // those that are seen.
 void online_softmax(const Work & work, int64_t first_cell, int64_t n_cells) {
@@ -162,11 +179,12 @@ void online_softmax(const Work & work, int64_t first_cell, int64_t n_cells) {
     }
 }
 
-void score_cells(const AttentionTask & task, const Work & work) {
+// k: [kAttentionCells][head_size]
+void score_cells(const AttentionTask & task, const Work & work, const float * k) {
     for (int64_t cell = 0; cell < kAttentionCells; cell += kTile) {
         for (int64_t row = 0; row < work.n_rows; row += kAttentionLanes) {
             Tile tile = {};
-            tile.add(work.k + cell * task.head_size, task.head_size, 1, work.q + row, work.n_rows, task.head_size);
+            tile.add(k + cell * task.head_size, task.head_size, 1, work.q + row, work.n_rows, task.head_size);
 #pragma GCC unroll 8
             for (int64_t i = 0; i < kTile; ++i) {
 #pragma GCC unroll 4
@@ -178,7 +196,8 @@ void score_cells(const AttentionTask & task, const Work & work) {
     }
 }
 
-void sum_values(const AttentionTask & task, const Work & work, int64_t n_cells) {
+// v: [n_cells][head_size]
+void sum_values(const AttentionTask & task, const Work & work, const float * v, int64_t n_cells) {
     for (int64_t number = 0; number < task.head_size; number += kTile) {
         for (int64_t row = 0; row < work.n_rows; row += kAttentionLanes) {
             float * out  = work.out + number * work.n_rows + row;
@@ -191,7 +210,7 @@ void sum_values(const AttentionTask & task, const Work & work, int64_t n_cells) 
                         load(out + i * work.n_rows + part * kLanes) * load(work.correction + row + part * kLanes);
                 }
             }
-            tile.add(work.v + number, 1, task.head_size, work.weights + row, work.n_rows, n_cells);
+            tile.add(v + number, 1, task.head_size, work.weights + row, work.n_rows, n_cells);
 #pragma GCC unroll 8
             for (int64_t i = 0; i < kTile; ++i) {
 #pragma GCC unroll 4
@@ -220,18 +239,22 @@ void KERNEL_NAME(const AttentionTask & task, float * scratch) {
     const Work work(task, scratch);
     load_queries(task, work);
     const int64_t n_visible = task.n_visible[task.n_tokens - 1];
+    const bool    in_place = is_in_place(task, task.k_type, task.k_stride) && is_in_place(task, task.v_type, task.v_stride);
     for (int64_t first = 0; first < n_visible; first += kAttentionCells) {
         const int64_t n_cells = n_visible - first < kAttentionCells ? n_visible - first : kAttentionCells;
-        for (int64_t i = 0; i < n_cells; ++i) {
-            const auto cell = static_cast<size_t>(task.cells[first + i]);
-            read(task.k + cell * task.k_stride, task.k_type, task.head_size, work.k + i * task.head_size);
-            read(task.v + cell * task.v_stride, task.v_type, task.head_size, work.v + i * task.head_size);
+        const float * k       = nullptr;
+        const float * v       = nullptr;
+        if (in_place && n_cells == kAttentionCells) {
+            k = reinterpret_cast<const float *>(task.k + static_cast<size_t>(first) * task.k_stride);
+            v = reinterpret_cast<const float *>(task.v + static_cast<size_t>(first) * task.v_stride);
+        } else {
+            read_cells(task, work, first, n_cells);
+            k = work.k;
+            v = work.v;
         }
-        std::memset(work.k + n_cells * task.head_size, 0,
-                    static_cast<size_t>((kAttentionCells - n_cells) * task.head_size) * sizeof(float));
-        score_cells(task, work);
+        score_cells(task, work, k);
         online_softmax(work, first, n_cells);
-        sum_values(task, work, n_cells);
+        sum_values(task, work, v, n_cells);
     }
     store_results(task, work);
 }

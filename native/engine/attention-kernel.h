@@ -30,7 +30,7 @@ struct AttentionTask {
     char *          out;  // as q, f32
     size_t          out_token_stride;
     size_t          out_head_stride;
-    const int32_t * cells;      // those the last token sees, in order
+    const int32_t * cells;      // those the last token sees, in order; nullptr = cell 0 and those behind it
     const int32_t * n_visible;  // [n_tokens], ascending: how many of them each token sees
     int64_t         n_tokens;
     int64_t         n_heads;

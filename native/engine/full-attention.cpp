@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numeric>
 
 namespace jina_reranker {
 
@@ -55,14 +54,14 @@ ggml_tensor * FullAttention::attend(ggml_context * context, ggml_tensor * qk, gg
     for (auto & scratch : scratch_) {
         scratch.resize(std::max(scratch.size(), n_floats));
     }
-    if (cells_.size() < static_cast<size_t>(n_rows)) {
-        cells_.resize(static_cast<size_t>(n_rows));
-        std::iota(cells_.begin(), cells_.end(), 0);
-    }
+    // One head's rows behind the other: all its tasks read them, a page of memory at a time instead of one for each row.
+    const auto by_head = [&](ggml_tensor * heads) {
+        return ggml_cont(context, ggml_permute(context, heads, 0, 2, 1, 3));
+    };
     Node & node                          = nodes_.emplace_back();
     node.attention                       = this;
-    std::array<ggml_tensor *, 2> sources = { qk, v };
-    return ggml_custom_4d(context, GGML_TYPE_F32, head_size * n_head, n_rows, 1, 1, sources.data(), 2, compute,
+    std::array<ggml_tensor *, 3> sources = { qk, by_head(view_of_heads(context, qk, n_head, n_head)), by_head(v) };
+    return ggml_custom_4d(context, GGML_TYPE_F32, head_size * n_head, n_rows, 1, 1, sources.data(), 3, compute,
                           GGML_N_TASKS_MAX, &node);
 }
 
@@ -70,10 +69,11 @@ void FullAttention::compute(ggml_tensor * dst, int thread, int /*n_threads*/, vo
     const TsanFence     fence;
     auto &              node      = *static_cast<Node *>(user_data);
     FullAttention &     attention = *node.attention;
-    const ggml_tensor & qk        = *dst->src[0];
-    const ggml_tensor & v         = *dst->src[1];
-    const int64_t       n_head    = v.ne[1];
-    const int64_t       n_rows    = v.ne[2];
+    const ggml_tensor & q         = *dst->src[0];  // and k behind it
+    const ggml_tensor & k         = *dst->src[1];  // [head_size, n_rows, n_head]
+    const ggml_tensor & v         = *dst->src[2];
+    const int64_t       n_rows    = v.ne[1];
+    const int64_t       n_head    = v.ne[2];
     const int64_t       n_blocks  = (n_rows + kRows - 1) / kRows;
     const auto          at        = [](const ggml_tensor & tensor, size_t offset) {
         return static_cast<char *>(tensor.data) + offset;
@@ -91,20 +91,20 @@ void FullAttention::compute(ggml_tensor * dst, int thread, int /*n_threads*/, vo
         AttentionTask task    = {};
         task.n_tokens         = kTokens;
         task.n_heads          = std::min(kRows, n_rows - first) / kTokens;
-        task.q                = at(qk, row * qk.nb[2] + head * qk.nb[1]);
-        task.q_head_stride    = qk.nb[2];
-        task.q_token_stride   = static_cast<size_t>(task.n_heads) * qk.nb[2];
-        task.k                = at(qk, (static_cast<size_t>(n_head) + head) * qk.nb[1]);
-        task.k_stride         = qk.nb[2];
+        task.q                = at(q, row * q.nb[2] + head * q.nb[1]);
+        task.q_head_stride    = q.nb[2];
+        task.q_token_stride   = static_cast<size_t>(task.n_heads) * q.nb[2];
+        task.k                = at(k, head * k.nb[2]);
+        task.k_stride         = k.nb[1];
         task.k_type           = GGML_TYPE_F32;
-        task.v                = at(v, head * v.nb[1]);
-        task.v_stride         = v.nb[2];
+        task.v                = at(v, head * v.nb[2]);
+        task.v_stride         = v.nb[1];
         task.v_type           = GGML_TYPE_F32;
         task.out_head_stride  = dst->nb[1];
         task.out_token_stride = static_cast<size_t>(task.n_heads) * dst->nb[1];
         task.head_size        = v.ne[0];
         task.out              = at(*dst, row * dst->nb[1] + head * static_cast<size_t>(task.head_size) * sizeof(float));
-        task.cells            = attention.cells_.data();
+        task.cells            = nullptr;
         task.n_visible        = n_visible.data();
         task.scale            = scale_of(task.head_size);
         (*attention.kernel_)(task, attention.scratch_[static_cast<size_t>(thread)].data());

@@ -38,7 +38,6 @@ class FullAttention {
     std::optional<AttentionKernel>  kernel_;
     std::deque<Node>                nodes_;
     std::vector<std::vector<float>> scratch_;  // [n_threads]
-    std::vector<int32_t>            cells_;    // 0, 1, …: every row sees all
 };
 
 }  // namespace jina_reranker

@@ -4,6 +4,7 @@
 // thread only, but for the constructor and what reads the tower's shape.
 
 #include "compute-backend.h"
+#include "cpu-features.h"
 #include "image-rows.h"
 #include "lru-cache.h"
 #include "types.h"
@@ -25,9 +26,21 @@ struct EncoderOptions {
     double             work_per_step  = 0;  // at most, where that is a layer or more
 };
 
+// What a multiplication of the tower costs, where one of the language model's costs 1.
+struct VisionCosts {
+    double product   = 1;
+    double attention = 1;
+};
+
+// type: of the tower's matrices.
+VisionCosts vision_costs(bool on_gpu, const CpuFeatures & features, ggml_type type);
+
 // What encoding costs for each token of an image, as TokenWork counts: of the largest, whose patches have most others to attend to.
 // n_layer_params: of the language model, whose product with a token is 1.
-double image_work_per_token(const VisionShape & shape, int32_t max_tokens, double n_layer_params);
+double image_work_per_token(const VisionShape & shape,
+                            int32_t             max_tokens,
+                            const VisionCosts & costs,
+                            double              n_layer_params);
 
 class ImageEncoder {
   public:

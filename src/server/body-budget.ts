@@ -35,8 +35,9 @@ export class BodyBudget {
     const grow = (more: number, whatever: boolean) => {
       const [before, after] = [large(held), large(held + more)];
       const fits =
-        this.#bytes + more <= this.#totalBytes &&
-        (after === 0 || this.#largeBytes - before + after <= this.#totalBytes * shareOfLarge);
+        more === 0 ||
+        (this.#bytes + more <= this.#totalBytes &&
+          (after === 0 || this.#largeBytes - before + after <= this.#totalBytes * shareOfLarge));
       if (!fits && !whatever) return false;
       held += more;
       this.#bytes += more;

@@ -6,7 +6,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { documentLimit } from "../engine/limits.js";
 import { RerankError } from "../errors.js";
-import { imagesOf } from "../request-check.js";
 import type { Content, RerankResponse, Timings } from "../types.js";
 import type { ScoringRequest } from "../wire/dialect.js";
 import { smallestClaim, together } from "./admission.js";
@@ -45,12 +44,12 @@ export async function runScoring(
   const notes = notesOf(request);
   const reranker = notes.work?.reranker ?? context.lifecycle.reranker();
   const documents = requests.reduce((sum, one) => sum + one.documents.length, 0);
-  const images = { documents: 0, queries: 0 };
-  for (const { query, documents } of requests) {
-    images.documents += imagesOf({ query: "", documents }).length;
-    images.queries += typeof query === "string" ? 0 : 1;
-  }
-  const allImages = images.documents + images.queries;
+  const isImage = (content: Content) => typeof content !== "string";
+  const images = {
+    queries: requests.filter(({ query }) => isImage(query)).length,
+    documents: requests.reduce((sum, one) => sum + one.documents.filter(isImage).length, 0),
+  };
+  const allImages = images.queries + images.documents;
   const work = { reranker, documents, ...(allImages > 0 && { images: allImages }) };
   notes.work = work;
   for (const [index, one] of requests.entries()) {

@@ -27,7 +27,7 @@ export type RerankServerOptions = RerankServerModel & {
   readonly requestTimeoutMs?: number;
   /** MiB; larger bodies are answered with 413; default 32. */
   readonly bodyLimitMb?: number;
-  /** MiB for the bodies of all requests in flight, at least twice bodyLimitMb; default 256. */
+  /** MiB for the bodies of all requests in flight and the pixels of their images, at least twice bodyLimitMb; default 256. */
   readonly bodiesLimitMb?: number;
   /** Milliseconds that JavaScript may lag before scoring is refused with 503; default 1000, 0 = no limit. */
   readonly maxEventLoopDelayMs?: number;

@@ -52,7 +52,7 @@ export const NativeResponse = Type.Object(
         truncated: Type.Optional(Type.Boolean({ description: "true when the document was cut to fit the context" })),
       }),
     ),
-    query: Type.Optional(Echo),
+    query: Type.Union([...Echo.anyOf, Type.Null({ description: "an image that is not repeated" })]),
     total_documents: Type.Integer(),
     returned_documents: Type.Integer(),
     model: Type.String(),
@@ -86,7 +86,7 @@ export function writeNative(
       ...(droppedTokens > 0 && { truncated: true }),
     })),
     // An image may have megabytes, so it is repeated only where documents are.
-    ...((typeof job.query === "string" || job.returnDocuments) && { query: echo(job.query) }),
+    query: typeof job.query === "string" || job.returnDocuments ? echo(job.query) : null,
     total_documents: job.documents.length,
     returned_documents: wanted.length,
     model,

@@ -65,6 +65,39 @@ describe("against the service", () => {
     expect(error.retryAfterSeconds).toBeUndefined();
   });
 
+  test("sends images as bytes and as data, and refuses a path before it sends anything", async () => {
+    const bytes = Uint8Array.from({ length: 100_000 }, (_, index) => index);
+    const sent: unknown[] = [];
+    const fetch: typeof globalThis.fetch = async (_url, init) => {
+      sent.push(JSON.parse(String(init?.body)));
+      return Response.json({
+        results: [{ index: 1, relevance_score: 0.5 }],
+        model: "m",
+        usage: { prompt_tokens: 1, total_tokens: 1 },
+      });
+    };
+    const recording = new RerankClient({ baseUrl: service.url, fetch });
+    const documents = ["a", { image: bytes }, { image: { data: "https://pages.example/a.png" } }];
+    const { results } = await recording.rerank({ query: { image: { data: "AAAA" } }, documents });
+    expect(results).toEqual([{ index: 1, score: 0.5, document: documents[1], truncated: false }]);
+    const base64 = Buffer.from(bytes).toString("base64");
+    const written = ["a", { image: base64 }, { image: "https://pages.example/a.png" }];
+    expect(sent).toEqual([{ query: { image: "AAAA" }, documents: written, return_documents: false }]);
+    const path: { image: Uint8Array } = JSON.parse('{"image":"page.png"}');
+    await expect(recording.rerank({ query: "a", documents: ["b", path] })).rejects.toThrow(
+      /^documents\[1\]\.image: expected bytes/,
+    );
+    expect(sent).toHaveLength(1);
+  });
+
+  test("rejects with images_not_supported where the service has no vision tower", async () => {
+    const refused = client.rerank({ query: "a", documents: [{ image: new Uint8Array(3) }] });
+    expect(await rejected(refused)).toMatchObject({
+      code: "images_not_supported",
+      message: expect.stringContaining("IMAGES=true"),
+    });
+  });
+
   test("works with a base address that ends with a slash", async () => {
     const { results } = await new RerankClient({ baseUrl: new URL(service.url) }).rerank(request);
     expect(results).toHaveLength(3);

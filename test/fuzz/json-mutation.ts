@@ -12,13 +12,31 @@ const values: readonly [unknown, ...unknown[]] = [
     { content: [{ type: "image_url", image_url: { url: "x" } }] },
     { image: "x" },
     { type: "image_url" },
+    { image: "data:image/png;base64,AAAA", text: "a" },
+    { image: { url: "x" }, image_url: ["x"] },
+    { type: "image", format: "base64", value: lone },
     { title: "a", year: 1 },
   ],
   ...[{ content: { content: "a" } }, { "": "" }, { [lone]: lone }, { toString: "a" }, { length: 1 }, { constructor: 1 }],
 ];
 
 const names = [
-  ...["query", "documents", "texts", "text_1", "text_2", "queries", "model", "top_k", "top_n", "min_score", "return_documents"],
+  ...[
+    "query",
+    "documents",
+    "texts",
+    "text_1",
+    "text_2",
+    "queries",
+    "items",
+    "data_1",
+    "data_2",
+    "model",
+    "top_k",
+    "top_n",
+    "min_score",
+    "return_documents",
+  ],
   ...["rank_fields", "max_chunks_per_doc", "max_tokens_per_doc", "truncate", "truncation_direction", "priority", "raw_scores"],
   ...[
     "use_activation",

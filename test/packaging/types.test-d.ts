@@ -11,7 +11,13 @@ import {
   rank,
   type ScoreResponse,
 } from "jina-reranker";
-import { type Health, type RerankAnswer, RerankClient, type RerankClientError } from "jina-reranker/client";
+import {
+  type Content as ClientContent,
+  type Health,
+  type RerankAnswer,
+  RerankClient,
+  type RerankClientError,
+} from "jina-reranker/client";
 import { Engine, type ScoreResult } from "jina-reranker/native";
 import { expectAssignable, expectError, expectNotAssignable, expectType } from "tsd";
 
@@ -50,6 +56,12 @@ expectError(new RerankError("no_such_code", ""));
 
 const client = new RerankClient({ baseUrl: "http://127.0.0.1:8081" });
 expectType<RerankAnswer>(await client.rerank(request));
+declare const bytes: Uint8Array;
+const answer = await client.rerank({ query: { image: bytes }, documents: [{ image: bytes }] });
+expectType<{ image: Uint8Array } | undefined>(answer.results[0]?.document);
+declare const mixed: ClientContent[];
+expectType<RerankAnswer<ClientContent>>(await client.rerank({ query: "a", documents: mixed }));
+expectError(client.rerank({ query: "a", documents: [{ image: "page.png" }] }));
 const health = await client.health();
 expectType<Health>(health);
 if (health.status === "ok") expectType<string>(health.device);

@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import Fastify from "fastify";
 import { describe, expect, test } from "vitest";
 import { Reranker } from "../../src/reranker.js";
-import { Admission } from "../../src/server/admission.js";
+import { Admission, type Claim } from "../../src/server/admission.js";
 import { app } from "../../src/server/app.js";
 import { BodyBudget } from "../../src/server/body-budget.js";
 import { ServerContext } from "../../src/server/context.js";
@@ -33,8 +33,14 @@ function simulated(maxQueuedPairs: number) {
     stats: () => ({ ...figures }),
   };
   const admission = new Admission(60_000, new WorkRate(() => seconds * 1000));
+  /** Admits a request of texts, which the engine has at once. */
+  const enter = (asked: Claim): Disposable => {
+    const place = admission.admit(queue, asked);
+    place.handOver(asked);
+    return place;
+  };
   return {
-    ...{ queue, admission, figures },
+    ...{ queue, admission, figures, enter },
     /** Lets `seconds` pass, in which the engine does `tokens`; `pairs` pairs of 100 tokens are left then. */
     pass(duration: number, done: number, pairsQueued: number) {
       seconds += duration;
@@ -51,10 +57,10 @@ const claim = (count: number, tokens: number, long = false) => ({ pairs: count, 
 const pairs = (count: number) => claim(count, count * 100);
 
 test("before the first batch has ended only so much gets in, and one that is alone whatever it asks for", () => {
-  const { queue, admission, pass } = simulated(2000);
-  admission.admit(queue, pairs(1000));
+  const { queue, admission, pass, enter } = simulated(2000);
+  enter(pairs(1000));
   pass(0, 0, 300);
-  admission.admit(queue, pairs(20));
+  enter(pairs(20));
   admission.requireRoom(queue, pairs(100));
   pass(0, 0, 1000);
   admission.requireRoom(queue, pairs(1));
@@ -205,10 +211,10 @@ describe("a request that would be answered too late", () => {
   /** An engine of 1,000 tokens a second with so many requests in it. */
   function busy(requests: number, tokens: number) {
     const simulation = simulated(100_000);
-    const { admission, queue, pass } = simulation;
+    const { pass, enter } = simulation;
     pass(0, 0, 100);
     pass(10, 10_000, (requests * tokens) / 100);
-    const places = Array.from({ length: requests }, () => admission.admit(queue, claim(1, 0)));
+    const places = Array.from({ length: requests }, () => enter(claim(1, 0)));
     return { ...simulation, places };
   }
 

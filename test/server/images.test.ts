@@ -7,14 +7,13 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { RerankClient } from "../../src/client/index.js";
 import type { ErrorCode } from "../../src/errors.js";
 import type { Network } from "../../src/images/fetch-image.js";
-import type { LoadOptions } from "../../src/types.js";
-import { plainPng, png } from "../images/fixtures.js";
-import { post, startTestService, type TestService, type TestServiceOptions } from "../support/demo-service.js";
+import { plainPng } from "../images/fixtures.js";
+import { post, type TestService } from "../support/demo-service.js";
 import { imageFaults } from "../support/error-codes.js";
-import { structuredImage } from "../support/images.js";
-import { randomMmproj, randomModel } from "../support/random-models.js";
+import { structuredPng } from "../support/image-model.js";
 import { bodyFor, readError, scoringRoutes } from "../support/scoring-routes.js";
 import { until } from "../support/until.js";
+import { dataUri, startVisionService } from "../support/vision-service.js";
 
 /** Every name is a public host, and every connection leads to a server of this test. */
 const { network } = vi.hoisted(() => ({ network: { current: undefined as Network | undefined } }));
@@ -24,22 +23,8 @@ vi.mock("../../src/images/fetch-image.js", async (original) => {
   return { ...actual, fetchImage };
 });
 
-const shape = { layers: 2, embeddingLength: 256, headLength: 64, kvHeads: 2, feedForwardLength: 256, vocabularySize: 4000 };
-const tower = { layers: 2, embeddingLength: 64, headLength: 16, feedForwardLength: 128, projectionLength: 256 };
-
-async function withTower(more: Partial<LoadOptions> = {}, options: TestServiceOptions = {}): Promise<TestService> {
-  const model = await randomModel({ ...shape, type: "f32", seed: 3 });
-  const mmprojPath = await randomMmproj({ ...tower, type: "f32", seed: 4 });
-  return startTestService({ ...options, load: { ...model, mmprojPath, contextSize: 1024, imageMaxTokens: 64, ...more } });
-}
-
-function picture(width: number, height: number, seed: number): string {
-  const { rgb } = structuredImage(width, height, seed);
-  const rows = Array.from({ length: height }, (_, y) => [Buffer.from([0]), rgb.subarray(y * width * 3, (y + 1) * width * 3)]);
-  return `data:image/png;base64,${png({ width, height }, Buffer.concat(rows.flat())).toString("base64")}`;
-}
-
-const [first, second, third] = [picture(112, 84, 1), picture(84, 140, 2), picture(200, 90, 3)] as const;
+const files = [structuredPng(112, 84, 1), structuredPng(84, 140, 2), structuredPng(200, 90, 3)] as const;
+const [first, second, third] = [dataUri(files[0]), dataUri(files[1]), dataUri(files[2])];
 const query = "a chart of sales";
 const documents = [{ image: first }, "sales fell", { image: second }, { text: "the weather is sunny" }, { image: third }];
 const asContents = [
@@ -73,7 +58,7 @@ beforeAll(async () => {
     },
   };
   const limits = { imageMaxMb: 1, imageMaxPixels: 100_000, maxImages: 5 };
-  service = await withTower({ ...limits, imageUrls: ["pages.example", "gone.invalid", "inside.example"] });
+  service = await startVisionService({ load: { ...limits, imageUrls: ["pages.example", "gone.invalid", "inside.example"] } });
 });
 afterAll(async () => {
   await service.service.stop();
@@ -127,7 +112,7 @@ describe("three images and two texts", () => {
 
   test("are ranked by the client, which sends bytes as base64 and gives back the caller's own documents", async () => {
     const library = await service.reranker.rerank({ query, documents: asContents });
-    const bytes = { image: Buffer.from(second.slice(second.indexOf(",") + 1), "base64") };
+    const bytes = { image: files[1] };
     const given = [...asContents.slice(0, 2), bytes, ...asContents.slice(3)];
     const { results } = await new RerankClient({ baseUrl: service.url }).rerank({ query, documents: given });
     expect(results.map(({ index, score }) => ({ index, score }))).toEqual(
@@ -137,8 +122,7 @@ describe("three images and two texts", () => {
   });
 
   test("are fetched from an allowed host", async () => {
-    const file = Buffer.from(first.slice(first.indexOf(",") + 1), "base64");
-    answer = (response) => response.end(file);
+    answer = (response) => response.end(files[0]);
     const url = "https://pages.example/a.png?signature=zyzzyva";
     const [fromUrl, asData] = await Promise.all(
       [url, first].map((image) => ask({ query, documents: [{ image }], return_documents: false })),
@@ -151,7 +135,7 @@ describe("three images and two texts", () => {
 describe("a wrong image is refused by the name of its field, and nothing is computed:", () => {
   const seen = new Set<ErrorCode>();
   const plain = (width: number, height: number) => plainPng({ width, height, colour: 0 }, [0]).toString("base64");
-  const cut = Buffer.from(first.slice(first.indexOf(",") + 1), "base64").subarray(0, 200);
+  const cut = files[0].subarray(0, 200);
   const cases: readonly [what: string, image: string, code: ErrorCode, message: string][] = [
     ["text", "hello world", "image_invalid", "expected an image as a data: URI or in base64"],
     ["an empty data: URI", "data:,", "image_invalid", "expected a data: URI in base64"],
@@ -238,7 +222,7 @@ describe("while images are read", () => {
 
   test("a request counts as waiting, and others get the room that is left", async () => {
     hang();
-    await using small = await withTower({ imageUrls: ["pages.example"], maxQueuedPairs: 4 });
+    await using small = await startVisionService({ load: { imageUrls: ["pages.example"], maxQueuedPairs: 4 } });
     const reading = post(`${small.url}/rerank`, slow);
     await until(() => hanging.length === 1);
     expect(small.reranker.stats()).toMatchObject({ jobsSubmitted: 0, pairsQueued: 0 });
@@ -248,7 +232,7 @@ describe("while images are read", () => {
       { message: expect.stringContaining("3 of 4 pairs are waiting") },
     ]);
     expect((await post(`${small.url}/rerank`, { query, documents: ["a"] })).status).toBe(200);
-    hanging[0]?.end(Buffer.from(first.slice(first.indexOf(",") + 1), "base64"));
+    hanging[0]?.end(files[0]);
     expect((await reading).status).toBe(200);
     expect((await post(`${small.url}/rerank`, { query, documents: ["a", "b", "c", "d"] })).status).toBe(200);
   });
@@ -268,7 +252,7 @@ describe("while images are read", () => {
 
   test("the time limit holds for the reading too", async () => {
     hang();
-    await using impatient = await withTower({ imageUrls: ["pages.example"] }, { requestTimeoutMs: 300 });
+    await using impatient = await startVisionService({ load: { imageUrls: ["pages.example"] }, requestTimeoutMs: 300 });
     const response = await post(`${impatient.url}/rerank`, slow);
     expect([response.status, await response.json()]).toMatchObject([504, { error: { code: "timeout" } }]);
     await until(() => hanging[0]?.destroyed === true);
@@ -276,15 +260,18 @@ describe("while images are read", () => {
 
   test("the pixels of all requests have the room of bodies, and one that is alone has it whatever it needs", async () => {
     hang();
-    // An image of unknown size may have 64 tokens, 147 KiB.
-    await using narrow = await withTower({ imageUrls: ["pages.example"] }, { server: { bodiesLimitBytes: 2 ** 17 } });
+    // An image of unknown size may have 64 tokens, 294 KiB.
+    await using narrow = await startVisionService({
+      load: { imageUrls: ["pages.example"] },
+      server: { bodiesLimitBytes: 2 ** 17 },
+    });
     const { bodies } = narrow.service.context;
     const reading = post(`${narrow.url}/rerank`, slow);
     await until(() => hanging.length === 1);
-    expect(bodies.bytes).toBeGreaterThan(64 * 28 * 28 * 3);
+    expect(bodies.bytes).toBeGreaterThan(2 * 64 * 28 * 28 * 3);
     const refused = await post(`${narrow.url}/rerank`, { query: "a", documents: ["b"] });
     expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "2"]);
-    hanging[0]?.end(Buffer.from(first.slice(first.indexOf(",") + 1), "base64"));
+    hanging[0]?.end(files[0]);
     expect((await reading).status).toBe(200);
     await until(() => bodies.bytes === 0);
     expect((await post(`${narrow.url}/rerank`, { query: "a", documents: ["b"] })).status).toBe(200);
@@ -292,7 +279,7 @@ describe("while images are read", () => {
 });
 
 test("log, metrics, Server-Timing and /info tell of images, and never what they are", async () => {
-  await using fresh = await withTower({ scoreCacheMb: 0, documentCacheMb: 0 });
+  await using fresh = await startVisionService({ load: { scoreCacheMb: 0, documentCacheMb: 0 } });
   const metrics = async () => (await fetch(`${fresh.url}/metrics`)).text();
   expect(await metrics()).toContain("rerank_images_encoded_total 0");
   const body = { query: { image: first }, documents: ["a", { image: second }] };

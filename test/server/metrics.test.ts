@@ -40,6 +40,13 @@ describe("/metrics", () => {
       rerank_document_cache_entries: "gauge",
       rerank_document_cache_hits_total: "counter",
       rerank_score_cache_hits_total: "counter",
+      rerank_images_total: "counter",
+      rerank_image_read_seconds: "histogram",
+      rerank_images_encoded_total: "counter",
+      rerank_image_encode_seconds_total: "counter",
+      rerank_image_cache_hits_total: "counter",
+      rerank_image_cache_bytes: "gauge",
+      rerank_image_cache_entries: "gauge",
       rerank_devices: "gauge",
       rerank_model_info: "gauge",
     });

@@ -5,7 +5,9 @@ import { readTraceparent } from "../../src/server/observe/traceparent.js";
 import { readSettings } from "../../src/settings/read.js";
 import { startCommand } from "../support/command.js";
 import { post, startTestService } from "../support/demo-service.js";
+import { structuredPng } from "../support/image-model.js";
 import { attributesOf, type OtlpDouble, startOtlpDouble } from "../support/otlp-double.js";
+import { dataUri, startVisionService } from "../support/vision-service.js";
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const spanId = "00f067aa0ba902b7";
@@ -80,6 +82,20 @@ describe("with a collector", () => {
     expect(compute?.startTimeUnixNano).toBe(queue?.endTimeUnixNano);
     expect(collector.services).toEqual(new Set(["jina-reranker"]));
     expect(collector.bodies.join()).not.toMatch(/secretquery|secretdocument/);
+  });
+
+  test("the reading of images is a step of its own, before the queue", async () => {
+    await using collector = await startOtlpDouble();
+    const service = await startVisionService({ server: { tracing: startTracing(to(collector)) } });
+    const image = dataUri(structuredPng(84, 56, 1));
+    await post(`${service.url}/rerank`, { query: "a", documents: [{ image }, "b"] }, { headers });
+    await service.service.stop();
+    const spanOf = (name: string) => collector.spans.find((span) => span.name === name);
+    const [request, images, queue, compute] = ["POST /rerank", "images", "queue", "compute"].map(spanOf);
+    expect(request && attributesOf(request)).toMatchObject({ "rerank.pairs": 2, "rerank.images": 1 });
+    expect(images).toMatchObject({ traceId, parentSpanId: request?.spanId, endTimeUnixNano: queue?.startTimeUnixNano });
+    expect(compute && attributesOf(compute)).toMatchObject({ "rerank.images_encoded": 1 });
+    expect(collector.bodies.join()).not.toContain(image.slice(30, 60));
   });
 
   test("a refused request is a span too, one that its caller does not sample is none", async () => {

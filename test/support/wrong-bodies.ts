@@ -82,7 +82,7 @@ export function wrongBodies(route: ScoringRoute): Case[] {
       ? [
           invalid(
             "two queries for three documents",
-            `${q}: expected one text, or as many as ${d} (3), got 2`,
+            `${q}: expected one, or as many as ${d} (3), got 2`,
             request(["a", "b"], ["a", "b", "c"]),
           ),
         ]

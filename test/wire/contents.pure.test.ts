@@ -159,6 +159,7 @@ describe("an answer repeats an image as it was sent, where documents are asked f
       results: [{ document: "b" }, { document: { image: data } }],
     });
     const without = answerTo(native.read({ query: { image: "AAAA" }, documents, return_documents: false }));
+    expect(without).toMatchObject({ query: null });
     expect(JSON.stringify(without)).not.toMatch(/AAAA|iVBOR/);
     expect(answerTo(native.read({ query: "a", documents, return_documents: false }))).toMatchObject({ query: "a" });
   });

@@ -13,7 +13,21 @@ beforeAll(async () => {
 afterAll(() => service.service.stop());
 
 const fields = [
-  ...["query", "documents", "texts", "text_1", "text_2", "queries", "model", "top_k", "top_n", "return_documents"],
+  ...[
+    "query",
+    "documents",
+    "texts",
+    "text_1",
+    "text_2",
+    "queries",
+    "items",
+    "data_1",
+    "data_2",
+    "model",
+    "top_k",
+    "top_n",
+    "return_documents",
+  ],
   ...[
     "min_score",
     "rank_fields",
@@ -35,7 +49,18 @@ const value = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
   fc.string({ unit: "binary", maxLength: 30 }),
   fc.array(fc.string({ unit: "grapheme", maxLength: 20 }), { maxLength: 4 }),
-  fc.array(fc.record({ text: fc.string(), image: fc.jsonValue() }, { requiredKeys: [] }), { maxLength: 3 }),
+  fc.array(
+    fc.record(
+      {
+        text: fc.string(),
+        image: fc.jsonValue(),
+        image_url: fc.jsonValue(),
+        type: fc.constantFrom("image", "image_url", "text"),
+      },
+      { requiredKeys: [] },
+    ),
+    { maxLength: 3 },
+  ),
   fc.constantFrom("true", "false", "Left", 0, 1, 2, null, true),
 );
 const bodies = fc.oneof(fc.dictionary(fc.constantFrom(...fields), value, { maxKeys: 8 }), fc.jsonValue());

@@ -49,7 +49,7 @@ describe("paths", () => {
     const other = await post(`${service.url}/`, body);
     expect(other.status).toBe(400);
     expect((await readError(true, other)).message).toBe(
-      'texts: expected an array or {"content":[{"type":"text","text"}]}, got nothing',
+      'texts: expected an array or {"content":[{"type":"text","text"} or {"type":"image_url","image_url":{"url"}}]}, got nothing',
     );
     expect((await fetch(`${service.url}/`)).headers.get("content-type")).toMatch(/html/);
   });

@@ -71,6 +71,7 @@ export class Metrics {
       labelNames: ["of"],
       registers,
     });
+    for (const of of ["query", "document"]) this.#images.inc({ of }, 0);
     this.#imageRead = new Histogram({
       name: "rerank_image_read_seconds",
       help: "Fetching, reading and decoding the images of a scoring request that has some.",

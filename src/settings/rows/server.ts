@@ -28,7 +28,7 @@ export const routeRows = {
     default: 256,
     environment: "BODIES_LIMIT_MB",
     flag: "--bodies-limit-mb",
-    help: "MiB for the bodies of all requests in flight, at least twice BODY_LIMIT_MB; a body that does not fit gets 503 unread",
+    help: "MiB for the bodies of all requests in flight and the pixels of their images, at least twice BODY_LIMIT_MB; a body that does not fit gets 503 unread",
   }),
   maxEventLoopDelayMs: setting({
     kind: wholeNumber(0, 3_600_000),
