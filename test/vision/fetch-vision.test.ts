@@ -1,10 +1,12 @@
 /** The vision tower is made from parts of safetensors files, read from a double of the hub. */
 
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { RerankError } from "../../src/errors.js";
 import { officialVisionRepository } from "../../src/model/official.js";
@@ -12,9 +14,12 @@ import { visionFile } from "../../src/model/vision-file.js";
 import { readSettings } from "../../src/settings/read.js";
 import { hubSettings } from "../../src/settings/table.js";
 import { fetchVision, type VisionOptions } from "../../src/vision/fetch-vision.js";
+import { readGguf } from "../reference/gguf-file.js";
+import { vision } from "../reference/vision.js";
 import { runCommand, startCommand } from "../support/command.js";
 import { nobody } from "../support/hub.js";
 import { bytesFile, type Fault, gitFile, type HubDouble, type HubRequest, startHub } from "../support/hub-double.js";
+import { structuredImage } from "../support/images.js";
 import { config, json, mean, type RandomTower, randomTower, std } from "../support/random-tower.js";
 import { until } from "../support/until.js";
 
@@ -127,6 +132,27 @@ describe("the file that is written", () => {
   });
 });
 
+test.each(["q8_0", "f16"] as const)(
+  "the engine takes the file, and sees with it what float64 arithmetic sees: %s",
+  async (type) => {
+    const it = await visionTest();
+    const path = await it.fetch({ type });
+    const image = structuredImage(84, 56, 5);
+    const [pixels, output] = [join(it.cacheDirectory, "rgb"), join(it.cacheDirectory, "embeddings")];
+    await writeFile(pixels, image.rgb);
+    const build = join(import.meta.dirname, "..", "..", "build");
+    const args = [join(build, "Release"), path, shape.projectionLength, pixels, image.width, image.height, output].map(String);
+    await promisify(execFile)(join(build, "tests", "vision-run"), args);
+    const seen = new Float32Array(new Uint8Array(await readFile(output)).buffer);
+    const expected = vision(await readGguf(path), image).flatMap((row) => Array.from(row));
+    expect(seen).toHaveLength(expected.length);
+    const largest = Math.max(...expected.map(Math.abs));
+    expect(Math.max(...expected.map((value, index) => Math.abs(value - (seen[index] ?? Number.NaN)))) / largest).toBeLessThan(
+      5e-2,
+    );
+  },
+);
+
 describe("a tower that was made", () => {
   test("is found the second time, offline, and when the hub is down; damaged, it is made again", async () => {
     const it = await visionTest();
@@ -139,6 +165,7 @@ describe("a tower that was made", () => {
     expect(it.notices.at(-1)).toMatch(/could not be reached.*using the file in the cache$/);
     expect(it.sent()).toBe(sent);
     await truncate(path, 1000);
+    expect(await it.failure({}, { offline: true })).toMatchObject({ code: "checksum_mismatch" });
     expect(await it.fetch()).toBe(path);
     expect((await readFile(path)).equals(single.mmproj("q8_0", repository))).toBe(true);
   });
