@@ -13,6 +13,7 @@ declare namespace native {
   export type EngineInfo = binding.EngineInfo;
   export type EngineOptions = binding.EngineOptions;
   export type EngineStats = binding.EngineStats;
+  export type Image = binding.Image;
   export type LogLevel = binding.LogLevel;
   export type NativeError = binding.NativeError;
   export type NativeErrorCode = binding.NativeErrorCode;
@@ -24,6 +25,8 @@ declare namespace native {
   export type ScoreRequest = binding.ScoreRequest;
   export type ScoreResult = binding.ScoreResult;
   export type Version = binding.Version;
+  export type VisionInfo = binding.VisionInfo;
+  export type VisionOptions = binding.VisionOptions;
   export type WeightsInfo = binding.WeightsInfo;
 }
 

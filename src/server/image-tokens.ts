@@ -6,8 +6,8 @@ import { targetSize, tokenSide, tokensOf } from "../images/size.js";
 /** Base64 that is decoded for the header. A JPEG's size stands behind its metadata, which is rarely longer. */
 const headerLetters = 4 * 2 ** 14;
 
-/** Bytes that an image takes for each token once it is decoded: its pixels in RGB. */
-export const bytesPerImageToken = 3 * tokenSide ** 2;
+/** Bytes that an image takes for each token once it is decoded: its pixels in RGB, for JavaScript and once more for the engine. */
+export const bytesPerImageToken = 2 * 3 * tokenSide ** 2;
 
 /**
  * Tokens of an image by the size that its header tells. `maxTokens` for one that is at a URL or whose size is not seen: whether it

@@ -1,6 +1,6 @@
 /** Images on the command line: as files, in JSONL and in pairs. Each command is a process with the random model and tower. */
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -78,6 +78,18 @@ test("--images without a tower beside the model stops the start, and says what t
   const { code, stderr } = await runCommand(["rerank", ...model, "--images", "--query", query, at("text.txt")]);
   expect(code).toBe(1);
   expect(stderr).toMatch(/no vision tower.*`jina-reranker download --vision`.*MMPROJ_PATH/);
+});
+
+test("--images takes the tower that lies beside the model", async () => {
+  const linked: Readonly<Record<string, string>> = {
+    "model.gguf": files.modelPath,
+    "mlp_weights.npz": files.headPath,
+    "mmproj-jina-reranker-m0-Q8_0.gguf": files.mmprojPath,
+  };
+  for (const [name, path] of Object.entries(linked)) await symlink(path, at(name));
+  const own = ["--model", at("model.gguf"), ...model.slice(model.indexOf("--n-gpu-layers"))];
+  const { stdout } = await runCommand(["rerank", ...own, "--images", "--query", query, at("wide.png")]);
+  expect(scoresIn(stdout)).toEqual([[at("wide.png"), scores[1]]]);
 });
 
 test("rerank --jsonl: images as data, and as files of the folder that is allowed, which answers name as the line did", async () => {
