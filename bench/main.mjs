@@ -8,7 +8,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { isDeepStrictEqual, parseArgs } from "node:util";
 import { native } from "../dist/native/index.js";
 import { Bench } from "./bench.mjs";
 import { Corpus } from "./corpus.mjs";
@@ -103,9 +103,8 @@ async function measure(trial, bench) {
  */
 function readResults(path) {
   const present = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
-  const now = { machine: machine(), llamaCpp: native.version().llamaCpp };
-  // A table alone tells of the measured machine, not of this one.
-  return flags["only-table"] ? { ...now, models: {}, trials: {}, ...present } : { models: {}, trials: {}, ...present, ...now };
+  // A file tells of the machine that it was begun on. Trials that are added elsewhere have their own.
+  return { machine: machine(), llamaCpp: native.version().llamaCpp, models: {}, trials: {}, ...present };
 }
 
 /**
@@ -146,6 +145,7 @@ async function runTrials(model, trials, results, { run, seed, save }) {
           seconds: (performance.now() - started) / 1000,
           left: bench.left,
           facts: bench.facts,
+          ...(!isDeepStrictEqual(machine(), results.machine) && { machine: machine() }),
           result,
         };
         results.trials[`${model}/${trial.name}`] = measured;

@@ -26,9 +26,13 @@ export class Reader {
     return model;
   }
 
-  /** Instruction sets of the machine. */
-  get features() {
-    return this.#results.machine.features;
+  /**
+   * Instruction sets of the machine that a trial ran on.
+   *
+   * @param {string} trial
+   */
+  features(trial) {
+    return (this.#results.trials[`${this.#model}/${trial}`]?.machine ?? this.#results.machine).features;
   }
 
   /**

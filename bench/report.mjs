@@ -3,7 +3,7 @@
 import { driverNamed } from "./drivers/index.mjs";
 import { readRows } from "./rows.mjs";
 
-/** @import { Measured, Results, Statistics, TrialResult } from "./types.js" */
+/** @import { Machine, Measured, Results, Statistics, TrialResult } from "./types.js" */
 /** @import { Plot } from "./plots.mjs" */
 
 const label = (/** @type {string} */ driver) => driverNamed(driver).label;
@@ -40,6 +40,9 @@ export function claimsTable(results, model, names) {
   return table(["what", "at least", "measured", "met"], rows);
 }
 
+/** @param {Machine} machine */
+const described = ({ cpu, cores, device, features }) => `${cpu}, ${cores} cores, ${device}, ${features.join(" ")}`;
+
 /**
  * A sentence that says what was measured and on which machine.
  *
@@ -48,13 +51,13 @@ export function claimsTable(results, model, names) {
  */
 export function circumstances({ machine, llamaCpp, models, trials }, model) {
   const facts = models[model];
-  const own = Object.entries(trials).filter(([key]) => key.startsWith(`${model}/`));
+  const own = Object.entries(trials).filter(([key, trial]) => key.startsWith(`${model}/`) && !trial.machine);
   const dates = [...new Set(own.map(([, { date }]) => date))].sort().join(", ");
   const commits = [...new Set(own.map(([, { commit }]) => commit))].join(", ");
   const runs = new Set(own.map(([, { run }]) => run)).size;
   const shape = facts ? `random weights of the ${model} shape in Q4_K_M (${(facts.fileBytes / 1e6).toFixed(0)} MB)` : model;
   return (
-    `${shape}; ${machine.cpu}, ${machine.cores} cores, ${machine.device}, ${machine.features.join(" ")}; ` +
+    `${shape}; ${described(machine)}; ` +
     `llama.cpp ${llamaCpp}, commit ${commits}, ${dates}; ${runs === 1 ? "one run" : `${runs} runs`}.`
   );
 }
@@ -207,6 +210,7 @@ export function report(results, model, plots, title) {
         : [],
     ),
     `\nCommit ${measured.commit}, ${measured.date}, ${measured.seconds.toFixed(0)} s.`,
+    ...(measured.machine ? [`\nOn another machine: ${described(measured.machine)}.`] : []),
     "",
   ]);
   return [

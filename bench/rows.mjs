@@ -118,7 +118,9 @@ const claims = [
       const rate = productRate(sets);
       // Without VNNI a weight of 8 bits is multiplied in two halves.
       const most =
-        limit.type === "int8" && !reader.features.some((name) => name.includes("VNNI")) ? limit.median / 2 : limit.median;
+        limit.type === "int8" && !reader.features("pages").some((name) => name.includes("VNNI"))
+          ? limit.median / 2
+          : limit.median;
       const share = rate / most;
       const of = `${(rate / 1e9).toFixed(0)} of ${(most / 1e9).toFixed(0)} GFLOP/s`;
       return { measured: `${percent(share)} (${of})`, met: share >= 0.6 };

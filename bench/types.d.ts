@@ -261,7 +261,18 @@ export interface Measured {
   /** Driver -> reason why it could not run. */
   left: Record<string, string>;
   facts: Record<string, Facts>;
+  /** Where this trial ran on another machine than the others. */
+  machine?: Machine;
   result: TrialResult;
+}
+
+export interface Machine {
+  cpu: string;
+  cores: number;
+  memoryBytes: number;
+  features: string[];
+  device: string;
+  node: string;
 }
 
 export interface ModelFacts {
@@ -274,7 +285,7 @@ export interface ModelFacts {
 }
 
 export interface Results {
-  machine: { cpu: string; cores: number; memoryBytes: number; features: string[]; device: string; node: string };
+  machine: Machine;
   llamaCpp: string;
   models: Record<string, ModelFacts>;
   trials: Record<string, Measured>;
