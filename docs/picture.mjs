@@ -14,7 +14,7 @@ const executablePath = execFileSync("sh", ["-c", "command -v chromium"], { encod
 // Chromium's sandbox does not start as root.
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 try {
-  const page = await browser.newPage({ viewport: { width: 1200, height: 720 }, colorScheme: "light" });
+  const page = await browser.newPage({ viewport: { width: 1200, height: 790 }, colorScheme: "light" });
   await page.goto(url);
   await page.getByLabel("Documents", { exact: true }).press("Control+Enter");
   await page.getByRole("list", { name: "Ranked documents" }).getByRole("listitem").nth(2).waitFor();

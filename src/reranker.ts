@@ -101,7 +101,10 @@ export class Reranker implements AsyncDisposable {
           (fraction) => onProgress(fraction, "loading"),
         );
       const { loaded, choice } = await loadOrSource(chosen, resolved.modelPath, load, logger);
-      const limits = { maxDocuments, maxQueuedPairs, maxImages: images ? maxImages : 0 };
+      const limits = {
+        ...{ maxDocuments, maxQueuedPairs, maxImages: images ? maxImages : 0 },
+        ...(images && { imageMaxBytes: imageLimits.maxBytes, imageMaxPixels: imageLimits.maxPixels }),
+      };
       return new Reranker(new EnginePool(loaded, maxQueuedPairs), images, choice, limits);
     } catch (error) {
       images?.[Symbol.dispose]();

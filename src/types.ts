@@ -121,6 +121,9 @@ export interface Limits {
   readonly maxQueuedPairs: number;
   /** Images in one request, the query's included; 0 = there is no vision tower. */
   readonly maxImages: number;
+  /** Of one image's file; absent = there is no vision tower. */
+  readonly imageMaxBytes?: number;
+  readonly imageMaxPixels?: number;
 }
 
 /** An image: its bytes, the path of its file, or `data`, which is what HTTP clients send: a data: URI, base64 or a URL. */

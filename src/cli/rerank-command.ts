@@ -51,7 +51,7 @@ export function rerankCommand(
   if (query !== undefined && queryImage !== undefined)
     throw new UsageError("--query-image: not with --query; leave one of them out");
   if (!jsonl && query === undefined && queryImage === undefined) {
-    throw new UsageError("--query: expected the text to rank for, or --query-image, got nothing");
+    throw new UsageError("--query: expected the text to rank for, got nothing; --query-image asks with an image");
   }
   // Node puts U+FFFD in the place of bytes that are not UTF-8.
   if (query?.includes("\ufffd")) {

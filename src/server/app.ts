@@ -61,5 +61,5 @@ export async function app(fastify: FastifyInstance, { context, ...extras }: AppO
   if (extras.docs) await registerOpenApi(fastify);
   if (extras.metrics) registerMetrics(fastify, metrics);
   registerRoutes(fastify, context);
-  if (extras.playground) fastify.register(playground, { docs: extras.docs });
+  if (extras.playground) fastify.register(playground, { context, docs: extras.docs });
 }

@@ -74,7 +74,8 @@ async function page(fastify: FastifyInstance): Promise<void> {
     },
     staticCSP: true,
     // The plugin's own policy sends browsers to https, where nothing may listen, and lets pages of other hosts in.
-    transformStaticCSP: () => pagePolicy(fastify.swaggerCSP),
+    // Its styles have images in them.
+    transformStaticCSP: () => pagePolicy({ ...fastify.swaggerCSP, image: ["data:"] }),
     // BaseLayout is without the bar on top, which is another product's. By default a validator on the internet is asked.
     uiConfig: {
       layout: "BaseLayout",

@@ -15,7 +15,7 @@ const page = {
   "default-src": none,
   "script-src": own,
   "style-src": own,
-  "img-src": [...own, "data:"],
+  "img-src": own,
   "connect-src": own,
   "base-uri": none,
   "form-action": none,
@@ -33,14 +33,15 @@ const answerHeaders = {
   "x-content-type-options": "nosniff",
 };
 
-/** What a page needs beside its files: hashes of the scripts and styles that stand in it. */
-export interface Inline {
-  readonly script: readonly string[];
-  readonly style: readonly string[];
+/** What a page needs beside its files: hashes of the scripts and styles that stand in it, schemes of its images. */
+export interface PageSources {
+  readonly script?: readonly string[];
+  readonly style?: readonly string[];
+  readonly image?: readonly string[];
 }
 
-export function pagePolicy({ script, style }: Inline = { script: [], style: [] }): string {
-  return policy({ ...page, "script-src": [...own, ...script], "style-src": [...own, ...style] });
+export function pagePolicy({ script = [], style = [], image = [] }: PageSources): string {
+  return policy({ ...page, "script-src": [...own, ...script], "style-src": [...own, ...style], "img-src": [...own, ...image] });
 }
 
 export function registerAnswerHeaders(fastify: FastifyInstance): void {
@@ -51,14 +52,14 @@ export function registerAnswerHeaders(fastify: FastifyInstance): void {
 }
 
 /** For a context that serves pages and nothing else. */
-export async function registerPageHeaders(fastify: FastifyInstance): Promise<void> {
+export async function registerPageHeaders(fastify: FastifyInstance, sources: PageSources = {}): Promise<void> {
   await fastify.register(helmet, {
     contentSecurityPolicy: false,
     // Browsers heed these over https only, and complain about the second over http.
     strictTransportSecurity: false,
     crossOriginOpenerPolicy: false,
   });
-  const pageHeaders = { "content-security-policy": pagePolicy() };
+  const pageHeaders = { "content-security-policy": pagePolicy(sources) };
   fastify.addHook("onRequest", (_request, reply, done) => {
     reply.headers(pageHeaders);
     done();

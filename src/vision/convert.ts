@@ -2,7 +2,7 @@
 
 import { RerankError } from "../errors.js";
 import { encoders } from "../gguf/encode.js";
-import { padding, q8Block, type TensorType } from "../gguf/header.js";
+import { bytesOf, elements, padding, q8Block, type TensorType } from "../gguf/header.js";
 import { patchLength } from "../gguf/mmproj.js";
 import { bf16Bytes, type Step } from "./layout.js";
 
@@ -24,13 +24,10 @@ export function convert(step: Step, source: Uint16Array, last: boolean): Uint8Ar
   const [first, second] = step.outputs;
   if (!first) return new Uint8Array();
   const values = widen(source, step.name, first.type);
-  if (!second) return padded(encoders[first.type](values), last);
-  return Buffer.concat([0, 1].map((frame) => padded(encoders[first.type](frameOf(values, frame)), true)));
-}
-
-function padded(bytes: Uint8Array, last: boolean): Uint8Array {
-  const missing = last ? padding(bytes.length) : 0;
-  return missing === 0 ? bytes : Buffer.concat([bytes, new Uint8Array(missing)]);
+  // Of the whole tensor: the last piece may be of any length.
+  const rest = new Uint8Array(last ? padding(bytesOf(first.type, elements(first))) : 0);
+  if (!second) return rest.length === 0 ? encoders[first.type](values) : Buffer.concat([encoders[first.type](values), rest]);
+  return Buffer.concat([0, 1].flatMap((frame) => [encoders[first.type](frameOf(values, frame)), rest]));
 }
 
 /** The largest BF16 number whose scale, or which itself, F16 can hold. */

@@ -26,7 +26,7 @@ import { type CachedVision, cachedVision, type VisionType, visionFileName, visio
 import type { Logger } from "../types.js";
 import { headsOf, normalizationOf, visualShards } from "./config.js";
 import { type Layout, layOut, shapeOf, visualTensors } from "./layout.js";
-import { PartialTower } from "./partial-tower.js";
+import { PartialTower, removeRecord } from "./partial-tower.js";
 import { RangeReader } from "./ranges.js";
 import { headerLength, parseHeader, prefixBytes } from "./safetensors.js";
 
@@ -48,7 +48,7 @@ const maximumIndexBytes = 16 * 2 ** 20;
 export async function fetchVision(environment: HubEnvironment, repository: string, options: VisionOptions): Promise<string> {
   const { type, logger } = options;
   const name = visionFileName(type);
-  const cached = await usable(environment.cacheDirectory, repository, options);
+  const cached = await usable(environment, repository, options);
   const present = (found: CachedVision) => {
     logger.info(`${name} is in the cache already`);
     return found.path;
@@ -83,8 +83,12 @@ export async function fetchVision(environment: HubEnvironment, repository: strin
   return linked;
 }
 
-/** The file in the cache, unless it is damaged. */
-async function usable(cacheDirectory: string, repository: string, options: VisionOptions): Promise<CachedVision | undefined> {
+/** The file in the cache, unless it is damaged, which is an error only where it cannot be made again. */
+async function usable(
+  { cacheDirectory, offline }: HubEnvironment,
+  repository: string,
+  options: VisionOptions,
+): Promise<CachedVision | undefined> {
   const found = await cachedVision(cacheDirectory, repository, options.type);
   if (!found) return undefined;
   const meter = new TransferMeter(found.expected?.size ?? 0, options.onTransfer);
@@ -94,8 +98,8 @@ async function usable(cacheDirectory: string, repository: string, options: Visio
     meter.update("verifying", visionFileName(options.type), read);
   });
   if (!error) return found;
-  options.logger.warn(`${error.message}; the file is removed and made again`);
-  await new HubCache(cacheDirectory, repository).remove(found.path);
+  if (offline) throw error;
+  options.logger.warn(`${error.message}; the file is made again`);
   return undefined;
 }
 
@@ -202,9 +206,29 @@ async function make(tower: WantedTower, client: HubClient, reader: RangeReader, 
   }
 }
 
+/** Reads what the unfinished file lacks, and gives the file its place. */
 async function convertInto(
   unfinished: string,
-  { cache, key, commit, name, files, layout }: WantedTower,
+  tower: WantedTower,
+  reader: RangeReader,
+  lost: AbortSignal,
+  meter: TransferMeter,
+): Promise<string> {
+  const { cache, key, commit, name, layout } = tower;
+  const checksum: Checksum = { algorithm: "sha256", hex: await fill(unfinished, tower, reader, lost, meter) };
+  await writeAtomically(knownPath(key), checksum.hex).catch(() => {});
+  // A damaged file of that checksum is replaced.
+  await rename(unfinished, cache.blobPath(checksum));
+  await removeRecord(unfinished);
+  const path = await cache.link(checksum, commit, name);
+  await remember(path, { checksum, size: layout.size });
+  return path;
+}
+
+/** The checksum of the file, which is complete then and closed: Windows renames no open file. */
+async function fill(
+  unfinished: string,
+  { name, files, layout }: WantedTower,
   reader: RangeReader,
   lost: AbortSignal,
   meter: TransferMeter,
@@ -223,11 +247,5 @@ async function convertInto(
     await partial.write(chunk);
     meter.update("fetching", name, partial.sourceBytes);
   });
-  const checksum: Checksum = { algorithm: "sha256", hex: await partial.finish() };
-  await rename(unfinished, cache.blobPath(checksum));
-  await partial.removeRecord();
-  const path = await cache.link(checksum, commit, name);
-  await remember(path, { checksum, size: layout.size });
-  await writeAtomically(knownPath(key), checksum.hex).catch(() => {});
-  return path;
+  return await partial.finish();
 }

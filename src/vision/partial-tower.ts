@@ -117,10 +117,6 @@ export class PartialTower implements AsyncDisposable {
     await this.#handle.close();
   }
 
-  async removeRecord(): Promise<void> {
-    await rm(recordPath(this.#path), { force: true });
-  }
-
   async #keep(step: Step): Promise<void> {
     const bytes = wholeBlocks(step, this.#waiting);
     if (bytes > 0) await this.#convert(step, bytes);
@@ -177,10 +173,15 @@ export class PartialTower implements AsyncDisposable {
   }
 
   async #begin(): Promise<void> {
-    await rm(recordPath(this.#path), { force: true });
+    await removeRecord(this.#path);
     await this.#handle.truncate(0);
     await this.#append(this.#layout.header);
   }
+}
+
+/** Call it when the file at this path has moved to its place. */
+export async function removeRecord(path: string): Promise<void> {
+  await rm(recordPath(path), { force: true });
 }
 
 function recordPath(path: string): string {

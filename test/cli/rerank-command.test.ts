@@ -24,7 +24,7 @@ test.each<[RerankFlags, boolean, object]>([
 });
 
 test.each<[RerankFlags, string]>([
-  [{}, "--query: expected the text to rank for, or --query-image, got nothing"],
+  [{}, "--query: expected the text to rank for, got nothing; --query-image asks with an image"],
   [{ query, queryImage: "page.png" }, "--query-image: not with --query; leave one of them out"],
   [{ queryImage: "page.png", jsonl: true }, "--query-image: not with --jsonl, where each line has its own query"],
   [{ image: ["page.png"], jsonl: true }, "--image: not with --jsonl, where each line has its own documents"],

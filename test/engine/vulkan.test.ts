@@ -10,8 +10,9 @@ import { choosePrecision } from "../../src/precision/precision.js";
 import { Reranker } from "../../src/reranker.js";
 import { resolveLoadOptions } from "../../src/settings/load-options.js";
 import type { LoadActivity } from "../../src/types.js";
+import { structuredImage } from "../support/images.js";
 import { vulkanLibrary } from "../support/installation.js";
-import { randomModel, wideShape } from "../support/random-models.js";
+import { randomMmproj, randomModel, wideShape } from "../support/random-models.js";
 
 const missing =
   vulkanLibrary === undefined
@@ -50,6 +51,37 @@ describe.skipIf(missing !== undefined)(`the Vulkan backend${missing ? `, not tes
       expect(largest).toBeLessThan(tolerance);
     },
   );
+
+  it("gives the CPU's logits for images within 2e-2", async () => {
+    const { modelPath, headPath } = await randomModel({ ...wideShape, layers: 4 }, "f32");
+    const mmprojPath = await randomMmproj({
+      ...{ layers: 2, embeddingLength: 160, headLength: 80, feedForwardLength: 320 },
+      ...{ projectionLength: wideShape.embeddingLength, type: "f16", seed: 7 },
+    });
+    const image = (width: number, height: number, seed: number) => ({
+      ...structuredImage(width, height, seed),
+      hash: `${width}x${height}, seed ${seed}`,
+    });
+    const images = [image(28 * 7, 28 * 3, 1), image(28 * 3, 28 * 8, 2), image(28 * 6, 28 * 6, 3)];
+    const logits = async (backend: "cpu" | "vulkan") => {
+      const engine = await native.Engine.load({
+        ...{ modelPath, head: await readScoreHead(headPath), contextSize: 1024, batchTokens: 256, threads: 1, backend },
+        ...{ gpuLayers: backend === "cpu" ? 0 : 999, reproducible: "auto", kvType: "f16", maxQueuedPairs: 100 },
+        ...{ documentCacheBytes: 0, scoreCacheBytes: 0, deduplicate: true, vision: { mmprojPath, maxTokens: 64, cacheBytes: 0 } },
+      });
+      expect(engine.info.device).toMatch(backend === "cpu" ? /^CPU/ : /^Vulkan/);
+      const results = [
+        await engine.submit({ query, documents: [...images, ...documents] }).result,
+        await engine.submit({ query: images[0] ?? query, documents: [...images, ...documents] }).result,
+      ];
+      await engine.close();
+      return results.flatMap((result) => [...result.logits]);
+    };
+    const [cpu, vulkan] = [await logits("cpu"), await logits("vulkan")];
+    const differences = cpu.map((value, index) => Math.abs(value - (vulkan[index] ?? Number.NaN)));
+    expect(Math.max(...differences)).toBeLessThan(2e-2);
+    expect(Math.max(...cpu) - Math.min(...cpu)).toBeGreaterThan(4e-2);
+  });
 
   it("gives the same logits from a document's pages that it kept as from the whole document", async () => {
     const files = await randomModel({ ...wideShape, layers: 4 }, "f32");

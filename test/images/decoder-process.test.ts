@@ -136,9 +136,10 @@ test("a decoder gets none of the service's variables", async () => {
 
 test("without sharp an image is refused with what to type, and so is the start of a service", async () => {
   const bare = join(folder, "bare");
-  await cp(new URL(".", decoder), bare, { recursive: true });
+  await cp(new URL(".", decoder), join(bare, "images"), { recursive: true });
+  await cp(new URL("../errors.js", decoder), join(bare, "errors.js"));
   await writeFile(join(bare, "package.json"), '{ "type": "module" }');
-  using loader = new ImageLoader({}, pathToFileURL(join(bare, "decoder-main.js")));
+  using loader = new ImageLoader({}, pathToFileURL(join(bare, "images", "decoder-main.js")));
   const missing = {
     code: "images_not_supported",
     message: expect.stringMatching(

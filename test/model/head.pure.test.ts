@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { zipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { toHalf } from "../../src/gguf/encode.js";
 import { RerankError } from "../../src/errors.js";
+import { toHalf } from "../../src/gguf/encode.js";
 import { readScoreHead } from "../../src/model/head.js";
 import { halfToNumber } from "../../src/model/npz.js";
 

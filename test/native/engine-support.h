@@ -4,6 +4,7 @@
 
 #include "engine.h"
 
+#include <algorithm>
 #include <chrono>
 #include <future>
 #include <memory>
@@ -40,6 +41,17 @@ inline std::string random_words(std::mt19937 & random, int n_words) {
 
 inline ScoreRequest text_request(std::string query, const std::vector<std::string> & documents, Cut cut = {}) {
     return { std::move(query), { documents.begin(), documents.end() }, cut, 0 };
+}
+
+// Noise of so many tokens.
+inline RequestImage random_image(int32_t n_columns, int32_t n_rows, uint32_t seed) {
+    std::mt19937 random(seed);
+    auto         image = std::make_shared<Image>();
+    image->width       = n_columns * kTokenPixels;
+    image->height      = n_rows * kTokenPixels;
+    image->rgb.resize(size_t{ 3 } * static_cast<size_t>(image->width) * static_cast<size_t>(image->height));
+    std::generate(image->rgb.begin(), image->rgb.end(), [&] { return static_cast<uint8_t>(random()); });
+    return { image, std::to_string(n_columns) + "x" + std::to_string(n_rows) + " " + std::to_string(seed) };
 }
 
 inline std::future<JobOutcome> submit(Engine & engine, ScoreRequest request) {

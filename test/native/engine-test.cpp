@@ -1,7 +1,7 @@
 // The whole engine with a random model: bits that do not depend on the batch, recovery after a failed batch, tokenizing, what is
 // left after close. test/native/engine.test.ts makes the model and runs this.
 //
-//     engine-test LIBRARIES MODEL.gguf N_EMBD [SECONDS of mixed load, 1 unless given]
+//     engine-test LIBRARIES MODEL.gguf N_EMBD MMPROJ.gguf [SECONDS of mixed load, 1 unless given]
 
 #include "backend.h"
 #include "check.h"
@@ -36,7 +36,8 @@ namespace {
 
 struct Model {
     std::string path;
-    size_t      n_embd       = 0;
+    size_t      n_embd = 0;
+    std::string mmproj_path;
     int         load_seconds = 1;
 };
 
@@ -56,6 +57,14 @@ std::unique_ptr<Engine> engine(const std::function<void(EngineOptions &)> & chan
         change(options);
     }
     return std::make_unique<Engine>(options, random_head(model().n_embd), LoadProgress());
+}
+
+std::unique_ptr<Engine> engine_with_tower(size_t document_cache_bytes = 0, size_t image_cache_bytes = 0) {
+    return engine([&](EngineOptions & options) {
+        options.document_cache_bytes = document_cache_bytes;
+        options.mmproj_path          = model().mmproj_path;
+        options.vision               = { 64, image_cache_bytes };
+    });
 }
 
 bool is_scored(const JobOutcome & outcome) {
@@ -92,6 +101,22 @@ void goes_on_after_a_batch_that_failed() {
     CHECK_EQUAL(stats.jobs_completed, 3U);
     CHECK_EQUAL(stats.pairs_queued, 0U);
     CHECK_EQUAL(stats.tokens_queued, 0U);
+}
+
+// Of the image nothing is kept, and a text beside it is not lost.
+void goes_on_after_an_image_that_failed() {
+    const auto         tested = engine_with_tower();
+    const ScoreRequest request{ std::string("what is green?"), { random_image(5, 4, 1) }, {}, 0 };
+    EngineProbe::fail_batches(*tested, true);
+    const auto failed = answer(submit(*tested, request));
+    CHECK(failed.error && failed.error->code == ErrorCode::engine_error);
+    EngineProbe::fail_batches(*tested, false);
+    const auto after = answer(submit(*tested, request));
+    const auto alone = answer(submit(*engine_with_tower(), request));
+    CHECK(is_scored(after) && alone.result && after.result->logits == alone.result->logits);
+    const EngineStats stats = tested->stats();
+    CHECK_EQUAL(stats.images_encoded, 1U);
+    CHECK_EQUAL(stats.work_queued, 0);
 }
 
 void frees_its_caches_at_close() {
@@ -188,40 +213,44 @@ void is_not_held_up_by_a_giant_document() {
     }
 }
 
-// Several clients with known, new, short, long and cancelled requests, and a cache too small for all documents. What is scored has
-// the bits of the same request alone.
+// Several clients with known, new, short, long and cancelled requests, texts and images, and caches too small for all of them. What
+// is scored has the bits of the same request alone.
 void serves_a_mixed_load() {
-    struct Request {
-        std::string              query;
-        std::vector<std::string> documents;
-        std::vector<float>       logits;
+    struct Case {
+        ScoreRequest       request;
+        std::vector<float> logits;
     };
 
-    std::mt19937         random(13);
-    std::vector<Request> requests;
-    for (int i = 0; i < 10; ++i) {
-        Request request{ "question number " + std::to_string(i), {}, {} };
+    std::mt19937      random(13);
+    std::vector<Case> cases;
+    for (int i = 0; i < 14; ++i) {
+        Case one{ text_request("question number " + std::to_string(i), {}), {} };
         for (int n = 0; n < 1 + i % 4; ++n) {
-            request.documents.push_back(random_words(random, i == 9 ? 300 : 1 + static_cast<int>(random() % 60)));
+            one.request.documents.push_back(random_words(random, i == 9 ? 300 : 1 + static_cast<int>(random() % 60)));
         }
-        request.logits = answer(submit(*engine(), request.query, request.documents)).result.value().logits;
-        requests.push_back(request);
+        if (i >= 10) {  // two of them share an image
+            one.request.documents.push_back(random_image(6, 5, static_cast<uint32_t>(i) / 2));
+        }
+        if (i == 13) {
+            one.request.query = random_image(3, 4, 1);
+        }
+        one.logits = answer(submit(*engine_with_tower(), one.request)).result.value().logits;
+        cases.push_back(one);
     }
-    const auto       tested   = engine([](EngineOptions & options) { options.document_cache_bytes = 1U << 20U; });
+    const auto       tested   = engine_with_tower(1U << 20U, 70000);
     const auto       end      = std::chrono::steady_clock::now() + std::chrono::seconds(model().load_seconds);
     std::atomic<int> n_scored = 0;
     std::atomic<int> n_wrong  = 0;
     const auto       client   = [&](uint32_t seed) {
         std::mt19937 choice(seed);
         for (int i = 0; i < 10 || std::chrono::steady_clock::now() < end; ++i) {
-            const Request & request = requests[choice() % requests.size()];
+            const Case & one = cases[choice() % cases.size()];
             if (choice() % 5 == 0) {
-                tested->cancel(
-                            tested->submit(text_request(request.query, request.documents), [](const JobOutcome &) {}));
+                tested->cancel(tested->submit(one.request, [](const JobOutcome &) {}));
                 continue;
             }
-            const auto outcome = answer(submit(*tested, request.query, request.documents));
-            n_wrong += outcome.result && outcome.result->logits == request.logits ? 0 : 1;
+            const auto outcome = answer(submit(*tested, one.request));
+            n_wrong += outcome.result && outcome.result->logits == one.logits ? 0 : 1;
             ++n_scored;
         }
     };
@@ -234,6 +263,8 @@ void serves_a_mixed_load() {
     CHECK(n_scored > 10);
     CHECK_EQUAL(n_wrong.load(), 0);
     CHECK(tested->stats().pairs_warm > 0);
+    CHECK(tested->stats().images_encoded > 0);
+    CHECK_EQUAL(tested->stats().work_queued, 0);
 }
 
 void tokenizes_a_known_document_once() {
@@ -274,14 +305,15 @@ void closes_beside_another_that_goes_on() {
 }  // namespace
 
 int main(int argc, char ** argv) {
-    if (argc != 4 && argc != 5) {
-        std::cerr << "usage: engine-test LIBRARIES MODEL.gguf N_EMBD [SECONDS]\n";
+    if (argc != 5 && argc != 6) {
+        std::cerr << "usage: engine-test LIBRARIES MODEL.gguf N_EMBD MMPROJ.gguf [SECONDS]\n";
         return 2;
     }
     load_backends(argv[1]);
-    model() = { argv[2], static_cast<size_t>(std::atoi(argv[3])), argc == 5 ? std::atoi(argv[4]) : 1 };
+    model() = { argv[2], static_cast<size_t>(std::atoi(argv[3])), argv[4], argc == 6 ? std::atoi(argv[5]) : 1 };
     return check::run({
         { "goes on after a batch that failed", goes_on_after_a_batch_that_failed },
+        { "goes on after an image that failed", goes_on_after_an_image_that_failed },
         { "frees its caches at close", frees_its_caches_at_close },
         { "refuses to tokenize while it closes", refuses_to_tokenize_while_it_closes },
         { "warms pairs that wait", warms_pairs_that_wait },

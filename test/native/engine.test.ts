@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { randomModel, wideShape } from "../support/random-models.js";
+import { randomMmproj, randomModel, wideShape } from "../support/random-models.js";
 
 const root = join(import.meta.dirname, "..", "..");
 const program = (suffix: string) => join(root, "build", "tests", `engine-test${suffix}`);
@@ -19,13 +19,17 @@ describe.each(suffixes.flatMap((suffix) => [["f32", suffix] as const, ["q4_k_m",
       expect(existsSync(program(suffix)), "built by node native/build.mjs").toBe(true);
       const shape = { ...wideShape, layers: 2 };
       const { modelPath } = await randomModel(shape, weights);
-      const args = [join(root, "build", "Release"), modelPath, String(shape.embeddingLength)];
+      const mmprojPath = await randomMmproj({
+        ...{ layers: 2, embeddingLength: 64, headLength: 16, feedForwardLength: 256 },
+        ...{ projectionLength: shape.embeddingLength, type: "f32", seed: 3 },
+      });
+      const args = [join(root, "build", "Release"), modelPath, String(shape.embeddingLength), mmprojPath];
       // ggml's threads wait for each other by atomics that ThreadSanitizer does not see: its own libraries are left out.
       const env = { ...process.env, TSAN_OPTIONS: "ignore_noninstrumented_modules=1 exitcode=66" };
       const { stdout, stderr } = await promisify(execFile)(program(suffix), args, { env, maxBuffer: 1 << 26 });
       expect(stderr).not.toMatch(/Sanitizer/);
       expect(stdout).not.toMatch(/FAIL/);
-      expect(stdout.match(/^ok /gm)?.length).toBe(8);
+      expect(stdout.match(/^ok /gm)?.length).toBe(9);
     });
   },
 );

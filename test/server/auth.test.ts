@@ -190,7 +190,7 @@ describe("every registered route", () => {
     for (const { url } of routes.filter((route) => methodsOf(route).includes("GET"))) {
       if ((await server.inject(url.replace("*", "x"))).statusCode !== 401) open.push(url);
     }
-    const allowed = ["/", "/assets/*", "/health", "/ping", "/ready"];
+    const allowed = ["/", "/assets/*", "/health", "/ping", "/playground.json", "/ready"];
     expect(open.filter((url) => !allowed.includes(url))).toEqual([]);
     expect(open).toEqual(expect.arrayContaining(["/health", "/ping", "/ready"]));
     for (const url of ["/nothing", "/metrics", "//metrics", "/metrics/", "/health/x"]) {
@@ -241,7 +241,10 @@ describe("the settings", () => {
   test("every secret that is set and empty was decided on", () => {
     const secrets = Object.values(settings).filter((row) => /KEY|TOKEN|SECRET|PASSWORD/.test(row.environment) || "secret" in row);
     const decided = secrets.map((row) => [row.environment, "emptyRefused" in row && row.emptyRefused]);
-    expect(Object.fromEntries(decided)).toEqual({ API_KEYS: true, API_KEYS_FILE: true, HF_TOKEN: false, BATCH_TOKENS: false });
+    expect(Object.fromEntries(decided)).toEqual({
+      ...{ API_KEYS: true, API_KEYS_FILE: true, HF_TOKEN: false },
+      ...{ BATCH_TOKENS: false, IMAGE_MAX_TOKENS: false },
+    });
     expect(readSettings(["hfToken"], {}, { HF_TOKEN: "" })).toEqual({ hfToken: undefined });
   });
 

@@ -32,9 +32,15 @@ export interface OpenPage extends AsyncDisposable {
 export interface OpenOptions extends BrowserContextOptions {
   /** JavaScript that runs before the page's scripts. */
   readonly before?: string;
+  /** What to set up before the page is opened, such as answers in the server's place. */
+  readonly prepare?: (page: Page) => Promise<unknown>;
 }
 
-export async function openPage(browser: Browser, url: string, { before, ...options }: OpenOptions = {}): Promise<OpenPage> {
+export async function openPage(
+  browser: Browser,
+  url: string,
+  { before, prepare, ...options }: OpenOptions = {},
+): Promise<OpenPage> {
   const context = await browser.newContext({
     reducedMotion: "reduce",
     permissions: ["clipboard-read", "clipboard-write"],
@@ -52,18 +58,45 @@ export async function openPage(browser: Browser, url: string, { before, ...optio
     if (new URL(request.url()).origin !== new URL(url).origin) offences.push(`request to ${request.url()}`);
   });
   if (before) await page.addInitScript(before);
+  await prepare?.(page);
   await page.goto(url);
   return { page, offences, [Symbol.asyncDispose]: () => context.close() };
 }
 
-/** Drops a file onto the page, as a file manager does. */
-export async function dropFile(page: Page, name: string, content: string): Promise<void> {
-  const program = `(() => {
+export interface FileContent {
+  readonly name: string;
+  readonly mimeType: string;
+  readonly buffer: Buffer;
+}
+
+/** Drops a text file onto the documents, as a file manager does. */
+export function dropFile(page: Page, name: string, content: string): Promise<void> {
+  return dropFiles(page, "#documents", [{ name, mimeType: "", buffer: Buffer.from(content) }]);
+}
+
+export async function dropFiles(page: Page, selector: string, files: readonly FileContent[]): Promise<void> {
+  const dataTransfer = await page.evaluateHandle(transferProgram(files));
+  await page.dispatchEvent(selector, "dragover", { dataTransfer });
+  await page.dispatchEvent(selector, "drop", { dataTransfer });
+}
+
+/** Pastes files, beside texts by their types, into what has the focus. Returns whether the page took them. */
+export function pasteFiles(page: Page, files: readonly FileContent[], texts: Readonly<Record<string, string>> = {}) {
+  return page.evaluate<boolean>(`(() => {
+    const clipboardData = ${transferProgram(files)};
+    for (const [type, text] of Object.entries(${JSON.stringify(texts)})) clipboardData.setData(type, text);
+    const paste = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+    return !document.activeElement.dispatchEvent(paste);
+  })()`);
+}
+
+function transferProgram(files: readonly FileContent[]): string {
+  const encoded = files.map(({ name, mimeType, buffer }) => [name, mimeType, buffer.toString("base64")]);
+  return `(() => {
     const transfer = new DataTransfer();
-    transfer.items.add(new File([${JSON.stringify(content)}], ${JSON.stringify(name)}));
+    for (const [name, type, content] of ${JSON.stringify(encoded)}) {
+      transfer.items.add(new File([Uint8Array.from(atob(content), (char) => char.charCodeAt(0))], name, { type }));
+    }
     return transfer;
   })()`;
-  const dataTransfer = await page.evaluateHandle(program);
-  await page.dispatchEvent("#documents", "dragover", { dataTransfer });
-  await page.dispatchEvent("#documents", "drop", { dataTransfer });
 }

@@ -27,7 +27,8 @@ export interface TowerTensor {
 export function randomTower(shape: MmprojShape, shards: number, seed = 1): RandomTower {
   const random = generator(seed);
   const visual = sourceShapes(shape).map(([name, lengths]): TowerTensor => {
-    const bits = Uint16Array.from({ length: product(lengths) }, () => randomBf16(random));
+    const bits = new Uint16Array(product(lengths));
+    for (let index = 0; index < bits.length; index++) bits[index] = randomBf16(random);
     return { name, shape: lengths, bits };
   });
   visual.sort((left, right) => (left.name < right.name ? -1 : 1));
@@ -53,10 +54,15 @@ export function randomTower(shape: MmprojShape, shards: number, seed = 1): Rando
     "preprocessor_config.json",
     json({ image_mean: mean, image_std: std, patch_size: 14, merge_size: 2, min_pixels: 3136 }),
   );
+  const made = new Map<string, Buffer>();
   return {
     files,
     sourceBytes: visual.reduce((sum, { bits }) => sum + bits.byteLength, 0),
-    mmproj: (type, name) => gguf(shape, visual, type, name),
+    mmproj(type, name) {
+      const known = made.get(`${type} ${name}`) ?? gguf(shape, visual, type, name);
+      made.set(`${type} ${name}`, known);
+      return known;
+    },
   };
 }
 
@@ -149,7 +155,7 @@ const parts: readonly [RegExp, string][] = [
 
 function gguf(shape: MmprojShape, visual: readonly TowerTensor[], type: "q8_0" | "f16", name: string): Buffer {
   const tensors = visual.flatMap((tensor): GgufTensor[] => {
-    const values = Float32Array.from(tensor.bits, toNumber);
+    const values = new Float32Array(Uint32Array.from(tensor.bits, (bits) => bits << 16).buffer);
     const [rows = 0, ...inner] = tensor.shape;
     const of = inner.length === 0 ? "f32" : type;
     if (tensor.name.includes(".qkv.")) {
@@ -228,22 +234,31 @@ function float(value: number): Buffer {
 const string = (value: string) => Buffer.concat([number(value.length, 8), Buffer.from(value)]);
 const aligned = (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc((32 - (bytes.length % 32)) % 32)]);
 
-export function toNumber(bits: number): number {
-  return new Float32Array(Uint32Array.of(bits << 16).buffer)[0] ?? Number.NaN;
-}
-
 function encoded({ type, values }: GgufTensor): Buffer {
   if (type === "f32") return Buffer.from(values.buffer);
-  if (type === "f16") return Buffer.from(Uint16Array.from(values, halfOf).buffer);
+  if (type === "f16") {
+    const halves = new Map<number, number>();
+    const half = (value: number) => {
+      // -0 and 0 are the same key.
+      if (value === 0) return halfOf(value);
+      const known = halves.get(value) ?? halfOf(value);
+      halves.set(value, known);
+      return known;
+    };
+    return Buffer.from(Uint16Array.from(values, half).buffer);
+  }
   const bytes = Buffer.alloc((values.length / 32) * 34);
   for (let block = 0; block < values.length / 32; block++) {
+    const at = block * 34;
     const of = values.subarray(block * 32, block * 32 + 32);
-    const scale = Math.fround(of.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / 127);
+    let largest = 0;
+    for (const value of of) largest = Math.max(largest, Math.abs(value));
+    const scale = Math.fround(largest / 127);
     const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
-    bytes.writeUInt16LE(halfOf(scale), block * 34);
-    for (const [index, value] of of.entries()) {
-      const scaled = Math.fround(value * inverse);
-      bytes.writeInt8(Math.sign(scaled) * Math.floor(Math.abs(scaled) + 0.5), block * 34 + 2 + index);
+    bytes.writeUInt16LE(halfOf(scale), at);
+    for (let index = 0; index < 32; index++) {
+      const scaled = Math.fround((of[index] ?? 0) * inverse);
+      bytes[at + 2 + index] = Math.sign(scaled) * Math.floor(Math.abs(scaled) + 0.5);
     }
   }
   return bytes;

@@ -4,12 +4,14 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { RerankClient } from "../../../client/index.js";
 import { example } from "../../../demo/example.js";
 import { useApiKey } from "./api-key.js";
+import type { Input } from "./content.js";
 import { documentsIn } from "./document-file.js";
 import { Failure } from "./failure.js";
 import { Header } from "./header.js";
 import { useHealth } from "./health.js";
 import { KeyForm } from "./key-form.js";
-import { QueryForm } from "./query-form.js";
+import { useLimits } from "./limits.js";
+import { type Fields, QueryForm } from "./query-form.js";
 import { useRanker } from "./ranking.js";
 import { Results } from "./results.js";
 import { SnippetPanel } from "./snippet-panel.js";
@@ -17,21 +19,29 @@ import { SnippetPanel } from "./snippet-panel.js";
 /** Where the page is, with the path a proxy may have put before it. */
 const baseUrl = new URL(".", location.href).href.replace(/\/$/, "");
 
+const exampleFields: Fields = {
+  query: example.query,
+  queryPicture: undefined,
+  text: example.documents.join("\n"),
+  pictures: [],
+  topK: undefined,
+};
+
 export function Playground() {
-  const [query, setQuery] = useState(example.query);
-  const [text, setText] = useState(example.documents.join("\n"));
-  const [topK, setTopK] = useState<number>();
+  const [fields, setFields] = useState(exampleFields);
   const [apiKey, setApiKey] = useApiKey();
   // No retries: the page shows a refusal at once.
   const client = useMemo(() => new RerankClient({ baseUrl, apiKey, retries: 0 }), [apiKey]);
   const health = useHealth(client);
+  const limits = useLimits(baseUrl, health?.status === "ok");
   const { ranking, failure, running, rank, stop } = useRanker();
 
-  const documents = useMemo(() => documentsIn(text), [text]);
-  const input = { query, documents, topK };
+  const lines = useMemo(() => documentsIn(fields.text), [fields.text]);
+  const { query, queryPicture, pictures, topK } = fields;
+  const input: Input = { query: queryPicture ?? query, documents: [...lines, ...pictures], topK };
   const keyWanted = failure?.status === 401;
 
-  const rerank = () => void rank(client, input);
+  const rerank = () => void rank(client, input, limits);
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
@@ -44,7 +54,7 @@ export function Playground() {
 
   const useKey = (key: string) => {
     setApiKey(key);
-    void rank(new RerankClient({ baseUrl, apiKey: key, retries: 0 }), input);
+    void rank(new RerankClient({ baseUrl, apiKey: key, retries: 0 }), input, limits);
   };
 
   return (
@@ -55,11 +65,9 @@ export function Playground() {
           <section aria-labelledby="input-title">
             <h2 id="input-title">Query and documents</h2>
             <QueryForm
-              {...{ query, text, topK, running }}
-              documentCount={documents.length}
-              onQuery={setQuery}
-              onText={setText}
-              onTopK={setTopK}
+              {...{ fields, limits, running }}
+              lineCount={lines.length}
+              onChange={(change) => setFields((now) => ({ ...now, ...change(now) }))}
               onRerank={rerank}
               onStop={stop}
             />

@@ -1,38 +1,78 @@
-/** The form for query, documents and the number of results. Documents are typed, pasted, or read from a chosen or dropped file. */
+/** The form for query, documents and the number of results. Both are typed, pasted, or read from chosen or dropped files. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
-import { readDocumentFile } from "./document-file.js";
+import { useRef, useState } from "preact/hooks";
+import type { Picture } from "./content.js";
+import { FileButton } from "./file-button.js";
+import { type Place, useIncomingFiles } from "./incoming-files.js";
+import { type Limits, megabytes } from "./limits.js";
+import { PictureList } from "./picture-list.js";
+import { QueryField } from "./query-field.js";
+import { counted, type TakenFiles, takeFiles } from "./taken-files.js";
+
+/** What the form holds. */
+export interface Fields {
+  readonly query: string;
+  /** In place of the text. */
+  readonly queryPicture: Picture | undefined;
+  /** Documents, one a line. */
+  readonly text: string;
+  /** Documents after those. */
+  readonly pictures: readonly Picture[];
+  readonly topK: number | undefined;
+}
 
 export interface QueryFormProps {
-  readonly query: string;
-  readonly text: string;
-  readonly topK: number | undefined;
-  readonly documentCount: number;
+  readonly fields: Fields;
+  /** Documents that are lines of the text. */
+  readonly lineCount: number;
+  readonly limits: Limits | undefined;
   readonly running: boolean;
-  onQuery(query: string): void;
-  onText(text: string): void;
-  onTopK(topK: number | undefined): void;
+  onChange(change: (fields: Fields) => Partial<Fields>): void;
   onRerank(): void;
   onStop(): void;
 }
 
+/** What came of the files: what was read, and what was wrong with others. */
+const noNotes: Pick<TakenFiles, "notes" | "faults"> = { notes: [], faults: [] };
+
 const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
 
-export function QueryForm(props: QueryFormProps) {
-  const { query, text, topK, documentCount, running, onQuery, onText, onTopK, onRerank, onStop } = props;
-  const [notice, setNotice] = useState("");
+export function QueryForm({ fields, lineCount, limits, running, onChange, onRerank, onStop }: QueryFormProps) {
+  const { query, queryPicture, text, pictures, topK } = fields;
+  const [notes, setNotes] = useState(noNotes);
+  const fileButton = useRef<HTMLButtonElement>(null);
+  const images = limits?.images;
+  const set = (change: Partial<Fields>) => onChange(() => change);
 
-  const take = async (file: File): Promise<void> => {
-    try {
-      const read = await readDocumentFile(file);
-      onText(read.documents.join("\n"));
-      if (read.query !== undefined) onQuery(read.query);
-      setNotice([`${counted(read.documents.length)} from ${file.name}.`, ...read.notes].join(" "));
-    } catch (error) {
-      setNotice(error instanceof Error ? error.message : String(error));
-    }
+  const take = async (files: readonly File[], place: Place): Promise<void> => {
+    const taken = await takeFiles(files, limits);
+    const [first] = place === "query" ? taken.pictures : [];
+    const added = first ? taken.pictures.slice(1) : taken.pictures;
+    onChange((now) => ({
+      pictures: [...now.pictures, ...added],
+      ...(first && { queryPicture: first }),
+      ...(taken.documents && { text: taken.documents.join("\n") }),
+      ...(taken.query !== undefined && { query: taken.query, queryPicture: undefined }),
+    }));
+    setNotes({
+      notes: [
+        ...taken.notes,
+        ...(first ? [`${first.file.name} is the query.`] : []),
+        ...(added.length > 0 ? [`${counted(added.length, "image")} added to the documents.`] : []),
+      ],
+      faults: taken.faults,
+    });
   };
-  const dragging = useFileDrop(take);
+  const remove = ({ id, file }: Picture) => {
+    onChange((now) => ({ pictures: now.pictures.filter((picture) => picture.id !== id) }));
+    setNotes({ notes: [`${file.name} removed.`], faults: [] });
+  };
+  // One after the other, so that pictures keep the order in which they came.
+  const taking = useRef(Promise.resolve());
+  const queue = (files: readonly File[], place: Place) => {
+    taking.current = taking.current.then(() => take(files, place));
+  };
+  const dragging = useIncomingFiles(queue);
 
   return (
     <form
@@ -42,41 +82,56 @@ export function QueryForm(props: QueryFormProps) {
         onRerank();
       }}
     >
-      <label for="query">Query</label>
-      <input
-        id="query"
-        type="text"
-        autocomplete="off"
-        value={query}
-        onInput={({ currentTarget }) => onQuery(currentTarget.value)}
+      <QueryField
+        text={query}
+        picture={queryPicture}
+        {...{ images }}
+        dragging={dragging === "query"}
+        onText={(next) => set({ query: next })}
+        onPicture={(next) => set({ queryPicture: next })}
+        onFiles={(files) => queue(files, "query")}
       />
 
       <div class="label-row">
         <label for="documents">Documents</label>
         <span class="hint" id="documents-hint">
-          one per line · {counted(documentCount)}
+          one per line · {counted(lineCount + pictures.length, "document")}
+          {pictures.length > 0 && `, ${counted(pictures.length, "image")}`}
         </span>
       </div>
-      <div class={dragging ? "drop dragging" : "drop"}>
-        <textarea
-          id="documents"
-          rows={10}
-          spellcheck={false}
-          aria-describedby="documents-hint"
-          value={text}
-          onInput={({ currentTarget }) => {
-            setNotice("");
-            onText(currentTarget.value);
-          }}
-        />
+      <div class={dragging === "documents" ? "drop dragging" : "drop"}>
+        <div class="documents">
+          <textarea
+            id="documents"
+            rows={pictures.length > 0 ? 6 : 10}
+            spellcheck={false}
+            aria-describedby="documents-hint"
+            value={text}
+            onInput={({ currentTarget }) => {
+              setNotes(noNotes);
+              set({ text: currentTarget.value });
+            }}
+          />
+          <PictureList pictures={pictures} before={lineCount} onRemove={remove} onEmptied={() => fileButton.current?.focus()} />
+        </div>
       </div>
       <p class="file-row hint">
-        <FileButton onFile={take} />
-        <span>or drop one here: .txt with a document a line, or .jsonl</span>
+        <FileButton kind={images ? "both" : "texts"} button={fileButton} onFiles={(files) => queue(files, "documents")}>
+          Choose files
+        </FileButton>
+        <span>or drop them here: .txt with a document a line, or .jsonl</span>
       </p>
-      <p class="file-notice" role="status">
-        {notice}
-      </p>
+      <ImageHint limits={limits} />
+      <div class="file-notice" role="status">
+        {notes.notes.map((note) => (
+          <p key={note}>{note}</p>
+        ))}
+        {notes.faults.map((fault) => (
+          <p key={fault} class="fault">
+            {fault}
+          </p>
+        ))}
+      </div>
 
       <div class="actions">
         <button type="submit" class="primary">
@@ -100,7 +155,7 @@ export function QueryForm(props: QueryFormProps) {
             inputmode="numeric"
             placeholder="all"
             value={topK ?? ""}
-            onInput={({ currentTarget }) => onTopK(currentTarget.value === "" ? undefined : currentTarget.valueAsNumber)}
+            onInput={({ currentTarget }) => set({ topK: currentTarget.value === "" ? undefined : currentTarget.valueAsNumber })}
           />
         </label>
       </div>
@@ -108,62 +163,19 @@ export function QueryForm(props: QueryFormProps) {
   );
 }
 
-function FileButton({ onFile }: { onFile: (file: File) => Promise<void> }) {
-  const field = useRef<HTMLInputElement>(null);
+/** Both texts take their room until the server answers, so that nothing moves then. */
+function ImageHint({ limits }: { limits: Limits | undefined }) {
+  const { images, imageBytes } = limits ?? { imageBytes: 10 * 2 ** 20 };
   return (
-    <>
-      <button type="button" onClick={() => field.current?.click()}>
-        Choose a file
-      </button>
-      <input
-        ref={field}
-        type="file"
-        hidden
-        accept=".txt,.jsonl,.ndjson,text/plain"
-        onChange={({ currentTarget }) => {
-          const [file] = currentTarget.files ?? [];
-          // So that the same file can be chosen again after it was edited.
-          currentTarget.value = "";
-          if (file) void onFile(file);
-        }}
-      />
-    </>
+    <div class="image-hint hint">
+      <p class={images === true ? "" : "unseen"}>
+        Images are documents too. Drop, paste or choose PNG, JPEG, WebP or GIF
+        {imageBytes !== undefined && `, up to ${megabytes(imageBytes)} each`}.
+      </p>
+      <p class={images === false ? "" : "unseen"}>
+        Images are off. Turn them on with <code>jina-reranker download --vision</code>, then start the service with{" "}
+        <code>IMAGES=true</code>.
+      </p>
+    </div>
   );
-}
-
-/** Takes files dropped anywhere on the page: the browser would open them otherwise. */
-function useFileDrop(onFile: (file: File) => Promise<void>): boolean {
-  const [dragging, setDragging] = useState(false);
-  useEffect(() => {
-    const holdsFile = (event: DragEvent) => event.dataTransfer?.types.includes("Files") === true;
-    const onDragOver = (event: DragEvent) => {
-      if (!holdsFile(event)) return;
-      event.preventDefault();
-      setDragging(true);
-    };
-    // The event also comes between two elements of the page. Then it names the next one.
-    const onDragLeave = (event: DragEvent) => {
-      if (event.relatedTarget === null) setDragging(false);
-    };
-    const onDrop = (event: DragEvent) => {
-      if (!holdsFile(event)) return;
-      event.preventDefault();
-      setDragging(false);
-      const [file] = event.dataTransfer?.files ?? [];
-      if (file) void onFile(file);
-    };
-    document.addEventListener("dragover", onDragOver);
-    document.addEventListener("dragleave", onDragLeave);
-    document.addEventListener("drop", onDrop);
-    return () => {
-      document.removeEventListener("dragover", onDragOver);
-      document.removeEventListener("dragleave", onDragLeave);
-      document.removeEventListener("drop", onDrop);
-    };
-  });
-  return dragging;
-}
-
-function counted(documents: number): string {
-  return documents === 1 ? "1 document" : `${documents.toLocaleString("en")} documents`;
 }

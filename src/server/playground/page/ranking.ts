@@ -1,17 +1,14 @@
 /** The last ranking and the one under way. */
 
 import { useRef, useState } from "preact/hooks";
-import { type RerankAnswer, type RerankClient, RerankClientError } from "../../../client/index.js";
-
-export interface Input {
-  readonly query: string;
-  readonly documents: readonly string[];
-  readonly topK: number | undefined;
-}
+import { type Content, type RerankAnswer, type RerankClient, RerankClientError } from "../../../client/index.js";
+import type { Input } from "./content.js";
+import type { Limits } from "./limits.js";
+import { refusalOf, requestOf } from "./request.js";
 
 export interface Ranking {
   readonly input: Input;
-  readonly answer: RerankAnswer;
+  readonly answer: RerankAnswer<Content>;
   /** From the click to the answer, in milliseconds. */
   readonly roundTripMs: number;
 }
@@ -20,7 +17,7 @@ export interface Ranker {
   readonly ranking: Ranking | undefined;
   readonly failure: RerankClientError | undefined;
   readonly running: boolean;
-  rank(client: RerankClient, input: Input): Promise<void>;
+  rank(client: RerankClient, input: Input, limits: Limits | undefined): Promise<void>;
   stop(): void;
 }
 
@@ -30,15 +27,21 @@ export function useRanker(): Ranker {
   const [running, setRunning] = useState(false);
   const current = useRef<AbortController | undefined>(undefined);
 
-  const rank = async (client: RerankClient, input: Input): Promise<void> => {
+  const rank = async (client: RerankClient, input: Input, limits: Limits | undefined): Promise<void> => {
     current.current?.abort();
+    const refusal = refusalOf(input, limits);
+    if (refusal) {
+      setFailure(refusal);
+      setRunning(false);
+      return;
+    }
     const abort = new AbortController();
     current.current = abort;
     setRunning(true);
     const startedAt = performance.now();
     try {
-      const { query, documents, topK } = input;
-      const answer = await client.rerank({ query, documents, signal: abort.signal, ...(topK !== undefined && { topK }) });
+      const request = await requestOf(input);
+      const answer = await client.rerank({ ...request, signal: abort.signal });
       setRanking({ input, answer, roundTripMs: performance.now() - startedAt });
       setFailure(undefined);
     } catch (error) {

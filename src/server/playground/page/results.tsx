@@ -2,7 +2,10 @@
 
 import { useState } from "preact/hooks";
 import type { RankedDocument } from "../../../client/index.js";
-import type { Input, Ranking } from "./ranking.js";
+import { type Content, type Input, isPicture, nameOf } from "./content.js";
+import { PictureName } from "./picture-list.js";
+import type { Ranking } from "./ranking.js";
+import { Thumbnail } from "./thumbnail.js";
 
 export interface ResultsProps {
   readonly ranking: Ranking | undefined;
@@ -24,7 +27,12 @@ export function Results({ ranking, running, current }: ResultsProps) {
           {/* biome-ignore lint/a11y/noRedundantRoles: without it Safari takes a list without markers for no list */}
           <ol class="ranked" role="list" aria-label="Ranked documents">
             {ranking.answer.results.map((result, position) => (
-              <Result key={result.index} result={result} position={position} />
+              <Result
+                key={result.index}
+                result={result}
+                document={ranking.input.documents[result.index] ?? ""}
+                position={position}
+              />
             ))}
           </ol>
           <NotShown ranking={ranking} />
@@ -55,13 +63,25 @@ function Figures({ ranking }: { ranking: Ranking }) {
   );
 }
 
-function Result({ result, position }: { result: RankedDocument; position: number }) {
-  const { index, score, document, truncated } = result;
+interface ResultProps {
+  readonly result: Pick<RankedDocument, "index" | "score" | "truncated">;
+  readonly document: Content;
+  readonly position: number;
+}
+
+function Result({ result: { index, score, truncated }, document, position }: ResultProps) {
   return (
     <li class="result">
       <span class="rank">{position + 1}</span>
       <div class="body">
-        <Text text={document} />
+        {isPicture(document) ? (
+          <div class="picture">
+            <Thumbnail picture={document} />
+            <PictureName picture={document} />
+          </div>
+        ) : (
+          <Text text={document} />
+        )}
         <div class="track" aria-hidden="true">
           <div class="fill" style={{ width: `${score * 100}%` }} />
         </div>
@@ -116,9 +136,9 @@ function NotShown({ ranking: { input, answer } }: { ranking: Ranking }) {
   );
 }
 
-function announcement({ answer: { results }, roundTripMs }: Ranking): string {
-  const [first] = results;
-  return first ? `Ranked in ${milliseconds(roundTripMs)}. First: ${first.document.slice(0, 120)}` : "";
+function announcement({ input, answer: { results }, roundTripMs }: Ranking): string {
+  const first = input.documents[results[0]?.index ?? -1];
+  return first === undefined ? "" : `Ranked in ${milliseconds(roundTripMs)}. First: ${nameOf(first).slice(0, 120)}`;
 }
 
 function isStale(ranked: Input, current: Input): boolean {
