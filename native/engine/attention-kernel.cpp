@@ -239,7 +239,8 @@ void KERNEL_NAME(const AttentionTask & task, float * scratch) {
     const Work work(task, scratch);
     load_queries(task, work);
     const int64_t n_visible = task.n_visible[task.n_tokens - 1];
-    const bool    in_place = is_in_place(task, task.k_type, task.k_stride) && is_in_place(task, task.v_type, task.v_stride);
+    const bool    in_place =
+        is_in_place(task, task.k_type, task.k_stride) && is_in_place(task, task.v_type, task.v_stride);
     for (int64_t first = 0; first < n_visible; first += kAttentionCells) {
         const int64_t n_cells = n_visible - first < kAttentionCells ? n_visible - first : kAttentionCells;
         const float * k       = nullptr;

@@ -119,9 +119,8 @@ void Engine::describe_tower(const VisionShape & shape) {
     VisionInfo vision;
     vision.max_tokens     = options_.vision.max_tokens;
     const ggml_type type  = ggml_get_tensor(tower_file_->tensors(), "v.blk.0.attn_out.weight")->type;
-    vision.work_per_token = image_work_per_token(shape, vision.max_tokens,
-                                                 vision_costs(model_->on_gpu(), cpu_features(), type),
-                                                 model_->n_layer_params());
+    vision.work_per_token = image_work_per_token(
+        shape, vision.max_tokens, vision_costs(model_->on_gpu(), cpu_features(), type), model_->n_layer_params());
     for (ggml_tensor * tensor = ggml_get_first_tensor(tower_file_->tensors()); tensor != nullptr;
          tensor               = ggml_get_next_tensor(tower_file_->tensors(), tensor)) {
         vision.size_bytes += ggml_nbytes(tensor);

@@ -17,10 +17,8 @@ VisionCosts vision_costs(bool on_gpu, const CpuFeatures & features, ggml_type ty
     return { type == GGML_TYPE_Q8_0 && has_vnni ? 1.0 : 2.5, 3.5 };
 }
 
-double image_work_per_token(const VisionShape & shape,
-                            int32_t             max_tokens,
-                            const VisionCosts & costs,
-                            double              n_layer_params) {
+double
+image_work_per_token(const VisionShape & shape, int32_t max_tokens, const VisionCosts & costs, double n_layer_params) {
     const double n_embd    = shape.n_embd;
     const double n_merged  = shape.n_merged();
     const double n_patches = double{ kTokenPatches } * max_tokens;

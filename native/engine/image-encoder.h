@@ -37,10 +37,8 @@ VisionCosts vision_costs(bool on_gpu, const CpuFeatures & features, ggml_type ty
 
 // What encoding costs for each token of an image, as TokenWork counts: of the largest, whose patches have most others to attend to.
 // n_layer_params: of the language model, whose product with a token is 1.
-double image_work_per_token(const VisionShape & shape,
-                            int32_t             max_tokens,
-                            const VisionCosts & costs,
-                            double              n_layer_params);
+double
+image_work_per_token(const VisionShape & shape, int32_t max_tokens, const VisionCosts & costs, double n_layer_params);
 
 class ImageEncoder {
   public:

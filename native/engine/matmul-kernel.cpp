@@ -116,6 +116,11 @@ template <size_t n>
     }
 }
 
+// Without this g++ 12 keeps the activations of one loop for the next one in memory, which costs more than to load them again.
+[[gnu::always_inline]] inline void forget_loads() {
+    asm("" : : : "memory");
+}
+
 // The products of kColumns columns with the quants of n tokens from `first` on.
 template <int64_t kColumns, size_t n>
 [[gnu::always_inline]] inline void dot(const uint8_t (*columns)[kMatMulRows][4],
@@ -258,8 +263,11 @@ struct Q80Format {
 #pragma GCC unroll 1
             for (int64_t j = 0; j < kSubBlocks; ++j) {
                 Integers dots[n][kParts] = {};
-#pragma GCC unroll 1  // unrolled, g++ keeps the activations of both planes, and spills registers
+#pragma GCC unroll 1
                 for (size_t plane = 0; plane < kPlanes; ++plane) {
+                    if constexpr (kPlanes > 1) {
+                        forget_loads();
+                    }
                     Integers of_plane[n][kParts];
                     dot<kColumns>(panel.qs[plane] + j * kColumns, input, stride, j * kQ8Block, of_plane);
 #pragma GCC unroll 8

@@ -108,14 +108,14 @@ void keeps_its_rules_over_random_arrivals() {
         const auto   pick = [&](int32_t low, int32_t high) {
             return std::uniform_int_distribution<int32_t>(low, high)(random);
         };
-        BatchPlanner                                     planner({ kBatch, 8 });
-        std::map<std::pair<uint64_t, int32_t>, int32_t>  steps;  // left, of each job's images
-        std::map<uint64_t, int32_t>                      pairs;  // left
-        std::map<uint64_t, double>                       owed;
-        std::optional<int32_t>                           begun;
-        uint64_t                                         last_job   = 0;
-        int32_t                                          last_image = 0;
-        const auto has_work = [&](uint64_t job) {
+        BatchPlanner                                    planner({ kBatch, 8 });
+        std::map<std::pair<uint64_t, int32_t>, int32_t> steps;  // left, of each job's images
+        std::map<uint64_t, int32_t>                     pairs;  // left
+        std::map<uint64_t, double>                      owed;
+        std::optional<int32_t>                          begun;
+        uint64_t                                        last_job   = 0;
+        int32_t                                         last_image = 0;
+        const auto                                      has_work   = [&](uint64_t job) {
             const auto image = steps.lower_bound({ job, INT32_MIN });
             return pairs[job] > 0 || (image != steps.end() && image->first.first == job);
         };
@@ -123,7 +123,8 @@ void keeps_its_rules_over_random_arrivals() {
             planner.remove_job(job);
             owed.erase(job);
             pairs.erase(job);
-            for (auto image = steps.lower_bound({ job, INT32_MIN }); image != steps.end() && image->first.first == job;) {
+            for (auto image = steps.lower_bound({ job, INT32_MIN });
+                 image != steps.end() && image->first.first == job;) {
                 begun = begun == image->first.second ? std::nullopt : begun;
                 image = steps.erase(image);
             }
@@ -133,7 +134,7 @@ void keeps_its_rules_over_random_arrivals() {
                 const uint64_t job = ++last_job;
                 owed[job]          = 0;
                 for (int32_t i = pick(0, 3); i > 0; --i) {
-                    const int32_t n_steps      = pick(1, kMostSteps);
+                    const int32_t n_steps        = pick(1, kMostSteps);
                     steps[{ job, --last_image }] = n_steps;
                     planner.add_image(job, last_image, n_steps, kStepWork);
                 }

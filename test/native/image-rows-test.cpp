@@ -44,9 +44,10 @@ void continues_text_behind_the_longer_side() {
     const ImageRows rows(tokens, { image_of_tokens(3, 2, -1) });
     ImageRows       given = rows;
     given.give(-1, embeddings(6, 100));
-    const MixedRows all = given.rows(tokens, 0, 12);
-    const std::vector<Position> expected = { { 0, 0, 0 }, { 1, 1, 1 }, { 2, 2, 2 }, { 3, 3, 3 }, { 4, 4, 4 }, { 4, 4, 5 },
-                                             { 4, 4, 6 }, { 4, 5, 4 }, { 4, 5, 5 }, { 4, 5, 6 }, { 7, 7, 7 }, { 8, 8, 8 } };
+    const MixedRows             all      = given.rows(tokens, 0, 12);
+    const std::vector<Position> expected = { { 0, 0, 0 }, { 1, 1, 1 }, { 2, 2, 2 }, { 3, 3, 3 },
+                                             { 4, 4, 4 }, { 4, 4, 5 }, { 4, 4, 6 }, { 4, 5, 4 },
+                                             { 4, 5, 5 }, { 4, 5, 6 }, { 7, 7, 7 }, { 8, 8, 8 } };
     CHECK(all.positions == expected);
     CHECK(all.tokens == tokens);
     CHECK_EQUAL(all.embeddings.size(), 12U);
@@ -71,8 +72,8 @@ void has_two_images_and_one_twice() {
     rows.give(-1, embeddings(2, 20));
     CHECK(rows.complete(0));
     const MixedRows all = rows.rows(tokens, 0, 12);
-    CHECK((all.positions[3] == Position{ 3, 3, 3 }));    // behind 2 x 1
-    CHECK((all.positions[7] == Position{ 4, 7, 4 }));    // the last row of 1 x 4
+    CHECK((all.positions[3] == Position{ 3, 3, 3 }));  // behind 2 x 1
+    CHECK((all.positions[7] == Position{ 4, 7, 4 }));  // the last row of 1 x 4
     CHECK((all.positions[8] == Position{ 8, 8, 8 }));
     CHECK((all.positions[11] == Position{ 11, 11, 11 }));
     CHECK((all.embeddings == std::vector<float>{ 0, 20, 1, 21, 0, 10, 1, 11, 2, 12, 3, 13, 0, 20, 1, 21 }));
