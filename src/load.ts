@@ -9,7 +9,7 @@ import type { ModelReference } from "./model/hub-client.js";
 import { hubEnvironment } from "./model/hub-environment.js";
 import { hasOfficialShape, isOfficial, officialVisionRepository, requireOfficialShape } from "./model/official.js";
 import type { Transfer } from "./model/transfer.js";
-import { visionFile } from "./model/vision-file.js";
+import { findVisionFile, type VisionType, visionFile } from "./model/vision-file.js";
 import { loadAddon } from "./native/addon.js";
 import { resolveLoadOptions } from "./settings/load-options.js";
 import { type NamedModel, namedModel } from "./settings/named-model.js";
@@ -17,6 +17,7 @@ import { readSettings } from "./settings/read.js";
 import { type HubModelSettings, hubAccess, type Settings } from "./settings/table.js";
 import { towerChoice } from "./settings/tower-choice.js";
 import type { DemoLoadOptions, HubLoadOptions, LoadOptions, Logger } from "./types.js";
+import { fetchVision } from "./vision/fetch-vision.js";
 
 export type ModelSource =
   | { readonly kind: "demo" }
@@ -99,11 +100,15 @@ export async function modelFiles(
   }
 }
 
-/** The vision tower's file; undefined = images are refused. Throws invalid_option, or model_not_found when there is none. */
+/**
+ * The vision tower's file; undefined = images are refused. For a model of the hub a missing one is made, as `download --vision`
+ * does. Throws invalid_option, or model_not_found when there is none for a model in a local file.
+ */
 export async function towerFile(
   source: ModelSource,
   modelPath: string,
   settings: Pick<Settings, "images" | "mmprojPath"> & HubModelSettings,
+  events: FileEvents,
 ): Promise<string | undefined> {
   const choice = towerChoice(settings, source.kind === "demo");
   switch (choice.kind) {
@@ -111,8 +116,31 @@ export async function towerFile(
       return undefined;
     case "file":
       return choice.path;
-    case "downloaded":
-      return await visionFile(modelPath, settings);
+    case "found": {
+      const found = await findVisionFile(modelPath, settings);
+      if (found !== undefined) return found;
+      const { offline } = await hubEnvironment(settings);
+      return source.kind === "hub" && !offline ? makeTower(settings, "q8_0", events) : visionFile(modelPath, settings);
+    }
+  }
+}
+
+/** Makes the vision tower's file from the weights on the hub. Where it cannot be asked, the error says what else can be done. */
+export async function makeTower(
+  settings: HubModelSettings,
+  type: VisionType,
+  { onTransfer, logger }: FileEvents,
+): Promise<string> {
+  try {
+    return await fetchVision(await hubEnvironment(settings), settings.visionId, { type, onTransfer, logger });
+  } catch (error) {
+    if (!(error instanceof RerankError) || (error.code !== "hub_unreachable" && error.code !== "not_cached")) throw error;
+    const message = [
+      `${error.message}. Ways on:`,
+      "  copy it      run `jina-reranker download --vision` on another machine, copy the file it prints, set MMPROJ_PATH to it",
+      "  a mirror     set HF_ENDPOINT to a mirror of the hub that can be reached; proxies are read from HTTPS_PROXY",
+    ].join("\n");
+    throw new RerankError(error.code, message, { cause: error });
   }
 }
 

@@ -27,11 +27,11 @@ export async function loadModel(
   // A wrong path shows before a gigabyte is fetched.
   if (tower.kind === "file") await requireModelFile(tower.path);
   const files = await modelFiles(source, settings, { withHead: settings.headPath === undefined, onTransfer, logger });
-  if (source.kind === "hub") onProgress(0, "loading");
   // The demo model has a head of its own.
   const head = source.kind !== "demo" && settings.headPath !== undefined && { headPath: settings.headPath };
   const options = settingsOf(optionSettings, (name) => settings[name]);
-  const mmprojPath = await towerFile(source, files.modelPath, settings);
+  const mmprojPath = await towerFile(source, files.modelPath, settings, { onTransfer, logger });
   const vision = mmprojPath !== undefined && { mmprojPath };
+  if (source.kind === "hub") onProgress(0, "loading");
   return Reranker.load({ ...options, ...files, ...head, ...vision, onProgress, logger });
 }

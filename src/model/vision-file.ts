@@ -20,10 +20,10 @@ export function visionFileName(type: VisionType): string {
 }
 
 /**
- * The path of the tower for a model: beside it, else in the hub's cache, where its checksum is compared. Throws model_not_found,
- * which says what to type, or checksum_mismatch.
+ * The path of the tower for a model: beside it, else in the hub's cache, where its checksum is compared; undefined = there is none.
+ * Throws checksum_mismatch.
  */
-export async function visionFile(modelPath: string, settings: HubModelSettings): Promise<string> {
+export async function findVisionFile(modelPath: string, settings: HubModelSettings): Promise<string | undefined> {
   const { cacheDirectory } = await hubEnvironment(settings);
   for (const type of byPreference) {
     const path = join(dirname(modelPath), visionFileName(type));
@@ -37,6 +37,14 @@ export async function visionFile(modelPath: string, settings: HubModelSettings):
     const message = `${error.message}; \`jina-reranker download --vision\` makes it again`;
     throw new RerankError(error.code, message, { cause: error });
   }
+  return undefined;
+}
+
+/** As `findVisionFile`. Throws model_not_found, which says what to type. */
+export async function visionFile(modelPath: string, settings: HubModelSettings): Promise<string> {
+  const found = await findVisionFile(modelPath, settings);
+  if (found !== undefined) return found;
+  const { cacheDirectory } = await hubEnvironment(settings);
   const missing = `${visionFileName("q8_0")} is neither beside ${modelPath} nor in the cache ${cacheDirectory}`;
   const ways = "run `jina-reranker download --vision`, which reads 1.33 GB once, or set MMPROJ_PATH to such a file";
   throw new RerankError("model_not_found", `IMAGES: there is no vision tower: ${missing}; ${ways}`);

@@ -93,6 +93,22 @@ describe.skipIf(helm === undefined && !strict)("the Helm chart", () => {
     expect(download.image).toBe(container(objects).image);
   });
 
+  test("makes the vision tower in another init container with IMAGES=true, unless MMPROJ_PATH names it", async () => {
+    const commands = async (...values: string[]) => {
+      const { Deployment } = await render(...values);
+      return Deployment?.spec.template.spec.initContainers.map(({ name, args }: { name: string; args: string[] }) => [
+        name,
+        ...args,
+      ]);
+    };
+    expect(await commands("settings.IMAGES=true")).toEqual([
+      ["download", "download"],
+      ["download-vision", "download", "--vision"],
+    ]);
+    expect(await commands("settings.IMAGES=true", "settings.MMPROJ_PATH=/models/a.gguf")).toHaveLength(1);
+    expect(await commands("settings.IMAGES=false")).toHaveLength(1);
+  });
+
   test.each([
     "settings.DEMO=true",
     "settings.MODEL_PATH=/models/a.gguf",

@@ -13,7 +13,7 @@ function chosen(flags: Flags, variables: Readonly<Record<string, string>>) {
   return towerChoice(settings, settings.demo);
 }
 
-const [file, none, downloaded] = [{ kind: "file", path: "a.gguf" }, { kind: "none" }, { kind: "downloaded" }];
+const [file, none, downloaded] = [{ kind: "file", path: "a.gguf" }, { kind: "none" }, { kind: "found" }];
 const named = { MMPROJ_PATH: "a.gguf" };
 
 test.each<[Flags, Readonly<Record<string, string>>, object]>([

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { RerankError } from "../../src/errors.js";
+import { type ModelSource, towerFile } from "../../src/load.js";
 import { officialVisionRepository } from "../../src/model/official.js";
 import { visionFile } from "../../src/model/vision-file.js";
 import { readSettings } from "../../src/settings/read.js";
@@ -432,6 +433,35 @@ describe("a repository that is not the tower's", () => {
     await expect(fetchVision(environment, officialVisionRepository, options)).rejects.toMatchObject({
       code: "model_invalid",
       message: expect.stringContaining("this is not the published model"),
+    });
+  });
+});
+
+describe("IMAGES=true", () => {
+  const events = { onTransfer: () => {}, logger: { info: () => {}, warn: () => {} } };
+  const hub = {
+    kind: "hub",
+    reference: { repository: "a/model", file: "a.gguf", revision: "main", headRepository: undefined },
+  } as const;
+  const tower = async (source: ModelSource, given: object) => {
+    const it = await visionTest();
+    const cache = { hfHubCache: it.cacheDirectory, hfEndpoint: it.hub.url, visionId: repository };
+    const settings = { ...readSettings(hubSettings, { ...cache, ...given }, {}), images: true, mmprojPath: undefined };
+    return towerFile(source, join(it.cacheDirectory, "model.gguf"), settings, events);
+  };
+
+  test("makes the missing tower of a model on the hub", async () => {
+    const path = await tower(hub, {});
+    expect((await readFile(path ?? "")).equals(single.mmproj("q8_0", repository))).toBe(true);
+  });
+
+  test.each([
+    ["for a model in a local file", { kind: "file", path: "model.gguf" }, {}],
+    ["offline", hub, { hfHubOffline: "true" }],
+  ] as const)("says what to type %s", async (_, source, given) => {
+    await expect(tower(source, given)).rejects.toMatchObject({
+      code: "model_not_found",
+      message: expect.stringContaining("run `jina-reranker download --vision`"),
     });
   });
 });

@@ -18,7 +18,7 @@ export const visionRows = {
     defaultText: "true with MMPROJ_PATH, else false",
     environment: "IMAGES",
     flag: "--images",
-    help: "true: score images, without MMPROJ_PATH with the tower that `download --vision` wrote; false: refuse them in any case",
+    help: "true: score images; without MMPROJ_PATH with the tower beside the model or in the cache, which is made as by `download --vision` where it is missing for a model of the hub; false: refuse them in any case",
   }),
 };
 

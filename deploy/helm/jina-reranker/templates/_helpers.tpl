@@ -49,6 +49,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if and .Values.download.enabled (not $given) }}true{{ end }}
 {{- end }}
 
+{{- /* Whether an init container makes the vision tower, too. */ -}}
+{{- define "jina-reranker.makesTower" -}}
+{{- if and (include "jina-reranker.on" (get .Values.settings "IMAGES")) (not (get .Values.settings "MMPROJ_PATH")) }}true{{ end }}
+{{- end }}
+
 {{- define "jina-reranker.environment" -}}
 {{- range $name, $value := .Values.settings }}
 - name: {{ $name }}
