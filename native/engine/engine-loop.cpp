@@ -16,7 +16,11 @@ EngineLoop::EngineLoop(const LoopParts &     parts,
     n_batch_(limits.n_batch),
     page_bytes_(page_bytes),
     planner_(limits),
-    documents_(parts.forward.pages(), n_cached_pages) {}
+    documents_(parts.forward.pages(), n_cached_pages) {
+    if (parts.images != nullptr) {
+        pending_images_.emplace(planner_, *parts.images, parts.queue);
+    }
+}
 
 void EngineLoop::run() {
     while (apply(parts_.queue.take_work(planner_.n_waiting(), n_batch_))) {
@@ -47,8 +51,7 @@ void EngineLoop::fail_batch(const Plan & plan, const Error & error) {
 }
 
 void EngineLoop::fail_step(const PlannedStep & step, const Error & error) {
-    const auto pending = pending_images_.find(step.image);
-    for (const auto & [job, index] : pending == pending_images_.end() ? std::set<PairId>() : pending->second.pairs) {
+    for (const uint64_t job : pending_images_->jobs_of(step.image)) {
         parts_.queue.fail(job, error);
     }
     log_failure("image", error);
@@ -63,7 +66,9 @@ void EngineLoop::log_failure(const char * what, const Error & error) const {
 // Takes over what the queue gave. False once it is closed.
 bool EngineLoop::apply(JobQueue::Work work) {
     for (const uint64_t job : work.gone) {
-        give_up_images(job);
+        if (pending_images_) {
+            pending_images_->remove_job(job);
+        }
         planner_.remove_job(job);
         for (auto pair = pairs_.lower_bound({ job, 0 }); pair != pairs_.end() && pair->first.first == job;) {
             remove_pair(pair++);
@@ -92,7 +97,7 @@ void EngineLoop::add_pair(const PairId & id, Pair added, const std::vector<JobQu
     }
 }
 
-void EngineLoop::plan_pair(const PairId & id, Pair & pair) {
+void EngineLoop::plan_pair(const PairId & id, const Pair & pair) {
     planner_.add_pair(id.first, id.second, static_cast<int32_t>(pair.tokens.size()), pair.n_shared, pair.cost);
 }
 
@@ -108,7 +113,7 @@ void EngineLoop::find_images(const PairId & id, Pair & pair, const std::vector<J
         const bool    needed = pair.images.needs(number, pair.n_shared);
         EmbeddingsPtr known  = needed ? parts_.images->find(number) : nullptr;
         if (needed && !known) {
-            wait_for(image, id);
+            pending_images_->add(image, id, pair.cost);
             continue;
         }
         if (known) {
@@ -123,73 +128,18 @@ void EngineLoop::find_images(const PairId & id, Pair & pair, const std::vector<J
     }
 }
 
-void EngineLoop::wait_for(const JobQueue::PairImage & image, const PairId & id) {
-    auto [entry, is_new]   = pending_images_.try_emplace(image.image.token);
-    PendingImage & pending = entry->second;
-    const int32_t  cost    = pairs_.at(id).cost;
-    pending.pairs.insert(id);
-    if (is_new) {
-        const Image & pixels = *image.image.image;
-        pending.image        = image.image;
-        pending.owner        = id;
-        planner_.add_image(id.first, image.image.token, parts_.images->n_steps(pixels),
-                           parts_.images->work_per_step(pixels), cost);
-    } else if (cost < pairs_.at(pending.owner).cost) {
-        hand_over(pending, id);
-    }
-    if (image.counted) {
-        pending.counted.push_back(id.first);
-        parts_.queue.add_image_work(id.first, parts_.images->work_per_step(*pending.image.image) * pending.n_done);
-    }
-}
-
-void EngineLoop::hand_over(PendingImage & pending, const PairId & to) {
-    planner_.hand_over(pending.owner.first, pending.image.token, to.first, pairs_.at(to).cost);
-    pending.owner = to;
-}
-
-// A job is gone: its images go, too, or to another job that waits for them.
-void EngineLoop::give_up_images(uint64_t job) {
-    for (auto entry = pending_images_.begin(); entry != pending_images_.end();) {
-        PendingImage & pending = entry->second;
-        pending.pairs.erase(pending.pairs.lower_bound({ job, 0 }), pending.pairs.lower_bound({ job + 1, 0 }));
-        pending.counted.erase(std::remove(pending.counted.begin(), pending.counted.end(), job), pending.counted.end());
-        if (pending.pairs.empty()) {
-            entry = pending_images_.erase(entry);
-            continue;
-        }
-        if (pending.owner.first == job) {
-            hand_over(pending, *pending.pairs.begin());
-        }
-        ++entry;
-    }
-}
-
 void EngineLoop::run_step(const PlannedStep & step) {
-    PendingImage &     pending = pending_images_.at(step.image);
-    std::set<uint64_t> jobs;
-    for (const auto & [job, index] : pending.pairs) {
-        jobs.insert(job);
-    }
-    parts_.queue.begin_batch({ jobs.begin(), jobs.end() });
-    const auto          start      = Clock::now();
-    const EmbeddingsPtr embeddings = parts_.images->step(pending.image);
+    parts_.queue.begin_batch(pending_images_->jobs_of(step.image));
+    const auto start   = Clock::now();
+    const auto encoded = pending_images_->run(step);
     parts_.counters.image_encode_us +=
         static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start).count());
-    pending.n_done += 1;
-    for (const uint64_t job : pending.counted) {
-        parts_.queue.add_image_work(job, parts_.images->work_per_step(*pending.image.image));
+    if (!encoded) {
+        return;
     }
-    if (embeddings) {
-        end_image(step, embeddings);
-    }
-}
-
-void EngineLoop::end_image(const PlannedStep & step, const EmbeddingsPtr & embeddings) {
-    const PendingImage ended = std::move(pending_images_.extract(step.image).mapped());
-    for (const PairId & id : ended.pairs) {
+    for (const PairId & id : encoded->pairs) {
         Pair & pair = pairs_.at(id);
-        pair.images.give(step.image, embeddings);
+        pair.images.give(step.image, encoded->embeddings);
         if (pair.images.complete(pair.n_shared)) {
             plan_pair(id, pair);
         }

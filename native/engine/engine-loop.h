@@ -11,11 +11,12 @@
 #include "image-encoder.h"
 #include "image-rows.h"
 #include "job-queue.h"
+#include "pending-images.h"
 #include "score-cache.h"
 
 #include <atomic>
 #include <map>
-#include <set>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -41,8 +42,6 @@ class EngineLoop {
     void run();
 
   private:
-    using PairId = std::pair<uint64_t, uint32_t>;  // job and index
-
     // A pair that waits for its turn, or is being computed.
     struct Pair {
         std::vector<llama_token> tokens;
@@ -55,29 +54,14 @@ class EngineLoop {
 
     using Pairs = std::map<PairId, Pair>;
 
-    // An image that is being encoded, or waits for it.
-    struct PendingImage {
-        RequestImage          image;
-        std::set<PairId>      pairs;       // that wait for it
-        std::vector<uint64_t> counted;     // the jobs that count its work as waiting
-        PairId                owner;       // whose job it is planned for
-        int32_t               n_done = 0;  // steps
-    };
-
-    using PendingImages = std::map<int32_t, PendingImage>;
-
     bool apply(JobQueue::Work work);
     void run_batch(const Plan & plan);
     void fail_batch(const Plan & plan, const Error & error);
     void run_step(const PlannedStep & step);
-    void end_image(const PlannedStep & step, const EmbeddingsPtr & embeddings);
     void fail_step(const PlannedStep & step, const Error & error);
     void log_failure(const char * what, const Error & error) const;
     void find_images(const PairId & id, Pair & pair, const std::vector<JobQueue::PairImage> & images);
-    void wait_for(const JobQueue::PairImage & image, const PairId & id);
-    void hand_over(PendingImage & pending, const PairId & to);
-    void give_up_images(uint64_t job);
-    void plan_pair(const PairId & id, Pair & pair);
+    void plan_pair(const PairId & id, const Pair & pair);
     void take_pages(Pair & pair, int32_t n_tokens);
     void give_logits(const Plan & plan, const std::vector<float> & logits);
     void use_prefix(const std::vector<llama_token> & tokens);
@@ -91,7 +75,7 @@ class EngineLoop {
     DocumentCache documents_;
 
     Pairs                                     pairs_;
-    PendingImages                             pending_images_;  // by their numbers
+    std::optional<PendingImages>              pending_images_;  // none where no image comes
     std::unordered_multimap<uint64_t, PairId> pairs_by_key_;    // those a new document prefix may serve
 };
 

@@ -26,11 +26,14 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace jina_reranker {
 
 using Clock = std::chrono::steady_clock;
+
+using PairId = std::pair<uint64_t, uint32_t>;  // job, and index of the document in it
 
 // Tokens, and what they cost to compute.
 struct Load {
@@ -89,7 +92,7 @@ class JobQueue {
         RequestImage image;
         // Whether its encoding is part of what waits because of this pair: add_image_work() is called for it. The query's is for
         // the first pair of a job.
-        bool         counted;
+        bool         counted = false;
     };
 
     struct ReadyPair {
