@@ -42,7 +42,7 @@ void client(
         request.documents   = { kDocument };
         const size_t n_more = random() % 12;
         for (size_t i = 0; i < n_more; ++i) {
-            request.documents.push_back(
+            request.documents.emplace_back(
                 random_words(random, random() % 8 == 0 ? 300 : 5 + static_cast<int>(random() % 40)));
         }
         const auto on_done = [&](const JobOutcome & outcome) {

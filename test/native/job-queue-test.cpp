@@ -21,7 +21,7 @@ ScoreRequest request(size_t n_documents) {
     ScoreRequest result;
     result.query = "query";
     for (size_t i = 0; i < n_documents; ++i) {
-        result.documents.push_back("document " + std::to_string(i));
+        result.documents.emplace_back("document " + std::to_string(i));
     }
     return result;
 }
