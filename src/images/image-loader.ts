@@ -40,6 +40,8 @@ export interface NamedImage {
 }
 
 const fetchesAtOnce = 4;
+/** Images of one call that wait for a fetch or a decoder: those of others come between. */
+const ofOneCallAtOnce = 4;
 
 export class ImageLoader implements Disposable {
   readonly #limits: ImageLimits;
@@ -63,7 +65,8 @@ export class ImageLoader implements Disposable {
     // Each image that waits listens; Node warns of more than ten.
     setMaxListeners(0, ended);
     try {
-      return await Promise.all(images.map((image) => this.load(image, ended)));
+      const own = new Turns(ofOneCallAtOnce);
+      return await Promise.all(images.map((image) => own.take(ended, () => this.load(image, ended))));
     } catch (error) {
       failed.abort(error);
       throw error;

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
 import sharp from "sharp";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type ImageLimits, ImageLoader } from "../../src/images/image-loader.js";
 import type { ImageSource } from "../../src/images/source.js";
 import { decoder } from "./decoder.js";
@@ -177,6 +177,22 @@ test("of many images all are loaded in their order, and an error names its own",
   });
   process.off("warning", note);
   expect(warnings).toEqual([]);
+});
+
+test("an image is read before most of a large request that came first", async () => {
+  const image = (index: number) => plainPng({ width: 56, height: 56, colour: 0 }, [index]);
+  const original = loader.load.bind(loader);
+  let read = 0;
+  const counting = vi.spyOn(loader, "load").mockImplementation(async (...given) => {
+    const loaded = await original(...given);
+    read += 1;
+    return loaded;
+  });
+  const large = loader.loadAll(Array.from({ length: 20 }, (_, index) => ({ field: `documents[${index}]`, source: image(index) })));
+  await loader.loadAll([{ field: "documents[0]", source: image(99) }]);
+  expect(read).toBeLessThan(10);
+  expect((await large).map(({ rgb }) => rgb[0])).toEqual(Array.from({ length: 20 }, (_, index) => index));
+  counting.mockRestore();
 });
 
 test.each([
