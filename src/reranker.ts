@@ -11,7 +11,6 @@ import { EnginePool } from "./engine/pool.js";
 import { rank } from "./engine/ranking.js";
 import { fromNative, RerankError } from "./errors.js";
 import { ImageLoader } from "./images/image-loader.js";
-import { type LoadedRequest, textsOf, withPixels } from "./images/request-images.js";
 import { namedFiles } from "./load.js";
 import { readScoreHead } from "./model/head.js";
 import { requireModelFile } from "./model/local-file.js";
@@ -19,7 +18,8 @@ import { loadAddon } from "./native/addon.js";
 import { prepareBackend } from "./native/backends.js";
 import { loadOrSource } from "./precision/load-or-source.js";
 import { choosePrecision } from "./precision/precision.js";
-import { checkRequest, type FieldImage, imagesOf } from "./request-check.js";
+import { checkRequest, type FieldImage, imagesOf } from "./requests/check.js";
+import { type LoadedRequest, textsOf, withPixels } from "./requests/pixels.js";
 import { checkLoadOptions, resolveLoadOptions } from "./settings/load-options.js";
 import { namedModel } from "./settings/named-model.js";
 import type {

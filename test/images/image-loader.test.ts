@@ -188,7 +188,9 @@ test("an image is read before most of a large request that came first", async ()
     read += 1;
     return loaded;
   });
-  const large = loader.loadAll(Array.from({ length: 20 }, (_, index) => ({ field: `documents[${index}]`, source: image(index) })));
+  const large = loader.loadAll(
+    Array.from({ length: 20 }, (_, index) => ({ field: `documents[${index}]`, source: image(index) })),
+  );
   await loader.loadAll([{ field: "documents[0]", source: image(99) }]);
   expect(read).toBeLessThan(10);
   expect((await large).map(({ rgb }) => rgb[0])).toEqual(Array.from({ length: 20 }, (_, index) => index));

@@ -1,7 +1,7 @@
 /** What of a request is refused before any work on it. */
 
 import { expect, test } from "vitest";
-import { checkRequest, imagesOf } from "../../src/request-check.js";
+import { checkRequest, imagesOf } from "../../src/requests/check.js";
 import type { Content, Limits } from "../../src/types.js";
 import { failure } from "../support/failure.js";
 

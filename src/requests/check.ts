@@ -1,8 +1,8 @@
 /** Checks a request before any work on it: the shapes of query and documents, and how many there are. Pure. */
 
-import { documentLimit } from "./engine/limits.js";
-import { kindOf, RerankError } from "./errors.js";
-import type { Content, ImageInput, Limits, ScoreRequest } from "./types.js";
+import { documentLimit } from "../engine/limits.js";
+import { kindOf, RerankError } from "../errors.js";
+import type { Content, ImageInput, Limits, ScoreRequest } from "../types.js";
 
 /** Throws invalid_request, empty_query, empty_documents, too_many_documents, images_not_supported or too_many_images. */
 export function checkRequest({ query, documents, maxDocuments }: ScoreRequest<Content>, limits: Limits): void {

@@ -1,10 +1,10 @@
 /** Puts the pixels of images into a request, for the engine. */
 
 import type { Image } from "../../binding.js";
-import type { Contents, FieldImage } from "../request-check.js";
+import type { ImageLoader } from "../images/image-loader.js";
+import type { ImageSource } from "../images/source.js";
 import type { Content, ImageInput } from "../types.js";
-import type { ImageLoader } from "./image-loader.js";
-import type { ImageSource } from "./source.js";
+import type { Contents, FieldImage } from "./check.js";
 
 export interface LoadedRequest {
   readonly query: string | Image;

@@ -3,8 +3,8 @@
 import { expect, test } from "vitest";
 import type { LoadedImage } from "../../src/images/decoder-protocol.js";
 import type { NamedImage } from "../../src/images/image-loader.js";
-import { textsOf, withPixels } from "../../src/images/request-images.js";
-import { imagesOf } from "../../src/request-check.js";
+import { imagesOf } from "../../src/requests/check.js";
+import { textsOf, withPixels } from "../../src/requests/pixels.js";
 import type { Content } from "../../src/types.js";
 
 /** Loads nothing: an image's hash says from what it would be. */
