@@ -259,7 +259,7 @@ ScoreRequest parse_score_request(const Napi::Value & value) {
     Images             images;
     request.query = parse_content(object.Get("query"), "query", images);
     if (!documents.IsArray()) {
-        fail("documents", "an array", kind_of(documents));
+        fail("documents", "an array of strings and images", kind_of(documents));
     }
     const auto array = documents.As<Napi::Array>();
     for (uint32_t i = 0; i < array.Length(); ++i) {

@@ -175,6 +175,10 @@ describe("arguments", () => {
       console.log(await codeOf(() => engine.submit(trap({ query: "q" }, "documents"))));
       console.log(await codeOf(() => engine.submit({ query: "q", documents: trap(["a", "b"], 1) })));
       console.log(await codeOf(() => engine.submit({ query: "q", documents: new Proxy([], { get(_, key) { throw mine(String(key)); } }) })));
+      const image = { width: 28, height: 28, hash: "h", rgb: new Uint8Array(3 * 28 * 28) };
+      for (const key of Object.keys(image)) console.log(await codeOf(() => engine.submit({ query: trap({ ...image }, key), documents: ["a"] })));
+      structuredClone(image.rgb.buffer, { transfer: [image.rgb.buffer] });
+      console.log(await codeOf(() => engine.submit({ query: image, documents: ["a"] })));
       console.log(await codeOf(() => engine.submit({ query: "q", documents: ["a"], priority: Symbol("1") })));
       console.log((await engine.submit({ query: "q", documents: ["a"] }).result).scores.length);`,
     );
@@ -188,7 +192,12 @@ describe("arguments", () => {
       "invalid_argument inputPath: expected a string, got an object",
       "mine documents",
       "mine 1",
-      "invalid_argument documents: expected an array of strings, got an object",
+      "invalid_argument documents: expected an array of strings and images, got an object",
+      "mine width",
+      "mine height",
+      "mine hash",
+      "mine rgb",
+      expect.stringMatching(/^images_not_supported query: /),
       expect.stringMatching(/^invalid_argument priority: /),
       "1",
     ]);
@@ -209,7 +218,7 @@ describe("arguments", () => {
       console.log((await engine.submit({ query: "q", documents: ["a"] }).result).scores.length);`,
     );
     expect(answers).toEqual([
-      "invalid_argument documents[0]: expected a string, got undefined",
+      "invalid_argument documents[0]: expected a string or an image, got undefined",
       "invalid_argument libraries[0]: expected a string, got undefined",
       "invalid_argument query: expected at most 268435456 bytes of UTF-8, got 536870888",
       "invalid_argument documents[1]: expected at most 268435456 bytes of UTF-8, got 536870888",
