@@ -97,8 +97,9 @@ __attribute__((target("avx2"))) int64_t multiply_bytes_avx2() {
     for (int64_t turn = 0; turn < n_turns; ++turn) {
         asm volatile("" : "+x"(weights));
         const auto add = [&](__m256i sums) __attribute__((target("avx2"))) {
-            __m256i products = _mm256_maddubs_epi16(weights, weights);
-            asm volatile("" : "+x"(products));
+            // The compiler would compute equal products once.
+            __m256i products;
+            asm volatile("vpmaddubsw %1, %1, %0" : "=x"(products) : "x"(weights));
             return _mm256_add_epi16(sums, products);
         };
         a = add(a), b = add(b), c = add(c), d = add(d), e = add(e), f = add(f), g = add(g), h = add(h);

@@ -226,7 +226,8 @@ void serves_a_mixed_load() {
     for (int i = 0; i < 14; ++i) {
         Case one{ text_request("question number " + std::to_string(i), {}), {} };
         for (int n = 0; n < 1 + i % 4; ++n) {
-            one.request.documents.emplace_back(random_words(random, i == 9 ? 300 : 1 + static_cast<int>(random() % 60)));
+            one.request.documents.emplace_back(
+                random_words(random, i == 9 ? 300 : 1 + static_cast<int>(random() % 60)));
         }
         if (i >= 10) {  // two of them share an image
             one.request.documents.emplace_back(random_image(6, 5, static_cast<uint32_t>(i) / 2));
