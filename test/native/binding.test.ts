@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { readScoreHead } from "../../src/model/head.js";
 import * as exported from "../../src/native/index.js";
 import { native } from "../../src/native/index.js";
-import { randomModel, wideShape } from "../support/random-models.js";
+import { randomMmproj, randomModel, wideShape } from "../support/random-models.js";
 
 let declarations: string;
 
@@ -76,6 +76,10 @@ describe("binding.d.ts", () => {
 
   it("declares the fields of what the addon returns", async () => {
     const files = await randomModel({ ...wideShape, layers: 2 });
+    const mmprojPath = await randomMmproj({
+      ...{ layers: 1, embeddingLength: 64, headLength: 16, feedForwardLength: 128 },
+      ...{ projectionLength: wideShape.embeddingLength, type: "f32", seed: 3 },
+    });
     const engine = await native.Engine.load({
       modelPath: files.modelPath,
       head: await readScoreHead(files.headPath),
@@ -90,6 +94,7 @@ describe("binding.d.ts", () => {
       documentCacheBytes: 0,
       scoreCacheBytes: 0,
       deduplicate: true,
+      vision: { mmprojPath, maxTokens: 768, cacheBytes: 0 },
     });
     try {
       const job = engine.submit({ query: "q", documents: ["d"] });
@@ -98,6 +103,7 @@ describe("binding.d.ts", () => {
       expect(fields(await job.result)).toEqual(members("export interface ScoreResult"));
       expect(job.cancel()).toBe(false);
       expect(fields(engine.info)).toEqual(members("export interface EngineInfo"));
+      expect(fields(engine.info.vision ?? {})).toEqual(members("export interface VisionInfo"));
       expect(fields(engine.stats())).toEqual(members("export interface EngineStats"));
       expect(fields(engine.tokenizePair("q", "d"))).toEqual(members("export interface PromptTokens"));
       expect(fields(native.version())).toEqual(members("export interface Version"));
@@ -152,6 +158,12 @@ describe("binding.d.ts", () => {
       [{ device: 1 }, /device: expected a string, got the number 1/],
       [{ device: "CUDA99" }, /device: expected one of .*\bCPU\b.*, got "CUDA99"/],
       [{ head: undefined }, /head: expected an object, got undefined/],
+      [
+        { vision: { mmprojPath: "a.gguf", maxTokens: 3, cacheBytes: 0 } },
+        /vision\.maxTokens: expected a whole number from 4 to 768/,
+      ],
+      [{ vision: { mmprojPath: "", maxTokens: 768, cacheBytes: 0 } }, /vision\.mmprojPath: expected a path, got an empty string/],
+      [{ vision: { mmprojPath: "a.gguf", maxTokens: 768 } }, /vision\.cacheBytes: expected a whole number from 0/],
     ];
     for (const [change, message] of wrong) {
       await expect(Reflect.apply(native.Engine.load, native.Engine, [{ ...options, ...change }])).rejects.toMatchObject({
@@ -163,10 +175,10 @@ describe("binding.d.ts", () => {
     try {
       const submit = (request: unknown) => () => Reflect.apply(engine.submit, engine, [request]);
       expect(submit(undefined)).toThrow(/request: expected an object/);
-      expect(submit({ query: 1, documents: ["a"] })).toThrow(/query: expected a string, got the number 1/);
+      expect(submit({ query: 1, documents: ["a"] })).toThrow(/query: expected a string or an image, got the number 1/);
       expect(submit({ query: "q", documents: "a" })).toThrow(/documents: expected an array/);
       expect(submit({ query: "q", documents: [] })).toThrow(/documents: expected at least one/);
-      expect(submit({ query: "q", documents: ["a", null] })).toThrow(/documents\[1\]: expected a string, got null/);
+      expect(submit({ query: "q", documents: ["a", null] })).toThrow(/documents\[1\]: expected a string or an image, got null/);
       expect(engine.stats().jobsSubmitted).toBe(0);
     } finally {
       await engine.close();
