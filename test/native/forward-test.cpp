@@ -323,12 +323,16 @@ void gives_the_same_bits_for_embeddings_as_for_tokens() {
     second.add(mixed(pass, { tokens.begin() + 30, tokens.end() }, 30, [](size_t i) { return i < 11; }), 30, pages,
                true);
     CHECK_EQUAL(pass.forward->run(std::move(second))[0], expected[0]);
-    // Another embedding and another position show.
+    // Other embeddings and other positions show. One number may vanish where activations are rounded to 8 bits.
     MixedRows changed = mixed(pass, tokens, 0, image);
-    changed.embeddings[5] += 1.0f;
+    for (float & number : changed.embeddings) {
+        number = -number;
+    }
     CHECK(run(changed)[1] != expected[0]);
-    changed                  = mixed(pass, tokens, 0, image);
-    changed.positions[30][2] = 7;
+    changed = mixed(pass, tokens, 0, image);
+    for (size_t i = 20; i < 41; ++i) {
+        changed.positions[i][2] = 7;
+    }
     CHECK(run(changed)[1] != expected[0]);
 }
 
