@@ -9,8 +9,12 @@ export const shellNotRun: Readonly<Record<string, string>> = {
     "it fetches 990 MB; test/model/hub-command.test.ts does so from a hub of its own",
   "npx jina-reranker serve                   # fetches 990 MB the first time, then serves jina-reranker-m0 on port 8081":
     "it fetches 990 MB; test/model/hub-command.test.ts does so from a hub of its own",
-  "npx jina-reranker download --vision     # once; prints the path of the file":
+  "npx jina-reranker download --vision     # prints the path of the file":
     "it reads 1.33 GB; test/vision/fetch-vision.test.ts does so from a hub of its own",
+  "npx jina-reranker download --vision       # reads 1.33 GB once and writes 0.71 GB":
+    "it reads 1.33 GB; test/vision/fetch-vision.test.ts does so from a hub of its own",
+  "npm install jina-reranker sharp@0.35        # sharp reads JPEG, PNG, WebP and GIF":
+    "test/packaging/packages.test.ts installs the packed packages; the model it goes on with is 990 MB",
   "npx jina-reranker build": "it compiles for minutes; test/packaging/packages.test.ts unpacks the sources it compiles",
   "docker build -f deploy/Dockerfile -t jina-reranker .":
     "it needs a container engine; test/deploy/deploy.test.ts holds the files against the code",
