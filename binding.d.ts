@@ -159,7 +159,7 @@ export interface Image {
   height: number;
   /** Row-major [height][width][3], 0 to 255. */
   rgb: Uint8Array;
-  /** Stands for size and pixels, such as their SHA-256; 1 to 128 characters. Images with the same hash are taken for the same one. */
+  /** Stands for the pixels, such as their SHA-256; 1 to 128 characters. Images of the same size and hash are taken for the same one. */
   hash: string;
 }
 

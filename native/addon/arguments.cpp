@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <tuple>
 #include <utility>
 
 namespace jina_reranker {
@@ -216,15 +217,17 @@ std::vector<std::string> parse_strings(const Napi::Value & value, const std::str
 
 namespace {
 
-// Those of a request by their hashes: pixels that come several times are kept once.
-using Images = std::map<std::string, std::shared_ptr<const Image>>;
+// Those of a request by hash, width and height: pixels that come several times are kept once.
+using Images = std::map<std::tuple<std::string, int32_t, int32_t>, std::shared_ptr<const Image>>;
 
 RequestImage parse_image(const Napi::Object & object, const std::string & name, Images & images) {
     const std::string hash = parse_string(object.Get("hash"), name + ".hash");
     if (hash.empty() || hash.size() > kMostHashBytes) {
         fail(name + ".hash", "1 to " + std::to_string(kMostHashBytes) + " characters", std::to_string(hash.size()));
     }
-    std::shared_ptr<const Image> & known = images[hash];
+    const auto width  = static_cast<int32_t>(parse_integer(object.Get("width"), name + ".width", 1, kMostSide));
+    const auto height = static_cast<int32_t>(parse_integer(object.Get("height"), name + ".height", 1, kMostSide));
+    std::shared_ptr<const Image> & known = images[{ hash, width, height }];
     if (!known) {
         const Napi::Value rgb = object.Get("rgb");
         if (!rgb.IsTypedArray() || rgb.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
@@ -232,8 +235,8 @@ RequestImage parse_image(const Napi::Object & object, const std::string & name, 
         }
         const auto bytes = rgb.As<Napi::Uint8Array>();
         auto       image = std::make_shared<Image>();
-        image->width     = static_cast<int32_t>(parse_integer(object.Get("width"), name + ".width", 1, kMostSide));
-        image->height    = static_cast<int32_t>(parse_integer(object.Get("height"), name + ".height", 1, kMostSide));
+        image->width     = width;
+        image->height    = height;
         image->rgb.assign(bytes.Data(), bytes.Data() + bytes.ElementLength());
         known = image;
     }

@@ -220,7 +220,9 @@ void Engine::admit_image(const std::string & name, Content & content) {
                         " tokens at most, with 3 bytes a pixel, got " + std::to_string(pixels.width) + " x " +
                         std::to_string(pixels.height) + " with " + std::to_string(pixels.rgb.size()) + " bytes");
     }
-    image->token = image_tokens_.token_of(image->hash);
+    // What is known of a number has its image's rows: a caller's hash alone is not trusted with that.
+    image->token =
+        image_tokens_.token_of(std::to_string(pixels.width) + "x" + std::to_string(pixels.height) + " " + image->hash);
 }
 
 Prompt Engine::tokenize_pair(const Content & query, const Content & document) {

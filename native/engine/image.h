@@ -31,7 +31,7 @@ struct Image {
 // An image of a request.
 struct RequestImage {
     std::shared_ptr<const Image> image;
-    std::string                  hash;       // of size and pixels: images with the same one are taken for the same
+    std::string                  hash;       // of the pixels: images of the same size and hash are taken for the same
     int32_t                      token = 0;  // below 0: stands for each of its rows in a prompt; given by ImageTokens
 };
 

@@ -252,6 +252,16 @@ describe("an engine with a tower", () => {
     });
   });
 
+  it("takes images of other sizes for others, whatever their hash says", async () => {
+    await withEngine({ vision: { mmprojPath, maxTokens: 768, cacheBytes: 1 << 24 } }, async (engine) => {
+      await engine.submit({ query: "a river", documents: [wide] }).result;
+      const { logits, encodedImages } = await engine.submit({ query: "a river", documents: [{ ...page, hash: wide.hash }] })
+        .result;
+      expect(encodedImages).toBe(1);
+      expect(logits[0]).toBe(await logit({ query: "a river", documents: [page] }));
+    });
+  });
+
   it("refuses an image that does not fit, and one that may not be as long", async () => {
     await withEngine({ contextSize: 128 }, async (engine) => {
       await expect(engine.submit({ query: "a river", documents: [page] }).result).rejects.toMatchObject({
