@@ -6,7 +6,6 @@
 
 import { type Static, Type } from "typebox";
 import { kindOf, RerankError } from "../errors.js";
-import type { Content } from "../types.js";
 
 /** An image as every dialect gives it to the reranker. A path never comes from a client. */
 export interface SentImage {
@@ -58,15 +57,7 @@ export const DocumentsInput = Type.Union([Type.Array(ContentInput), Type.Object(
 type Part = Static<typeof Part>;
 type ObjectInput = Static<typeof ObjectInput>;
 export type ContentInput = Static<typeof ContentInput>;
-type DocumentsInput = Static<typeof DocumentsInput>;
-
-export const EchoedImage = Type.Object({ image: Type.String() }, { description: "an image, as it was sent" });
-
-/** What an answer repeats of an image: what stood for it in the request. */
-export function echoOf({ image }: Exclude<Content, string>): Static<typeof EchoedImage> {
-  if (typeof image === "string") return { image };
-  return { image: "data" in image ? image.data : Buffer.from(image).toString("base64") };
-}
+export type DocumentsInput = Static<typeof DocumentsInput>;
 
 /** Throws empty_query. `field` is the client's name for the query. */
 export function queryContent(query: ContentInput, field = "query"): SentContent {

@@ -3,8 +3,9 @@
 import { randomUUID } from "node:crypto";
 import { Type } from "typebox";
 import { CohereMeta, cohereMeta } from "./cohere-meta.js";
-import { ContentInput, DocumentsInput, documentContents, EchoedImage, echoOf, exampleImage, queryContent } from "./contents.js";
+import { ContentInput, DocumentsInput, documentContents, exampleImage, queryContent } from "./contents.js";
 import { dialect, single } from "./dialect.js";
+import { sentDocuments } from "./echo.js";
 import { ranked, rankingFields, readOptions } from "./ranking-options.js";
 import { CompletionUsage, completionUsageOf } from "./schemas.js";
 
@@ -47,8 +48,8 @@ export const JinaResponse = Type.Object(
         relevance_score: Type.Number({ description: "0 to 1, or a logit" }),
         document: Type.Optional(
           Type.Object(
-            { text: Type.Optional(Type.String()), ...Type.Partial(EchoedImage).properties },
-            { description: "the text, or the image as it was sent; only when asked for" },
+            { text: Type.Optional(Type.String()) },
+            { additionalProperties: true, description: '{"text"}, or the object that the document came as; only when asked for' },
           ),
         ),
       }),
@@ -68,18 +69,23 @@ export const jina = dialect({
   read(body) {
     const options = readOptions(body);
     const documents = documentContents(body.documents, "documents", options.rankFields);
-    const returnDocuments = body.return_documents ?? false;
+    const sent = body.return_documents ? sentDocuments(body.documents) : [];
     return single({ query: queryContent(body.query), documents, options }, ({ results, usage }, model) => ({
       id: randomUUID(),
       model,
       object: "list",
       usage: completionUsageOf(usage),
-      results: ranked(results, options).map(({ index, score, document }) => ({
+      results: ranked(results, options).map(({ index, score }) => ({
         index,
         relevance_score: score,
-        ...(returnDocuments && { document: typeof document === "string" ? { text: document } : echoOf(document) }),
+        ...echoed(sent[index]),
       })),
       meta: { ...cohereMeta("1", documents.length), tokens: { input_tokens: usage.promptTokens, output_tokens: 0 } },
     }));
   },
 });
+
+function echoed(document: string | object | undefined): { document?: object } {
+  if (document === undefined) return {};
+  return { document: typeof document === "string" ? { text: document } : document };
+}

@@ -3,8 +3,9 @@
 import { type Static, Type } from "typebox";
 import { defaultMaxDocuments } from "../engine/limits.js";
 import type { Content, RerankResponse } from "../types.js";
-import { ContentInput, DocumentsInput, documentContents, EchoedImage, echoOf, exampleImage, queryContent } from "./contents.js";
+import { ContentInput, DocumentsInput, documentContents, exampleImage, queryContent } from "./contents.js";
 import { dialect, single } from "./dialect.js";
+import { EchoedImage, EchoedObject, echoOf, sentDocuments } from "./echo.js";
 import { type RankingOptions, ranked, rankingFields, readOptions } from "./ranking-options.js";
 import { Usage, usageOf } from "./schemas.js";
 
@@ -14,6 +15,8 @@ export interface RerankJob {
   readonly documents: readonly Content[];
   readonly options: RankingOptions;
   readonly returnDocuments: boolean;
+  /** The documents as the answer repeats them; absent = as `documents` has them. */
+  readonly sent?: readonly (string | object)[];
 }
 
 export const NativeRequest = Type.Object(
@@ -41,6 +44,7 @@ export const NativeRequest = Type.Object(
 );
 
 const Echo = Type.Union([Type.String(), EchoedImage]);
+const EchoedDocument = Type.Union([Type.String(), EchoedObject]);
 
 export const NativeResponse = Type.Object(
   {
@@ -48,7 +52,7 @@ export const NativeResponse = Type.Object(
       Type.Object({
         index: Type.Integer({ description: "position in the request" }),
         relevance_score: Type.Number({ description: "0 to 1, or a logit" }),
-        document: Type.Optional(Echo),
+        document: Type.Optional(EchoedDocument),
         truncated: Type.Optional(Type.Boolean({ description: "true when the document was cut to fit the context" })),
       }),
     ),
@@ -64,11 +68,13 @@ export type NativeResponse = Static<typeof NativeResponse>;
 
 export function readNative(body: Static<typeof NativeRequest>): RerankJob {
   const options = readOptions(body);
+  const returnDocuments = body.return_documents ?? true;
   return {
     query: queryContent(body.query),
     documents: documentContents(body.documents, "documents", options.rankFields),
     options,
-    returnDocuments: body.return_documents ?? true,
+    returnDocuments,
+    ...(returnDocuments && { sent: sentDocuments(body.documents) }),
   };
 }
 
@@ -82,7 +88,7 @@ export function writeNative(
     results: wanted.map(({ index, score, document, droppedTokens }) => ({
       index,
       relevance_score: score,
-      ...(job.returnDocuments && { document: echo(document) }),
+      ...(job.returnDocuments && { document: job.sent?.[index] ?? echo(document) }),
       ...(droppedTokens > 0 && { truncated: true }),
     })),
     // An image may have megabytes, so it is repeated only where documents are.

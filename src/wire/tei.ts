@@ -3,8 +3,9 @@
 import { type Static, Type } from "typebox";
 import type { RerankError } from "../errors.js";
 import type { Content, RerankResponse } from "../types.js";
-import { ContentInput, DocumentsInput, documentContents, EchoedImage, echoOf, queryContent } from "./contents.js";
+import { ContentInput, DocumentsInput, documentContents, queryContent } from "./contents.js";
 import { dialect, single } from "./dialect.js";
+import { EchoedImage, echoOf } from "./echo.js";
 import { ranked, rankingFields, readOptions } from "./ranking-options.js";
 import { hasField } from "./tolerance.js";
 

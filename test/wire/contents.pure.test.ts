@@ -150,33 +150,65 @@ function answerTo({ requests, answer }: Job<unknown>): unknown {
   return answer([{ results, truncated: 0, usage: { promptTokens: 1, totalTokens: 1 }, timings }], "m");
 }
 
-describe("an answer repeats an image as it was sent, where documents are asked for", () => {
-  const documents = ["b", { content: [urlPart] }];
+describe("an answer repeats documents, where they are asked for", () => {
+  const ids = { id: 7, text: "b", tags: ["x"], meta: { page: null } };
+  const documents = ["a", ids, { title: "t", year: 2020 }, { image: data, page: 3 }, { content: [urlPart] }];
 
-  test("in the service's own dialect", () => {
+  test("as they came in the service's own dialect, an image as query as {image}", () => {
     expect(answerTo(native.read({ query: { image: "AAAA" }, documents }))).toMatchObject({
       query: { image: "AAAA" },
-      results: [{ document: "b" }, { document: { image: data } }],
+      results: documents.map((document) => ({ document })),
     });
     const without = answerTo(native.read({ query: { image: "AAAA" }, documents, return_documents: false }));
     expect(without).toMatchObject({ query: null });
-    expect(JSON.stringify(without)).not.toMatch(/AAAA|iVBOR/);
+    expect(JSON.stringify(without)).not.toMatch(/AAAA|iVBOR|page/);
     expect(answerTo(native.read({ query: "a", documents, return_documents: false }))).toMatchObject({ query: "a" });
   });
 
-  test("in Jina's, Cohere's and Text Embeddings Inference's", () => {
-    const results = [{ document: { text: "b" } }, { document: { image: data } }];
+  test("as objects in Jina's and Cohere's: a text as {text}, an object as it came", () => {
+    const results = [{ document: { text: "a" } }, ...documents.slice(1).map((document) => ({ document }))];
     expect(answerTo(ofJina.read({ query: "a", documents, return_documents: true }))).toMatchObject({ results });
-    expect(answerTo(ofTei.read({ query: "a", texts: documents, return_text: true }))).toMatchObject([
-      { text: "b" },
-      { image: data },
-    ]);
+    const fields = ofJina.read({ query: "a", documents: [ids], rank_fields: ["id"], return_documents: true });
+    expect(answerTo(fields)).toMatchObject({ results: [{ document: ids }] });
+  });
+
+  test("as the text that was read, or {image}, in Text Embeddings Inference's", () => {
+    expect(answerTo(ofTei.read({ query: "a", texts: documents, return_text: true }))).toEqual(
+      [{ text: "a" }, { text: "b" }, { text: "title: t" }, { image: data }, { image: data }].map((echo, index) => ({
+        ...{ index, score: 0.5, ...echo },
+      })),
+    );
+  });
+
+  test("as its parts, where one object with parts stands for the list", () => {
+    const content = [urlPart, { type: "text", text: "b", id: 7 }];
+    const results = content.map((document) => ({ document }));
+    expect(answerTo(native.read({ query: "a", documents: { content } }))).toMatchObject({ results });
+    expect(answerTo(ofJina.read({ query: "a", documents: { content }, return_documents: true }))).toMatchObject({ results });
+  });
+
+  test("and never elsewhere", () => {
     for (const quiet of [
       ofJina.read({ query: "a", documents }),
-      ofCohere.read({ query: "a", documents }),
+      ofCohere.read({ query: "a", documents, return_documents: true }),
       ofTei.read({ query: "a", texts: documents }),
     ]) {
-      expect(JSON.stringify(answerTo(quiet))).not.toContain("iVBOR");
+      expect(JSON.stringify(answerTo(quiet))).not.toMatch(/iVBOR|tags|title/);
+    }
+  });
+
+  test("but refuses one that is nested too deeply to be written", () => {
+    const nested = (levels: number) => JSON.parse(`{"text":"a","deep":${"[".repeat(levels)}${"]".repeat(levels)}}`);
+    const refusal = expect.objectContaining({
+      code: "invalid_request",
+      message: expect.stringMatching(/^documents\[1\]: expected at most 100 levels/),
+    });
+    for (const { read } of [native, ofJina]) {
+      const body = (levels: number) => ({ query: "a", documents: ["a", nested(levels)], return_documents: true });
+      expect(answerTo(read(body(99)))).toMatchObject({ results: [{}, { document: nested(99) }] });
+      expect(() => read(body(101))).toThrow(refusal);
+      expect(() => read(body(100_000))).toThrow(refusal);
+      expect(() => read({ ...body(100_000), return_documents: false })).not.toThrow();
     }
   });
 });

@@ -66,6 +66,14 @@ describe("Jina and Cohere v1", () => {
   });
 });
 
+test("documents that came as objects come back with their fields", async () => {
+  const objects = documents.map((text, id) => ({ id, text, tags: ["a", { b: null }], "odd \ud800": "\ud800" }));
+  const sent = { query, documents: objects, rank_fields: ["text"] };
+  const results = order.map((index) => ({ index, relevance_score: scores[index], document: objects[index] }));
+  expect(await answer("/rerank", sent)).toMatchObject({ results });
+  expect(await answer("/v1/rerank", { ...sent, return_documents: true })).toMatchObject({ results });
+});
+
 describe("Cohere v2", () => {
   test("answers without documents, even if the request asks for them", async () => {
     expect(await answer("/v2/rerank", { model: "rerank-v3.5", query, documents, top_n: 1, return_documents: true })).toEqual({
