@@ -18,7 +18,7 @@ import { loadAddon } from "./native/addon.js";
 import { prepareBackend } from "./native/backends.js";
 import { loadOrSource } from "./precision/load-or-source.js";
 import { choosePrecision } from "./precision/precision.js";
-import { checkRequest, type FieldImage, imagesOf } from "./requests/check.js";
+import { checkRanking, checkRequest, type FieldImage, imagesOf } from "./requests/check.js";
 import { type LoadedRequest, textsOf, withPixels } from "./requests/pixels.js";
 import { checkLoadOptions, resolveLoadOptions } from "./settings/load-options.js";
 import { namedModel } from "./settings/named-model.js";
@@ -190,12 +190,10 @@ export class Reranker implements AsyncDisposable {
   async rerank(request: RerankRequest): Promise<RerankResponse>;
   async rerank<Document extends Content>(request: RerankRequest<Document>): Promise<RerankResponse<Document>>;
   async rerank<Document extends Content>(request: RerankRequest<Document>): Promise<RerankResponse<Document>> {
-    const { topK, documents } = request;
-    if (topK !== undefined && (!Number.isInteger(topK) || topK < 0)) {
-      throw new RerankError("invalid_request", `topK: expected a whole number of at least 0, got ${String(topK)}`);
-    }
+    checkRanking(request);
+    const { topK, minScore, documents } = request;
     const { scores, logits, droppedTokens, usage, timings } = await this.score(request);
-    const results = rank(scores, topK).map((index) => ({
+    const results = rank(scores, topK, minScore).map((index) => ({
       index,
       score: scores[index] as number,
       logit: logits[index] as number,

@@ -155,6 +155,8 @@ export interface ScoreRequest<Document extends Content = string> {
 export interface RerankRequest<Document extends Content = string> extends ScoreRequest<Document> {
   /** How many results to return; undefined, 0 or more than there are documents = all. */
   topK?: number;
+  /** Results with a lower score are dropped, after topK; default: none. */
+  minScore?: number;
 }
 
 export interface Usage {

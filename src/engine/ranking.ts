@@ -1,8 +1,9 @@
 /** Order by score, highest first; ties by index, lowest first. Pure. */
 
-/** Indices of `scores` in rank order, at most `topK` of them; undefined, 0 or more than there are = all. */
-export function rank(scores: ArrayLike<number>, topK?: number): number[] {
+/** Indices of `scores` in rank order, at most `topK` of them; undefined, 0 or more than there are = all. Of these, not below `least`. */
+export function rank(scores: ArrayLike<number>, topK?: number, least?: number): number[] {
   const order = Array.from(scores, (_, index) => index);
   order.sort((a, b) => (scores[b] as number) - (scores[a] as number) || a - b);
-  return topK ? order.slice(0, topK) : order;
+  const best = topK ? order.slice(0, topK) : order;
+  return least === undefined ? best : best.filter((index) => (scores[index] as number) >= least);
 }

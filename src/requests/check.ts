@@ -2,7 +2,7 @@
 
 import { documentLimit } from "../engine/limits.js";
 import { kindOf, RerankError } from "../errors.js";
-import type { Content, ImageInput, Limits, ScoreRequest } from "../types.js";
+import type { Content, ImageInput, Limits, RerankRequest, ScoreRequest } from "../types.js";
 
 /** Throws invalid_request, empty_query, empty_documents, too_many_documents, images_not_supported or too_many_images. */
 export function checkRequest({ query, documents, maxDocuments }: ScoreRequest<Content>, limits: Limits): void {
@@ -20,6 +20,16 @@ export function checkRequest({ query, documents, maxDocuments }: ScoreRequest<Co
   }
   for (const [index, document] of documents.entries()) requireContent(document, `documents[${index}]`);
   refuseImages({ query, documents }, limits.maxImages);
+}
+
+/** Throws invalid_request. */
+export function checkRanking({ topK, minScore }: Pick<RerankRequest<Content>, "topK" | "minScore">): void {
+  if (topK !== undefined && (!Number.isInteger(topK) || topK < 0)) {
+    throw new RerankError("invalid_request", `topK: expected a whole number of at least 0, got ${kindOf(topK)}`);
+  }
+  if (minScore !== undefined && (typeof minScore !== "number" || Number.isNaN(minScore))) {
+    throw new RerankError("invalid_request", `minScore: expected a number, got ${kindOf(minScore)}`);
+  }
 }
 
 export type Contents = Pick<ScoreRequest<Content>, "query" | "documents">;
