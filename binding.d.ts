@@ -170,6 +170,8 @@ export interface ScoreRequest {
    * one that does not fit is document_too_long.
    */
   documents: readonly (string | Image)[];
+  /** A line of the prompt before each document, cut as little as the query; empty or absent = none. */
+  instruction?: string;
   /** Tokens a document may have before it is cut; 0 or absent = as many as fit contextSize. */
   maxDocumentTokens?: number;
   /** Which end of a document is cut when it must be, "end" when absent; "never": document_too_long instead. */
@@ -288,7 +290,7 @@ export class Engine {
    */
   submit(request: ScoreRequest): ScoreJob;
   /** The prompt of one pair of texts as tokens, truncated as it would be. Throws query_too_long. */
-  tokenizePair(query: string, document: string): PromptTokens;
+  tokenizePair(query: string, document: string, instruction?: string): PromptTokens;
   /** A text's tokens; special-token text is ordinary text. */
   tokenize(text: string): Int32Array;
   stats(): EngineStats;

@@ -33,7 +33,7 @@ export const errorTable = {
   empty_query: { status: 422, when: "The query is empty or only white space." },
   empty_documents: { status: 422, when: "The list of documents is empty." },
   too_many_documents: { status: 422, when: "More documents than MAX_DOCUMENTS." },
-  query_too_long: { status: 422, when: "The query alone leaves no room for a document in CTX_SIZE." },
+  query_too_long: { status: 422, when: "The query alone, or with the instruction, leaves no room for a document in CTX_SIZE." },
   document_too_long: { status: 422, when: "A document would have to be cut and the request allows no cut." },
   images_not_supported: {
     status: 422,

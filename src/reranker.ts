@@ -149,8 +149,9 @@ export class Reranker implements AsyncDisposable {
     try {
       // Texts are handed over in the same turn of the JavaScript thread.
       const { query, documents, imageMs } = textsOf(request) ?? (await this.#withPixels(request, images));
-      const { maxDocumentTokens, truncate, priority } = request;
+      const { instruction, maxDocumentTokens, truncate, priority } = request;
       const options = {
+        ...(instruction !== undefined && { instruction }),
         ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
         ...(truncate !== undefined && { truncate }),
         ...(priority !== undefined && { priority }),

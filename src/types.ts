@@ -138,6 +138,8 @@ export type Content = string | ImageInput;
 export interface ScoreRequest<Document extends Content = string> {
   query: Content;
   documents: readonly Document[];
+  /** A line that the model reads before each document, such as how to rank; never cut. Default, and "": none. */
+  instruction?: string;
   /** Tokens a document may have before it is cut; default: as many as fit contextSize. An image is never cut: it must fit. */
   maxDocumentTokens?: number;
   /** Which end of a document is cut when it must be, default "end"; "never" rejects with document_too_long instead. */

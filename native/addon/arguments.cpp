@@ -272,6 +272,9 @@ ScoreRequest parse_score_request(const Napi::Value & value) {
     if (request.documents.empty()) {
         fail("documents", "at least one", "none");
     }
+    if (const Napi::Value instruction = object.Get("instruction"); !instruction.IsUndefined()) {
+        request.instruction = parse_text(instruction, "instruction");
+    }
     if (object.Has("maxDocumentTokens")) {
         request.cut.max_tokens =
             static_cast<int32_t>(parse_integer(object.Get("maxDocumentTokens"), "maxDocumentTokens", 0, INT32_MAX));

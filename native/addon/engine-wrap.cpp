@@ -165,9 +165,12 @@ Napi::Value EngineWrap::submit(const Napi::CallbackInfo & info) {
     return job;
 }
 
-// tokenizePair(query: string, document: string): PromptTokens
+// tokenizePair(query: string, document: string, instruction?: string): PromptTokens
 Napi::Value EngineWrap::tokenize_pair(const Napi::CallbackInfo & info) {
-    return to_js(info.Env(), engine_->tokenize_pair(parse_text(info[0], "query"), parse_text(info[1], "document")));
+    const std::string query       = parse_text(info[0], "query");
+    const std::string document    = parse_text(info[1], "document");
+    const std::string instruction = info[2].IsUndefined() ? "" : parse_text(info[2], "instruction");
+    return to_js(info.Env(), engine_->tokenize_pair(query, document, instruction));
 }
 
 // tokenize(text: string): Int32Array

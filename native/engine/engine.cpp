@@ -225,10 +225,10 @@ void Engine::admit_image(const std::string & name, Content & content) {
         image_tokens_.token_of(std::to_string(pixels.width) + "x" + std::to_string(pixels.height) + " " + image->hash);
 }
 
-Prompt Engine::tokenize_pair(const Content & query, const Content & document) {
+Prompt Engine::tokenize_pair(const Content & query, const Content & document, const std::string & instruction) {
     const auto lock = open_prompter();
-    prompter_->check_query(query);
-    return prompter_->build(query, document);
+    prompter_->check_query(query, {}, instruction);
+    return prompter_->build(query, document, {}, {}, instruction);
 }
 
 std::vector<llama_token> Engine::tokenize(const std::string & text) {

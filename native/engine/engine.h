@@ -48,7 +48,7 @@ class Engine {
     bool     cancel(uint64_t job) { return queue_->cancel(job); }
 
     // Throw closed once close() was called, and never wait for it; tokenize_pair also query_too_long.
-    Prompt                   tokenize_pair(const Content & query, const Content & document);
+    Prompt tokenize_pair(const Content & query, const Content & document, const std::string & instruction = {});
     std::vector<llama_token> tokenize(const std::string & text);
 
     EngineStats stats() const;

@@ -60,8 +60,8 @@ Load JobQueue::estimate(const ScoreRequest & request, size_t document) const {
     if (request.cut.max_tokens > 0) {
         n_tokens = std::min(n_tokens, static_cast<uint64_t>(request.cut.max_tokens));
     }
-    n_tokens =
-        std::min(n_tokens + n_tokens_of(request.query) + kFixedTokens, static_cast<uint64_t>(limits_.context_size));
+    n_tokens += request.instruction.size() / kBytesPerToken + n_tokens_of(request.query) + kFixedTokens;
+    n_tokens  = std::min(n_tokens, static_cast<uint64_t>(limits_.context_size));
     Load load = load_of(0, static_cast<int64_t>(n_tokens));
     load.work += image_work(request.documents[document]);
     return load;

@@ -44,18 +44,25 @@ void Prompter::append(Tokens & tokens, const RequestImage & image) const {
     tokens.push_back(marks_.end);
 }
 
-Prompter::QueryPart Prompter::read_query(const Content & query, const Wanted & wanted) const {
-    QueryPart part;
+Prompter::Part Prompter::read_part(const std::string & text, const Wanted & wanted) const {
+    TextStart  read  = tokenizer_.tokenize(text, limit_, wanted);
+    const bool whole = read.end() == text.size();
+    return { std::move(read.tokens), whole, 0 };
+}
+
+Prompter::Part Prompter::read_instruction(const std::string & instruction, const Wanted & wanted) const {
+    return instruction.empty() ? Part() : read_part(std::string(instruction).append(kLineBreak), wanted);
+}
+
+Prompter::Part Prompter::read_query(const Content & query, const Wanted & wanted) const {
     if (const RequestImage * image = image_of(query)) {
-        part.tokens   = tokenizer_.tokenize(kQueryHeading, SIZE_MAX, wanted).tokens;
+        Part part     = read_part(std::string(kQueryHeading), wanted);
         part.n_before = part.tokens.size();
         append(part.tokens, *image);
         return part;
     }
     const std::string & text = std::get<std::string>(query);
-    TextStart           read = tokenizer_.tokenize(std::string(kQueryHeading).append(text), limit_, wanted);
-    part.whole               = read.end() == kQueryHeading.size() + text.size();
-    part.tokens              = std::move(read.tokens);
+    Part                part = read_part(std::string(kQueryHeading).append(text), wanted);
     part.n_before            = n_before(part.tokens, text);
     return part;
 }
@@ -88,14 +95,17 @@ Tokens Prompter::tokens_of_image(const RequestImage & image, const Wanted & want
     return tokens;
 }
 
-void Prompter::check_query(const Content & query, const Wanted & wanted) const {
-    const QueryPart part     = read_query(query, wanted);
-    const size_t    n_tokens = read_document("", SIZE_MAX, wanted).tokens.size() + part.tokens.size();
+void Prompter::check_query(const Content & query, const Wanted & wanted, const std::string & instruction) const {
+    const Part   told  = read_instruction(instruction, wanted);
+    const Part   asked = read_query(query, wanted);
+    const size_t n_tokens =
+        told.tokens.size() + read_document("", SIZE_MAX, wanted).tokens.size() + asked.tokens.size();
+    const bool whole = told.whole && asked.whole;
     if (n_tokens >= limit_) {
-        throw Error(ErrorCode::query_too_long, "query: takes " + std::string(part.whole ? "" : "more than ") +
-                                                   std::to_string(part.whole ? n_tokens + 1 : limit_ + 1) + " of the " +
-                                                   std::to_string(limit_ + 1) +
-                                                   " tokens a pair may have, which leaves no room for a document");
+        throw Error(ErrorCode::query_too_long,
+                    std::string(instruction.empty() ? "query: takes " : "instruction and query: take ") +
+                        (whole ? "" : "more than ") + std::to_string(whole ? n_tokens + 1 : limit_ + 1) + " of the " +
+                        std::to_string(limit_ + 1) + " tokens a pair may have, which leaves no room for a document");
     }
 }
 
@@ -148,17 +158,23 @@ std::string_view Prompter::kept_end(std::string_view document, size_t n_tokens, 
     return document.substr(begin);
 }
 
-Prompt Prompter::build(const Content & query, const Content & document, Cut cut, const Wanted & wanted) const {
-    const QueryPart      asked      = read_query(query, wanted);
+Prompt Prompter::build(const Content &     query,
+                       const Content &     document,
+                       Cut                 cut,
+                       const Wanted &      wanted,
+                       const std::string & instruction) const {
+    const Part           told       = read_instruction(instruction, wanted);
+    const Part           asked      = read_query(query, wanted);
+    const size_t         n_others   = told.tokens.size() + asked.tokens.size();
     const auto           max_tokens = static_cast<size_t>(cut.max_tokens);
     const RequestImage * image      = image_of(document);
     Prompt               prompt;
     if (image != nullptr) {
         prompt.tokens     = tokens_of_image(*image, wanted);
         const auto n_rows = static_cast<size_t>(image->image->n_tokens());
-        if (prompt.tokens.size() + asked.tokens.size() > limit_ || (max_tokens > 0 && n_rows > max_tokens)) {
-            check_query(query, wanted);
-            const size_t n_room = limit_ - std::min(limit_, prompt.tokens.size() - n_rows + asked.tokens.size());
+        if (prompt.tokens.size() + n_others > limit_ || (max_tokens > 0 && n_rows > max_tokens)) {
+            check_query(query, wanted, instruction);
+            const size_t n_room = limit_ - std::min(limit_, prompt.tokens.size() - n_rows + n_others);
             throw Error(ErrorCode::document_too_long,
                         "an image of " + std::to_string(n_rows) +
                             " tokens, which is never cut, and there is room for " +
@@ -168,23 +184,24 @@ Prompt Prompter::build(const Content & query, const Content & document, Cut cut,
         const std::string & text = std::get<std::string>(document);
         TextStart           read = read_document(text, limit_, wanted);
         // A token covers at least one byte, so a document of fewer bytes is never too long for max_tokens.
-        if (read.tokens.size() + asked.tokens.size() <= limit_ && (max_tokens == 0 || text.size() <= max_tokens)) {
+        if (read.tokens.size() + n_others <= limit_ && (max_tokens == 0 || text.size() <= max_tokens)) {
             prompt.tokens = std::move(read.tokens);
         } else {
-            check_query(query, wanted);
-            prompt = cut_document(text, std::move(read), asked.tokens.size(), cut, wanted);
+            check_query(query, wanted, instruction);
+            prompt = cut_document(text, std::move(read), n_others, cut, wanted);
         }
     }
+    prompt.tokens.insert(prompt.tokens.begin(), told.tokens.begin(), told.tokens.end());
     prompt.n_prefix = static_cast<int32_t>(prompt.tokens.size() + asked.n_before);
     prompt.tokens.insert(prompt.tokens.end(), asked.tokens.begin(), asked.tokens.end());
     prompt.tokens.push_back(score_token_);
     return prompt;
 }
 
-// The part before the query, of a document that may be too long. read: what of it has been tokenized. n_query: tokens of the
-// part behind.
+// The part with the document, which may be too long. read: what of it has been tokenized. n_others: tokens of the parts before
+// and behind.
 Prompt Prompter::cut_document(
-    std::string_view document, TextStart read, size_t n_query, Cut cut, const Wanted & wanted) const {
+    std::string_view document, TextStart read, size_t n_others, Cut cut, const Wanted & wanted) const {
     const auto max_tokens = static_cast<size_t>(cut.max_tokens);
     if (read.end() == document.size()) {
         read.drop_last();
@@ -200,7 +217,7 @@ Prompt Prompter::cut_document(
         head.insert(head.end(), last.begin(), last.end());
     }
     // Tokens that come after those of heading and document: the line break may merge with the document's end.
-    const size_t n_behind = joined.size() + n_query - std::min(joined.size() + n_query, last.size());
+    const size_t n_behind = joined.size() + n_others - std::min(joined.size() + n_others, last.size());
     size_t       n_keep   = limit_ - std::min(limit_, n_behind);
     if (max_tokens > 0) {
         n_keep = std::min(n_keep, n_heading(head) + max_tokens);
@@ -234,18 +251,18 @@ Prompt Prompter::cut_document(
                                  head.begin() + static_cast<std::ptrdiff_t>(n_same == 0 ? 0 : read.counts[n_same - 1]));
             prompt.tokens.insert(prompt.tokens.end(), rest.begin(), rest.end());
         }
-        if (prompt.tokens.size() + n_query <= limit_) {
+        if (prompt.tokens.size() + n_others <= limit_) {
             break;
         }
-        n_over = prompt.tokens.size() + n_query - limit_;
+        n_over = prompt.tokens.size() + n_others - limit_;
     }
-    size_t n_all = n_read + joined.size() + n_query;
+    size_t n_all = n_read + joined.size() + n_others;
     if (!adjacent) {
         const double n_per_byte = static_cast<double>(n_read) / static_cast<double>(read.end());
         n_all                   = static_cast<size_t>(n_per_byte * static_cast<double>(document.size())) + n_behind;
     }
     prompt.n_dropped =
-        static_cast<uint32_t>(std::max<size_t>(1, n_all - std::min(n_all, prompt.tokens.size() + n_query)));
+        static_cast<uint32_t>(std::max<size_t>(1, n_all - std::min(n_all, prompt.tokens.size() + n_others)));
     return prompt;
 }
 

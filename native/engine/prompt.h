@@ -6,7 +6,8 @@
 // part of its query. A document is read no further than its tokens can be kept. Any thread.
 //
 // The pre-tokenizer splits surely behind the line break that follows the document: "\n" | "**Query**:". So the part before has
-// the same tokens for every query, and the part behind for every document: known texts are tokenized once (tokenizer.h).
+// the same tokens for every query, and the part behind for every document: known texts are tokenized once (tokenizer.h). It
+// splits likewise behind an instruction, which is a line before the document's heading: "\n" | "**Document**:".
 //
 // An image stands in the place of a text, between two tokens that mark it, as its number once for each of its rows. It is never cut.
 
@@ -45,26 +46,32 @@ class Prompter {
              size_t                    known_bytes = 0,
              std::optional<ImageMarks> marks       = std::nullopt);
 
-    // Throws query_too_long when the query leaves no room for one token of a document.
-    void check_query(const Content & query, const Wanted & wanted = {}) const;
+    // Throws query_too_long when instruction and query leave no room for one token of a document.
+    void check_query(const Content & query, const Wanted & wanted = {}, const std::string & instruction = {}) const;
 
     // Throws query_too_long as above, document_too_long when nothing may be cut and something would have to be, and
-    // cancelled when it is not wanted any more.
-    Prompt build(const Content & query, const Content & document, Cut cut = {}, const Wanted & wanted = {}) const;
+    // cancelled when it is not wanted any more. instruction: empty = none.
+    Prompt build(const Content &     query,
+                 const Content &     document,
+                 Cut                 cut         = {},
+                 const Wanted &      wanted      = {},
+                 const std::string & instruction = {}) const;
 
     const Tokenizer & tokenizer() const { return tokenizer_; }
 
   private:
-    // The part of the prompt behind the document.
-    struct QueryPart {
+    // The part of the prompt before the document's heading, or behind the document.
+    struct Part {
         Tokens tokens;
-        size_t n_before = 0;     // that hold nothing of the query
         bool   whole    = true;  // false: it is longer than a prompt may be, and was not read to its end
+        size_t n_before = 0;     // tokens that hold nothing of the query
     };
 
-    QueryPart read_query(const Content & query, const Wanted & wanted) const;
+    Part      read_part(const std::string & text, const Wanted & wanted) const;
+    Part      read_instruction(const std::string & instruction, const Wanted & wanted) const;
+    Part      read_query(const Content & query, const Wanted & wanted) const;
     void      append(Tokens & tokens, const RequestImage & image) const;
-    // The part before: heading, document and line break.
+    // The part between: heading, document and line break.
     TextStart read_document(std::string_view document, size_t enough, const Wanted & wanted) const;
     Tokens    tokens_of_image(const RequestImage & image, const Wanted & wanted) const;
 
@@ -75,7 +82,7 @@ class Prompter {
     tokens_of(std::string_view document, size_t begin, size_t end, LineBreak line_break, const Wanted & wanted) const;
 
     Prompt
-    cut_document(std::string_view document, TextStart read, size_t n_query, Cut cut, const Wanted & wanted) const;
+    cut_document(std::string_view document, TextStart read, size_t n_others, Cut cut, const Wanted & wanted) const;
 
     // How many tokens come before the first that holds a byte of the query.
     size_t n_before(const Tokens & tokens, const std::string & query) const;

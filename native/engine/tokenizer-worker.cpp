@@ -16,9 +16,10 @@ Prompt TokenizerWorker::prompt_of(const JobQueue::Document & document) {
     };
     try {
         if (document.index == 0) {
-            prompter_.check_query(request.query, wanted);
+            prompter_.check_query(request.query, wanted, request.instruction);
         }
-        return prompter_.build(request.query, request.documents[document.index], request.cut, wanted);
+        return prompter_.build(request.query, request.documents[document.index], request.cut, wanted,
+                               request.instruction);
     } catch (const Error & error) {
         const bool of_document = error.code == ErrorCode::document_too_long;
         return fail(error.code,

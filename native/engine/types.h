@@ -91,6 +91,7 @@ struct ScoreRequest {
     std::vector<Content> documents;  // at least one
     Cut                  cut;
     int32_t              priority = 0;  // 0 to kLowestPriority; while others wait, 1 / (1 + priority) of the share of 0
+    std::string          instruction;   // a line before the document's heading; empty = none
 };
 
 struct ScoreResult {

@@ -21,10 +21,10 @@ export interface Part {
 }
 
 /** For each engine its part; an engine with no documents has an empty one. */
-export function distribute({ query, documents }: ScoreRequest, engines: readonly EngineLoad[]): readonly Part[] {
+export function distribute({ query, documents, instruction }: ScoreRequest, engines: readonly EngineLoad[]): readonly Part[] {
   const planned = engines.map(({ outstanding }) => outstanding);
   const parts = engines.map(() => ({ indices: [] as number[], tokens: 0 }));
-  const queryTokens = estimatedTokens(query);
+  const otherTokens = estimatedTokens(query) + (instruction === undefined ? 0 : estimatedTokens(instruction));
   for (const [index, document] of documents.entries()) {
     const least = planned.indexOf(Math.min(...planned));
     const home = fingerprint(document) % engines.length;
@@ -32,7 +32,7 @@ export function distribute({ query, documents }: ScoreRequest, engines: readonly
     const chosen = behind > (engines[home]?.batchTokens ?? 0) ? least : home;
     const part = parts[chosen];
     if (!part) continue;
-    const tokens = queryTokens + estimatedTokens(document);
+    const tokens = otherTokens + estimatedTokens(document);
     planned[chosen] = (planned[chosen] ?? 0) + tokens;
     part.indices.push(index);
     part.tokens += tokens;

@@ -18,7 +18,7 @@ const lettersPerToken = 16;
 /** Weight of one request against all before it. */
 const share = 0.05;
 
-export type Contents = Pick<RerankRequest<Content>, "query" | "documents" | "maxDocumentTokens">;
+export type Contents = Pick<RerankRequest<Content>, "query" | "documents" | "instruction" | "maxDocumentTokens">;
 
 export interface Measures {
   readonly bytesPerToken: number;
@@ -60,10 +60,11 @@ export function requestWork(requests: readonly Contents[], measures: Measures): 
 }
 
 /** Tokens of each pair. */
-export function pairTokens({ query, documents, maxDocumentTokens = 0 }: Contents, measures: Measures): number[] {
+export function pairTokens(request: Contents, measures: Measures): number[] {
+  const { query, documents, instruction = "", maxDocumentTokens = 0 } = request;
   const { contextSize } = measures;
   const longest = maxDocumentTokens > 0 ? Math.min(maxDocumentTokens, contextSize) : contextSize;
-  const frame = fixedTokens + contentTokens(query, measures);
+  const frame = fixedTokens + textTokens(instruction, measures) + contentTokens(query, measures);
   return documents.map((document) => Math.min(contextSize, frame + Math.min(longest, contentTokens(document, measures))));
 }
 
@@ -105,13 +106,14 @@ export class BytesPerToken {
   }
 
   /** `tokens`: of all pairs. Not for requests with cut documents: the cut end has bytes and no tokens. */
-  learn({ query, documents }: Contents, tokens: number): void {
+  learn({ query, documents, instruction = "" }: Contents, tokens: number): void {
     const texts = documents.filter((document) => typeof document === "string");
     // The tokens of images say nothing about texts.
     if (typeof query !== "string" || texts.length < documents.length) return;
     const ofTexts = tokens - fixedTokens * documents.length;
     if (ofTexts <= 0) return;
-    const bytes = texts.reduce((sum, document) => sum + Buffer.byteLength(document), Buffer.byteLength(query) * documents.length);
+    const besides = Buffer.byteLength(query) + Buffer.byteLength(instruction);
+    const bytes = texts.reduce((sum, document) => sum + Buffer.byteLength(document), besides * documents.length);
     const seen = Math.min(lettersPerToken, Math.max(1, bytes / ofTexts));
     this.#value += (seen - this.#value) * share;
   }

@@ -47,7 +47,9 @@ test("an image counts with its tokens, and its home is that of its pixels, whate
   }
 });
 
-test("a part's tokens are those of its pairs, the query in each", () => {
-  const [part] = distribute({ query: "12345678", documents: ["1234", "12345678"] }, [{ outstanding: 0, batchTokens: 64 }]);
-  expect(part).toEqual({ indices: [0, 1], tokens: 3 + 2 + 3 + 3 });
+test("a part's tokens are those of its pairs, query and instruction in each", () => {
+  const request = { query: "12345678", documents: ["1234", "12345678"] };
+  const engines = [{ outstanding: 0, batchTokens: 64 }];
+  expect(distribute(request, engines)).toEqual([{ indices: [0, 1], tokens: 3 + 2 + 3 + 3 }]);
+  expect(distribute({ ...request, instruction: "1234" }, engines)).toEqual([{ indices: [0, 1], tokens: 3 + 2 + 3 + 3 + 2 * 2 }]);
 });

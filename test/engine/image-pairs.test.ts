@@ -81,7 +81,7 @@ describe("the logit in float64 of", () => {
   beforeAll(async () => {
     languageModel = await readGguf(model.modelPath);
     tower = await readGguf(mmprojPath);
-    const heads = ["**Document**:\n", "\n", "**Query**:\n", "a river of stone", "What is paper made of?"];
+    const heads = ["Rank pages.\n", "**Document**:\n", "\n", "**Query**:\n", "a river of stone", "What is paper made of?"];
     const known = await withEngine({}, async (engine) => new Map(heads.map((text) => [text, [...engine.tokenize(text)]])));
     tokens = (text) => known.get(text) ?? [];
   });
@@ -90,7 +90,7 @@ describe("the logit in float64 of", () => {
     positions?: (position: Position, row: number) => Position;
   }
 
-  function expected(query: string | Image, document: string | Image, mistake: Mistake = {}): number {
+  function expected(query: string | Image, document: string | Image, mistake: Mistake = {}, before = ""): number {
     const rows: Row[] = [];
     const positions: Position[] = [];
     let next = 0;
@@ -112,6 +112,7 @@ describe("the logit in float64 of", () => {
       next += Math.max(columns, what.height / 28);
       text([special("<|vision_end|>")]);
     };
+    text(tokens(before));
     text(tokens("**Document**:\n"));
     content(document);
     text([...tokens("\n"), ...tokens("**Query**:\n")]);
@@ -132,6 +133,13 @@ describe("the logit in float64 of", () => {
     expect(Math.abs(((await logit({ query, documents: [document] })) ?? Number.NaN) - expected(query, document))).toBeLessThan(
       1e-3,
     );
+  });
+
+  it("a text and an image behind an instruction is ours within 1e-3", async () => {
+    const ours = await logit({ query: "a river of stone", documents: [high], instruction: "Rank pages." });
+    const behind = expected("a river of stone", high, {}, "Rank pages.\n");
+    expect(Math.abs((ours ?? Number.NaN) - behind)).toBeLessThan(1e-3);
+    expect(Math.abs(behind - expected("a river of stone", high))).toBeGreaterThan(5e-3);
   });
 
   it.each<[string, Mistake]>([

@@ -178,6 +178,9 @@ describe("binding.d.ts", () => {
       expect(submit({ query: 1, documents: ["a"] })).toThrow(/query: expected a string or an image, got the number 1/);
       expect(submit({ query: "q", documents: "a" })).toThrow(/documents: expected an array/);
       expect(submit({ query: "q", documents: [] })).toThrow(/documents: expected at least one/);
+      expect(submit({ query: "q", documents: ["a"], instruction: 5 })).toThrow(
+        /instruction: expected a string, got the number 5/,
+      );
       expect(submit({ query: "q", documents: ["a", null] })).toThrow(/documents\[1\]: expected a string or an image, got null/);
       expect(engine.stats().jobsSubmitted).toBe(0);
     } finally {

@@ -40,7 +40,7 @@ inline std::string random_words(std::mt19937 & random, int n_words) {
 }
 
 inline ScoreRequest text_request(std::string query, const std::vector<std::string> & documents, Cut cut = {}) {
-    return { std::move(query), { documents.begin(), documents.end() }, cut, 0 };
+    return { std::move(query), { documents.begin(), documents.end() }, cut, 0, {} };
 }
 
 // Noise of so many tokens.

@@ -106,7 +106,7 @@ void goes_on_after_a_batch_that_failed() {
 // Of the image nothing is kept, and a text beside it is not lost.
 void goes_on_after_an_image_that_failed() {
     const auto         tested = engine_with_tower();
-    const ScoreRequest request{ std::string("what is green?"), { random_image(5, 4, 1) }, {}, 0 };
+    const ScoreRequest request{ std::string("what is green?"), { random_image(5, 4, 1) }, {}, 0, {} };
     EngineProbe::fail_batches(*tested, true);
     const auto failed = answer(submit(*tested, request));
     CHECK(failed.error && failed.error->code == ErrorCode::engine_error);

@@ -43,8 +43,12 @@ Tokens tokens_in_one_call(const std::string & text, const llama_vocab * vocab = 
     return tokens;
 }
 
-Tokens expected(const std::string & query, const std::string & document, const llama_vocab * vocab = vocabulary()) {
-    Tokens tokens = tokens_in_one_call("**Document**:\n" + document + "\n**Query**:\n" + query, vocab);
+// before: the instruction and its line break.
+Tokens expected(const std::string & query,
+                const std::string & document,
+                const llama_vocab * vocab  = vocabulary(),
+                const std::string & before = {}) {
+    Tokens tokens = tokens_in_one_call(before + "**Document**:\n" + document + "\n**Query**:\n" + query, vocab);
     tokens.push_back(kScoreToken);
     return tokens;
 }
@@ -124,6 +128,21 @@ void has_the_tokens_of_the_whole_text() {
     }
     CHECK_EQUAL(n_wrong, 0);
     CHECK(knowing.tokenizer().n_made() * 2 < plain.tokenizer().n_made());
+}
+
+void has_them_behind_an_instruction() {
+    std::mt19937   random(4);
+    const Prompter prompter(vocabulary(), kScoreToken, kContextSize, kKnownBytes);
+    int            n_wrong = 0;
+    for (int i = 0; i < 500; ++i) {
+        const std::string instruction = random_text_with_ends(random);
+        const std::string document    = random_text_with_ends(random);
+        const Tokens      tokens      = prompter.build("the query", document, {}, {}, instruction).tokens;
+        n_wrong +=
+            tokens == expected("the query", document, vocabulary(), instruction.empty() ? "" : instruction + "\n") ? 0 :
+                                                                                                                     1;
+    }
+    CHECK_EQUAL(n_wrong, 0);
 }
 
 void has_them_for_every_character_at_the_end_of_a_document() {
@@ -233,6 +252,7 @@ int main(int argc, char ** argv) {
     model_path = argc == 3 ? argv[2] : model_path;
     return check::run({
         { "has the tokens of the whole text", has_the_tokens_of_the_whole_text },
+        { "has them behind an instruction", has_them_behind_an_instruction },
         { "has them for every character at the end of a document",
           has_them_for_every_character_at_the_end_of_a_document },
         { "makes the tokens of a known document once", makes_the_tokens_of_a_known_document_once },

@@ -21,5 +21,5 @@ it.each([
   const args = [join(root, "build", "Release"), modelPath];
   const { stdout } = await promisify(execFile)(program, args, { maxBuffer: 1 << 26 });
   expect(stdout).not.toMatch(/FAIL/);
-  expect(stdout.match(/^ok /gm)?.length).toBe(7);
+  expect(stdout.match(/^ok /gm)?.length).toBe(8);
 });

@@ -173,6 +173,54 @@ void refuses_a_query_that_leaves_no_room() {
     }
 }
 
+void begins_with_the_instruction() {
+    const std::string instruction = "Rank by relevance.";
+    const Prompt      plain       = prompter(64).build("a query", "A document.");
+    Prompt            prompt      = prompter(64).build("a query", "A document.", {}, {}, instruction);
+    const auto        line        = tokenize(instruction + "\n");
+    CHECK_EQUAL(prompt.tokens.size(), plain.tokens.size() + line.size());
+    CHECK_EQUAL(prompt.n_prefix, plain.n_prefix + static_cast<int32_t>(line.size()));
+    prompt.tokens.pop_back();
+    CHECK_EQUAL(text_of(prompt.tokens), instruction + "\n**Document**:\nA document.\n**Query**:\na query");
+    CHECK(prompter(64).build("a query", "A document.", {}, {}, "").tokens == plain.tokens);
+}
+
+void leaves_less_room_for_a_document_beside_an_instruction() {
+    const std::string document    = repeat("The quick brown fox jumps over the lazy dog. ", 40);
+    const std::string instruction = "Rank by relevance.";
+    for (const CutAt at : { CutAt::end, CutAt::start, CutAt::never }) {
+        Cut cut;
+        cut.at = at;
+        if (at == CutAt::never) {
+            CHECK_ERROR(prompter(64).build("q", document, cut, {}, instruction), ErrorCode::document_too_long);
+            continue;
+        }
+        const Prompt prompt = prompter(64).build("q", document, cut, {}, instruction);
+        CHECK(prompt.tokens.size() <= 64 && prompt.tokens.size() >= 61);
+        CHECK_EQUAL(prompt.tokens.size() + prompt.n_dropped,
+                    prompter(8192).build("q", document, {}, {}, instruction).tokens.size());
+        CHECK_EQUAL(text_of(prompt.tokens).substr(0, 30), instruction + "\n**Document**");
+        cut.max_tokens         = 5;  // of the document alone
+        const Prompt short_one = prompter(64).build("q", document, cut);
+        CHECK_EQUAL(prompter(64).build("q", document, cut, {}, instruction).tokens.size(),
+                    short_one.tokens.size() + tokenize(instruction + "\n").size());
+    }
+}
+
+void refuses_an_instruction_that_leaves_no_room() {
+    for (const int n_words : { 60, 1'000'000 }) {  // the second is not read to its end
+        const std::string instruction = repeat("word ", n_words);
+        CHECK_ERROR(prompter(64).build("q", "a document", {}, {}, instruction), ErrorCode::query_too_long);
+        try {
+            prompter(64).check_query("q", {}, instruction);
+            CHECK(false);
+        } catch (const Error & error) {
+            CHECK_EQUAL(std::string(error.what()).find("instruction and query: take "), 0U);
+        }
+    }
+    prompter(128).check_query("q", {}, repeat("word ", 60));
+}
+
 void survives_awkward_texts() {
     const std::string nul("a\0b", 3);
     for (const std::string & text :
@@ -340,6 +388,10 @@ int main() {
         { "reads no more of a giant document than it can keep", reads_no_more_of_a_giant_document_than_it_can_keep },
         { "stops between pieces when it is not wanted", stops_between_pieces_when_it_is_not_wanted },
         { "cuts nothing within a word of the vocabulary", cuts_nothing_within_a_word_of_the_vocabulary },
+        { "begins with the instruction", begins_with_the_instruction },
+        { "leaves less room for a document beside an instruction",
+          leaves_less_room_for_a_document_beside_an_instruction },
+        { "refuses an instruction that leaves no room", refuses_an_instruction_that_leaves_no_room },
         { "survives awkward texts", survives_awkward_texts },
     });
 }

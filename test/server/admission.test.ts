@@ -246,6 +246,7 @@ describe("a request's tokens", () => {
   const measures = { bytesPerToken: 4, contextSize: 8192, attentionCells: 4096 };
   test.each([
     ["are its bytes' and the prompt's", { query: "abcd", documents: ["abcdefgh", "abcd"] }, 25],
+    ["are the instruction's, too, in each pair", { query: "abcd", documents: ["abcd", "abcd"], instruction: "abcdefgh" }, 28],
     ["count bytes, not letters", { query: "abcd", documents: ["äöüß"] }, 13],
     ["of a long document are the context's", { query: "abcd", documents: ["a".repeat(1_000_000)] }, 8192],
     [
@@ -312,6 +313,13 @@ describe("a request's tokens", () => {
     for (let times = 0; times < 100; times++) bytesPerToken.learn(request, 100 + 10);
     expect(bytesPerToken.value).toBeCloseTo(3, 1);
     expect(pairTokens(request, { ...measures, bytesPerToken: bytesPerToken.value })[0]).toBeCloseTo(110, -1);
+  });
+
+  test("and the instruction's bytes count in each pair", () => {
+    const bytesPerToken = new BytesPerToken();
+    const request = { query: "abcd", documents: ["abcd", "abcd"], instruction: "abcdefgh" };
+    bytesPerToken.learn(request, 2 * (4 + 10));
+    expect(bytesPerToken.value).toBe(4);
   });
 });
 
