@@ -155,7 +155,7 @@ void refuses_to_tokenize_while_it_closes() {
     const auto         tested = engine();
     std::promise<void> let_go;
     std::promise<void> arrived;
-    tested->submit({ "what is green?", { "a river" }, {}, 0 },
+    tested->submit({ "what is green?", { "a river" }, {}, 0, {} },
                    [&, held = let_go.get_future().share()](const JobOutcome & /*outcome*/) {
                        arrived.set_value();
                        held.wait();

@@ -48,7 +48,7 @@ void tokenize(JobQueue & queue, size_t n_tokens, std::optional<float> logit = st
 
 void computes_the_same_image_once() {
     JobQueue queue = queue_of_images();
-    queue.push({ std::string("query"), { image(-1), std::string("hash -1"), image(-2), image(-1) }, {}, 0 },
+    queue.push({ std::string("query"), { image(-1), std::string("hash -1"), image(-2), image(-1) }, {}, 0, {} },
                [](const JobOutcome &) {});
     std::vector<uint32_t> taken;
     while (const auto document = queue.take_document()) {
@@ -60,7 +60,7 @@ void computes_the_same_image_once() {
 
 void counts_encoding_until_it_is_done() {
     JobQueue       queue = queue_of_images();
-    const uint64_t job = queue.push({ std::string(), { image(-1), std::string() }, {}, 0 }, [](const JobOutcome &) {});
+    const uint64_t job = queue.push({ std::string(), { image(-1), std::string() }, {}, 0, {} }, [](const JobOutcome &) {});
     const double   before = stats_of(queue).work_queued;
     CHECK(is_near(before - kEncoding, static_cast<double>(stats_of(queue).tokens_queued)));
     tokenize(queue, 30);
@@ -83,7 +83,7 @@ void counts_encoding_until_it_is_done() {
 void counts_a_query_s_image_once() {
     JobQueue       queue = queue_of_images();
     const uint64_t job =
-        queue.push({ image(-1), { image(-2), std::string(), std::string("b") }, {}, 0 }, [](const JobOutcome &) {});
+        queue.push({ image(-1), { image(-2), std::string(), std::string("b") }, {}, 0, {} }, [](const JobOutcome &) {});
     tokenize(queue, 40);
     tokenize(queue, 20, 0.5f);  // its score is known
     tokenize(queue, 20);
@@ -103,7 +103,7 @@ void counts_a_query_s_image_once() {
 
 void counts_an_image_that_is_query_and_document_once() {
     JobQueue queue = queue_of_images();
-    queue.push({ image(-1), { image(-1) }, {}, 0 }, [](const JobOutcome &) {});
+    queue.push({ image(-1), { image(-1) }, {}, 0, {} }, [](const JobOutcome &) {});
     tokenize(queue, 40);
     CHECK_EQUAL(queue.take_work(0, 1).pairs[0].images.size(), 1U);
     queue.close();

@@ -89,7 +89,7 @@ void answers_a_job_when_its_last_pair_is_scored() {
 
 void computes_every_document_when_told_to() {
     JobQueue queue({ 10, false, kContextSize });
-    queue.push({ "query", { "a", "a" }, {}, 0 }, [](const JobOutcome &) {});
+    queue.push({ "query", { "a", "a" }, {}, 0, {} }, [](const JobOutcome &) {});
     CHECK_EQUAL(queue.take_document()->index, 0U);
     CHECK_EQUAL(queue.take_document()->index, 1U);
     queue.close();
@@ -113,7 +113,7 @@ void computes_documents_of_the_same_text_once() {
     JobQueue                  queue({ 10, true, kContextSize });
     std::optional<JobOutcome> outcome;
     const uint64_t            id =
-        queue.push({ "query", { "a", "b", "a", "a", "b" }, {}, 0 }, [&](JobOutcome got) { outcome = std::move(got); });
+        queue.push({ "query", { "a", "b", "a", "a", "b" }, {}, 0, {} }, [&](JobOutcome got) { outcome = std::move(got); });
     for (const uint32_t expected : { 0U, 1U }) {
         const auto document = queue.take_document();
         CHECK_EQUAL(document->index, expected);
@@ -166,7 +166,7 @@ void counts_the_work_that_waits_and_is_done() {
         queue.count(stats);
         return stats.work_queued == queued && stats.work_done == done;
     };
-    const uint64_t id = queue.push({ "", { std::string(40, 'a') }, {}, 0 }, [](const JobOutcome &) {});
+    const uint64_t id = queue.push({ "", { std::string(40, 'a') }, {}, 0, {} }, [](const JobOutcome &) {});
     CHECK(is(20 + 20, 0));  // twenty tokens, behind ten others in the mean
     queue.give_prompt(*queue.take_document(), prompt(60), std::nullopt, 0);
     CHECK(is(60 + 180, 0));
@@ -176,7 +176,7 @@ void counts_the_work_that_waits_and_is_done() {
     CHECK(is(10 + 55, 50 + 125));
     queue.cancel(id);
     CHECK(is(0, 50 + 125));
-    queue.push({ "", { "a" }, {}, 0 }, [](const JobOutcome &) {});
+    queue.push({ "", { "a" }, {}, 0, {} }, [](const JobOutcome &) {});
     queue.give_prompt(*queue.take_document(), prompt(20), 1.0f, 0);  // its score was known
     CHECK(is(0, 50 + 125 + 20 + 20));
     queue.close();
@@ -191,7 +191,7 @@ void counts_the_tokens_that_wait() {
     };
     const std::string four_tokens(16, 'a');
     const uint64_t    id =
-        queue.push({ "", { four_tokens, std::string(1 << 20, 'b'), four_tokens }, {}, 0 }, [](const JobOutcome &) {});
+        queue.push({ "", { four_tokens, std::string(1 << 20, 'b'), four_tokens }, {}, 0, {} }, [](const JobOutcome &) {});
     CHECK_EQUAL(n_tokens(), 14U + 64U);  // the third is the first; no pair has more than the context
     queue.give_prompt(*queue.take_document(), prompt(5), std::nullopt, 0);
     CHECK_EQUAL(n_tokens(), 5U + 64U);
@@ -199,7 +199,7 @@ void counts_the_tokens_that_wait() {
     CHECK_EQUAL(n_tokens(), 5U + 60U);
     queue.add_tokens(id, 8, 38, true);  // a slice of the long pair behind a restored prefix
     CHECK_EQUAL(n_tokens(), 27U);
-    const uint64_t other = queue.push({ "", { four_tokens }, {}, 0 }, [](const JobOutcome &) {});
+    const uint64_t other = queue.push({ "", { four_tokens }, {}, 0, {} }, [](const JobOutcome &) {});
     CHECK_EQUAL(n_tokens(), 27U + 14U);
     queue.give_prompt(*queue.take_document(), prompt(5), 1.0f, 0);  // its score was known
     CHECK_EQUAL(n_tokens(), 27U);
@@ -208,7 +208,7 @@ void counts_the_tokens_that_wait() {
     CHECK_EQUAL(n_tokens(), 0U);
     Cut cut;
     cut.max_tokens = 20;
-    queue.push({ "", { std::string(1 << 20, 'b') }, cut, 0 }, [](const JobOutcome &) {});
+    queue.push({ "", { std::string(1 << 20, 'b') }, cut, 0, {} }, [](const JobOutcome &) {});
     CHECK_EQUAL(n_tokens(), 30U);
     queue.close();
     CHECK_EQUAL(n_tokens(), 0U);
@@ -240,7 +240,7 @@ void does_not_wait_for_long_documents() {
     JobQueue   queue({ 10, true, kContextSize, kForever });
     const auto ignore = [](const JobOutcome &) {
     };
-    queue.push({ "query", { std::string(kPieceBytes + 1, 'a'), std::string(kPieceBytes + 2, 'a') }, {}, 0 }, ignore);
+    queue.push({ "query", { std::string(kPieceBytes + 1, 'a'), std::string(kPieceBytes + 2, 'a') }, {}, 0, {} }, ignore);
     const auto long_one = queue.take_document();  // and keeps it; the other one has no tokenizer
     queue.push(request(1), ignore);
     Engine engine(queue, 0, 100);
