@@ -68,7 +68,7 @@ test("beside it there is less room for a document, which is cut and says so", as
 test("one that leaves no room with the query is refused, and the error names both", async () => {
   await expect(reranker.score({ query, documents: ["a"], instruction: text(400, 7) })).rejects.toMatchObject({
     code: "query_too_long",
-    message: expect.stringMatching(/^instruction and query: take more than 256 of the 256 tokens/),
+    message: expect.stringMatching(/^instruction and query: take \d+ of the 256 tokens/),
   });
   expect(() => engine.tokenizePair(query, "a", text(400, 7))).toThrow(/^instruction and query: take/);
 });

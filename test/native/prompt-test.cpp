@@ -199,7 +199,7 @@ void leaves_less_room_for_a_document_beside_an_instruction() {
         CHECK(prompt.tokens.size() <= 64 && prompt.tokens.size() >= 61);
         CHECK_EQUAL(prompt.tokens.size() + prompt.n_dropped,
                     prompter(8192).build("q", document, {}, {}, instruction).tokens.size());
-        CHECK_EQUAL(text_of(prompt.tokens).substr(0, 30), instruction + "\n**Document**");
+        CHECK_EQUAL(text_of(prompt.tokens).substr(0, 31), instruction + "\n**Document**");
         cut.max_tokens         = 5;  // of the document alone
         const Prompt short_one = prompter(64).build("q", document, cut);
         CHECK_EQUAL(prompter(64).build("q", document, cut, {}, instruction).tokens.size(),
