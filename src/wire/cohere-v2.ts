@@ -5,7 +5,8 @@ import { Type } from "typebox";
 import { CohereMeta, cohereMeta } from "./cohere-meta.js";
 import { ContentInput, DocumentsInput, documentContents, queryContent } from "./contents.js";
 import { dialect, single } from "./dialect.js";
-import { ranked, rankingFields, readOptions } from "./ranking-options.js";
+import { rankingFields } from "./ranking-fields.js";
+import { ranked, readOptions } from "./ranking-options.js";
 
 export const cohereV2 = dialect({
   request: Type.Object(

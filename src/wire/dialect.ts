@@ -94,7 +94,7 @@ export function single<Answer>(
 export function inTheirWords(error: unknown, { names, inChunks }: Terms, places?: Places): unknown {
   if (!(error instanceof RerankError)) return error;
   const message = error.message
-    .replace(/^query\b/, names.query + (places?.query ?? ""))
+    .replace(/^(instruction and )?query\b/, (_, before = "") => before + names.query + (places?.query ?? ""))
     .replace(/^documents\[(\d+)\]/, (_, index: string) => `documents[${places?.documents[Number(index)] ?? index}]`)
     .replace(/^documents\b/, names.documents);
   if (inChunks && error.code === "document_too_long") {

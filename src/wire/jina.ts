@@ -6,7 +6,8 @@ import { CohereMeta, cohereMeta } from "./cohere-meta.js";
 import { ContentInput, DocumentsInput, documentContents, exampleImage, queryContent } from "./contents.js";
 import { dialect, single } from "./dialect.js";
 import { sentDocuments } from "./echo.js";
-import { ranked, rankingFields, readOptions } from "./ranking-options.js";
+import { rankingFields } from "./ranking-fields.js";
+import { ranked, readOptions } from "./ranking-options.js";
 import { CompletionUsage, completionUsageOf } from "./schemas.js";
 
 export const JinaRequest = Type.Object(

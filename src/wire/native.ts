@@ -6,7 +6,8 @@ import type { Content, RerankResponse } from "../types.js";
 import { ContentInput, DocumentsInput, documentContents, exampleImage, queryContent } from "./contents.js";
 import { dialect, single } from "./dialect.js";
 import { EchoedImage, EchoedObject, echoOf, sentDocuments } from "./echo.js";
-import { type RankingOptions, ranked, rankingFields, readOptions } from "./ranking-options.js";
+import { rankingFields } from "./ranking-fields.js";
+import { type RankingOptions, ranked, readOptions } from "./ranking-options.js";
 import { Usage, usageOf } from "./schemas.js";
 
 /** A request that was read. */

@@ -1,53 +1,8 @@
-/**
- * The fields that change a ranking. They are the same in every dialect, whichever service they come from. Each is honoured, or
- * refused by name; none is silently ignored.
- */
+/** Reads the fields that change a ranking. Each is honoured, or refused by name; none is silently ignored. */
 
-import { type Static, Type } from "typebox";
 import { kindOf, RerankError } from "../errors.js";
 import type { Content, RankedDocument, ScoreRequest } from "../types.js";
-
-const count = "how many results to return; 0, null or absent = all; top_k and top_n mean the same";
-const later = "not supported in this version: refused unless empty";
-
-export const rankingFields = {
-  top_k: Type.Optional(Type.Integer({ minimum: 0, description: count })),
-  top_n: Type.Optional(Type.Integer({ minimum: 0, description: count })),
-  min_score: Type.Optional(Type.Number({ description: "results below it are dropped, after top_k" })),
-  rank_fields: Type.Optional(
-    Type.Array(Type.String(), { description: "what is read of documents that are objects, as `name: value` lines" }),
-  ),
-  max_tokens_per_doc: Type.Optional(
-    Type.Integer({ minimum: 1, description: "longer documents lose their end; null or absent = as long as fits CTX_SIZE" }),
-  ),
-  max_chunks_per_doc: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      description: "documents are scored whole; with more than 1, a document that does not fit CTX_SIZE is an error",
-    }),
-  ),
-  truncate: Type.Optional(
-    Type.Boolean({ default: true, description: "whether a document that does not fit CTX_SIZE is cut; false: it is an error" }),
-  ),
-  truncation_direction: Type.Optional(
-    Type.Union([Type.Literal("Right"), Type.Literal("Left"), Type.Literal("right"), Type.Literal("left")], {
-      title: "Right or Left",
-      default: "Right",
-      description: "which end of a document is cut",
-    }),
-  ),
-  priority: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: 999, default: 0, description: "a lower number is served earlier while others wait" }),
-  ),
-  raw_scores: Type.Optional(Type.Boolean({ default: false, description: "the logits instead of the scores" })),
-  use_activation: Type.Optional(Type.Boolean({ default: true, description: "false: the logits instead of the scores" })),
-  instruction: Type.Optional(Type.Unknown({ description: later })),
-  instruct: Type.Optional(Type.Unknown({ description: later })),
-  passages: Type.Optional(Type.Unknown({ description: later })),
-  truncate_prompt_tokens: Type.Optional(Type.Unknown({ description: later })),
-};
-const RankingFields = Type.Object(rankingFields);
-type RankingFields = Static<typeof RankingFields>;
+import type { RankingFields } from "./ranking-fields.js";
 
 /** The values of these fields. */
 export interface RankingOptions {
@@ -60,7 +15,7 @@ export interface RankingOptions {
   readonly rankFields: readonly string[];
   /** The client asked for long documents to be scored in chunks (max_chunks_per_doc > 1), so one that does not fit is refused. */
   readonly inChunks: boolean;
-  readonly scoring: Pick<ScoreRequest, "maxDocumentTokens" | "truncate" | "priority">;
+  readonly scoring: Pick<ScoreRequest, "instruction" | "maxDocumentTokens" | "truncate" | "priority">;
 }
 
 export const plainOptions: RankingOptions = {
@@ -69,8 +24,6 @@ export const plainOptions: RankingOptions = {
 
 /** The values that ask for nothing, for the fields that this version does not support. */
 const nothing: Readonly<Partial<Record<keyof RankingFields, unknown>>> = {
-  instruction: "",
-  instruct: "",
   passages: false,
   // vLLM's value for "as long as the model's context".
   truncate_prompt_tokens: -1,
@@ -78,7 +31,7 @@ const nothing: Readonly<Partial<Record<keyof RankingFields, unknown>>> = {
 
 /** Throws invalid_request. */
 export function readOptions(body: RankingFields): RankingOptions {
-  for (const name of ["instruction", "instruct", "passages", "truncate_prompt_tokens"] as const) {
+  for (const name of ["passages", "truncate_prompt_tokens"] as const) {
     const value = body[name];
     if (value !== undefined && value !== nothing[name]) {
       throw new RerankError(
@@ -89,6 +42,7 @@ export function readOptions(body: RankingFields): RankingOptions {
   }
   const { truncate, truncation_direction: side, max_tokens_per_doc: maxDocumentTokens, priority } = body;
   const inChunks = body.max_chunks_per_doc !== undefined && body.max_chunks_per_doc > 1;
+  const line = instruction(body);
   const cut = side?.toLowerCase() === "left" ? ("start" as const) : ("end" as const);
   return {
     topK: topK(body),
@@ -98,6 +52,7 @@ export function readOptions(body: RankingFields): RankingOptions {
     inChunks,
     scoring: {
       truncate: inChunks || truncate === false ? "never" : cut,
+      ...(line !== "" && { instruction: line }),
       ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
       ...(priority !== undefined && { priority }),
     },
@@ -122,6 +77,14 @@ function topK({ top_k, top_n }: RankingFields): number {
     throw new RerankError("invalid_request", `top_k: expected the value of top_n, ${top_n}, got ${top_k}; leave one of them out`);
   }
   return top_k ?? top_n ?? 0;
+}
+
+function instruction({ instruction = "", instruct = "" }: RankingFields): string {
+  if (instruction !== "" && instruct !== "" && instruction !== instruct) {
+    const message = "instruct: expected the same as instruction, got another text; leave one of them out";
+    throw new RerankError("invalid_request", message);
+  }
+  return instruction || instruct;
 }
 
 function raw({ raw_scores, use_activation }: RankingFields): boolean {

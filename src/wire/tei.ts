@@ -6,7 +6,8 @@ import type { Content, RerankResponse } from "../types.js";
 import { ContentInput, DocumentsInput, documentContents, queryContent } from "./contents.js";
 import { dialect, single } from "./dialect.js";
 import { EchoedImage, echoOf } from "./echo.js";
-import { ranked, rankingFields, readOptions } from "./ranking-options.js";
+import { rankingFields } from "./ranking-fields.js";
+import { ranked, readOptions } from "./ranking-options.js";
 import { hasField } from "./tolerance.js";
 
 export const TeiRequest = Type.Object(

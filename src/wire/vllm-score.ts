@@ -18,7 +18,8 @@ import {
   type SentContent,
 } from "./contents.js";
 import { dialect, shapes } from "./dialect.js";
-import { rankingFields, readPairOptions, requested } from "./ranking-options.js";
+import { rankingFields } from "./ranking-fields.js";
+import { readPairOptions, requested } from "./ranking-options.js";
 import { CompletionUsage, completionUsageOf } from "./schemas.js";
 import { hasField } from "./tolerance.js";
 

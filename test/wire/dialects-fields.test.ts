@@ -170,9 +170,29 @@ describe.each(scoringRoutes)("$name", (route) => {
     expect(await ask(route, { max_chunks_per_doc: "x" })).toEqual(refused("max_chunks_per_doc: expected a whole number"));
   });
 
+  test("instruction and instruct are the line before each document", async () => {
+    const instruction = "Prefer what is about the weather.";
+    const scored = await service.reranker.score({ query, documents, instruction });
+    const expected = new Map(scored.scores.entries());
+    expect(expected.get(0)).not.toBe(scores[0]);
+    for (const fields of [{ instruction }, { instruct: instruction }, { instruction, instruct: instruction }]) {
+      expect(byIndex(await ask(route, fields))).toEqual(expected);
+    }
+    expect(byIndex(await ask(route, { instruction, instruct: "" }))).toEqual(expected);
+    for (const nothing of ["", null])
+      expect(await ask(route, { instruction: nothing, instruct: nothing })).toEqual(ranked(route, scores));
+    expect(await ask(route, { instruction, instruct: "Find code." })).toEqual(
+      refused("instruct: expected the same as instruction, got another text; leave one of them out"),
+    );
+    expect(await ask(route, { instruction: ["a"] })).toEqual(refused("instruction: expected a string, got an array"));
+    expect(await ask(route, { instruct: 7 })).toEqual(refused("instruct: expected a string, got 7"));
+    expect(await ask(route, { instruction: long })).toEqual({
+      status: 422,
+      message: expect.stringMatching(new RegExp(`^instruction and ${route.query}(\\[0\\])?: take `)),
+    });
+  });
+
   test.each([
-    ["instruction", "Find code.", [null, ""]],
-    ["instruct", "Find code.", [null, ""]],
     ["passages", true, [null, false]],
     ["passages", { max: 2 }, []],
     ["truncate_prompt_tokens", 10, [null, -1]],
