@@ -181,11 +181,13 @@ export interface ScoreRequest {
 }
 
 export interface ScoreResult {
-  /** [n_documents], f32, in document order, each in (0, 1): the sigmoid of the logit. */
+  /** [n_documents], f32, in document order, each in (0, 1): the sigmoid of the logit. NaN for the unscored. */
   scores: Float32Array;
-  /** [n_documents], f32, in document order. */
+  /** [n_documents], f32, in document order. NaN for the unscored. */
   logits: Float32Array;
-  /** [n_documents]: tokens of each pair's prompt as scored, score token included. */
+  /** Indices of the documents that `stop` left without a score, ascending. */
+  unscored: Uint32Array;
+  /** [n_documents]: tokens of each pair's prompt as scored, score token included; 0 for the unscored. */
   promptTokens: Uint32Array;
   /**
    * [n_documents]: tokens cut from each document to fit; 0 = whole. At least 1 where something was cut; estimated from the
@@ -217,6 +219,11 @@ export interface ScoreJob {
    * A batch that is running is not interrupted.
    */
   cancel(): boolean;
+  /**
+   * Drops the pairs not yet computed and resolves `result` with the scores that there are; true when the job was still
+   * unfinished. Does not wait for a batch that is running: its pairs are unscored.
+   */
+  stop(): boolean;
 }
 
 /** Counters since the engine was loaded, and the queue as it is now. */
@@ -227,7 +234,7 @@ export interface EngineStats {
   jobsCancelled: number;
   /** Pairs that got their score. */
   pairsScored: number;
-  /** Pairs dropped before they were computed, because their job was cancelled or the engine closed. */
+  /** Pairs dropped before they were computed, because their job was cancelled, stopped or failed, or the engine closed. */
   pairsDropped: number;
   /** Pairs submitted and neither scored nor dropped. */
   pairsQueued: number;

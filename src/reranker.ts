@@ -18,8 +18,10 @@ import { loadAddon } from "./native/addon.js";
 import { prepareBackend } from "./native/backends.js";
 import { loadOrSource } from "./precision/load-or-source.js";
 import { choosePrecision } from "./precision/precision.js";
-import { checkRanking, checkRequest, type FieldImage, imagesOf } from "./requests/check.js";
+import { type Contents, checkRanking, checkRequest, type FieldImage, imagesOf } from "./requests/check.js";
 import { type LoadedRequest, textsOf, withPixels } from "./requests/pixels.js";
+import { scoreResponse, unscoredResponse } from "./requests/response.js";
+import { TimeLimit } from "./requests/time-limit.js";
 import { checkLoadOptions, resolveLoadOptions } from "./settings/load-options.js";
 import { namedModel } from "./settings/named-model.js";
 import type {
@@ -146,9 +148,13 @@ export class Reranker implements AsyncDisposable {
   async #score(request: ScoreRequest<Content>, images: readonly FieldImage[]): Promise<ScoreResponse> {
     const { signal } = request;
     signal?.throwIfAborted();
+    const begun = performance.now();
+    using limit = new TimeLimit(request.timeoutMs);
     try {
       // Texts are handed over in the same turn of the JavaScript thread.
-      const { query, documents, imageMs } = textsOf(request) ?? (await this.#withPixels(request, images));
+      const loaded = textsOf(request) ?? (await limit.within(signal, (ended) => this.#withPixels(request, images, ended)));
+      if (!loaded) return unscoredResponse(request.documents.length, performance.now() - begun);
+      const { query, documents, imageMs } = loaded;
       const { instruction, maxDocumentTokens, truncate, priority } = request;
       const options = {
         ...(instruction !== undefined && { instruction }),
@@ -157,43 +163,26 @@ export class Reranker implements AsyncDisposable {
         ...(priority !== undefined && { priority }),
       };
       request.onQueue?.();
-      const result = await settle(this.#engines.submit({ query, documents, ...options }), signal);
-      const { scores, logits, promptTokens, droppedTokens } = result;
-      const tokens = promptTokens.reduce((sum, count) => sum + count, 0);
-      return {
-        scores,
-        logits,
-        promptTokens,
-        droppedTokens,
-        usage: { promptTokens: tokens, totalTokens: tokens },
-        timings: {
-          imageMs,
-          queueMs: result.queueMs,
-          tokenizeMs: result.tokenizeMs,
-          computeMs: result.computeMs,
-          totalMs: imageMs + result.totalMs,
-          computedTokens: result.computedTokens,
-          reusedTokens: result.reusedTokens,
-          encodedImages: result.encodedImages,
-        },
-      };
+      const job = this.#engines.submit({ query, documents, ...options });
+      limit.whenOver(() => job.stop());
+      return scoreResponse(await settle(job, signal), imageMs);
     } catch (error) {
       throw signal?.aborted ? signal.reason : fromNative(error);
     }
   }
 
-  async #withPixels(request: ScoreRequest<Content>, images: readonly FieldImage[]): Promise<LoadedRequest> {
+  async #withPixels(contents: Contents, images: readonly FieldImage[], signal: AbortSignal): Promise<LoadedRequest> {
     if (!this.#images) throw new Error("a request with images passed the check without a vision tower");
-    return withPixels(request, images, this.#images, request.signal);
+    return withPixels(contents, images, this.#images, signal);
   }
 
-  /** The documents in rank order. */
+  /** The documents in rank order, those that have a score. */
   async rerank(request: RerankRequest): Promise<RerankResponse>;
   async rerank<Document extends Content>(request: RerankRequest<Document>): Promise<RerankResponse<Document>>;
   async rerank<Document extends Content>(request: RerankRequest<Document>): Promise<RerankResponse<Document>> {
     checkRanking(request);
     const { topK, minScore, documents } = request;
-    const { scores, logits, droppedTokens, usage, timings } = await this.score(request);
+    const { scores, logits, unscored, droppedTokens, usage, timings } = await this.score(request);
     const results = rank(scores, topK, minScore).map((index) => ({
       index,
       score: scores[index] as number,
@@ -202,7 +191,7 @@ export class Reranker implements AsyncDisposable {
       droppedTokens: droppedTokens[index] as number,
     }));
     const truncated = droppedTokens.filter((dropped) => dropped > 0).length;
-    return { results, truncated, usage, timings };
+    return { results, unscored, truncated, usage, timings };
   }
 
   /** Finishes the running batch, fails waiting requests with `closed`, frees the model. Idempotent. */

@@ -146,6 +146,11 @@ export interface ScoreRequest<Document extends Content = string> {
   truncate?: "end" | "start" | "never";
   /** 0 to 999, default 0: while others wait, the request gets 1 / (1 + priority) of the work that one of priority 0 gets. */
   priority?: number;
+  /**
+   * Milliseconds from the call, at least 1, after which the request is answered with the scores that there are; waiting and
+   * reading images count. Default: no limit.
+   */
+  timeoutMs?: number;
   /** Documents that the request may have where the load options set no limit; default 100. */
   maxDocuments?: number;
   /** An aborted signal rejects at once with its reason and takes the request out of the queue. */
@@ -185,11 +190,13 @@ export interface Timings {
 }
 
 export interface ScoreResponse {
-  /** In document order, each in (0, 1). */
+  /** In document order, each in (0, 1); NaN for the unscored. */
   scores: Float32Array;
-  /** In document order: the scores before the sigmoid. */
+  /** In document order: the scores before the sigmoid; NaN for the unscored. */
   logits: Float32Array;
-  /** In document order: tokens of the pair, and tokens cut from the document (0 = whole). */
+  /** Positions of the documents that `timeoutMs` left without a score, ascending. */
+  unscored: readonly number[];
+  /** In document order: tokens of the pair, and tokens cut from the document (0 = whole); both 0 for the unscored. */
   promptTokens: Uint32Array;
   droppedTokens: Uint32Array;
   usage: Usage;
@@ -227,6 +234,8 @@ export interface RankedDocument<Document extends Content = string> {
 export interface RerankResponse<Document extends Content = string> {
   /** Highest score first; ties by index, lowest first. */
   results: RankedDocument<Document>[];
+  /** Positions of the documents that `timeoutMs` left without a score, ascending: they are not among the results. */
+  unscored: readonly number[];
   /** Documents whose end was cut to fit the context, those beyond topK included. */
   truncated: number;
   usage: Usage;

@@ -152,16 +152,19 @@ Napi::Value EngineWrap::submit(const Napi::CallbackInfo & info) {
 
     Napi::Object job = Napi::Object::New(env);
     job.Set("result", deferred.Promise());
-    job.Set("cancel", Napi::Function::New(
-                          env,
-                          // cancel(): boolean
-                          [engine = std::weak_ptr<Engine>(engine_), id](const Napi::CallbackInfo & call) {
-                              return guard(call.Env(), [&]() -> Napi::Value {
-                                  const EnginePtr living = engine.lock();
-                                  return Napi::Boolean::New(call.Env(), living && living->cancel(id));
-                              });
-                          },
-                          "cancel"));
+    const auto set_method = [&](const char * name, bool (Engine::*method)(uint64_t)) {
+        const auto call_it = [engine = std::weak_ptr<Engine>(engine_), id, method](const Napi::CallbackInfo & call) {
+            return guard(call.Env(), [&]() -> Napi::Value {
+                const EnginePtr living = engine.lock();
+                return Napi::Boolean::New(call.Env(), living && (living.get()->*method)(id));
+            });
+        };
+        job.Set(name, Napi::Function::New(env, call_it, name));
+    };
+    // cancel(): boolean
+    set_method("cancel", &Engine::cancel);
+    // stop(): boolean
+    set_method("stop", &Engine::stop);
     return job;
 }
 

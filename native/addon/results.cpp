@@ -120,6 +120,7 @@ Napi::Object to_js(Napi::Env env, const ScoreResult & result) {
     object.Set("logits", to_typed_array<Napi::Float32Array>(env, result.logits));
     object.Set("promptTokens", to_typed_array<Napi::Uint32Array>(env, result.prompt_tokens));
     object.Set("droppedTokens", to_typed_array<Napi::Uint32Array>(env, result.dropped_tokens));
+    object.Set("unscored", to_typed_array<Napi::Uint32Array>(env, result.unscored));
     object.Set("computedTokens", number(env, result.n_computed));
     object.Set("reusedTokens", number(env, result.n_reused));
     object.Set("encodedImages", number(env, result.n_encoded));

@@ -47,6 +47,8 @@ class Engine {
     uint64_t submit(ScoreRequest request, JobCallback on_done);
     bool     cancel(uint64_t job) { return queue_->cancel(job); }
 
+    bool stop(uint64_t job) { return queue_->stop(job); }
+
     // Throw closed once close() was called, and never wait for it; tokenize_pair also query_too_long.
     Prompt tokenize_pair(const Content & query, const Content & document, const std::string & instruction = {});
     std::vector<llama_token> tokenize(const std::string & text);

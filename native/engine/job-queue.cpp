@@ -4,6 +4,8 @@
 #include "text-pieces.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <string_view>
 #include <unordered_map>
 
@@ -28,6 +30,8 @@ void find_duplicates(Job & job, bool deduplicate) {
         }
     }
 }
+
+constexpr float kUnscored = std::numeric_limits<float>::quiet_NaN();  // no score is: score_of_logit() throws then
 
 constexpr uint64_t kBytesPerToken = 4;   // of English text
 constexpr uint64_t kFixedTokens   = 10;  // of a prompt: its headings and the score token
@@ -102,8 +106,8 @@ uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
     job->request         = std::move(request);
     job->on_done         = std::move(on_done);
     job->submitted       = Clock::now();
-    job->result.scores.resize(n_pairs);
-    job->result.logits.resize(n_pairs);
+    job->result.scores.resize(n_pairs, kUnscored);
+    job->result.logits.resize(n_pairs, kUnscored);
     job->result.prompt_tokens.resize(n_pairs);
     job->result.dropped_tokens.resize(n_pairs);
     find_duplicates(*job, limits_.deduplicate);
@@ -161,6 +165,24 @@ JobQueue::Settled JobQueue::settle(std::map<uint64_t, JobPtr>::iterator entry, J
     return { std::move(job), std::move(outcome) };
 }
 
+JobQueue::Settled JobQueue::settle(std::map<uint64_t, JobPtr>::iterator entry) {
+    Job &         job    = *entry->second;
+    ScoreResult & result = job.result;
+    for (uint32_t i = 0; i < result.logits.size(); ++i) {
+        if (std::isnan(result.logits[i])) {
+            result.unscored.push_back(i);
+            result.prompt_tokens[i]  = 0;
+            result.dropped_tokens[i] = 0;
+        }
+    }
+    const auto now    = Clock::now();
+    const auto start  = job.first_batch.value_or(now);
+    result.queue_ms   = ms_between(job.submitted, start);
+    result.compute_ms = ms_between(start, now);
+    result.total_ms   = ms_between(job.submitted, now);
+    return settle(entry, { std::move(result), std::nullopt });
+}
+
 void JobQueue::finish(std::vector<Settled> && settled) {
     for (auto & [job, outcome] : settled) {
         const JobCallback on_done = std::move(job->on_done);
@@ -168,7 +190,7 @@ void JobQueue::finish(std::vector<Settled> && settled) {
     }
 }
 
-void JobQueue::fail(uint64_t id, const Error & error) {
+bool JobQueue::fail(uint64_t id, const Error & error) {
     std::vector<Settled> settled;
     {
         const std::lock_guard lock(mutex_);
@@ -176,15 +198,21 @@ void JobQueue::fail(uint64_t id, const Error & error) {
             settled.push_back(settle(entry, { std::nullopt, error }));
         }
     }
+    const bool was_unfinished = !settled.empty();
     finish(std::move(settled));
+    return was_unfinished;
 }
 
 bool JobQueue::cancel(uint64_t id) {
+    return fail(id, Error(ErrorCode::cancelled, "the job was cancelled"));
+}
+
+bool JobQueue::stop(uint64_t id) {
     std::vector<Settled> settled;
     {
         const std::lock_guard lock(mutex_);
         if (const auto entry = jobs_.find(id); entry != jobs_.end()) {
-            settled.push_back(settle(entry, { std::nullopt, Error(ErrorCode::cancelled, "the job was cancelled") }));
+            settled.push_back(settle(entry));
         }
     }
     const bool was_unfinished = !settled.empty();
@@ -335,13 +363,7 @@ void JobQueue::score(std::map<uint64_t, JobPtr>::iterator entry, const Score & s
         }
     }
     if (job.n_scored == job.request.documents.size()) {
-        const auto now        = Clock::now();
-        const auto start      = job.first_batch.value_or(now);
-        job.result.queue_ms   = ms_between(job.submitted, start);
-        job.result.compute_ms = ms_between(start, now);
-        job.result.total_ms   = ms_between(job.submitted, now);
-        ScoreResult result    = std::move(job.result);
-        settled.push_back(settle(entry, { std::move(result), std::nullopt }));
+        settled.push_back(settle(entry));
     }
 }
 

@@ -121,8 +121,10 @@ class JobQueue {
     // Throws queue_full or closed. Returns the job's id.
     uint64_t push(ScoreRequest request, JobCallback on_done);
 
-    // True when the job was still unfinished.
+    // Settles a job with `cancelled`. True when it was still unfinished.
     bool cancel(uint64_t id);
+    // Settles a job with the scores that there are. True when it was still unfinished.
+    bool stop(uint64_t id);
 
     // Fails every job with `closed` and wakes every thread.
     void close();
@@ -149,8 +151,8 @@ class JobQueue {
     // An image of the job went through the vision tower.
     void add_encoded(uint64_t job);
 
-    // Settles a job with an error; nothing when it is gone.
-    void fail(uint64_t id, const Error & error);
+    // Settles a job with an error. True when it was still unfinished.
+    bool fail(uint64_t id, const Error & error);
 
     // Adds what the queue counts; the rest is the engine's.
     void count(EngineStats & stats) const;
@@ -160,6 +162,8 @@ class JobQueue {
 
     // Q1: takes the job out; call finish() with it after unlocking.
     Settled     settle(std::map<uint64_t, JobPtr>::iterator entry, JobOutcome outcome);
+    // As above, with the job's result as it is.
+    Settled     settle(std::map<uint64_t, JobPtr>::iterator entry);
     static void finish(std::vector<Settled> && settled);
     // Notes a score; adds the job to `settled` when that was the last one, or when it is no number.
     void        score(std::map<uint64_t, JobPtr>::iterator entry, const Score & score, std::vector<Settled> & settled);

@@ -95,10 +95,11 @@ struct ScoreRequest {
 };
 
 struct ScoreResult {
-    std::vector<float>    scores;           // [n_documents], in (0, 1)
-    std::vector<float>    logits;           // [n_documents]
-    std::vector<uint32_t> prompt_tokens;    // [n_documents], score token included
+    std::vector<float>    scores;           // [n_documents], in (0, 1); NaN = unscored
+    std::vector<float>    logits;           // [n_documents], likewise
+    std::vector<uint32_t> prompt_tokens;    // [n_documents], score token included; 0 = unscored
     std::vector<uint32_t> dropped_tokens;   // [n_documents], 0 = whole
+    std::vector<uint32_t> unscored;         // documents that stop() left without a score, ascending
     uint64_t              n_computed  = 0;  // tokens that went through the model
     uint64_t              n_reused    = 0;  // tokens not computed because a cache had what they give
     uint64_t              n_encoded   = 0;  // images that went through the vision tower

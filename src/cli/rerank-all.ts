@@ -27,6 +27,7 @@ export async function rerankAll(
   const scores = new Float32Array(documents.length);
   const logits = new Float32Array(documents.length);
   const droppedTokens = new Uint32Array(documents.length);
+  const unscored: number[] = [];
   let tokens = 0;
   let done = 0;
   const waiting = slices(documents);
@@ -39,6 +40,7 @@ export async function rerankAll(
       scores.set(part.scores, start);
       logits.set(part.logits, start);
       droppedTokens.set(part.droppedTokens, start);
+      unscored.push(...part.unscored.map((index) => start + index));
       tokens += part.usage.totalTokens;
       done += part.scores.length;
       onProgress(done);
@@ -53,7 +55,12 @@ export async function rerankAll(
     droppedTokens: droppedTokens[index] ?? 0,
   }));
   const truncated = droppedTokens.filter((dropped) => dropped > 0).length;
-  return { results, truncated, usage: { promptTokens: tokens, totalTokens: tokens } };
+  return {
+    results,
+    unscored: unscored.sort((left, right) => left - right),
+    truncated,
+    usage: { promptTokens: tokens, totalTokens: tokens },
+  };
 }
 
 /** Where each slice begins and ends. Workers take them in turn. */

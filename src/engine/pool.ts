@@ -35,7 +35,8 @@ interface Call {
   readonly request: ScoreRequest;
   /** Those that run in engines. */
   readonly jobs: Set<ScoreJob>;
-  cancelled: boolean;
+  /** Cancelled or stopped: no part is tried again. */
+  ended: boolean;
 }
 
 interface Fault {
@@ -88,13 +89,13 @@ export class EnginePool {
     const [only, ...others] = this.#members;
     if (only && others.length === 0) return only.engine.submit(request);
     this.#requireRoom(request.documents.length);
-    const call: Call = { request, jobs: new Set(), cancelled: false };
+    const call: Call = { request, jobs: new Set(), ended: false };
     const parts = this.#split(request);
     const attempts: Promise<ScoreResult>[] = [];
     try {
       for (const [member, part] of parts) attempts.push(this.#hand(part, call, member));
     } catch (error) {
-      cancelJobs(call);
+      end(call, "cancel");
       for (const attempt of attempts) attempt.catch(() => {});
       throw error;
     }
@@ -102,13 +103,11 @@ export class EnginePool {
     const result = this.#gather(parts, attempts, call).finally(() => {
       settled = true;
     });
-    const cancel = () => {
-      if (settled) return false;
-      call.cancelled = true;
-      cancelJobs(call);
-      return true;
+    const unlessSettled = (how: "cancel" | "stop") => {
+      if (!settled) end(call, how);
+      return !settled;
     };
-    return { result, cancel };
+    return { result, cancel: () => unlessSettled("cancel"), stop: () => unlessSettled("stop") };
   }
 
   /** Idempotent. */
@@ -165,8 +164,7 @@ export class EnginePool {
       );
       return merged(call.request.documents.length, results);
     } catch (error) {
-      call.cancelled = true;
-      cancelJobs(call);
+      end(call, "cancel");
       throw error;
     }
   }
@@ -185,7 +183,7 @@ export class EnginePool {
         const next = this.#live()
           .filter((other) => !faults.some((fault) => fault.member === other))
           .sort((left, right) => left.outstanding - right.outstanding)[0];
-        if (!next || call.cancelled || this.#closed || !isWorthAnother(codeOf(error), member.reason !== undefined)) throw error;
+        if (!next || call.ended || this.#closed || !isWorthAnother(codeOf(error), member.reason !== undefined)) throw error;
         member = next;
         attempt = this.#hand(part, call, next);
       }
@@ -207,6 +205,7 @@ export class EnginePool {
   }
 }
 
-function cancelJobs({ jobs }: Call): void {
-  for (const job of jobs) job.cancel();
+function end(call: Call, how: "cancel" | "stop"): void {
+  call.ended = true;
+  for (const job of call.jobs) job[how]();
 }

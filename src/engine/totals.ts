@@ -39,6 +39,7 @@ export function merged(
   const all = {
     scores: new Float32Array(documents),
     logits: new Float32Array(documents),
+    unscored: new Uint32Array(),
     promptTokens: new Uint32Array(documents),
     droppedTokens: new Uint32Array(documents),
     ...{ computedTokens: 0, reusedTokens: 0, encodedImages: 0, queueMs: 0, tokenizeMs: 0, computeMs: 0, totalMs: 0 },
@@ -50,6 +51,8 @@ export function merged(
       all.promptTokens[index] = result.promptTokens[position] ?? 0;
       all.droppedTokens[index] = result.droppedTokens[position] ?? 0;
     }
+    const unscored = Array.from(result.unscored, (position) => part.indices[position] ?? 0);
+    all.unscored = Uint32Array.from([...all.unscored, ...unscored]).sort();
     all.computedTokens += result.computedTokens;
     all.reusedTokens += result.reusedTokens;
     all.encodedImages += result.encodedImages;

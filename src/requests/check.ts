@@ -5,13 +5,17 @@ import { kindOf, RerankError } from "../errors.js";
 import type { Content, ImageInput, Limits, RerankRequest, ScoreRequest } from "../types.js";
 
 /** Throws invalid_request, empty_query, empty_documents, too_many_documents, images_not_supported or too_many_images. */
-export function checkRequest({ query, documents, maxDocuments, instruction }: ScoreRequest<Content>, limits: Limits): void {
+export function checkRequest(request: ScoreRequest<Content>, limits: Limits): void {
+  const { query, documents, maxDocuments, instruction, timeoutMs } = request;
   requireContent(query, "query");
   if (typeof query === "string" && query.trim() === "") {
     throw new RerankError("empty_query", "query: expected text, got an empty string");
   }
   if (instruction !== undefined && typeof instruction !== "string") {
     throw new RerankError("invalid_request", `instruction: expected a string, got ${kindOf(instruction)}`);
+  }
+  if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && timeoutMs >= 1)) {
+    throw new RerankError("invalid_request", `timeoutMs: expected a whole number of at least 1, got ${kindOf(timeoutMs)}`);
   }
   if (!Array.isArray(documents)) {
     throw new RerankError("invalid_request", `documents: expected an array of strings and images, got ${kindOf(documents)}`);

@@ -96,9 +96,9 @@ export async function runScoring(
     // Scores from the cache show nothing about the engine.
     if (timings.computedTokens > 0) health.succeeded();
     const tokens = responses.reduce((sum, { usage }) => sum + usage.totalTokens, 0);
-    for (const [index, { truncated, usage }] of responses.entries()) {
+    for (const [index, { truncated, unscored, usage }] of responses.entries()) {
       const scored = requests[index];
-      if (scored && truncated === 0) admission.learn(scored, usage.totalTokens);
+      if (scored && truncated === 0 && unscored.length === 0) admission.learn(scored, usage.totalTokens);
     }
     notes.work = { ...work, tokens, timings };
     metrics.scored(

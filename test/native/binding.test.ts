@@ -61,10 +61,11 @@ describe("binding.d.ts", () => {
       ...source.matchAll(/^ *\/\/ ((?:(?:private|static) )?\w+\(.*\)(?:: .+)?|readonly \w+: .+)\n(.*)/gm),
     ]);
     expect(commented.map(([, signature]) => signature).sort()).toEqual(declared.sort());
-    // A constructor and a lambda have no name of their own.
+    // A constructor and what is set as a value have no name of their own.
     const implementedBy = new Map([
       ["constructor", "EngineWrap::EngineWrap("],
-      ["cancel", "[engine = "],
+      ["cancel", "&Engine::cancel"],
+      ["stop", "&Engine::stop"],
     ]);
     for (const [, signature, implementation] of commented) {
       const name = (signature as string).match(/(\w+)[(:]/)?.[1] as string;
@@ -102,6 +103,7 @@ describe("binding.d.ts", () => {
       expect(fields(job)).toEqual(members("export interface ScoreJob"));
       expect(fields(await job.result)).toEqual(members("export interface ScoreResult"));
       expect(job.cancel()).toBe(false);
+      expect(job.stop()).toBe(false);
       expect(fields(engine.info)).toEqual(members("export interface EngineInfo"));
       expect(fields(engine.info.vision ?? {})).toEqual(members("export interface VisionInfo"));
       expect(fields(engine.stats())).toEqual(members("export interface EngineStats"));

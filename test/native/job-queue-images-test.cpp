@@ -60,8 +60,9 @@ void computes_the_same_image_once() {
 
 void counts_encoding_until_it_is_done() {
     JobQueue       queue = queue_of_images();
-    const uint64_t job = queue.push({ std::string(), { image(-1), std::string() }, {}, 0, {} }, [](const JobOutcome &) {});
-    const double   before = stats_of(queue).work_queued;
+    const uint64_t job =
+        queue.push({ std::string(), { image(-1), std::string() }, {}, 0, {} }, [](const JobOutcome &) {});
+    const double before = stats_of(queue).work_queued;
     CHECK(is_near(before - kEncoding, static_cast<double>(stats_of(queue).tokens_queued)));
     tokenize(queue, 30);
     tokenize(queue, 12);

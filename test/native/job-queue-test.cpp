@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <future>
 #include <thread>
 
@@ -112,8 +113,8 @@ void settles_a_job_whose_scores_are_known_without_a_batch() {
 void computes_documents_of_the_same_text_once() {
     JobQueue                  queue({ 10, true, kContextSize });
     std::optional<JobOutcome> outcome;
-    const uint64_t            id =
-        queue.push({ "query", { "a", "b", "a", "a", "b" }, {}, 0, {} }, [&](JobOutcome got) { outcome = std::move(got); });
+    const uint64_t            id = queue.push({ "query", { "a", "b", "a", "a", "b" }, {}, 0, {} },
+                                              [&](JobOutcome got) { outcome = std::move(got); });
     for (const uint32_t expected : { 0U, 1U }) {
         const auto document = queue.take_document();
         CHECK_EQUAL(document->index, expected);
@@ -157,6 +158,41 @@ void cancels_once_and_counts_what_was_dropped() {
     CHECK((work.gone == std::vector<uint64_t>{ id }));
 }
 
+void stops_with_the_scores_that_there_are() {
+    JobQueue                  queue({ 10, true, kContextSize });
+    std::optional<JobOutcome> outcome;
+    const uint64_t            id =
+        queue.push({ "query", { "a", "b", "a", "c" }, {}, 0, {} }, [&](JobOutcome got) { outcome = std::move(got); });
+    for (int i = 0; i < 2; ++i) {
+        queue.give_prompt(*queue.take_document(), prompt(5), std::nullopt, 0);
+    }
+    queue.begin_batch({ id });
+    queue.give_scores({ { id, 0, 1.0f } });
+    CHECK(!outcome);
+    CHECK(queue.stop(id));
+    CHECK(!queue.stop(id));
+    CHECK(!queue.cancel(id));
+    CHECK(outcome && outcome->result);
+    const ScoreResult & result = *outcome->result;
+    CHECK((result.unscored == std::vector<uint32_t>{ 1, 3 }));
+    CHECK(result.logits[0] == 1.0f && result.logits[2] == 1.0f && result.scores[2] > 0.7f);
+    CHECK(std::isnan(result.logits[1]) && std::isnan(result.scores[1]) && std::isnan(result.scores[3]));
+    CHECK((result.prompt_tokens == std::vector<uint32_t>{ 5, 0, 5, 0 }));
+    CHECK(result.total_ms >= result.compute_ms);
+    queue.give_scores({ { id, 1, 1.0f } });  // of a batch that was running: ignored
+    EngineStats stats;
+    queue.count(stats);
+    CHECK_EQUAL(stats.pairs_scored, 2U);
+    CHECK_EQUAL(stats.pairs_dropped, 2U);
+    CHECK_EQUAL(stats.pairs_queued, 0U);
+    CHECK_EQUAL(stats.tokens_queued, 0U);
+    CHECK_EQUAL(stats.jobs_completed, 1U);
+    const auto work = queue.take_work(0, 100);
+    CHECK(work.pairs.empty());
+    CHECK((work.gone == std::vector<uint64_t>{ id }));
+    CHECK(!queue.take_document());
+}
+
 void counts_the_work_that_waits_and_is_done() {
     QueueLimits limits{ 10, true, kContextSize };
     limits.token_work = TokenWork(10);  // a token behind ten others costs two
@@ -190,8 +226,8 @@ void counts_the_tokens_that_wait() {
         return stats.tokens_queued;
     };
     const std::string four_tokens(16, 'a');
-    const uint64_t    id =
-        queue.push({ "", { four_tokens, std::string(1 << 20, 'b'), four_tokens }, {}, 0, {} }, [](const JobOutcome &) {});
+    const uint64_t    id = queue.push({ "", { four_tokens, std::string(1 << 20, 'b'), four_tokens }, {}, 0, {} },
+                                      [](const JobOutcome &) {});
     CHECK_EQUAL(n_tokens(), 14U + 64U);  // the third is the first; no pair has more than the context
     queue.give_prompt(*queue.take_document(), prompt(5), std::nullopt, 0);
     CHECK_EQUAL(n_tokens(), 5U + 64U);
@@ -240,7 +276,8 @@ void does_not_wait_for_long_documents() {
     JobQueue   queue({ 10, true, kContextSize, kForever });
     const auto ignore = [](const JobOutcome &) {
     };
-    queue.push({ "query", { std::string(kPieceBytes + 1, 'a'), std::string(kPieceBytes + 2, 'a') }, {}, 0, {} }, ignore);
+    queue.push({ "query", { std::string(kPieceBytes + 1, 'a'), std::string(kPieceBytes + 2, 'a') }, {}, 0, {} },
+               ignore);
     const auto long_one = queue.take_document();  // and keeps it; the other one has no tokenizer
     queue.push(request(1), ignore);
     Engine engine(queue, 0, 100);
@@ -383,7 +420,7 @@ void settles_every_job_once_under_contention() {
                 const uint64_t id = queue.push(request(3), [&](const JobOutcome &) { ++n_answers; });
                 tokenizers.post(3);
                 if ((i + caller) % 3 == 0) {
-                    queue.cancel(id);
+                    i % 2 == 0 ? queue.cancel(id) : queue.stop(id);
                 }
             }
         });
@@ -414,6 +451,7 @@ int main() {
           settles_a_job_whose_scores_are_known_without_a_batch },
         { "computes documents of the same text once", computes_documents_of_the_same_text_once },
         { "cancels once and counts what was dropped", cancels_once_and_counts_what_was_dropped },
+        { "stops with the scores that there are", stops_with_the_scores_that_there_are },
         { "counts the tokens that wait", counts_the_tokens_that_wait },
         { "counts the work that waits and is done", counts_the_work_that_waits_and_is_done },
         { "does not wait for long documents", does_not_wait_for_long_documents },

@@ -28,6 +28,11 @@ test.each<[object, string, string]>([
   [{ query: " \n", documents: ["a"] }, "empty_query", "query: expected text, got an empty string"],
   [{ query: "q", documents: "a" }, "invalid_request", "documents: expected an array of strings and images, got a string"],
   [{ query: "q", documents: ["a"], instruction: 5 }, "invalid_request", "instruction: expected a string, got 5"],
+  [
+    { query: "q", documents: ["a"], timeoutMs: 0.5 },
+    "invalid_request",
+    "timeoutMs: expected a whole number of at least 1, got 0.5",
+  ],
   [{ query: "q", documents: [] }, "empty_documents", "documents: expected at least one, got none"],
   [{ query: "q", documents: ["a", null] }, "invalid_request", 'documents[1]: expected a string or {"image"}, got null'],
   [{ query: "q", documents: [{ text: "a" }] }, "invalid_request", 'documents[0]: expected a string or {"image"}, got an object'],

@@ -20,7 +20,7 @@ export class FaultyEngine implements PooledEngine {
       if (this.broken === undefined) return scores;
       throw Object.assign(new Error("the device fell off the bus"), { code: this.broken });
     });
-    return { result, cancel: () => job.cancel() };
+    return { result, cancel: () => job.cancel(), stop: () => job.stop() };
   }
 
   stats() {

@@ -147,7 +147,7 @@ function answerTo({ requests, answer }: Job<unknown>): unknown {
   const results = (requests[0]?.documents ?? []).map((document, index) => ({
     ...{ index, document, score: 0.5, logit: 0, droppedTokens: 0 },
   }));
-  return answer([{ results, truncated: 0, usage: { promptTokens: 1, totalTokens: 1 }, timings }], "m");
+  return answer([{ results, unscored: [], truncated: 0, usage: { promptTokens: 1, totalTokens: 1 }, timings }], "m");
 }
 
 describe("an answer repeats documents, where they are asked for", () => {
