@@ -93,10 +93,20 @@ export interface EngineOptions {
   documentCacheBytes: number;
   /** Bytes of host memory for the scores of recent (query, document) pairs, least recently used ones go first; 0 = off. */
   scoreCacheBytes: number;
+  /** Absent = states are kept in memory alone. Needs documentCacheBytes. */
+  documentStore?: DocumentStoreOptions;
   /** Whether documents that occur more than once in a request are computed once. */
   deduplicate: boolean;
   /** Absent = images are refused. */
   vision?: VisionOptions;
+}
+
+/** A folder in which the KV states of documents outlive the process, and recent scores if scoreCacheBytes is not 0. */
+export interface DocumentStoreOptions {
+  /** Its path; created with the first state. Several processes and hosts may share it. The documents can be read from its files. */
+  directory: string;
+  /** Of all states and scores in it, whoever wrote them; those used least recently go first. At least 1. */
+  maxBytes: number;
 }
 
 /** The vision tower, which computes on the model's device. */
@@ -272,6 +282,13 @@ export interface EngineStats {
   /** What the image cache holds now. */
   imageCacheBytes: number;
   imageCacheEntries: number;
+  /** States of documents that were read from the document store, and written into it. */
+  documentsRestored: number;
+  documentsStored: number;
+  /** Files of the store that could not be read or written, or were damaged. */
+  storeFailures: number;
+  /** What the store's folder held when it was counted last, and what was written since. */
+  storeBytes: number;
 }
 
 export interface PromptTokens {

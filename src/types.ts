@@ -48,6 +48,13 @@ export interface LoadOptions {
   maxDocuments?: number | undefined;
   /** MiB of the device's memory for the KV states of documents, which serve the next query; default 1024, 0 = off. */
   documentCacheMb?: number;
+  /**
+   * A folder in which the KV states of documents and recent scores outlive the process. It is created when needed, and several
+   * processes and hosts may share it. The documents can be read from its files. Default: none.
+   */
+  documentCacheDir?: string | undefined;
+  /** MiB that the folder may take, whoever writes into it; default 10240. */
+  documentCacheDiskMb?: number;
   /** MiB of host memory for the scores of recent pairs, which are not computed again; default 16, 0 = off. */
   scoreCacheMb?: number;
   /** Whether documents that occur more than once in a request are computed once; default true. */

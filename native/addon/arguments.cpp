@@ -147,14 +147,23 @@ EngineOptions parse_engine_options(const Napi::Value & value) {
     };
     options.document_cache_bytes = bytes("documentCacheBytes");
     options.score_cache_bytes    = bytes("scoreCacheBytes");
-    options.deduplicate          = parse_boolean(object, "deduplicate");
-    options.backend              = parse_choice<Backend>(object, "backend",
+    if (const Napi::Value store = object.Get("documentStore"); !store.IsUndefined()) {
+        const Napi::Object location      = parse_object(store, "documentStore");
+        options.document_store.directory = parse_string(location.Get("directory"), "documentStore.directory");
+        options.document_store.max_bytes = static_cast<uint64_t>(
+            parse_integer(location.Get("maxBytes"), "documentStore.maxBytes", 1, int64_t{ 1 } << 50U));
+        if (options.document_store.directory.empty()) {
+            fail("documentStore.directory", "a path", "an empty string");
+        }
+    }
+    options.deduplicate  = parse_boolean(object, "deduplicate");
+    options.backend      = parse_choice<Backend>(object, "backend",
                                             { { "auto", Backend::automatic },
-                                                           { "cpu", Backend::cpu },
-                                                           { "cuda", Backend::cuda },
-                                                           { "metal", Backend::metal },
-                                                           { "vulkan", Backend::vulkan } });
-    options.reproducible         = parse_choice<Reproducible>(
+                                                   { "cpu", Backend::cpu },
+                                                   { "cuda", Backend::cuda },
+                                                   { "metal", Backend::metal },
+                                                   { "vulkan", Backend::vulkan } });
+    options.reproducible = parse_choice<Reproducible>(
         object, "reproducible",
         { { "auto", Reproducible::automatic }, { "exact", Reproducible::exact }, { "fast", Reproducible::fast } });
     if (const Napi::Value vision = object.Get("vision"); !vision.IsUndefined()) {

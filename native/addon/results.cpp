@@ -111,6 +111,10 @@ Napi::Object to_js(Napi::Env env, const EngineStats & stats) {
     object.Set("imagesReused", number(env, stats.images_reused));
     object.Set("imageCacheBytes", number(env, stats.image_bytes));
     object.Set("imageCacheEntries", number(env, stats.image_entries));
+    object.Set("documentsRestored", number(env, stats.states_restored));
+    object.Set("documentsStored", number(env, stats.states_stored));
+    object.Set("storeFailures", number(env, stats.store_failures));
+    object.Set("storeBytes", number(env, stats.store_bytes));
     return object;
 }
 

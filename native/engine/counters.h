@@ -23,6 +23,10 @@ struct Counters {
     std::atomic<uint64_t> images_reused{ 0 };
     std::atomic<uint64_t> image_bytes{ 0 };
     std::atomic<uint64_t> image_entries{ 0 };
+    std::atomic<uint64_t> states_restored{ 0 };
+    std::atomic<uint64_t> states_stored{ 0 };
+    std::atomic<uint64_t> store_failures{ 0 };
+    std::atomic<uint64_t> store_bytes{ 0 };
 
     void count(EngineStats & stats) const {
         stats.tokens_computed = tokens_computed;
@@ -38,6 +42,10 @@ struct Counters {
         stats.images_reused   = images_reused;
         stats.image_bytes     = image_bytes;
         stats.image_entries   = image_entries;
+        stats.states_restored = states_restored;
+        stats.states_stored   = states_stored;
+        stats.store_failures  = store_failures;
+        stats.store_bytes     = store_bytes;
     }
 };
 

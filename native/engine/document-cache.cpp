@@ -67,6 +67,27 @@ DocumentCache::Found DocumentCache::find(const std::vector<llama_token> & prompt
 bool DocumentCache::insert(const std::vector<llama_token> & tokens,
                            int32_t                          n_tokens,
                            const std::vector<int32_t> &     pages) {
+    return extend(tokens, n_tokens, [&](int32_t begin, int32_t) {
+        const int32_t page = pages[static_cast<size_t>(begin / kPageTokens)];
+        pages_.hold(page);
+        return std::optional(page);
+    });
+}
+
+std::vector<KvPages::Tokens> DocumentCache::add(const std::vector<llama_token> & tokens, int32_t n_tokens) {
+    std::vector<KvPages::Tokens> added;
+    extend(tokens, n_tokens, [&](int32_t begin, int32_t end) {
+        const auto page = pages_.take();
+        if (page) {
+            added.push_back({ *page, begin, end - begin });
+        }
+        return page;
+    });
+    return added;
+}
+
+// Adds a node for each page that the tree lacks. True when there is one.
+bool DocumentCache::extend(const Tokens & tokens, int32_t n_tokens, const NextPage & next_page) {
     Node * node   = &root_;
     bool   is_new = false;
     for (int32_t begin = 0; begin < usable(n_tokens); begin += kPageTokens) {
@@ -80,14 +101,17 @@ bool DocumentCache::insert(const std::vector<llama_token> & tokens,
         if (!make_room(node)) {
             break;
         }
+        const auto page = next_page(begin, begin + static_cast<int32_t>(own.size()));
+        if (!page) {
+            break;
+        }
         n_leaves_ += node == &root_ || !node->children.empty() ? 1U : 0U;
         auto   added = std::make_unique<Node>();
         Node * next  = added.get();
         next->parent = node;
         next->tokens = own;
-        next->page   = pages[static_cast<size_t>(begin / kPageTokens)];
+        next->page   = *page;
         next->recent = recent_.insert(recent_.begin(), next);
-        pages_.hold(next->page);
         node->children.emplace(own, std::move(added));
         node   = next;
         is_new = true;

@@ -10,6 +10,7 @@
 #include "llama.h"
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -50,6 +51,10 @@ class DocumentCache {
     // pair, kPageTokens tokens in each, which go on being held by it. True when a page is new here.
     bool insert(const std::vector<llama_token> & tokens, int32_t n_tokens, const std::vector<int32_t> & pages);
 
+    // Takes pages for those of the first n_tokens tokens, usable() of them, that are not known, as far as there is room. The
+    // caller fills them.
+    std::vector<KvPages::Tokens> add(const std::vector<llama_token> & tokens, int32_t n_tokens);
+
     int32_t n_pages() const { return static_cast<int32_t>(recent_.size()); }
 
     // Prefixes that no longer one continues.
@@ -69,6 +74,10 @@ class DocumentCache {
     // Those of the page that begins at `begin`, in a prefix of n_tokens.
     static Tokens page_of(const Tokens & tokens, int32_t begin, int32_t n_tokens);
 
+    // A page for the next tokens of a prefix, held once for the tree; none = there is none.
+    using NextPage = std::function<std::optional<int32_t>(int32_t begin, int32_t end)>;
+
+    bool extend(const Tokens & tokens, int32_t n_tokens, const NextPage & next_page);
     void touch(Node * node);
     bool make_room(const Node * kept);
 

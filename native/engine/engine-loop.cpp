@@ -1,8 +1,10 @@
 #include "engine-loop.h"
 
 #include "log.h"
+#include "portable-tokens.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <string>
 
@@ -14,16 +16,29 @@ EngineLoop::EngineLoop(const LoopParts &     parts,
                        size_t                page_bytes) :
     parts_(parts),
     n_batch_(limits.n_batch),
+    token_work_(limits.token_work),
     page_bytes_(page_bytes),
     planner_(limits),
     documents_(parts.forward.pages(), n_cached_pages) {
     if (parts.images != nullptr) {
         pending_images_.emplace(planner_, *parts.images, parts.queue);
     }
+    if (parts.store != nullptr) {
+        pending_states_.emplace(*parts.store, documents_, parts.forward.pages(), parts.image_tokens);
+    }
 }
 
 void EngineLoop::run() {
-    while (apply(parts_.queue.take_work(planner_.n_waiting(), n_batch_))) {
+    for (;;) {
+        const auto reads = pending_states_ ? pending_states_->reads() : std::nullopt;
+        if (!apply(parts_.queue.take_work(planner_.n_waiting(), n_batch_, reads))) {
+            return;
+        }
+        take_states();
+        const auto more = pending_states_ ? pending_states_->reads() : std::nullopt;
+        if (more && planner_.n_waiting() < n_batch_ && Clock::now() < more->soon) {
+            continue;
+        }
         const Plan plan = planner_.next();
         const auto fail = [&](const Error & error) {
             plan.step ? fail_step(*plan.step, error) : fail_batch(plan, error);
@@ -75,22 +90,66 @@ bool EngineLoop::apply(JobQueue::Work work) {
         }
     }
     for (JobQueue::ReadyPair & pair : work.pairs) {
-        auto [pages, n_shared] = documents_.find(pair.tokens, pair.n_prefix);
-        add_pair({ pair.job, pair.index },
-                 { std::move(pair.tokens), pair.n_prefix, n_shared, std::move(pages), 1 + pair.priority, {} },
-                 pair.images);
+        Pair added;
+        added.tokens       = std::move(pair.tokens);
+        added.n_prefix     = pair.n_prefix;
+        added.cost         = 1 + pair.priority;
+        added.given_images = std::move(pair.images);
+        add_pair({ pair.job, pair.index }, std::move(added));
     }
     return !work.closed;
 }
 
-void EngineLoop::add_pair(const PairId & id, Pair added, const std::vector<JobQueue::PairImage> & images) {
-    const auto key = DocumentCache::key_of(added.tokens);
-    if (documents_.enabled() && added.pages.empty() && key) {
+void EngineLoop::add_pair(const PairId & id, Pair added) {
+    Pair & pair = pairs_[id] = std::move(added);
+    find_prefix(pair);
+    if (!waits_for_state(id, pair)) {
+        admit(id, pair);
+    }
+}
+
+// Holds the pages of what is known of the pair's prefix.
+void EngineLoop::find_prefix(Pair & pair) {
+    auto [pages, n_shared] = documents_.find(pair.tokens, pair.n_prefix);
+    for (const int32_t page : pair.pages) {
+        parts_.forward.pages().release(page);
+    }
+    pair.pages    = std::move(pages);
+    pair.n_shared = n_shared;
+}
+
+// Whether the pair's state may be on disk.
+bool EngineLoop::waits_for_state(const PairId & id, const Pair & pair) {
+    if (!pending_states_) {
+        return false;
+    }
+    const double seconds = seconds_per_work_ * token_work_.of(pair.n_shared, std::max(pair.n_shared, pair.n_prefix));
+    return pending_states_->wait(id, pair.tokens, pair.n_prefix, pair.n_shared, seconds);
+}
+
+// Takes over the states that were read.
+void EngineLoop::take_states() {
+    while (auto ready = pending_states_ ? pending_states_->next(Clock::now()) : std::nullopt) {
+        for (const PairId & id : ready->pairs) {
+            Pair & pair = pairs_.at(id);
+            find_prefix(pair);
+            admit(id, pair);
+        }
+        if (!ready->tokens.empty()) {
+            parts_.counters.states_restored += 1;
+            use_prefix(ready->tokens);
+        }
+    }
+}
+
+// Plans a pair as soon as the embeddings that it needs are there.
+void EngineLoop::admit(const PairId & id, Pair & pair) {
+    const auto key = DocumentCache::key_of(pair.tokens);
+    if (documents_.enabled() && pair.pages.empty() && key) {
         pairs_by_key_.emplace(*key, id);
     }
-    Pair & pair = pairs_[id] = std::move(added);
-    if (!images.empty()) {
-        find_images(id, pair, images);
+    if (!pair.given_images.empty()) {
+        find_images(id, pair, std::exchange(pair.given_images, {}));
     }
     if (pair.images.complete(pair.n_shared)) {
         plan_pair(id, pair);
@@ -151,6 +210,9 @@ void EngineLoop::run_step(const PlannedStep & step) {
 }
 
 void EngineLoop::remove_pair(Pairs::iterator pair) {
+    if (pending_states_) {
+        pending_states_->remove(pair->first);
+    }
     if (const auto key = DocumentCache::key_of(pair->second.tokens)) {
         const auto [first, last] = pairs_by_key_.equal_range(*key);
         const auto found = std::find_if(first, last, [&](const auto & other) { return other.second == pair->first; });
@@ -192,7 +254,11 @@ void EngineLoop::run_batch(const Plan & plan) {
         jobs.insert(slice.job);
     }
     parts_.queue.begin_batch({ jobs.begin(), jobs.end() });
-    give_logits(plan, parts_.forward.run(std::move(batch)));
+    const auto               start  = Clock::now();
+    const std::vector<float> logits = parts_.forward.run(std::move(batch));
+    const double             taken  = std::chrono::duration<double>(Clock::now() - start).count() / plan.work;
+    seconds_per_work_ += (taken - seconds_per_work_) / 8;
+    give_logits(plan, logits);
 }
 
 void EngineLoop::give_logits(const Plan & plan, const std::vector<float> & logits) {
@@ -210,20 +276,47 @@ void EngineLoop::give_logits(const Plan & plan, const std::vector<float> & logit
             const float logit = logits[scores.size()];
             scores.push_back({ slice.job, slice.pair, logit });
             parts_.scores.insert(pair->second.tokens, logit);
+            log_score(pair->second.tokens, logit);
             // Behind part of a page that it shares, all of its prefix is known.
-            if (pair->second.n_shared % kPageTokens == 0 &&
-                documents_.insert(pair->second.tokens, pair->second.n_prefix, pair->second.pages)) {
-                kept.push_back(pair->second.tokens);
+            if (pair->second.n_shared % kPageTokens == 0) {
+                keep_prefix(pair->second, kept);
             }
             remove_pair(pair);
         }
     }
+    write_scores();
     for (const auto & tokens : kept) {
         use_prefix(tokens);
     }
     parts_.counters.cache_bytes   = static_cast<uint64_t>(documents_.n_pages()) * page_bytes_;
     parts_.counters.cache_entries = documents_.n_entries();
     parts_.queue.give_scores(scores);
+}
+
+void EngineLoop::log_score(const std::vector<llama_token> & tokens, float logit) {
+    if (parts_.score_log == nullptr || !std::isfinite(logit)) {
+        return;
+    }
+    if (const auto portable = portable_tokens(tokens, tokens.size(), parts_.image_tokens)) {
+        score_records_ += parts_.score_log->record_of(*portable, logit);
+    }
+}
+
+void EngineLoop::write_scores() {
+    if (!score_records_.empty()) {
+        parts_.store->post(
+            [log = parts_.score_log, records = std::exchange(score_records_, {})] { log->append(records); });
+    }
+}
+
+// Adds the pair's tokens to `kept` when the document cache did not know all of its prefix.
+void EngineLoop::keep_prefix(const Pair & pair, std::vector<std::vector<llama_token>> & kept) {
+    if (pending_states_ && pair.n_shared < documents_.usable(pair.n_prefix)) {
+        pending_states_->keep(pair.tokens, pair.n_prefix, pair.pages);
+    }
+    if (documents_.insert(pair.tokens, pair.n_prefix, pair.pages)) {
+        kept.push_back(pair.tokens);
+    }
 }
 
 // Pairs that came before their document's pages were kept get those while they wait.

@@ -12,7 +12,9 @@
 #include "image-rows.h"
 #include "job-queue.h"
 #include "pending-images.h"
+#include "pending-states.h"
 #include "score-cache.h"
+#include "score-log.h"
 
 #include <atomic>
 #include <map>
@@ -31,6 +33,9 @@ struct LoopParts {
     Counters &                counters;
     const std::atomic<bool> & abort;   // set while a process ends: what fails then is not logged
     ImageEncoder *            images;  // nullptr = no image comes
+    DocumentStore *           store;   // nullptr = states are kept in memory alone
+    ScoreLog *                score_log;
+    ImageTokens &             image_tokens;
 };
 
 class EngineLoop {
@@ -50,6 +55,8 @@ class EngineLoop {
         std::vector<int32_t>     pages;         // held: those it shares first
         int32_t                  cost = 1;
         ImageRows                images;
+
+        std::vector<JobQueue::PairImage> given_images;  // while its state is being read
     };
 
     using Pairs = std::map<PairId, Pair>;
@@ -64,19 +71,30 @@ class EngineLoop {
     void plan_pair(const PairId & id, const Pair & pair);
     void take_pages(Pair & pair, int32_t n_tokens);
     void give_logits(const Plan & plan, const std::vector<float> & logits);
+    void log_score(const std::vector<llama_token> & tokens, float logit);
+    void write_scores();
+    void keep_prefix(const Pair & pair, std::vector<std::vector<llama_token>> & kept);
     void use_prefix(const std::vector<llama_token> & tokens);
-    void add_pair(const PairId & id, Pair added, const std::vector<JobQueue::PairImage> & images);
+    void add_pair(const PairId & id, Pair added);
+    bool waits_for_state(const PairId & id, const Pair & pair);
+    void take_states();
+    void admit(const PairId & id, Pair & pair);
+    void find_prefix(Pair & pair);
     void remove_pair(Pairs::iterator pair);
 
     LoopParts     parts_;
     int64_t       n_batch_;  // tokens
+    TokenWork     token_work_;
     size_t        page_bytes_;
     BatchPlanner  planner_;
     DocumentCache documents_;
 
     Pairs                                     pairs_;
-    std::optional<PendingImages>              pending_images_;  // none where no image comes
-    std::unordered_multimap<uint64_t, PairId> pairs_by_key_;    // those a new document prefix may serve
+    std::optional<PendingImages>              pending_images_;           // none where no image comes
+    std::optional<PendingStates>              pending_states_;           // none where states are kept in memory alone
+    std::string                               score_records_;            // of this batch, for the score log
+    double                                    seconds_per_work_ = 1e-3;  // of recent batches; TokenWork
+    std::unordered_multimap<uint64_t, PairId> pairs_by_key_;             // those a new document prefix may serve
 };
 
 }  // namespace jina_reranker

@@ -1,9 +1,11 @@
 #include "engine.h"
 
 #include "batch-shape.h"
+#include "store-identity.h"
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <utility>
 
@@ -86,9 +88,13 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
         images_ = std::make_unique<ImageEncoder>(*tower_file_, *tower, encoder_options(), *threads_, abort_,
                                                  part_of(n_model, n_tower));
     }
-    loop_ = std::make_unique<EngineLoop>(LoopParts{ *queue_, *forward_, *scores_, counters_, abort_, images_.get() },
+    if (!options_.document_store.directory.empty()) {
+        open_store(head);
+    }
+    loop_      = std::make_unique<EngineLoop>(LoopParts{ *queue_, *forward_, *scores_, counters_, abort_, images_.get(),
+                                                    store_.get(), score_log_.get(), image_tokens_ },
                                          planner, n_cached_pages, page_bytes);
-    tokenizer_            = std::make_unique<TokenizerWorker>(*queue_, *prompter_, *scores_, counters_);
+    tokenizer_ = std::make_unique<TokenizerWorker>(*queue_, *prompter_, *scores_, counters_);
     const bool all_on_gpu = on_gpu && model_->n_gpu_layers() > info_.n_layer;
     lane_                 = std::make_unique<TokenizerPool::Lane>(
         TokenizerPool::shared(tokenizer_threads(all_on_gpu, default_thread_count())), [this] { tokenizer_->step(); });
@@ -126,6 +132,27 @@ void Engine::describe_tower(const VisionShape & shape) {
         vision.size_bytes += ggml_nbytes(tensor);
     }
     info_.vision = vision;
+}
+
+void Engine::open_store(const HeadWeights & head) {
+    if (options_.document_cache_bytes == 0) {
+        throw Error(ErrorCode::invalid_argument,
+                    "documentStore: document states pass through memory on their way to a file, and documentCacheBytes "
+                    "(DOCUMENT_CACHE_MB) is 0");
+    }
+    const auto     folder   = std::filesystem::u8path(options_.document_store.directory);
+    const uint64_t identity = state_identity(*model_, options_);
+    if (tower_file_) {
+        tower_name_ = std::to_string(file_digest(tower_file_->path())) + " ";
+    }
+    store_ = std::make_unique<DocumentStore>(StoreOptions{ folder, options_.document_store.max_bytes, identity },
+                                             counters_, [this] { queue_->wake(); });
+    if (options_.score_cache_bytes > 0) {
+        const uint64_t scored = score_identity(identity, head);
+        score_log_            = std::make_unique<ScoreLog>(
+            ScoreLogOptions{ folder / hex_digits(scored), scored, options_.score_cache_bytes }, *scores_,
+            image_tokens_);
+    }
 }
 
 EncoderOptions Engine::encoder_options() const {
@@ -221,8 +248,8 @@ void Engine::admit_image(const std::string & name, Content & content) {
                         std::to_string(pixels.height) + " with " + std::to_string(pixels.rgb.size()) + " bytes");
     }
     // What is known of a number has its image's rows: a caller's hash alone is not trusted with that.
-    image->token =
-        image_tokens_.token_of(std::to_string(pixels.width) + "x" + std::to_string(pixels.height) + " " + image->hash);
+    image->token = image_tokens_.token_of(tower_name_ + std::to_string(pixels.width) + "x" +
+                                          std::to_string(pixels.height) + " " + image->hash);
 }
 
 Prompt Engine::tokenize_pair(const Content & query, const Content & document, const std::string & instruction) {
@@ -251,6 +278,8 @@ void Engine::close() {
     const std::unique_lock freeing(free_mutex_);
     tokenizer_.reset();
     loop_.reset();
+    store_.reset();
+    score_log_.reset();
     images_.reset();
     forward_.reset();
     scores_.reset();
@@ -265,6 +294,9 @@ void Engine::close() {
 
 void Engine::abort() {
     abort_.store(true);
+    if (store_) {
+        store_->abandon();
+    }
     close();
 }
 

@@ -5,6 +5,7 @@
 // Public functions may be called from any thread.
 
 #include "counters.h"
+#include "document-store.h"
 #include "engine-loop.h"
 #include "forward.h"
 #include "image-encoder.h"
@@ -13,6 +14,7 @@
 #include "model.h"
 #include "prompt.h"
 #include "score-cache.h"
+#include "score-log.h"
 #include "threads.h"
 #include "tokenizer-pool.h"
 #include "tokenizer-worker.h"
@@ -65,6 +67,7 @@ class Engine {
 
     void                                resolve(bool on_gpu);
     void                                describe_tower(const VisionShape & shape);
+    void                                open_store(const HeadWeights & head);
     EncoderOptions                      encoder_options() const;
     void                                admit_image(const std::string & name, Content & content);
     size_t                              cache_bytes() const;
@@ -82,12 +85,15 @@ class Engine {
     std::unique_ptr<Model>               model_;
     std::optional<GgufFile>              tower_file_;  // none where images are refused
     ImageTokens                          image_tokens_;
+    std::string                          tower_name_;  // of its weights, among the names of images on disk
     std::unique_ptr<Prompter>            prompter_;
     std::unique_ptr<ThreadPool>          threads_;
     std::unique_ptr<JobQueue>            queue_;
     std::unique_ptr<ScoreCache>          scores_;
     std::unique_ptr<Forward>             forward_;
     std::unique_ptr<ImageEncoder>        images_;
+    std::unique_ptr<DocumentStore>       store_;      // none where states are kept in memory alone
+    std::unique_ptr<ScoreLog>            score_log_;  // written on the store's thread
     std::unique_ptr<EngineLoop>          loop_;
     std::unique_ptr<TokenizerWorker>     tokenizer_;
     std::unique_ptr<TokenizerPool::Lane> lane_;

@@ -17,7 +17,12 @@ int32_t ImageTokens::token_of(const std::string & hash) {
     }
     last_ -= 1;
     known_.insert(key, hash, last_, hash.size() + sizeof(last_));
+    names_.insert(std::hash<int32_t>()(last_), last_, hash, hash.size() + sizeof(last_));
     return last_;
+}
+
+std::optional<std::string> ImageTokens::name_of(int32_t token) {
+    return names_.find(std::hash<int32_t>()(token), token);
 }
 
 }  // namespace jina_reranker

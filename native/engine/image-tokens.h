@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace jina_reranker {
@@ -17,11 +18,15 @@ class ImageTokens {
     // Throws engine_error after 2^31 images.
     int32_t token_of(const std::string & hash);
 
+    // The hash that a number stands for, while it is remembered.
+    std::optional<std::string> name_of(int32_t token);
+
   private:
     static constexpr size_t kMostBytes = size_t{ 4 } << 20U;  // 16,000 hashes of 64 digits
 
     std::mutex                     mutex_;
     LruCache<std::string, int32_t> known_{ kMostBytes };
+    LruCache<int32_t, std::string> names_{ kMostBytes };
     int32_t                        last_ = 0;
 };
 

@@ -290,17 +290,34 @@ void JobQueue::give_prompt(const Document & document, Prompt prompt, std::option
     finish(std::move(settled));
 }
 
-JobQueue::Work JobQueue::take_work(int64_t have_tokens, int64_t enough_tokens) {
+void JobQueue::wake() {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+    engine_wakes_.notify_one();
+}
+
+JobQueue::Work JobQueue::take_work(int64_t have_tokens, int64_t enough_tokens, const std::optional<Reads> & reads) {
     std::unique_lock lock(mutex_);
     const auto       has_tokens = [&] {
         return have_tokens + n_ready_tokens_ > 0;
     };
     const auto is_urgent = [&] {
-        return closed_ || !gone_.empty() || have_tokens + n_ready_tokens_ >= enough_tokens;
+        return closed_ || woken_ || !gone_.empty() || have_tokens + n_ready_tokens_ >= enough_tokens;
     };
-    engine_wakes_.wait(lock, [&] { return is_urgent() || has_tokens(); });
-    engine_wakes_.wait_for(lock, limits_.patience, [&] { return is_urgent() || (has_tokens() && n_short_ == 0); });
+    const auto is_there = [&] {
+        return is_urgent() || has_tokens();
+    };
+    if (reads) {
+        const auto until = have_tokens > 0 ? std::min(reads->soon, reads->latest) : reads->latest;
+        engine_wakes_.wait_until(lock, until, [&] { return is_urgent() || !ready_.empty(); });
+    } else {
+        engine_wakes_.wait(lock, is_there);
+    }
+    if (!reads || !ready_.empty()) {
+        engine_wakes_.wait_for(lock, limits_.patience, [&] { return is_urgent() || (has_tokens() && n_short_ == 0); });
+    }
     Work work;
+    woken_ = false;
     work.pairs.swap(ready_);
     work.gone.swap(gone_);
     work.closed     = closed_;

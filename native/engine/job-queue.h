@@ -136,10 +136,18 @@ class JobQueue {
     // The prompt of a document taken before; with a logit, the pair is scored and goes to no batch.
     void give_prompt(const Document & document, Prompt prompt, std::optional<float> logit, double tokenize_ms);
 
-    // Engine thread: waits until there are tokens or a job was settled. Then it waits, for `patience` at most, until there are
-    // enough tokens or no short document is left to tokenize: those are prompts within a fraction of a batch's time, in which
-    // a batch of few tokens would cost as much as one of many. A long one does not keep the device idle.
-    Work take_work(int64_t have_tokens, int64_t enough_tokens);
+    // What the engine thread waits for besides: states that are read from disk.
+    struct Reads {
+        Clock::time_point soon;    // until then they are worth waiting for, although there are tokens to compute
+        Clock::time_point latest;  // then the first of them is not waited for any more
+    };
+
+    // Engine thread: waits until there are tokens, a job was settled or wake() was called. Then it waits, for `patience` at most,
+    // until there are enough tokens or no short document is left to tokenize: those are prompts within a fraction of a batch's
+    // time, in which a batch of few tokens would cost as much as one of many. A long one does not keep the device idle.
+    Work take_work(int64_t have_tokens, int64_t enough_tokens, const std::optional<Reads> & reads = std::nullopt);
+    // Any thread: there is something for the engine thread that is not in this queue.
+    void wake();
     // Marks the start of the first batch of these jobs.
     void begin_batch(const std::vector<uint64_t> & jobs);
     // Scores of one batch; settles jobs that are complete.
@@ -188,6 +196,7 @@ class JobQueue {
     size_t                     n_short_        = 0;  // short documents that are not yet prompts
     uint64_t                   last_id_        = 0;
     bool                       closed_         = false;
+    bool                       woken_          = false;
     EngineStats                stats_;
 };
 

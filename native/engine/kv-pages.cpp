@@ -2,6 +2,7 @@
 
 #include "error.h"
 
+#include <algorithm>
 #include <string>
 
 namespace jina_reranker {
@@ -51,6 +52,59 @@ size_t KvPages::page_bytes(const ModelShape & shape, ggml_type type) {
                                                   std::to_string(shape.head_size()));
     }
     return 2 * static_cast<size_t>(shape.n_layer) * kPageTokens * ggml_row_size(type, shape.n_embd_kv());
+}
+
+size_t KvPages::token_bytes() const {
+    size_t n_bytes = 0;
+    for (size_t layer = 0; layer < k_.size(); ++layer) {
+        n_bytes += k_[layer]->nb[1] + v_[layer]->nb[1];
+    }
+    return n_bytes;
+}
+
+template <typename Copy>
+void KvPages::each_run(const std::vector<Tokens> & parts, int32_t n_tokens, const Copy & copy) const {
+    std::vector<Tokens> runs;
+    for (const Tokens & part : parts) {
+        Tokens * last = runs.empty() ? nullptr : &runs.back();
+        if (last != nullptr && last->n_tokens % kPageTokens == 0 &&
+            part.page == last->page + last->n_tokens / kPageTokens &&
+            part.first_token == last->first_token + last->n_tokens) {
+            last->n_tokens += part.n_tokens;
+        } else {
+            runs.push_back(part);
+        }
+    }
+    size_t begin = 0;
+    for (size_t layer = 0; layer < k_.size(); ++layer) {
+        for (ggml_tensor * tensor : { k_[layer], v_[layer] }) {
+            const size_t n_row = tensor->nb[1];
+            for (const Tokens & run : runs) {
+                copy(tensor, static_cast<size_t>(run.page) * kPageTokens * n_row,
+                     static_cast<size_t>(run.n_tokens) * n_row, begin + static_cast<size_t>(run.first_token) * n_row);
+            }
+            begin += static_cast<size_t>(n_tokens) * n_row;
+        }
+    }
+}
+
+std::vector<char> KvPages::read(const std::vector<int32_t> & pages, int32_t n_tokens) const {
+    std::vector<Tokens> parts;
+    for (int32_t first = 0; first < n_tokens; first += kPageTokens) {
+        parts.push_back(
+            { pages[static_cast<size_t>(first / kPageTokens)], first, std::min(kPageTokens, n_tokens - first) });
+    }
+    std::vector<char> state(token_bytes() * static_cast<size_t>(n_tokens));
+    each_run(parts, n_tokens, [&](ggml_tensor * tensor, size_t offset, size_t n_bytes, size_t at) {
+        ggml_backend_tensor_get(tensor, &state[at], offset, n_bytes);
+    });
+    return state;
+}
+
+void KvPages::write(const std::vector<Tokens> & parts, std::string_view state, int32_t n_tokens) {
+    each_run(parts, n_tokens, [&](ggml_tensor * tensor, size_t offset, size_t n_bytes, size_t at) {
+        ggml_backend_tensor_set(tensor, &state[at], offset, n_bytes);
+    });
 }
 
 std::optional<int32_t> KvPages::take() {

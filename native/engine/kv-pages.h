@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 namespace jina_reranker {
@@ -50,7 +51,28 @@ class KvPages {
 
     int32_t n_holders(int32_t page) const { return n_holders_[static_cast<size_t>(page)]; }
 
+    // Of one token in all layers.
+    size_t token_bytes() const;
+
+    // Tokens in a page: those of a state from first_token on.
+    struct Tokens {
+        int32_t page;
+        int32_t first_token;
+        int32_t n_tokens;  // kPageTokens at most
+    };
+
+    // The state of n_tokens tokens, whose pages are in their order: of each layer K of all tokens, then V.
+    std::vector<char> read(const std::vector<int32_t> & pages, int32_t n_tokens) const;
+
+    // Parts of such a state, in the order of their tokens. state: token_bytes() * n_tokens bytes.
+    void write(const std::vector<Tokens> & parts, std::string_view state, int32_t n_tokens);
+
   private:
+    // Calls `copy` for each tensor and each run of tokens that lie one after the other in it and in the state: the tensor, the
+    // offset and the bytes there, and the offset in the state.
+    template <typename Copy>
+    void each_run(const std::vector<Tokens> & parts, int32_t n_tokens, const Copy & copy) const;
+
     std::vector<DeviceTensors> groups_;
     std::vector<ggml_tensor *> k_;
     std::vector<ggml_tensor *> v_;

@@ -31,22 +31,29 @@ struct VisionLimits {
     size_t  cache_bytes = 0;    // host memory for the embeddings of recent images; 0 = off
 };
 
+// A folder in which document states and scores outlive the process.
+struct StoreLocation {
+    std::string directory;  // empty = none
+    uint64_t    max_bytes = 0;
+};
+
 struct EngineOptions {
-    std::string  model_path;
-    std::string  device;                       // ggml's name of it; empty = the first GPU, or the CPU without one
-    int32_t      context_size         = 8192;  // tokens of a pair, score token included
-    int32_t      batch_tokens         = 0;     // tokens in one batch; 0 = 512 on a CPU, 2048 on a GPU
-    int32_t      n_gpu_layers         = 999;
-    Backend      backend              = Backend::automatic;
-    int32_t      n_threads            = 0;  // 0 = physical cores this process may run on
-    Reproducible reproducible         = Reproducible::automatic;
-    KvType       kv_type              = KvType::f16;
-    size_t       max_queued_pairs     = 2000;
-    size_t       document_cache_bytes = 0;     // memory of the device for document prefixes; 0 = off
-    size_t       score_cache_bytes    = 0;     // host memory for the scores of recent pairs; 0 = off
-    bool         deduplicate          = true;  // the same document twice in a request is computed once
-    std::string  mmproj_path;                  // of the vision tower; empty = images are refused
-    VisionLimits vision;
+    std::string   model_path;
+    std::string   device;                       // ggml's name of it; empty = the first GPU, or the CPU without one
+    int32_t       context_size         = 8192;  // tokens of a pair, score token included
+    int32_t       batch_tokens         = 0;     // tokens in one batch; 0 = 512 on a CPU, 2048 on a GPU
+    int32_t       n_gpu_layers         = 999;
+    Backend       backend              = Backend::automatic;
+    int32_t       n_threads            = 0;  // 0 = physical cores this process may run on
+    Reproducible  reproducible         = Reproducible::automatic;
+    KvType        kv_type              = KvType::f16;
+    size_t        max_queued_pairs     = 2000;
+    size_t        document_cache_bytes = 0;  // memory of the device for document prefixes; 0 = off
+    size_t        score_cache_bytes    = 0;  // host memory for the scores of recent pairs; 0 = off
+    StoreLocation document_store;
+    bool          deduplicate = true;  // the same document twice in a request is computed once
+    std::string   mmproj_path;         // of the vision tower; empty = images are refused
+    VisionLimits  vision;
 };
 
 struct VisionInfo {
@@ -133,6 +140,10 @@ struct EngineStats {
     uint64_t images_reused   = 0;  // needed, and their embeddings were known
     uint64_t image_bytes     = 0;  // of the embeddings kept
     uint64_t image_entries   = 0;
+    uint64_t states_restored = 0;  // of documents, read from disk
+    uint64_t states_stored   = 0;  // written
+    uint64_t store_failures  = 0;  // files that could not be read or written, or were wrong
+    uint64_t store_bytes     = 0;  // of the folder when it was counted last, and what was written since
 };
 
 }  // namespace jina_reranker

@@ -28,6 +28,11 @@ export function sumOfStats(left: EngineStats, right: EngineStats): EngineStats {
     imagesReused: left.imagesReused + right.imagesReused,
     imageCacheBytes: left.imageCacheBytes + right.imageCacheBytes,
     imageCacheEntries: left.imageCacheEntries + right.imageCacheEntries,
+    documentsRestored: left.documentsRestored + right.documentsRestored,
+    documentsStored: left.documentsStored + right.documentsStored,
+    storeFailures: left.storeFailures + right.storeFailures,
+    // They share the folder.
+    storeBytes: Math.max(left.storeBytes, right.storeBytes),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Checks the library's load options against the table of settings, and fills the defaults in. */
 
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { EngineOptions } from "../../binding.js";
 import { RerankError } from "../errors.js";
 import type { ImageLimits } from "../images/image-loader.js";
@@ -14,7 +14,10 @@ import { type OptionSettings, optionSettings, settings, settingsOf } from "./tab
 
 /** What the engine is loaded with, and what the library itself needs. */
 export interface ResolvedOptions
-  extends Omit<OptionSettings, "documentCacheMb" | "scoreCacheMb" | keyof typeof imageRows>,
+  extends Omit<
+      OptionSettings,
+      "documentCacheMb" | "documentCacheDir" | "documentCacheDiskMb" | "scoreCacheMb" | keyof typeof imageRows
+    >,
     Omit<EngineOptions, "head" | "device" | keyof OptionSettings> {
   readonly headPath: string;
   readonly imageLimits: Pick<ImageLimits, "maxBytes" | "maxPixels" | "maxTokens" | "hosts">;
@@ -63,14 +66,18 @@ export function checkLoadOptions(options: Partial<LoadOptions>): Omit<ResolvedOp
   const mmprojPath = optional("mmprojPath", settings.mmprojPath.kind, options.mmprojPath);
   optional("onProgress", callback, options.onProgress);
   optional("logger", logging, options.logger);
-  const { documentCacheMb, scoreCacheMb, imageCacheMb, imageMaxTokens, imageMaxMb, imageMaxPixels, imageUrls, ...tabled } =
-    settingsOf(optionSettings, (name) => checkedValue(name, settings[name], options[name]));
-  refuseContradictions(tabled);
+  const all = settingsOf(optionSettings, (name) => checkedValue(name, settings[name], options[name]));
+  refuseContradictions(all);
+  const { documentCacheMb, documentCacheDir, documentCacheDiskMb, scoreCacheMb, ...others } = all;
+  const { imageCacheMb, imageMaxTokens, imageMaxMb, imageMaxPixels, imageUrls, ...tabled } = others;
   const [maxTokens, maxBytes, hosts] = [imageMaxTokens, imageMaxMb * 2 ** 20, imageUrls ?? []];
   return {
     ...tabled,
     documentCacheBytes: documentCacheMb * 2 ** 20,
     scoreCacheBytes: scoreCacheMb * 2 ** 20,
+    ...(documentCacheDir !== undefined && {
+      documentStore: { directory: resolve(documentCacheDir), maxBytes: documentCacheDiskMb * 2 ** 20 },
+    }),
     ...(mmprojPath !== undefined && { vision: { mmprojPath, maxTokens, cacheBytes: imageCacheMb * 2 ** 20 } }),
     imageLimits: { maxBytes, maxPixels: imageMaxPixels, maxTokens, hosts },
   };
@@ -80,7 +87,15 @@ function checkedValue(name: string, row: Setting<unknown>, given: unknown): unkn
   return optional(name, row.kind, given) ?? row.default;
 }
 
-function refuseContradictions({ gpuLayers, backend, gpus }: Pick<OptionSettings, "gpuLayers" | "backend" | "gpus">): void {
+type Contradicting = Pick<OptionSettings, "documentCacheDir" | "documentCacheMb" | "gpuLayers" | "backend" | "gpus">;
+
+function refuseContradictions({ documentCacheDir, documentCacheMb, gpuLayers, backend, gpus }: Contradicting): void {
+  if (documentCacheDir !== undefined && documentCacheMb === 0) {
+    throw new RerankError(
+      "invalid_option",
+      "documentCacheDir: expected nothing with documentCacheMb 0, since states pass through memory on their way to a file, got a folder",
+    );
+  }
   if (gpuLayers > 0) return;
   if (backend !== "auto" && backend !== "cpu") {
     throw new RerankError("invalid_option", `backend: expected auto or cpu with gpuLayers 0, got "${backend}"`);

@@ -37,6 +37,10 @@ const idle = {
     imagesReused: 0,
     imageCacheBytes: 0,
     imageCacheEntries: 0,
+    documentsRestored: 0,
+    documentsStored: 0,
+    storeFailures: 0,
+    storeBytes: 0,
   },
 };
 

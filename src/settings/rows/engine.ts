@@ -1,7 +1,7 @@
 /** How a model is computed, and what a request may have: options of the library, under the same names. */
 
 import { gpuNames } from "../gpu-names.js";
-import { oneOf, toggle, wholeNumber } from "../kinds.js";
+import { oneOf, text, toggle, wholeNumber } from "../kinds.js";
 import { setting } from "../setting.js";
 
 /** Every command that loads a model takes these. */
@@ -86,6 +86,20 @@ export const engineRows = {
     environment: "DOCUMENT_CACHE_MB",
     flag: "--document-cache-mb",
     help: "MiB of the device's memory for document prefixes, 0 = off; on a GPU at most half of what the weights leave",
+  }),
+  documentCacheDir: setting({
+    kind: text("a path", "<dir>"),
+    default: undefined,
+    environment: "DOCUMENT_CACHE_DIR",
+    flag: "--document-cache-dir",
+    help: "a folder in which document states and scores outlive the process; several processes and hosts may share it",
+  }),
+  documentCacheDiskMb: setting({
+    kind: wholeNumber(1, 1_073_741_824),
+    default: 10_240,
+    environment: "DOCUMENT_CACHE_DISK_MB",
+    flag: "--document-cache-disk-mb",
+    help: "MiB that the folder may take, whoever writes into it; what was used least recently goes first",
   }),
   scoreCacheMb: setting({
     kind: wholeNumber(0, 16_777_216),

@@ -1,0 +1,56 @@
+#include "disk-thread.h"
+
+#include <utility>
+
+namespace jina_reranker {
+
+DiskThread::DiskThread() {
+    thread_.start({ [this] {
+                      run();
+                  } },
+                  [] {});
+}
+
+DiskThread::~DiskThread() {
+    {
+        const std::lock_guard lock(mutex_);
+        closed_ = true;
+    }
+    wakes_.notify_all();
+    thread_.join();
+}
+
+void DiskThread::post(Task task) {
+    {
+        const std::lock_guard lock(mutex_);
+        tasks_.push_back(std::move(task));
+    }
+    wakes_.notify_one();
+}
+
+void DiskThread::finish(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    idle_.wait_for(lock, time, [&] { return tasks_.empty() && !busy_; });
+}
+
+void DiskThread::run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        busy_ = false;
+        if (tasks_.empty()) {
+            idle_.notify_all();
+        }
+        wakes_.wait(lock, [&] { return closed_ || !tasks_.empty(); });
+        if (closed_) {
+            return;
+        }
+        const Task task = std::move(tasks_.front());
+        tasks_.pop_front();
+        busy_ = true;
+        lock.unlock();
+        task();
+        lock.lock();
+    }
+}
+
+}  // namespace jina_reranker

@@ -1,0 +1,46 @@
+#pragma once
+
+// A thread that does what may wait for a disk, one task after the other.
+
+#include "worker-threads.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+
+namespace jina_reranker {
+
+class DiskThread {
+  public:
+    using Task = std::function<void()>;  // throws nothing
+
+    // Throws engine_error when no thread can be started.
+    DiskThread();
+    // Waits for the task that runs; those that wait are dropped.
+    ~DiskThread();
+
+    DiskThread(const DiskThread &)             = delete;
+    DiskThread & operator=(const DiskThread &) = delete;
+    DiskThread(DiskThread &&)                  = delete;
+    DiskThread & operator=(DiskThread &&)      = delete;
+
+    void post(Task task);
+
+    // Returns once every task is done, or when the time is over.
+    void finish(std::chrono::milliseconds time);
+
+  private:
+    void run();
+
+    std::mutex              mutex_;
+    std::condition_variable wakes_;
+    std::condition_variable idle_;
+    std::deque<Task>        tasks_;
+    bool                    busy_   = false;
+    bool                    closed_ = false;
+    WorkerThreads           thread_;
+};
+
+}  // namespace jina_reranker

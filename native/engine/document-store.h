@@ -1,0 +1,108 @@
+#pragma once
+
+// KV states of documents on disk, in a folder that several processes and hosts may share. What is there is checked before it is
+// believed, and what is wrong is removed. Files are read on one thread and written on another; the engine thread asks, and later
+// takes the answers. Where the folder cannot be read or written, states are computed, and the log says so once.
+
+#include "counters.h"
+#include "disk-thread.h"
+#include "state-file.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+namespace jina_reranker {
+
+struct StoreOptions {
+    std::filesystem::path folder;
+    uint64_t max_bytes = 0;  // of all states in the folder, whoever wrote them: those used least recently go first
+    uint64_t identity  = 0;  // see StateKey
+};
+
+class DocumentStore {
+  public:
+    // on_answer: called on the store's threads. Throws engine_error where no thread can be started.
+    DocumentStore(StoreOptions options, Counters & counters, std::function<void()> on_answer);
+    // Waits for a while until everything is written.
+    ~DocumentStore();
+
+    DocumentStore(const DocumentStore &)             = delete;
+    DocumentStore & operator=(const DocumentStore &) = delete;
+    DocumentStore(DocumentStore &&)                  = delete;
+    DocumentStore & operator=(DocumentStore &&)      = delete;
+
+    struct Answer {
+        uint64_t   request = 0;
+        bool       stored  = false;  // whether the folder has the state
+        StateBytes bytes;            // of a read, if it is stored
+    };
+
+    // Each returns the number of the request that is answered. tokens: portable_tokens(). n_bytes: of the state.
+    uint64_t read(std::string tokens, size_t n_bytes);
+    // Whether a state is there; it counts as used. It is not checked before it is read.
+    uint64_t look(std::string tokens);
+    // Does nothing where the state is there.
+    uint64_t write(std::string tokens, std::vector<char> state);
+
+    // Nobody waits for this read any more: it is not begun if it was not.
+    void give_up(uint64_t request);
+
+    // That a state which need not be read was used.
+    void touch(std::string tokens);
+
+    // On the thread that writes.
+    void post(DiskThread::Task task) { writer_->post(std::move(task)); }
+
+    std::vector<Answer> take_answers();
+
+    // Whether another state may be written: they wait in memory until they are.
+    bool has_room() const;
+
+    // So that the destructor waits for nothing.
+    void abandon() { patience_ = std::chrono::milliseconds(0); }
+
+  private:
+    void     answer(Answer answer);
+    uint64_t next_request();
+    void     do_read(uint64_t request, const StateKey & key, size_t n_bytes);
+    bool     do_write(const StateKey & key, const std::vector<char> & state);
+    bool     mark_used(const std::filesystem::path & path) const;
+    void     remove_wrong(const std::filesystem::path & path);
+    void     trim(uint64_t n_more);
+    void     note(bool & failing, const std::string & what, const std::error_code & error);
+
+    StoreOptions              options_;
+    Counters &                counters_;
+    std::function<void()>     on_answer_;
+    std::chrono::milliseconds patience_;
+
+    mutable std::mutex           mutex_;
+    std::condition_variable      taken_;
+    std::vector<Answer>          answers_;
+    std::unordered_set<uint64_t> unwanted_;  // reads that were given up
+    size_t                       n_answered_bytes_ = 0;
+    size_t                       n_waiting_bytes_  = 0;  // to be written
+    uint64_t                     last_request_     = 0;
+    bool                         closed_           = false;
+
+    // Of one of the two threads each.
+    bool                                  read_fails_  = false;
+    bool                                  write_fails_ = false;
+    bool                                  wrong_known_ = false;
+    std::chrono::steady_clock::time_point write_again_;
+    uint64_t                              n_bytes_  = 0;  // in the folder, by the last count and what was written since
+    uint64_t                              n_recent_ = 0;  // written since
+
+    std::unique_ptr<DiskThread> reader_;
+    std::unique_ptr<DiskThread> writer_;
+};
+
+}  // namespace jina_reranker

@@ -1,0 +1,146 @@
+#include "pending-states.h"
+
+#include "portable-tokens.h"
+#include "xxh64.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace jina_reranker {
+
+namespace {
+
+// While reads are answered one after the other, a batch waits for the next one for this part of the time that its tokens would take
+// to compute: what comes from a fast disk is computed together.
+constexpr double kWorthWaiting = 1.0 / 16;
+constexpr auto   kLeastWait    = std::chrono::milliseconds(5);
+
+// A state that is used from memory counts as used on disk again after so long.
+constexpr auto kTouchedAgain = std::chrono::minutes(10);
+
+Clock::duration of_seconds(double seconds) {
+    return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
+}  // namespace
+
+bool PendingStates::wait(
+    const PairId & pair, const std::vector<llama_token> & tokens, int32_t n_prefix, int32_t n_known, double seconds) {
+    const int32_t n_tokens = documents_.usable(n_prefix);
+    if (n_tokens == 0) {
+        return false;
+    }
+    auto portable = portable_tokens(tokens, static_cast<size_t>(n_tokens), images_);
+    if (!portable) {
+        return false;
+    }
+    if (n_known >= n_tokens) {
+        touch(*portable);
+        return false;
+    }
+    const auto now       = Clock::now();
+    auto [entry, is_new] = reads_.try_emplace(*portable);
+    Read & read          = entry->second;
+    read.pairs[pair]     = now + of_seconds(seconds);
+    if (is_new) {
+        if (reads_.size() == 1) {
+            last_answer_ = now;
+        }
+        read.tokens.assign(tokens.begin(), tokens.begin() + n_tokens);
+        read.seconds = seconds;
+        read.request = store_.read(*std::move(portable), pages_.token_bytes() * static_cast<size_t>(n_tokens));
+    }
+    return true;
+}
+
+void PendingStates::touch(const std::string & portable) {
+    const uint64_t hash = xxh64(portable);
+    const auto     now  = Clock::now();
+    const auto     last = touched_.find(hash, hash);
+    if (!last || now - *last > kTouchedAgain) {
+        touched_.insert(hash, hash, now, sizeof(hash) + sizeof(now));
+        store_.touch(portable);
+    }
+}
+
+void PendingStates::remove(const PairId & pair) {
+    for (auto read = reads_.begin(); read != reads_.end(); ++read) {
+        if (read->second.pairs.erase(pair) > 0 && read->second.pairs.empty()) {
+            store_.give_up(read->second.request);
+            reads_.erase(read);
+            return;
+        }
+    }
+}
+
+std::optional<PendingStates::Ready> PendingStates::next(Clock::time_point now) {
+    if (answers_.empty()) {
+        answers_ = store_.take_answers();
+        std::reverse(answers_.begin(), answers_.end());
+    }
+    while (!answers_.empty()) {
+        const DocumentStore::Answer answer = std::move(answers_.back());
+        answers_.pop_back();
+        const auto read = std::find_if(reads_.begin(), reads_.end(),
+                                       [&](const auto & entry) { return entry.second.request == answer.request; });
+        if (read == reads_.end()) {
+            continue;
+        }
+        last_answer_ = now;
+        Ready ready;
+        for (const auto & [pair, until] : read->second.pairs) {
+            ready.pairs.push_back(pair);
+        }
+        if (answer.stored && restore(read->second.tokens, answer.bytes)) {
+            ready.tokens = std::move(read->second.tokens);
+        }
+        reads_.erase(read);
+        return ready;
+    }
+    Ready late;
+    for (auto & [portable, read] : reads_) {
+        for (auto pair = read.pairs.begin(); pair != read.pairs.end();) {
+            const bool is_late = pair->second <= now;
+            if (is_late) {
+                late.pairs.push_back(pair->first);
+            }
+            pair = is_late ? read.pairs.erase(pair) : std::next(pair);
+        }
+    }
+    return late.pairs.empty() ? std::nullopt : std::optional(late);
+}
+
+// False when the document cache has no room for any of it.
+bool PendingStates::restore(const std::vector<llama_token> & tokens, const StateBytes & bytes) {
+    const auto n_tokens = static_cast<int32_t>(tokens.size());
+    const auto added    = documents_.add(tokens, n_tokens);
+    pages_.write(added, bytes.state(), n_tokens);
+    return !added.empty();
+}
+
+std::optional<JobQueue::Reads> PendingStates::reads() const {
+    std::optional<JobQueue::Reads> reads;
+    for (const auto & [portable, read] : reads_) {
+        const auto soon =
+            last_answer_ + std::max<Clock::duration>(kLeastWait, of_seconds(read.seconds * kWorthWaiting));
+        for (const auto & [pair, until] : read.pairs) {
+            reads = reads ? JobQueue::Reads{ std::min(reads->soon, soon), std::min(reads->latest, until) } :
+                            JobQueue::Reads{ soon, until };
+        }
+    }
+    return reads;
+}
+
+void PendingStates::keep(const std::vector<llama_token> & tokens,
+                         int32_t                          n_prefix,
+                         const std::vector<int32_t> &     pages) {
+    const int32_t n_tokens = documents_.usable(n_prefix);
+    if (n_tokens == 0 || !store_.has_room()) {
+        return;
+    }
+    if (auto portable = portable_tokens(tokens, static_cast<size_t>(n_tokens), images_)) {
+        store_.write(*std::move(portable), pages_.read(pages, n_tokens));
+    }
+}
+
+}  // namespace jina_reranker
