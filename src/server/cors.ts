@@ -9,7 +9,7 @@ export async function registerCors(fastify: FastifyInstance, origins: readonly s
   await fastify.register(cors, {
     origin: origins.includes("*") ? "*" : [...origins],
     methods: ["GET", "HEAD", "POST"],
-    exposedHeaders: ["Retry-After", "Server-Timing", "X-Request-Id"],
+    exposedHeaders: ["Preference-Applied", "Retry-After", "Server-Timing", "X-Request-Id"],
     maxAge: 600,
   });
 }

@@ -16,8 +16,8 @@ export const byBody = dialect({
     if (isTei(body)) return TeiRequest;
     return hasField(body, "top_n") || hasField(body, "model") ? JinaRequest : NativeRequest;
   },
-  read(body) {
+  read(body, preferences) {
     if ("texts" in body) return tei.read(body);
-    return "top_n" in body || "model" in body ? jina.read(body) : native.read(body);
+    return "top_n" in body || "model" in body ? jina.read(body) : native.read(body, preferences);
   },
 });

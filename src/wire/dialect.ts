@@ -27,12 +27,20 @@ export interface Places {
   readonly documents: readonly number[];
 }
 
+/** What the headers of a request ask for. */
+export interface Preferences {
+  /** Seconds that the client would wait for the answer. */
+  readonly wait?: number | undefined;
+}
+
 /** A body that was read: what to score, and how to write the answer. */
 export interface Job<Answer> extends Terms {
   /** Usually one. vLLM's clients may send many queries, each with documents of its own. */
   readonly requests: readonly ScoringRequest[];
   /** In the order of `requests`; absent = there is one, with the client's documents in their order. */
   readonly places?: readonly Places[];
+  /** The preferences that the answer follows; absent = none. */
+  readonly applied?: Preferences;
   /** `responses` are in the order of `requests`; `model` is the name of the model that scored. */
   answer(responses: readonly RerankResponse<Content>[], model: string): Answer;
 }
@@ -43,7 +51,7 @@ export interface Dialect<Request extends TSchema, Answer extends TSchema> {
   /** For dialects with several shapes of bodies: the shape that this body most likely has. */
   readonly shapeOf?: (body: unknown) => TSchema;
   /** Reads a validated body. Throws a RerankError that names the field. */
-  read(body: Static<Request>): Job<Static<Answer>>;
+  read(body: Static<Request>, preferences?: Preferences): Job<Static<Answer>>;
 }
 
 /** Returns `definition`. It exists so that TypeScript infers the types of `read` from the schemas. */

@@ -58,6 +58,11 @@ export const NativeResponse = Type.Object(
       }),
     ),
     query: Type.Union([...Echo.anyOf, Type.Null({ description: "an image that is not repeated" })]),
+    unscored: Type.Optional(
+      Type.Array(Type.Integer(), {
+        description: "with a time limit: positions of the documents that have no score by then, ascending",
+      }),
+    ),
     total_documents: Type.Integer(),
     returned_documents: Type.Integer(),
     model: Type.String(),
@@ -67,21 +72,25 @@ export const NativeResponse = Type.Object(
 );
 export type NativeResponse = Static<typeof NativeResponse>;
 
-export function readNative(body: Static<typeof NativeRequest>): RerankJob {
+export function readNative({ timeout_ms: timeoutMs, ...body }: Static<typeof NativeRequest>): RerankJob {
   const options = readOptions(body);
   const returnDocuments = body.return_documents ?? true;
   return {
     query: queryContent(body.query),
     documents: documentContents(body.documents, "documents", options.rankFields),
-    options,
+    options: timeoutMs === undefined ? options : limited(options, timeoutMs),
     returnDocuments,
     ...(returnDocuments && { sent: sentDocuments(body.documents) }),
   };
 }
 
+function limited(options: RankingOptions, timeoutMs: number): RankingOptions {
+  return { ...options, scoring: { ...options.scoring, timeoutMs } };
+}
+
 export function writeNative(
   job: RerankJob,
-  { results, usage }: Omit<RerankResponse<Content>, "timings">,
+  { results, unscored, usage }: Omit<RerankResponse<Content>, "timings">,
   model: string,
 ): NativeResponse {
   const wanted = ranked(results, job.options);
@@ -94,6 +103,7 @@ export function writeNative(
     })),
     // An image may have megabytes, so it is repeated only where documents are.
     query: typeof job.query === "string" || job.returnDocuments ? echo(job.query) : null,
+    ...(job.options.scoring.timeoutMs !== undefined && { unscored: [...unscored] }),
     total_documents: job.documents.length,
     returned_documents: wanted.length,
     model,
@@ -108,8 +118,10 @@ function echo(content: Content): Static<typeof Echo> {
 export const native = dialect({
   request: NativeRequest,
   response: NativeResponse,
-  read(body) {
-    const job = readNative(body);
-    return single(job, (response, model) => writeNative(job, response, model), { maxDocuments: defaultMaxDocuments.own });
+  read(body, { wait } = {}) {
+    const waits = wait !== undefined && body.timeout_ms === undefined;
+    const job = readNative(waits ? { ...body, timeout_ms: wait * 1000 } : body);
+    const answer = (response: RerankResponse<Content>, model: string) => writeNative(job, response, model);
+    return { ...single(job, answer, { maxDocuments: defaultMaxDocuments.own }), ...(waits && { applied: { wait } }) };
   },
 });

@@ -24,6 +24,7 @@ export const rankingFields = {
   truncate: Type.Optional(
     Type.Boolean({ default: true, description: "whether a document that does not fit CTX_SIZE is cut; false: it is an error" }),
   ),
+  truncation: Type.Optional(Type.Boolean({ description: "the same as truncate" })),
   truncation_direction: Type.Optional(
     Type.Union([Type.Literal("Right"), Type.Literal("Left"), Type.Literal("right"), Type.Literal("left")], {
       title: "Right or Left",
@@ -36,13 +37,22 @@ export const rankingFields = {
   ),
   raw_scores: Type.Optional(Type.Boolean({ default: false, description: "the logits instead of the scores" })),
   use_activation: Type.Optional(Type.Boolean({ default: true, description: "false: the logits instead of the scores" })),
+  activation: Type.Optional(Type.Boolean({ description: "the same as use_activation" })),
+  softmax: Type.Optional(Type.Boolean({ description: "the same as use_activation" })),
   instruction: Type.Optional(
     Type.String({
-      description: "a line that the model reads before each document; it changes the scores; instruct means the same",
+      description: "a line that the model reads before each document; it changes the scores",
     }),
   ),
   instruct: Type.Optional(Type.String({ description: "the same as instruction" })),
   passages: Type.Optional(Type.Unknown({ description: later })),
+  timeout_ms: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description:
+        "then the answer ranks what is scored and lists the rest as unscored; in the service's own dialect, refused in others",
+    }),
+  ),
   truncate_prompt_tokens: Type.Optional(Type.Unknown({ description: later })),
 };
 const RankingFields = Type.Object(rankingFields);

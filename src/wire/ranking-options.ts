@@ -15,44 +15,47 @@ export interface RankingOptions {
   readonly rankFields: readonly string[];
   /** The client asked for long documents to be scored in chunks (max_chunks_per_doc > 1), so one that does not fit is refused. */
   readonly inChunks: boolean;
-  readonly scoring: Pick<ScoreRequest, "instruction" | "maxDocumentTokens" | "truncate" | "priority">;
+  readonly scoring: Pick<ScoreRequest, "instruction" | "maxDocumentTokens" | "truncate" | "priority" | "timeoutMs">;
 }
 
 export const plainOptions: RankingOptions = {
   ...{ topK: 0, minScore: undefined, raw: false, rankFields: [], inChunks: false, scoring: {} },
 };
 
-/** The values that ask for nothing, for the fields that this version does not support. */
-const nothing: Readonly<Partial<Record<keyof RankingFields, unknown>>> = {
-  passages: false,
-  // vLLM's value for "as long as the model's context".
-  truncate_prompt_tokens: -1,
-};
+const unsupported = "this version does not support it";
+
+/** Fields that are refused, unless their value asks for nothing. */
+const refused = [
+  { name: "passages", nothing: false, why: unsupported },
+  // vLLM's value for "as long as the model's context" is -1.
+  { name: "truncate_prompt_tokens", nothing: -1, why: unsupported },
+  {
+    name: "timeout_ms",
+    nothing: undefined,
+    why: "only POST /rerank without texts, top_n and model answers with what is scored by then",
+  },
+] as const;
 
 /** Throws invalid_request. */
 export function readOptions(body: RankingFields): RankingOptions {
-  for (const name of ["passages", "truncate_prompt_tokens"] as const) {
+  for (const { name, nothing, why } of refused) {
     const value = body[name];
-    if (value !== undefined && value !== nothing[name]) {
-      throw new RerankError(
-        "invalid_request",
-        `${name}: expected nothing, got ${kindOf(value)}; this version does not support it`,
-      );
-    }
+    if (value === undefined || value === nothing) continue;
+    throw new RerankError("invalid_request", `${name}: expected nothing, got ${kindOf(value)}; ${why}`);
   }
-  const { truncate, truncation_direction: side, max_tokens_per_doc: maxDocumentTokens, priority } = body;
+  const { truncation_direction: side, max_tokens_per_doc: maxDocumentTokens, priority } = body;
   const inChunks = body.max_chunks_per_doc !== undefined && body.max_chunks_per_doc > 1;
-  const line = instruction(body);
   const cut = side?.toLowerCase() === "left" ? ("start" as const) : ("end" as const);
+  const instruction = agreed({ instruction: body.instruction || undefined, instruct: body.instruct || undefined });
   return {
-    topK: topK(body),
+    topK: agreed({ top_n: body.top_n, top_k: body.top_k }) ?? 0,
     minScore: body.min_score,
     raw: raw(body),
     rankFields: body.rank_fields ?? [],
     inChunks,
     scoring: {
-      truncate: inChunks || truncate === false ? "never" : cut,
-      ...(line !== "" && { instruction: line }),
+      truncate: inChunks || agreed({ truncate: body.truncate, truncation: body.truncation }) === false ? "never" : cut,
+      ...(instruction !== undefined && { instruction }),
       ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
       ...(priority !== undefined && { priority }),
     },
@@ -72,29 +75,27 @@ export function readPairOptions(body: RankingFields): RankingOptions {
   );
 }
 
-function topK({ top_k, top_n }: RankingFields): number {
-  if (top_k !== undefined && top_n !== undefined && top_k !== top_n) {
-    throw new RerankError("invalid_request", `top_k: expected the value of top_n, ${top_n}, got ${top_k}; leave one of them out`);
-  }
-  return top_k ?? top_n ?? 0;
+/** The value of fields that mean the same. Throws invalid_request when two of them differ. */
+function agreed<Value>(fields: Readonly<Record<string, Value | undefined>>): Value | undefined {
+  const [first, ...others] = Object.entries(fields).filter(([, value]) => value !== undefined);
+  if (!first) return undefined;
+  const [name, value] = first;
+  const other = others.find((one) => one[1] !== value);
+  if (!other) return value;
+  // A client's text is not repeated.
+  const values = typeof value === "string" ? "got another text" : `${value}, got ${other[1]}`;
+  throw new RerankError("invalid_request", `${other[0]}: expected the value of ${name}, ${values}; leave one of them out`);
 }
 
-function instruction({ instruction = "", instruct = "" }: RankingFields): string {
-  if (instruction !== "" && instruct !== "" && instruction !== instruct) {
-    const message = "instruct: expected the same as instruction, got another text; leave one of them out";
-    throw new RerankError("invalid_request", message);
-  }
-  return instruction || instruct;
-}
-
-function raw({ raw_scores, use_activation }: RankingFields): boolean {
-  if (raw_scores !== undefined && raw_scores === use_activation) {
+function raw({ raw_scores, use_activation, activation, softmax }: RankingFields): boolean {
+  const activated = agreed({ use_activation, activation, softmax });
+  if (raw_scores !== undefined && raw_scores === activated) {
     throw new RerankError(
       "invalid_request",
-      `use_activation: expected the opposite of raw_scores, ${raw_scores}, got ${use_activation}; leave one of them out`,
+      `use_activation: expected the opposite of raw_scores, ${raw_scores}, got ${activated}; leave one of them out`,
     );
   }
-  return raw_scores ?? use_activation === false;
+  return raw_scores ?? activated === false;
 }
 
 /** Options for the reranker. With logits it is asked for all results: near 1, scores can be equal where the logits differ. */

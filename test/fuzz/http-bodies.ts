@@ -42,6 +42,8 @@ function fields(chance: Chance): object {
     ...(chance.once(4) && { rank_fields: ["text"] }),
     ...(chance.once(4) && { max_chunks_per_doc: chance.below(3) }),
     ...(chance.once(4) && { min_score: chance.next() }),
+    ...(chance.once(4) && { instruction: "about the weather" }),
+    ...(chance.once(6) && { timeout_ms: 1 + chance.below(1000) }),
   };
 }
 

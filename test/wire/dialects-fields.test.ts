@@ -119,6 +119,8 @@ describe.each(scoringRoutes)("$name", (route) => {
     [{ use_activation: false }, true],
     [{ use_activation: "false" }, true],
     [{ raw_scores: true, use_activation: false }, true],
+    [{ activation: false }, true],
+    [{ softmax: "false", use_activation: false }, true],
     [{ raw_scores: false }, false],
     [{ use_activation: true }, false],
     [{ use_activation: null }, false],
@@ -128,6 +130,9 @@ describe.each(scoringRoutes)("$name", (route) => {
 
   test("raw_scores and use_activation that contradict each other are refused", async () => {
     expect(await ask(route, { raw_scores: true, use_activation: true })).toEqual(refused("use_activation: "));
+    expect(await ask(route, { use_activation: true, softmax: false })).toEqual(
+      refused("softmax: expected the value of use_activation, true, got false"),
+    );
   });
 
   test("max_tokens_per_doc, truncate and truncation_direction say how a long document is cut", async () => {
@@ -142,10 +147,15 @@ describe.each(scoringRoutes)("$name", (route) => {
     expect(byIndex(await ask(route, { truncation_direction: "left" }, texts))).toEqual(left);
     expect(byIndex(await ask(route, { max_tokens_per_doc: 10 }, texts))).toEqual(ten);
     expect(byIndex(await ask(route, { max_tokens_per_doc: "10" }, texts))).toEqual(ten);
-    expect(await ask(route, { truncate: false }, texts)).toEqual({
-      status: 422,
-      message: expect.stringMatching(new RegExp(`^${route.documents}\\[0\\]: takes more than the \\d+ tokens`)),
-    });
+    for (const fields of [{ truncate: false }, { truncation: false }]) {
+      expect(await ask(route, fields, texts)).toEqual({
+        status: 422,
+        message: expect.stringMatching(new RegExp(`^${route.documents}\\[0\\]: takes more than the \\d+ tokens`)),
+      });
+    }
+    expect(await ask(route, { truncate: true, truncation: false })).toEqual(
+      refused("truncation: expected the value of truncate, true, got false"),
+    );
     expect(await ask(route, { truncation_direction: "Up" })).toEqual(refused("truncation_direction: expected Right or Left"));
     expect(await ask(route, { max_tokens_per_doc: 0 })).toEqual(
       refused("max_tokens_per_doc: expected a whole number of at least 1"),
@@ -182,7 +192,7 @@ describe.each(scoringRoutes)("$name", (route) => {
     for (const nothing of ["", null])
       expect(await ask(route, { instruction: nothing, instruct: nothing })).toEqual(ranked(route, scores));
     expect(await ask(route, { instruction, instruct: "Find code." })).toEqual(
-      refused("instruct: expected the same as instruction, got another text; leave one of them out"),
+      refused("instruct: expected the value of instruction, got another text; leave one of them out"),
     );
     expect(await ask(route, { instruction: ["a"] })).toEqual(refused("instruction: expected a string, got an array"));
     expect(await ask(route, { instruct: 7 })).toEqual(refused("instruct: expected a string, got 7"));

@@ -12,6 +12,7 @@ import { shapeValidator } from "../../wire/validation.js";
 import { vllmScore } from "../../wire/vllm-score.js";
 import type { ServerContext } from "../context.js";
 import { errorResponses, mixedErrorResponses } from "../openapi.js";
+import { preferredWait } from "../prefer.js";
 import { runScoring, scoringGate } from "../scoring.js";
 import { scoringPaths } from "./paths.js";
 
@@ -41,6 +42,7 @@ export function registerScoring(fastify: FastifyInstance, context: ServerContext
     try {
       const words = (error: unknown, index: number) => inTheirWords(error, job, job.places?.[index]);
       const responses = await runScoring(request, reply, context, job.requests, words);
+      if (job.applied?.wait !== undefined) reply.header("preference-applied", `wait=${job.applied.wait}`);
       return job.answer(responses, context.options.modelName);
     } catch (error) {
       throw inTheirWords(error, job);
@@ -50,10 +52,11 @@ export function registerScoring(fastify: FastifyInstance, context: ServerContext
   for (const [path, alias] of aliases(scoringPaths.byBody)) {
     const summary = alias ?? "Ranks documents for a query";
     const description =
-      "The body tells the dialect: `texts` is Text Embeddings Inference, `top_n` or `model` Jina, else the service's own.";
+      "The body tells the dialect: `texts` is Text Embeddings Inference, `top_n` or `model` Jina, else the service's own. " +
+      "`Prefer: wait=N` asks the service's own for what is scored within N seconds.";
     const options = speaking(byBody, { summary, description }, mixedErrorResponses);
     app.post(path, { ...options, config: { speaksTei: isTei } }, async (request, reply) =>
-      answer(byBody.read(request.body), request, reply),
+      answer(byBody.read(request.body, { wait: preferredWait(request.headers.prefer) }), request, reply),
     );
   }
 
