@@ -6,6 +6,7 @@
 #include "backend.h"
 #include "check.h"
 #include "engine-support.h"
+#include "store-support.h"
 
 #include <algorithm>
 #include <atomic>
@@ -24,6 +25,8 @@ namespace jina_reranker {
 // Reaches private state, which only a test may touch.
 struct EngineProbe {
     static void fail_batches(Engine & engine, bool fail) { engine.abort_.store(fail); }
+
+    static DocumentStore & store(Engine & engine) { return *engine.store_; }
 
     static uint64_t n_tokens_made(const Engine & engine) { return engine.prompter_->tokenizer().n_made(); }
 };
@@ -101,6 +104,27 @@ void goes_on_after_a_batch_that_failed() {
     CHECK_EQUAL(stats.jobs_completed, 3U);
     CHECK_EQUAL(stats.pairs_queued, 0U);
     CHECK_EQUAL(stats.tokens_queued, 0U);
+}
+
+// Its thread stands still: the documents are computed, and a state that comes later is of use to the next query.
+void a_slow_disk_holds_nothing_up() {
+    const TemporaryFolder folder;
+    const auto            with_store = [&](EngineOptions & options) {
+        options.document_cache_bytes = 64U << 20U;
+        options.document_store       = { folder.path().u8string(), uint64_t{ 1 } << 30U };
+    };
+    const auto expected = answer(submit(*engine(with_store), "what is green?", documents()));
+    const auto tested   = engine(with_store);
+    Gate       gate;
+    StoreProbe::reader(EngineProbe::store(*tested)).post([&] { gate.wait(); });
+    const auto late = answer(submit(*tested, "what is green?", documents()));
+    CHECK(late.result && expected.result && late.result->logits == expected.result->logits);
+    CHECK_EQUAL(late.result->n_reused, 0U);
+    CHECK_EQUAL(tested->stats().states_restored, 0U);
+    gate.open();
+    const auto warm = answer(submit(*tested, "what is green?", documents()));
+    CHECK(warm.result && warm.result->logits == expected.result->logits);
+    CHECK(warm.result->n_reused > 0);
 }
 
 // Of the image nothing is kept, and a text beside it is not lost.
@@ -315,6 +339,7 @@ int main(int argc, char ** argv) {
     return check::run({
         { "goes on after a batch that failed", goes_on_after_a_batch_that_failed },
         { "goes on after an image that failed", goes_on_after_an_image_that_failed },
+        { "a slow disk holds nothing up", a_slow_disk_holds_nothing_up },
         { "frees its caches at close", frees_its_caches_at_close },
         { "refuses to tokenize while it closes", refuses_to_tokenize_while_it_closes },
         { "warms pairs that wait", warms_pairs_that_wait },
