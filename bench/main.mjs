@@ -17,6 +17,7 @@ import * as beside from "./kinds/beside.mjs";
 import * as clients from "./kinds/clients.mjs";
 import * as documents from "./kinds/documents.mjs";
 import * as startup from "./kinds/startup.mjs";
+import * as states from "./kinds/states.mjs";
 import { commit, deviceName, machine } from "./machine.mjs";
 import { ensureModel, modelFacts, shapeOf } from "./models.mjs";
 import { circumstances, claimsTable, report } from "./report.mjs";
@@ -89,6 +90,8 @@ async function measure(trial, bench) {
     case "pages":
       // Imported here, because only this needs sharp, which the archive for GPU machines lacks.
       return (await import("./kinds/pages.mjs")).run(trial, bench);
+    case "states":
+      return states.run(trial, bench);
     case "startup":
       return startup.run(trial, bench);
     case "overhead":

@@ -1,7 +1,7 @@
 /** Writes the results as a page: first the claims, then the measurements of each trial. */
 
 import { driverNamed } from "./drivers/index.mjs";
-import { readRows } from "./rows.mjs";
+import { readRows, stateSeconds } from "./rows.mjs";
 
 /** @import { Machine, Measured, Results, Statistics, TrialResult } from "./types.js" */
 /** @import { Plot } from "./plots.mjs" */
@@ -171,6 +171,37 @@ function resultLines(results, result, model) {
         `A random tower of the published shape in Q8_0 (${(mmprojBytes / 1e6).toFixed(0)} MB). Peak memory: ${(peakBytes / 1e6).toFixed(0)} MB.`,
       ];
     }
+    case "states":
+      return [
+        table(
+          [
+            "documents",
+            "on disk, each:",
+            "computed:",
+            "from disk:",
+            "in memory:",
+            "a document computed:",
+            "from disk:",
+            "ratio:",
+          ],
+          result.sets.map((set) => {
+            const { computed, disk } = stateSeconds(set);
+            return [
+              set.name,
+              `${(set.bytes / 1e6).toFixed(2)} MB`,
+              ...[set.computed, set.disk, set.memory].map(spread),
+              `${(1000 * computed).toFixed(0)} ms`,
+              `${(1000 * disk).toFixed(1)} ms`,
+              `${(computed / disk).toFixed(0)} ×`,
+            ];
+          }),
+        ),
+        "",
+        "The first three times are of a request; in memory it is the query alone, which the last columns leave out.",
+        result.sets.every(({ dropped }) => dropped)
+          ? "The system's cache of files was emptied before states were read."
+          : "States came from the system's cache of files, which this machine does not let us empty.",
+      ];
     case "startup":
       return [
         table(

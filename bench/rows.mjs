@@ -6,7 +6,7 @@
 import { gpuClaims } from "./gpu/claims.mjs";
 import { NotMeasured, percent, Reader, times } from "./reader.mjs";
 
-/** @import { Results } from "./types.js" */
+/** @import { Results, StatesResult } from "./types.js" */
 
 /** @typedef {{ measured: string, met: boolean | undefined }} Reading */
 /** @typedef {{ what: string, asked: string, read(reader: Reader): Reading }} Claim */
@@ -101,6 +101,26 @@ const claims = [
       return { measured: times(ratio), met: ratio <= 4 };
     },
   },
+  ...[
+    { tokens: 128, most: 20 },
+    { tokens: 512, most: 50 },
+  ].map(
+    /** @returns {Claim} */
+    ({ tokens, most }) => ({
+      what: `state of a document of ${tokens} tokens from disk, over computing it`,
+      asked: `≥ ${most} ×`,
+      read(reader) {
+        const set = reader.trial("states", "states").sets.find(({ documentTokens }) => documentTokens === tokens);
+        if (!set) throw new NotMeasured("not run");
+        const { computed, disk } = stateSeconds(set);
+        const ratio = computed / disk;
+        return {
+          measured: `${ratio.toFixed(0)} × (${(1000 * computed).toFixed(0)} ms, ${(1000 * disk).toFixed(1)} ms)`,
+          met: ratio >= most,
+        };
+      },
+    }),
+  ),
   {
     what: "a request of texts beside ten pages as images: its latency over running alone",
     asked: "≤ 4 ×",
@@ -149,6 +169,18 @@ const claims = [
     },
   },
 ];
+
+/**
+ * What the state of one document takes, without the query.
+ *
+ * @param {StatesResult["sets"][number]} set
+ */
+export function stateSeconds({ documents, computed, disk, memory }) {
+  return {
+    computed: (computed.median - memory.median) / documents,
+    disk: (disk.median - memory.median) / documents,
+  };
+}
 
 /**
  * Operations a second of the tower's products. Their time grows with the tokens, that of attention with their square: pages of two

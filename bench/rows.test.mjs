@@ -101,6 +101,20 @@ test("the rate of the tower's products is told from two sizes of pages", () => {
   assert.deepEqual(row(given, "a request of texts beside ten pages").measured, "3.00 ×");
 });
 
+test("a state from disk is compared without its query", () => {
+  const given = results(complete);
+  const { what, model, date, commit, run, seconds, left, facts } = /** @type {Measured} */ (given.trials["full/ten"]);
+  const set = { name: "4 × 128", documents: 4, documentTokens: 128, bytes: 1, dropped: true };
+  const times = { computed: statistics([9]), disk: statistics([1.2]), memory: statistics([1]) };
+  given.trials["full/states"] = {
+    ...{ what, model, date, commit, run, seconds, left, facts },
+    result: { kind: "states", sets: [{ ...set, ...times }] },
+  };
+  const { measured, met } = row(given, "state of a document of 128 tokens from disk");
+  assert.deepEqual([measured, met], ["40 × (2000 ms, 50.0 ms)", true]);
+  assert.equal(row(given, "state of a document of 512 tokens").measured, "not run");
+});
+
 test("a claim is the ratio of medians, over the faster of the rivals", () => {
   const cold = row(results(complete), "cold, 10 × 128");
   assert.equal(cold.measured, "1.30 × (over llama-server)");

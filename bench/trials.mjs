@@ -141,6 +141,16 @@ const pages = {
 };
 
 /** @type {Trial} */
+const states = {
+  name: "states",
+  what: "documents computed, read from disk after a restart, and in memory",
+  kind: "states",
+  drivers: ["unscored"],
+  sets: [equal(32, 32), equal(16, 128), equal(6, 512), equal(2, 2048)],
+  rounds: 2,
+};
+
+/** @type {Trial} */
 const overhead = {
   name: "overhead",
   what: "10 documents of 32 tokens known to the document cache, one client, over HTTP and in the library",
@@ -224,6 +234,7 @@ export const plans = {
   full: [
     ...common.map((trial) => /** @type {const} */ ({ model: "full", trial })),
     { model: "full", trial: pages },
+    { model: "full", trial: states },
     { model: "small-f16", trial: checkUnquantized },
     { model: "small", trial: overhead },
     { model: "small", trial: grid },

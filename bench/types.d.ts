@@ -41,6 +41,8 @@ export interface DriverSettings {
   readonly contextSize: number;
   readonly precision?: NonNullable<LoadOptions["precision"]>;
   readonly documentCacheMb?: number;
+  readonly documentCacheDir?: string;
+  readonly scoreCacheMb?: number;
   /** A vision tower, for pages as images. */
   readonly mmprojPath?: string;
   /** For llama-server: the number of prompts that it keeps and computes side by side; default: its own. */
@@ -171,6 +173,7 @@ export type Trial =
       /** A request of texts, alone and beside ten pages. */
       readonly small: DocumentSet;
     })
+  | (TrialBase & { readonly kind: "states"; readonly sets: readonly DocumentSet[] })
   | (TrialBase & { readonly kind: "startup"; readonly set: DocumentSet })
   | (TrialBase & { readonly kind: "overhead"; readonly set: DocumentSet; readonly requests: number });
 
@@ -236,6 +239,24 @@ export interface PagesResult {
   limit: Statistics & { type: string };
 }
 
+export interface StatesResult {
+  kind: "states";
+  sets: {
+    name: string;
+    documents: number;
+    /** Of one document. */
+    documentTokens: number;
+    /** On disk, of one document's state. */
+    bytes: number;
+    /** Seconds of a request with its documents computed, read from disk, and in memory. */
+    computed: Statistics;
+    disk: Statistics;
+    memory: Statistics;
+    /** Whether the system's cache of files was emptied before the states were read. */
+    dropped: boolean;
+  }[];
+}
+
 export interface StartupResult {
   kind: "startup";
   drivers: Record<string, Statistics>;
@@ -247,7 +268,14 @@ export interface OverheadResult {
   http: Statistics;
 }
 
-export type TrialResult = DocumentsResult | ClientsResult | BesideResult | PagesResult | StartupResult | OverheadResult;
+export type TrialResult =
+  | DocumentsResult
+  | ClientsResult
+  | BesideResult
+  | PagesResult
+  | StatesResult
+  | StartupResult
+  | OverheadResult;
 
 /** The record of a trial. */
 export interface Measured {

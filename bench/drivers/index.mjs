@@ -41,6 +41,12 @@ export const drivers = [
     settings: { precision: "file", documentCacheMb: 0 },
   },
   {
+    name: "unscored",
+    label: "jina-reranker, no score cache",
+    module: "library",
+    settings: { precision: "file", scoreCacheMb: 0 },
+  },
+  {
     name: "images",
     label: "jina-reranker with images, no caches",
     module: "library",

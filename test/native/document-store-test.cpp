@@ -197,12 +197,12 @@ void shares_its_folder() {
 
 int main() {
     return check::run({
-        { "gives back what was written",                        gives_back_what_was_written                  },
-        { "knows nothing of another identity",                  knows_nothing_of_another_identity            },
-        { "removes what is wrong",                              removes_what_is_wrong                        },
-        { "keeps to its limit and to what was used last",       keeps_to_its_limit_and_to_what_was_used_last },
-        { "leaves to others what they write",                   leaves_to_others_what_they_write             },
-        { "does not read what is not wanted",                   does_not_read_what_is_not_wanted             },
-        { "shares its folder",                                  shares_its_folder                            },
+        { "gives back what was written", gives_back_what_was_written },
+        { "knows nothing of another identity", knows_nothing_of_another_identity },
+        { "removes what is wrong", removes_what_is_wrong },
+        { "keeps to its limit and to what was used last", keeps_to_its_limit_and_to_what_was_used_last },
+        { "leaves to others what they write", leaves_to_others_what_they_write },
+        { "does not read what is not wanted", does_not_read_what_is_not_wanted },
+        { "shares its folder", shares_its_folder },
     });
 }

@@ -62,8 +62,8 @@ void wrong_bytes_are_no_tokens() {
 int main() {
     return check::run({
         { "images are known by their names", images_are_known_by_their_names },
-        { "only the first tokens count",     only_the_first_tokens_count     },
-        { "a forgotten image has none",      a_forgotten_image_has_none      },
-        { "wrong bytes are no tokens",       wrong_bytes_are_no_tokens       },
+        { "only the first tokens count", only_the_first_tokens_count },
+        { "a forgotten image has none", a_forgotten_image_has_none },
+        { "wrong bytes are no tokens", wrong_bytes_are_no_tokens },
     });
 }

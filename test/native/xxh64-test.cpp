@@ -50,8 +50,8 @@ void changes_with_every_bit() {
 
 int main() {
     return check::run({
-        { "gives the known digests",       gives_the_known_digests       },
+        { "gives the known digests", gives_the_known_digests },
         { "does not depend on the pieces", does_not_depend_on_the_pieces },
-        { "changes with every bit",        changes_with_every_bit        },
+        { "changes with every bit", changes_with_every_bit },
     });
 }
