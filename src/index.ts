@@ -14,6 +14,8 @@ export type {
   LoadActivity,
   LoadOptions,
   Logger,
+  Passage,
+  PassageOptions,
   Precision,
   PrecisionChoice,
   RankedDocument,

@@ -16,6 +16,8 @@ import { readScoreHead } from "./model/head.js";
 import { requireModelFile } from "./model/local-file.js";
 import { loadAddon } from "./native/addon.js";
 import { prepareBackend } from "./native/backends.js";
+import { bestOf, inDocuments } from "./passages/cut-documents.js";
+import { type Prepared, withPassages } from "./passages/prepare.js";
 import { loadOrSource } from "./precision/load-or-source.js";
 import { choosePrecision } from "./precision/precision.js";
 import { type Contents, checkRanking, checkRequest, type FieldImage, imagesOf } from "./requests/check.js";
@@ -151,10 +153,11 @@ export class Reranker implements AsyncDisposable {
     const begun = performance.now();
     using limit = new TimeLimit(request.timeoutMs);
     try {
-      // Texts are handed over in the same turn of the JavaScript thread.
-      const loaded = textsOf(request) ?? (await limit.within(signal, (ended) => this.#withPixels(request, images, ended)));
+      // Whole texts are handed over in the same turn of the JavaScript thread.
+      const whole: Prepared<LoadedRequest> | undefined = request.passages ? undefined : textsOf(request);
+      const loaded = whole ?? (await limit.within(signal, (ended) => this.#prepared(request, images, ended)));
       if (!loaded) return unscoredResponse(request.documents.length, performance.now() - begun);
-      const { query, documents, imageMs } = loaded;
+      const { query, documents, imageMs, cut } = loaded;
       const { instruction, maxDocumentTokens, truncate, priority } = request;
       const options = {
         ...(instruction !== undefined && { instruction }),
@@ -165,10 +168,23 @@ export class Reranker implements AsyncDisposable {
       request.onQueue?.();
       const job = this.#engines.submit({ query, documents, ...options });
       limit.whenOver(() => job.stop());
-      return scoreResponse(await settle(job, signal), imageMs);
+      const result = await settle(job, signal).catch((error: unknown) => {
+        throw inDocuments(error, cut);
+      });
+      const response = scoreResponse(result, imageMs);
+      return cut ? bestOf(cut, response) : response;
     } catch (error) {
       throw signal?.aborted ? signal.reason : fromNative(error);
     }
+  }
+
+  async #prepared(
+    request: ScoreRequest<Content>,
+    images: readonly FieldImage[],
+    signal: AbortSignal,
+  ): Promise<Prepared<LoadedRequest>> {
+    const loaded = textsOf(request) ?? (await this.#withPixels(request, images, signal));
+    return withPassages(loaded, request, this.#engines, this.limits.maxQueuedPairs, signal);
   }
 
   async #withPixels(contents: Contents, images: readonly FieldImage[], signal: AbortSignal): Promise<LoadedRequest> {
@@ -182,13 +198,14 @@ export class Reranker implements AsyncDisposable {
   async rerank<Document extends Content>(request: RerankRequest<Document>): Promise<RerankResponse<Document>> {
     checkRanking(request);
     const { topK, minScore, documents } = request;
-    const { scores, logits, unscored, droppedTokens, usage, timings } = await this.score(request);
+    const { scores, logits, unscored, droppedTokens, passages, usage, timings } = await this.score(request);
     const results = rank(scores, topK, minScore).map((index) => ({
       index,
       score: scores[index] as number,
       logit: logits[index] as number,
       document: documents[index] as Document,
       droppedTokens: droppedTokens[index] as number,
+      ...(passages?.[index] && { passage: passages[index] }),
     }));
     const truncated = droppedTokens.filter((dropped) => dropped > 0).length;
     return { results, unscored, truncated, usage, timings };

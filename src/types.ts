@@ -151,19 +151,42 @@ export interface ScoreRequest<Document extends Content = string> {
   maxDocumentTokens?: number;
   /** Which end of a document is cut when it must be, default "end"; "never" rejects with document_too_long instead. */
   truncate?: "end" | "start" | "never";
+  /**
+   * Scores each document that is a text by its best passage; true = with the defaults. Not with maxDocumentTokens, nor with
+   * truncate "start". Default: a document is one text, and cut where it is too long.
+   */
+  passages?: true | PassageOptions;
   /** 0 to 999, default 0: while others wait, the request gets 1 / (1 + priority) of the work that one of priority 0 gets. */
   priority?: number;
   /**
-   * Milliseconds from the call, at least 1, after which the request is answered with the scores that there are; waiting and
-   * reading images count. Default: no limit.
+   * Milliseconds from the call, at least 1, after which the request is answered with the scores that there are; waiting,
+   * reading images and cutting passages count. Default: no limit.
    */
   timeoutMs?: number;
   /** Documents that the request may have where the load options set no limit; default 100. */
   maxDocuments?: number;
   /** An aborted signal rejects at once with its reason and takes the request out of the queue. */
   signal?: AbortSignal;
-  /** Called once, when the images were read, in the turn of JavaScript in which the pairs are queued. */
+  /** Called once, when images were read and documents cut, in the turn of JavaScript in which the pairs are queued. */
   onQueue?: () => void;
+}
+
+/** How documents are cut: at the ends of sentences, or where a sentence is too long between words, or between letters with their marks. */
+export interface PassageOptions {
+  /** Tokens of a passage; default 512. Fewer where the query leaves no room for as many in contextSize. */
+  readonly maxTokens?: number;
+  /** Tokens at the end of a passage with which the next one begins, at most, in whole sentences; default 64, or an eighth of maxTokens. */
+  readonly overlapTokens?: number;
+  /** Passages of a document; default 10. What comes after them is not read, and droppedTokens says so. */
+  readonly max?: number;
+}
+
+/** A part of a document as it was scored. */
+export interface Passage {
+  readonly text: string;
+  /** Where it begins and where it ends, in Unicode code points of the document: Array.from(document).slice(start, end). */
+  readonly start: number;
+  readonly end: number;
 }
 
 export interface RerankRequest<Document extends Content = string> extends ScoreRequest<Document> {
@@ -201,11 +224,13 @@ export interface ScoreResponse {
   scores: Float32Array;
   /** In document order: the scores before the sigmoid; NaN for the unscored. */
   logits: Float32Array;
-  /** Positions of the documents that `timeoutMs` left without a score, ascending. */
+  /** Positions of the documents that `timeoutMs` left without a score, ascending; with passages, without that of a passage. */
   unscored: readonly number[];
   /** In document order: tokens of the pair, and tokens cut from the document (0 = whole); both 0 for the unscored. */
   promptTokens: Uint32Array;
   droppedTokens: Uint32Array;
+  /** In document order, where the request asked for passages: the best of each; undefined for images and the unscored. */
+  passages?: readonly (Passage | undefined)[];
   usage: Usage;
   timings: Timings;
 }
@@ -236,6 +261,8 @@ export interface RankedDocument<Document extends Content = string> {
   document: Document;
   /** Tokens cut from the document; 0 = whole. */
   droppedTokens: number;
+  /** Where the request asked for passages: the best one, whose score it is. Absent for images. */
+  passage?: Passage;
 }
 
 export interface RerankResponse<Document extends Content = string> {
@@ -243,7 +270,7 @@ export interface RerankResponse<Document extends Content = string> {
   results: RankedDocument<Document>[];
   /** Positions of the documents that `timeoutMs` left without a score, ascending: they are not among the results. */
   unscored: readonly number[];
-  /** Documents whose end was cut to fit the context, those beyond topK included. */
+  /** Documents that were cut, to fit the context or after their last passage, those beyond topK included. */
   truncated: number;
   usage: Usage;
   timings: Timings;

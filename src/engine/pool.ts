@@ -4,7 +4,7 @@
  * the others.
  */
 
-import type { EngineInfo, EngineStats, ScoreJob, ScoreRequest, ScoreResult } from "../../binding.js";
+import type { EngineInfo, EngineStats, PromptTokens, ScoreJob, ScoreRequest, ScoreResult } from "../../binding.js";
 import { RerankError } from "../errors.js";
 import type { DeviceState, FailedDevice } from "../types.js";
 import { distribute, type Part } from "./distribution.js";
@@ -15,6 +15,8 @@ import { merged, sumOfStats } from "./totals.js";
 export interface PooledEngine {
   readonly info: EngineInfo;
   submit(request: ScoreRequest): ScoreJob;
+  tokenize(text: string): Int32Array;
+  tokenizePair(query: string, document: string, instruction?: string): PromptTokens;
   stats(): EngineStats;
   close(): Promise<void>;
 }
@@ -59,10 +61,12 @@ export class EnginePool {
   /** The info of the first engine that works, with the devices of all that work. */
   get info(): EngineInfo {
     const live = this.#live();
-    const [first] = live;
-    if (!first) throw new Error("a pool has at least one engine");
     const names = (of: (info: EngineInfo) => string) => [...new Set(live.map(({ info }) => of(info)))].join(", ");
-    return { ...first.info, device: names(({ device }) => device), deviceDescription: names((info) => info.deviceDescription) };
+    return {
+      ...this.#first().info,
+      device: names(({ device }) => device),
+      deviceDescription: names((info) => info.deviceDescription),
+    };
   }
 
   get devices(): readonly DeviceState[] {
@@ -110,6 +114,16 @@ export class EnginePool {
     return { result, cancel: () => unlessSettled("cancel"), stop: () => unlessSettled("stop") };
   }
 
+  /** As Engine.tokenize. */
+  tokenize(text: string): Int32Array {
+    return this.#first().engine.tokenize(text);
+  }
+
+  /** As Engine.tokenizePair. */
+  tokenizePair(query: string, document: string, instruction?: string): PromptTokens {
+    return this.#first().engine.tokenizePair(query, document, instruction);
+  }
+
   /** Idempotent. */
   close(): Promise<void> {
     this.#closed ??= Promise.all(this.#members.map(({ engine }) => engine.close())).then(() => {});
@@ -118,6 +132,13 @@ export class EnginePool {
 
   #live(): readonly Member[] {
     return this.#members.filter(({ reason }) => reason === undefined);
+  }
+
+  /** Of those that work. */
+  #first(): Member {
+    const [first] = this.#live();
+    if (!first) throw new Error("a pool has at least one engine");
+    return first;
   }
 
   #requireRoom(pairs: number): void {

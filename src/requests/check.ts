@@ -2,6 +2,7 @@
 
 import { documentLimit } from "../engine/limits.js";
 import { kindOf, RerankError } from "../errors.js";
+import { checkPassages } from "../passages/options.js";
 import type { Content, ImageInput, Limits, RerankRequest, ScoreRequest } from "../types.js";
 
 /** Throws invalid_request, empty_query, empty_documents, too_many_documents, images_not_supported or too_many_images. */
@@ -17,6 +18,7 @@ export function checkRequest(request: ScoreRequest<Content>, limits: Limits): vo
   if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && timeoutMs >= 1)) {
     throw new RerankError("invalid_request", `timeoutMs: expected a whole number of at least 1, got ${kindOf(timeoutMs)}`);
   }
+  checkPassages(request);
   if (!Array.isArray(documents)) {
     throw new RerankError("invalid_request", `documents: expected an array of strings and images, got ${kindOf(documents)}`);
   }

@@ -23,6 +23,14 @@ export class FaultyEngine implements PooledEngine {
     return { result, cancel: () => job.cancel(), stop: () => job.stop() };
   }
 
+  tokenize(text: string) {
+    return this.#engine.tokenize(text);
+  }
+
+  tokenizePair(query: string, document: string, instruction?: string) {
+    return this.#engine.tokenizePair(query, document, instruction);
+  }
+
   stats() {
     return this.#engine.stats();
   }
