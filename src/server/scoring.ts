@@ -106,10 +106,25 @@ export async function runScoring(
       responses.reduce((sum, { truncated }) => sum + truncated, 0),
     );
     if (allImages > 0) metrics.imagesScored(images, timings);
-    notes.span?.scored(startedAt, { pairs: documents, images: allImages }, timings);
+    metrics.reranked((performance.now() - startedAt) / 1000, { inputTokens: tokens });
+    const { topK = 0 } = requests[0] ?? {};
+    notes.span?.scored(
+      startedAt,
+      {
+        model: options.modelName,
+        candidates: documents,
+        topN: topK > 0 ? topK : undefined,
+        inputTokens: tokens,
+        cachedTokens: timings.reusedTokens,
+        images: allImages,
+      },
+      timings,
+    );
     reply.header("server-timing", serverTiming(timings));
     return responses;
   } catch (error) {
+    const errorType = error instanceof RerankError ? error.code : "_OTHER";
+    metrics.reranked((performance.now() - startedAt) / 1000, { errorType });
     health.failed(error);
     ended.cancel(error);
     throw error;

@@ -24,7 +24,7 @@ describe("/metrics", () => {
   test("has the documented names, each with help and a type, before anything was asked", async () => {
     const exposition = await (await fetch(`${service.url}/metrics`)).text();
     const types = new Map([...exposition.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]));
-    expect(Object.fromEntries([...types].filter(([name]) => name?.startsWith("rerank_")))).toEqual({
+    expect(Object.fromEntries([...types].filter(([name]) => name?.match(/^(rerank|gen_ai)_/)))).toEqual({
       rerank_requests_total: "counter",
       rerank_request_duration_seconds: "histogram",
       rerank_queue_wait_seconds: "histogram",
@@ -39,7 +39,13 @@ describe("/metrics", () => {
       rerank_document_cache_bytes: "gauge",
       rerank_document_cache_entries: "gauge",
       rerank_document_cache_hits_total: "counter",
+      rerank_document_disk_hits_total: "counter",
+      rerank_document_disk_writes_total: "counter",
+      rerank_document_disk_failures_total: "counter",
+      rerank_document_disk_bytes: "gauge",
       rerank_score_cache_hits_total: "counter",
+      gen_ai_server_request_duration_seconds: "histogram",
+      gen_ai_client_token_usage: "histogram",
       rerank_images_total: "counter",
       rerank_image_read_seconds: "histogram",
       rerank_images_encoded_total: "counter",
@@ -73,6 +79,11 @@ describe("/metrics", () => {
     expect(gained('rerank_requests_total{route="/rerank",status="200"}')).toBe(3);
     expect(gained('rerank_requests_total{route="/rerank",status="422"}')).toBe(1);
     expect(gained('rerank_requests_total{route="unknown",status="404"}')).toBe(1);
+    const operation = 'gen_ai_operation_name="rerank",gen_ai_provider_name="jina-reranker",gen_ai_request_model="test-model"';
+    expect(gained(`gen_ai_server_request_duration_seconds_count{${operation},error_type=""}`)).toBe(3);
+    expect(gained(`gen_ai_client_token_usage_sum{${operation},gen_ai_token_type="input"}`)).toBe(
+      gained('rerank_tokens_total{kind="computed"}') + gained('rerank_tokens_total{kind="reused"}'),
+    );
     expect(gained('rerank_request_duration_seconds_count{route="/rerank"}')).toBe(4);
     expect(gained("rerank_queue_wait_seconds_count")).toBe(3);
     expect(gained("rerank_compute_seconds_count")).toBe(3);

@@ -57,7 +57,7 @@ describe("with a collector", () => {
   test("a request is a span in the caller's trace, with what it waited and what was computed below it", async () => {
     await using collector = await startOtlpDouble();
     const service = await startTestService({ server: { tracing: startTracing(to(collector)) } });
-    const answer = await post(`${service.url}/rerank`, body, { headers });
+    const answer = await post(`${service.url}/rerank`, { ...body, top_k: 1 }, { headers });
     const stated = answer.headers.get("server-timing")?.match(/computed;desc="(\d+)"/)?.[1];
     await fetch(`${service.url}/health`);
     const line = await service.logged(({ route }) => route === "/rerank");
@@ -73,8 +73,21 @@ describe("with a collector", () => {
       "rerank.pairs": 2,
     });
     expect(line).toMatchObject({ trace_id: traceId, span_id: request?.spanId });
-    const [queue, compute] = ["queue", "compute"].map((name) => collector.spans.find((span) => span.name === name));
-    for (const step of [queue, compute]) expect(step).toMatchObject({ traceId, parentSpanId: request?.spanId });
+    const spanOf = (name: string) => collector.spans.find((span) => span.name === name);
+    const [ranking, queue, compute] = ["rerank test-model", "queue", "compute"].map(spanOf);
+    expect(ranking).toMatchObject({ traceId, parentSpanId: request?.spanId, kind: 1 });
+    const { usage }: { usage: { total_tokens: number } } = await answer.json();
+    expect(ranking && attributesOf(ranking)).toEqual({
+      "gen_ai.operation.name": "rerank",
+      "gen_ai.provider.name": "jina-reranker",
+      "gen_ai.request.model": "test-model",
+      "gen_ai.response.model": "test-model",
+      "gen_ai.rerank.candidate.count": 2,
+      "gen_ai.rerank.top_n": 1,
+      "gen_ai.usage.input_tokens": usage.total_tokens,
+      "gen_ai.usage.cache_read.input_tokens": 0,
+    });
+    for (const step of [queue, compute]) expect(step).toMatchObject({ traceId, parentSpanId: ranking?.spanId });
     expect(compute && attributesOf(compute)["rerank.tokens_computed"]).toBe(Number(stated));
     const times = [request?.startTimeUnixNano, queue?.startTimeUnixNano, queue?.endTimeUnixNano, compute?.endTimeUnixNano];
     const nanoseconds = times.map((time) => BigInt(time ?? 0));
@@ -92,8 +105,10 @@ describe("with a collector", () => {
     await service.service.stop();
     const spanOf = (name: string) => collector.spans.find((span) => span.name === name);
     const [request, images, queue, compute] = ["POST /rerank", "images", "queue", "compute"].map(spanOf);
+    const ranking = collector.spans.find(({ name }) => name.startsWith("rerank "));
+    expect(ranking && attributesOf(ranking)).not.toHaveProperty("gen_ai.rerank.top_n");
     expect(request && attributesOf(request)).toMatchObject({ "rerank.pairs": 2, "rerank.images": 1 });
-    expect(images).toMatchObject({ traceId, parentSpanId: request?.spanId, endTimeUnixNano: queue?.startTimeUnixNano });
+    expect(images).toMatchObject({ traceId, parentSpanId: ranking?.spanId, endTimeUnixNano: queue?.startTimeUnixNano });
     expect(compute && attributesOf(compute)).toMatchObject({ "rerank.images_encoded": 1 });
     expect(collector.bodies.join()).not.toContain(image.slice(30, 60));
   });
@@ -187,7 +202,7 @@ test("OTEL_EXPORTER_OTLP_ENDPOINT makes the command send spans, and its end send
   await post(`http://127.0.0.1:${ready.port}/rerank`, body);
   command.child.kill("SIGTERM");
   expect(await command.ended).toMatchObject({ code: 0, stderr: "" });
-  expect(collector.spans.map(({ name }) => name).toSorted()).toEqual(["POST /rerank", "compute", "queue"]);
+  expect(collector.spans.map(({ name }) => name).toSorted()).toEqual(["POST /rerank", "compute", "queue", "rerank lexical-demo"]);
   expect(collector.services).toEqual(new Set(["mine"]));
 });
 

@@ -11,9 +11,12 @@ import { errorTable } from "../../errors.js";
 import type { Reranker } from "../../reranker.js";
 import type { Timings } from "../../types.js";
 import { ErrorBody } from "../../wire/schemas.js";
+import { durationBuckets, operation, provider, tokenBuckets } from "./generative-ai.js";
 
 /** Buckets: from a cached pair on a GPU to a hundred long documents on a small CPU. */
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+const operationLabels = { gen_ai_operation_name: operation, gen_ai_provider_name: provider };
 
 export interface MetricsOptions {
   readonly modelName: string;
@@ -31,6 +34,8 @@ export class Metrics {
   readonly #truncated: Counter;
   readonly #images: Counter<"of">;
   readonly #imageRead: Histogram;
+  readonly #operation: Histogram<keyof typeof operationLabels | "gen_ai_request_model" | "error_type">;
+  readonly #usage: Histogram<keyof typeof operationLabels | "gen_ai_request_model" | "gen_ai_token_type">;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -78,6 +83,21 @@ export class Metrics {
       buckets: seconds,
       registers,
     });
+    const labelNames = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"] as const;
+    this.#operation = new Histogram({
+      name: "gen_ai_server_request_duration_seconds",
+      help: "From the hand-over of a scoring request to its scores; error_type is an error's code, empty where there is none.",
+      labelNames: [...labelNames, "error_type"],
+      buckets: durationBuckets,
+      registers,
+    });
+    this.#usage = new Histogram({
+      name: "gen_ai_client_token_usage",
+      help: "Tokens of all prompts of a scoring request.",
+      labelNames: [...labelNames, "gen_ai_token_type"],
+      buckets: tokenBuckets,
+      registers,
+    });
     this.#registerEngine();
   }
 
@@ -108,6 +128,14 @@ export class Metrics {
     this.#queueWait.observe(queueMs / 1000);
     this.#compute.observe(computeMs / 1000);
     this.#truncated.inc(truncated);
+  }
+
+  /** A scoring request is over. `outcome`: the tokens of its prompts, or why there are none. */
+  reranked(durationSeconds: number, outcome: { readonly inputTokens: number } | { readonly errorType: string }): void {
+    const labels = { ...operationLabels, gen_ai_request_model: this.#options.modelName };
+    const failed = "errorType" in outcome;
+    this.#operation.observe({ ...labels, error_type: failed ? outcome.errorType : "" }, durationSeconds);
+    if (!failed) this.#usage.observe({ ...labels, gen_ai_token_type: "input" }, outcome.inputTokens);
   }
 
   imagesScored({ queries, documents }: { queries: number; documents: number }, { imageMs }: Timings): void {
@@ -150,6 +178,14 @@ export class Metrics {
     gauge("rerank_document_cache_bytes", "Memory that document prefixes take.", (now) => now.cacheBytes);
     gauge("rerank_document_cache_entries", "Document prefixes that are kept.", (now) => now.cacheEntries);
     counter("rerank_document_cache_hits_total", "Pairs that began with a kept prefix.", (now) => now.pairsWarm);
+    counter("rerank_document_disk_hits_total", "Documents whose state was read from disk.", (now) => now.documentsRestored);
+    counter("rerank_document_disk_writes_total", "Documents whose state was written to disk.", (now) => now.documentsStored);
+    counter(
+      "rerank_document_disk_failures_total",
+      "Files of states that could not be read or written, or were damaged.",
+      (now) => now.storeFailures,
+    );
+    gauge("rerank_document_disk_bytes", "What the folder of states holds.", (now) => now.storeBytes);
     counter("rerank_score_cache_hits_total", "Pairs whose score was known already.", (now) => now.pairsRepeated);
     counter("rerank_images_encoded_total", "Images that went through the vision tower.", (now) => now.imagesEncoded);
     counter(

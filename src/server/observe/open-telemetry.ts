@@ -1,5 +1,5 @@
 /**
- * OpenTelemetry spans: one for each request, with `images`, `queue` and `compute` below it. Imported only when an endpoint is set, so that
+ * OpenTelemetry spans: one for each request, below it `rerank {model}`, and below that `images`, `queue` and `compute`. Imported only when an endpoint is set, so that
  * nobody else pays for the packages. Samplers, headers, limits and resource attributes are read by
  * the packages from their own OTEL_ variables. Spans hold numbers and names of routes, never a query or a document.
  */
@@ -21,6 +21,7 @@ import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trac
 import type { FastifyRequest } from "fastify";
 import { errorTable } from "../../errors.js";
 import type { Timings } from "../../types.js";
+import { type Operation, operation, operationAttributes } from "./generative-ai.js";
 import { routeOf } from "./route.js";
 import type { TraceParent } from "./traceparent.js";
 
@@ -34,7 +35,7 @@ export interface RequestSpan {
   readonly traceId: string;
   readonly spanId: string;
   /** `startedAt`: performance.now() when the images, or the pairs of a request without any, were handed over. */
-  scored(startedAt: number, counts: { readonly pairs: number; readonly images: number }, timings: Timings): void;
+  scored(startedAt: number, work: Operation & { readonly images: number }, timings: Timings): void;
   end(outcome: { readonly status: number; readonly sent: boolean }): void;
 }
 
@@ -78,26 +79,37 @@ function startRequest(tracer: Tracer, request: FastifyRequest, parent: TracePare
   return {
     traceId,
     spanId,
-    scored(startedAt, { pairs, images }, timings) {
+    scored(startedAt, { images, ...work }, timings) {
       const begun = performance.timeOrigin + startedAt;
       const submitted = begun + timings.imageMs;
+      const firstBatch = submitted + timings.queueMs;
+      const computed = firstBatch + timings.computeMs;
+      const ranking = tracer.startSpan(
+        `${operation} ${work.model}`,
+        { kind: SpanKind.INTERNAL, startTime: begun, attributes: operationAttributes(work) },
+        context,
+      );
+      const below = trace.setSpan(ROOT_CONTEXT, ranking);
       if (images > 0) {
         span.setAttribute("rerank.images", images);
-        step(tracer, context, "images", begun, submitted);
+        step(tracer, below, "images", begun, submitted);
       }
-      const firstBatch = submitted + timings.queueMs;
-      step(tracer, context, "queue", submitted, firstBatch);
-      step(tracer, context, "compute", firstBatch, firstBatch + timings.computeMs, {
+      step(tracer, below, "queue", submitted, firstBatch);
+      step(tracer, below, "compute", firstBatch, computed, {
         "rerank.tokens_computed": timings.computedTokens,
         "rerank.tokens_reused": timings.reusedTokens,
         ...(images > 0 && { "rerank.images_encoded": timings.encodedImages }),
       });
-      span.setAttribute("rerank.pairs", pairs);
+      ranking.end(computed);
+      span.setAttribute("rerank.pairs", work.candidates);
     },
     end({ status, sent }) {
       const seen = sent ? status : errorTable.client_closed.status;
       span.setAttribute("http.response.status_code", seen);
-      if (seen >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+      if (seen >= 500) {
+        span.setAttribute("error.type", String(seen));
+        span.setStatus({ code: SpanStatusCode.ERROR });
+      }
       span.end();
     },
   };
