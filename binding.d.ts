@@ -236,6 +236,42 @@ export interface ScoreJob {
   stop(): boolean;
 }
 
+/** Documents whose KV state is to be known before a query comes. Fields as in ScoreRequest. */
+export interface KeepRequest {
+  documents: readonly (string | Image)[];
+  instruction?: string;
+  maxDocumentTokens?: number;
+  truncate?: "end" | "start" | "never";
+  priority?: number;
+}
+
+export interface KeepResult {
+  /**
+   * [n_documents]: tokens of what the prompts of all queries with the document begin with. Fewer than 16 are not kept: they are
+   * computed with each query.
+   */
+  promptTokens: Uint32Array;
+  /** [n_documents]: tokens cut from each document to fit, as in ScoreResult; a query leaves it less room. */
+  droppedTokens: Uint32Array;
+  /** As in ScoreResult. A document that is known costs nothing. */
+  computedTokens: number;
+  reusedTokens: number;
+  encodedImages: number;
+  queueMs: number;
+  tokenizeMs: number;
+  computeMs: number;
+  totalMs: number;
+  /** Documents whose state is in the document store. */
+  storedDocuments: number;
+}
+
+export interface KeepJob {
+  /** Settles once. Rejects as a ScoreJob's, but for invalid_score. */
+  readonly result: Promise<KeepResult>;
+  /** As a ScoreJob's. What was computed by then is kept. */
+  cancel(): boolean;
+}
+
 /** Counters since the engine was loaded, and the queue as it is now. */
 export interface EngineStats {
   jobsSubmitted: number;
@@ -246,7 +282,9 @@ export interface EngineStats {
   pairsScored: number;
   /** Pairs dropped before they were computed, because their job was cancelled, stopped or failed, or the engine closed. */
   pairsDropped: number;
-  /** Pairs submitted and neither scored nor dropped. */
+  /** Documents of `keep` whose state was computed or known. */
+  documentsKept: number;
+  /** Pairs and documents submitted and neither scored, kept nor dropped. */
   pairsQueued: number;
   /**
    * Tokens of those pairs that have not gone through the model: counted where a pair was tokenized, estimated from its
@@ -313,6 +351,12 @@ export class Engine {
    * images_not_supported, queue_full, closed or out_of_memory; then nothing was queued.
    */
   submit(request: ScoreRequest): ScoreJob;
+  /**
+   * Queues documents to compute their KV state up to where a query begins, and to leave it in the document cache, from which
+   * others may push it out again. No score is computed. A query that follows costs its own tokens alone. Throws as submit, and
+   * invalid_argument where there is no document cache.
+   */
+  keep(request: KeepRequest): KeepJob;
   /** The prompt of one pair of texts as tokens, truncated as it would be. Throws query_too_long. */
   tokenizePair(query: string, document: string, instruction?: string): PromptTokens;
   /** A text's tokens; special-token text is ordinary text. */

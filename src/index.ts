@@ -10,6 +10,8 @@ export type {
   FailedDevice,
   HubLoadOptions,
   ImageInput,
+  KeepRequest,
+  KeepResponse,
   Limits,
   LoadActivity,
   LoadOptions,

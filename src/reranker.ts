@@ -4,7 +4,7 @@
  */
 
 import { tracingChannel } from "node:diagnostics_channel";
-import type { EngineInfo, EngineStats, ScoreJob } from "../binding.js";
+import type { EngineInfo, EngineStats } from "../binding.js";
 import { loadEngines } from "./engine/load.js";
 import { enginesOn, sharersOf, sharingDevices } from "./engine/placement.js";
 import { EnginePool } from "./engine/pool.js";
@@ -20,9 +20,10 @@ import { bestOf, inDocuments } from "./passages/cut-documents.js";
 import { type Prepared, withPassages } from "./passages/prepare.js";
 import { loadOrSource } from "./precision/load-or-source.js";
 import { choosePrecision } from "./precision/precision.js";
-import { type Contents, checkRanking, checkRequest, type FieldImage, imagesOf } from "./requests/check.js";
+import { type Contents, checkDocuments, checkRanking, checkRequest, type FieldImage, imagesOf } from "./requests/check.js";
 import { type LoadedRequest, textsOf, withPixels } from "./requests/pixels.js";
-import { scoreResponse, unscoredResponse } from "./requests/response.js";
+import { keepResponse, scoreResponse, unscoredResponse } from "./requests/response.js";
+import { settle } from "./requests/settle.js";
 import { TimeLimit } from "./requests/time-limit.js";
 import { checkLoadOptions, resolveLoadOptions } from "./settings/load-options.js";
 import { namedModel } from "./settings/named-model.js";
@@ -32,6 +33,8 @@ import type {
   DeviceState,
   FailedDevice,
   HubLoadOptions,
+  KeepRequest,
+  KeepResponse,
   Limits,
   LoadOptions,
   Logger,
@@ -158,15 +161,8 @@ export class Reranker implements AsyncDisposable {
       const loaded = whole ?? (await limit.within(signal, (ended) => this.#prepared(request, images, ended)));
       if (!loaded) return unscoredResponse(request.documents.length, performance.now() - begun);
       const { query, documents, imageMs, cut } = loaded;
-      const { instruction, maxDocumentTokens, truncate, priority } = request;
-      const options = {
-        ...(instruction !== undefined && { instruction }),
-        ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
-        ...(truncate !== undefined && { truncate }),
-        ...(priority !== undefined && { priority }),
-      };
       request.onQueue?.();
-      const job = this.#engines.submit({ query, documents, ...options });
+      const job = this.#engines.submit({ query, documents, ...engineOptions(request) });
       limit.whenOver(() => job.stop());
       const result = await settle(job, signal).catch((error: unknown) => {
         throw inDocuments(error, cut);
@@ -187,7 +183,7 @@ export class Reranker implements AsyncDisposable {
     return withPassages(loaded, request, this.#engines, this.limits.maxQueuedPairs, signal);
   }
 
-  async #withPixels(contents: Contents, images: readonly FieldImage[], signal: AbortSignal): Promise<LoadedRequest> {
+  async #withPixels(contents: Contents, images: readonly FieldImage[], signal?: AbortSignal): Promise<LoadedRequest> {
     if (!this.#images) throw new Error("a request with images passed the check without a vision tower");
     return withPixels(contents, images, this.#images, signal);
   }
@@ -211,6 +207,25 @@ export class Reranker implements AsyncDisposable {
     return { results, unscored, truncated, usage, timings };
   }
 
+  /**
+   * Computes the KV states of documents before a query comes, and keeps them in the document cache: a query then costs its own
+   * tokens alone. A document that is known costs nothing.
+   */
+  async keep(request: KeepRequest): Promise<KeepResponse> {
+    checkDocuments(request, this.limits);
+    const { signal } = request;
+    signal?.throwIfAborted();
+    const contents = { query: "", documents: request.documents };
+    try {
+      const loaded = textsOf(contents) ?? (await this.#withPixels(contents, imagesOf(contents), signal));
+      request.onQueue?.();
+      const job = this.#engines.keep({ documents: loaded.documents, ...engineOptions(request) });
+      return keepResponse(await settle(job, signal), loaded.imageMs);
+    } catch (error) {
+      throw signal?.aborted ? signal.reason : fromNative(error);
+    }
+  }
+
   /** Finishes the running batch, fails waiting requests with `closed`, frees the model. Idempotent. */
   async close(): Promise<void> {
     this.#images?.[Symbol.dispose]();
@@ -227,20 +242,12 @@ export class Reranker implements AsyncDisposable {
   }
 }
 
-/** The job's result, or the signal's reason as soon as it aborts. The caller hears of it before the job is cancelled. */
-async function settle(job: ScoreJob, signal: AbortSignal | undefined) {
-  if (!signal) return job.result;
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => {
-      reject(signal.reason);
-      job.cancel();
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([job.result, aborted]);
-  } finally {
-    if (onAbort) signal.removeEventListener("abort", onAbort);
-  }
+/** What the engine is told of a request beside its contents. */
+function engineOptions({ instruction, maxDocumentTokens, truncate, priority }: KeepRequest) {
+  return {
+    ...(instruction !== undefined && { instruction }),
+    ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
+    ...(truncate !== undefined && { truncate }),
+    ...(priority !== undefined && { priority }),
+  };
 }

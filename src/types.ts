@@ -189,6 +189,24 @@ export interface Passage {
   readonly end: number;
 }
 
+/** Documents that queries will come for: their KV states are computed and kept in the document cache. Fields as in ScoreRequest. */
+export type KeepRequest = Pick<
+  ScoreRequest<Content>,
+  "documents" | "instruction" | "maxDocumentTokens" | "truncate" | "priority" | "maxDocuments" | "signal" | "onQueue"
+>;
+
+export interface KeepResponse {
+  /** In the request. */
+  documents: number;
+  /** Of these, those that were cut to fit. */
+  truncated: number;
+  /** Of these, those whose state is in the folder that outlives the process; 0 without one. */
+  storedDocuments: number;
+  /** Tokens of what the prompts of all queries with a document begin with. */
+  usage: Usage;
+  timings: Timings;
+}
+
 export interface RerankRequest<Document extends Content = string> extends ScoreRequest<Document> {
   /** How many results to return; undefined, 0 or more than there are documents = all. */
   topK?: number;

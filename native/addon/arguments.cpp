@@ -264,12 +264,12 @@ Content parse_content(const Napi::Value & value, const std::string & name, Image
 
 }  // namespace
 
-ScoreRequest parse_score_request(const Napi::Value & value) {
-    const Napi::Object object    = parse_object(value, "request");
-    const Napi::Value  documents = object.Get("documents");
-    ScoreRequest       request;
-    Images             images;
-    request.query = parse_content(object.Get("query"), "query", images);
+namespace {
+
+// All but the query.
+ScoreRequest parse_documents(const Napi::Object & object, Images & images) {
+    const Napi::Value documents = object.Get("documents");
+    ScoreRequest      request;
     if (!documents.IsArray()) {
         fail("documents", "an array of strings and images", kind_of(documents));
     }
@@ -296,6 +296,22 @@ ScoreRequest parse_score_request(const Napi::Value & value) {
         request.priority = static_cast<int32_t>(parse_integer(object.Get("priority"), "priority", 0, kLowestPriority));
     }
     return request;
+}
+
+}  // namespace
+
+ScoreRequest parse_score_request(const Napi::Value & value) {
+    const Napi::Object object = parse_object(value, "request");
+    Images             images;
+    const Content      query   = parse_content(object.Get("query"), "query", images);
+    ScoreRequest       request = parse_documents(object, images);
+    request.query              = query;
+    return request;
+}
+
+ScoreRequest parse_keep_request(const Napi::Value & value) {
+    Images images;
+    return parse_documents(parse_object(value, "request"), images);
 }
 
 }  // namespace jina_reranker

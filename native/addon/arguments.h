@@ -20,6 +20,7 @@ EngineOptions            parse_engine_options(const Napi::Value & value);
 QuantizeOptions          parse_quantize_options(const Napi::Value & value);
 HeadWeights              parse_head(const Napi::Value & value);
 ScoreRequest             parse_score_request(const Napi::Value & value);
+ScoreRequest             parse_keep_request(const Napi::Value & value);
 std::vector<std::string> parse_strings(const Napi::Value & value, const std::string & name);
 std::string              parse_string(const Napi::Value & value, const std::string & name);
 // A string of at most kMostTextBytes in UTF-8.

@@ -42,6 +42,7 @@ Napi::Function EngineWrap::define(Napi::Env env) {
                         StaticMethod<&EngineWrap::load>("load"),
                         InstanceAccessor<&EngineWrap::guarded<&EngineWrap::info>>("info"),
                         InstanceMethod<&EngineWrap::guarded<&EngineWrap::submit>>("submit"),
+                        InstanceMethod<&EngineWrap::guarded<&EngineWrap::keep>>("keep"),
                         InstanceMethod<&EngineWrap::guarded<&EngineWrap::tokenize_pair>>("tokenizePair"),
                         InstanceMethod<&EngineWrap::guarded<&EngineWrap::tokenize>>("tokenize"),
                         InstanceMethod<&EngineWrap::guarded<&EngineWrap::stats>>("stats"),
@@ -127,21 +128,19 @@ Napi::Value EngineWrap::info(const Napi::CallbackInfo & info) {
     return to_js(info.Env(), engine_->info());
 }
 
-// submit(request: ScoreRequest): ScoreJob
-Napi::Value EngineWrap::submit(const Napi::CallbackInfo & info) {
-    const Napi::Env env      = info.Env();
-    HandOff &       hand_off = Environment::of(env).hand_off();
-    const auto      deferred = Napi::Promise::Deferred::New(env);
+EngineWrap::Job EngineWrap::start(Napi::Env env, ScoreRequest request, ResultToJs result_to_js) {
+    HandOff &  hand_off = Environment::of(env).hand_off();
+    const auto deferred = Napi::Promise::Deferred::New(env);
 
-    const uint64_t id = engine_->submit(parse_score_request(info[0]), [this, deferred, &hand_off](JobOutcome outcome) {
+    const uint64_t id = engine_->submit(std::move(request), [=, &hand_off](JobOutcome outcome) {
         const auto shared = std::make_shared<JobOutcome>(std::move(outcome));
-        hand_off.post([this, deferred, shared, &hand_off](Napi::Env current) {
+        hand_off.post([=, &hand_off](Napi::Env current) {
             hand_off.end(current);
             settle(current, deferred, [&] {
                 if (shared->error) {
                     throw Error(*shared->error);
                 }
-                return to_js(current, *shared->result);
+                return result_to_js(current, *shared->result);
             });
             Unref();
         });
@@ -152,20 +151,34 @@ Napi::Value EngineWrap::submit(const Napi::CallbackInfo & info) {
 
     Napi::Object job = Napi::Object::New(env);
     job.Set("result", deferred.Promise());
-    const auto set_method = [&](const char * name, bool (Engine::*method)(uint64_t)) {
-        const auto call_it = [engine = std::weak_ptr<Engine>(engine_), id, method](const Napi::CallbackInfo & call) {
-            return guard(call.Env(), [&]() -> Napi::Value {
-                const EnginePtr living = engine.lock();
-                return Napi::Boolean::New(call.Env(), living && (living.get()->*method)(id));
-            });
-        };
-        job.Set(name, Napi::Function::New(env, call_it, name));
+    return { id, job };
+}
+
+void EngineWrap::set_method(Job & job, const char * name, bool (Engine::*method)(uint64_t)) const {
+    const auto call = [engine = std::weak_ptr<Engine>(engine_), id = job.id, method](const Napi::CallbackInfo & info) {
+        return guard(info.Env(), [&]() -> Napi::Value {
+            const EnginePtr living = engine.lock();
+            return Napi::Boolean::New(info.Env(), living && (living.get()->*method)(id));
+        });
     };
+    job.object.Set(name, Napi::Function::New(job.object.Env(), call, name));
+}
+
+// submit(request: ScoreRequest): ScoreJob
+Napi::Value EngineWrap::submit(const Napi::CallbackInfo & info) {
+    Job job = start(info.Env(), parse_score_request(info[0]), score_to_js);
     // cancel(): boolean
-    set_method("cancel", &Engine::cancel);
+    set_method(job, "cancel", &Engine::cancel);
     // stop(): boolean
-    set_method("stop", &Engine::stop);
-    return job;
+    set_method(job, "stop", &Engine::stop);
+    return job.object;
+}
+
+// keep(request: KeepRequest): KeepJob
+Napi::Value EngineWrap::keep(const Napi::CallbackInfo & info) {
+    Job job = start(info.Env(), parse_keep_request(info[0]), keep_to_js);
+    set_method(job, "cancel", &Engine::cancel);
+    return job.object;
 }
 
 // tokenizePair(query: string, document: string, instruction?: string): PromptTokens

@@ -24,6 +24,16 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
     static Napi::Value  OnCalledAsFunction(const Napi::CallbackInfo & info);
 
   private:
+    using ResultToJs = Napi::Object (*)(Napi::Env env, const ScoreResult & result);
+
+    struct Job {
+        uint64_t     id = 0;
+        Napi::Object object;  // has `result`
+    };
+
+    Job  start(Napi::Env env, ScoreRequest request, ResultToJs result_to_js);
+    void set_method(Job & job, const char * name, bool (Engine::*method)(uint64_t)) const;
+
     template <Napi::Value (EngineWrap::*method)(const Napi::CallbackInfo &)>
     Napi::Value guarded(const Napi::CallbackInfo & info) {
         return guard(info.Env(), [&] { return (this->*method)(info); });
@@ -34,6 +44,7 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
 
     Napi::Value info(const Napi::CallbackInfo & info);
     Napi::Value submit(const Napi::CallbackInfo & info);
+    Napi::Value keep(const Napi::CallbackInfo & info);
     Napi::Value tokenize_pair(const Napi::CallbackInfo & info);
     Napi::Value tokenize(const Napi::CallbackInfo & info);
     Napi::Value stats(const Napi::CallbackInfo & info);

@@ -94,6 +94,7 @@ Napi::Object to_js(Napi::Env env, const EngineStats & stats) {
     object.Set("jobsCancelled", number(env, stats.jobs_cancelled));
     object.Set("pairsScored", number(env, stats.pairs_scored));
     object.Set("pairsDropped", number(env, stats.pairs_dropped));
+    object.Set("documentsKept", number(env, stats.documents_kept));
     object.Set("pairsQueued", number(env, stats.pairs_queued));
     object.Set("tokensQueued", number(env, stats.tokens_queued));
     object.Set("workQueued", stats.work_queued);
@@ -118,13 +119,13 @@ Napi::Object to_js(Napi::Env env, const EngineStats & stats) {
     return object;
 }
 
-Napi::Object to_js(Napi::Env env, const ScoreResult & result) {
+namespace {
+
+// What scoring and keeping have in common.
+Napi::Object work_to_js(Napi::Env env, const ScoreResult & result) {
     Napi::Object object = Napi::Object::New(env);
-    object.Set("scores", to_typed_array<Napi::Float32Array>(env, result.scores));
-    object.Set("logits", to_typed_array<Napi::Float32Array>(env, result.logits));
     object.Set("promptTokens", to_typed_array<Napi::Uint32Array>(env, result.prompt_tokens));
     object.Set("droppedTokens", to_typed_array<Napi::Uint32Array>(env, result.dropped_tokens));
-    object.Set("unscored", to_typed_array<Napi::Uint32Array>(env, result.unscored));
     object.Set("computedTokens", number(env, result.n_computed));
     object.Set("reusedTokens", number(env, result.n_reused));
     object.Set("encodedImages", number(env, result.n_encoded));
@@ -132,6 +133,22 @@ Napi::Object to_js(Napi::Env env, const ScoreResult & result) {
     object.Set("tokenizeMs", result.tokenize_ms);
     object.Set("computeMs", result.compute_ms);
     object.Set("totalMs", result.total_ms);
+    return object;
+}
+
+}  // namespace
+
+Napi::Object score_to_js(Napi::Env env, const ScoreResult & result) {
+    Napi::Object object = work_to_js(env, result);
+    object.Set("scores", to_typed_array<Napi::Float32Array>(env, result.scores));
+    object.Set("logits", to_typed_array<Napi::Float32Array>(env, result.logits));
+    object.Set("unscored", to_typed_array<Napi::Uint32Array>(env, result.unscored));
+    return object;
+}
+
+Napi::Object keep_to_js(Napi::Env env, const ScoreResult & result) {
+    Napi::Object object = work_to_js(env, result);
+    object.Set("storedDocuments", number(env, result.n_stored));
     return object;
 }
 

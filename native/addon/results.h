@@ -19,7 +19,9 @@ Napi::Error  to_js_error(Napi::Env env, const Error & error);
 Napi::Object to_js(Napi::Env env, const EngineInfo & info);
 Napi::Object to_js(Napi::Env env, const WeightsInfo & info);
 Napi::Object to_js(Napi::Env env, const EngineStats & stats);
-Napi::Object to_js(Napi::Env env, const ScoreResult & result);
+// Of submit() and of keep().
+Napi::Object score_to_js(Napi::Env env, const ScoreResult & result);
+Napi::Object keep_to_js(Napi::Env env, const ScoreResult & result);
 Napi::Object to_js(Napi::Env env, const Prompt & prompt);
 Napi::Object to_js(Napi::Env env, const BackendsInfo & info);
 Napi::Value  to_js(Napi::Env env, const std::vector<llama_token> & tokens);

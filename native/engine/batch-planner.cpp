@@ -71,18 +71,34 @@ void BatchPlanner::hand_over(uint64_t from, int32_t image, uint64_t to, int32_t 
     encoding_ = begun ? to : encoding_;
 }
 
-bool BatchPlanner::warm(uint64_t job, uint32_t pair, int32_t n_cached) {
+std::optional<BatchPlanner::Position> BatchPlanner::find_untouched(uint64_t job, uint32_t pair) {
     const auto entry = jobs_.find(job);
     if (entry == jobs_.end()) {
+        return std::nullopt;
+    }
+    auto &     pairs = entry->second.pairs;
+    const auto found = std::find_if(pairs.begin(), pairs.end(), [&](const auto & one) { return one.pair == pair; });
+    return found == pairs.end() || found->n_done > 0 ? std::nullopt : std::optional(found);
+}
+
+bool BatchPlanner::remove_pair(uint64_t job, uint32_t pair) {
+    const auto waiting = find_untouched(job, pair);
+    if (!waiting) {
         return false;
     }
-    auto &     pairs   = entry->second.pairs;
-    const auto waiting = std::find_if(pairs.begin(), pairs.end(), [&](const auto & one) { return one.pair == pair; });
-    if (waiting == pairs.end() || waiting->n_done > 0 || n_cached >= waiting->n_tokens) {
+    n_waiting_tokens_ -= (*waiting)->n_tokens;
+    jobs_.at(job).pairs.erase(*waiting);
+    return true;
+}
+
+bool BatchPlanner::warm(uint64_t job, uint32_t pair, int32_t n_cached) {
+    const auto found = find_untouched(job, pair);
+    if (!found || n_cached >= (*found)->n_tokens) {
         return false;
     }
-    waiting->n_done   = n_cached;
-    waiting->n_cached = n_cached;
+    const Position & waiting = *found;
+    waiting->n_done          = n_cached;
+    waiting->n_cached        = n_cached;
     n_waiting_tokens_ -= n_cached;
     return true;
 }

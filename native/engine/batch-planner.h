@@ -41,7 +41,7 @@ struct PlannedSlice {
     uint32_t pair;      // index of the document in its job
     int32_t  begin;     // tokens of the pair
     int32_t  end;       // one past the last
-    bool     last;      // the score token is in it
+    bool     last;      // the pair's last token is in it
     bool     restored;  // the pages before `begin` come from the document cache
 };
 
@@ -56,7 +56,7 @@ struct Plan {
     std::optional<PlannedStep> step;
     std::vector<PlannedSlice>  slices;
     int32_t                    n_tokens = 0;
-    int32_t                    n_last   = 0;  // slices with a score token
+    int32_t                    n_last   = 0;  // slices with their pair's last token
     int32_t                    n_cells  = 0;  // padded_cells() of the slices' pairs
     double                     work     = 0;
 };
@@ -73,6 +73,9 @@ class BatchPlanner {
     // Gives a waiting pair a cached prefix that became available after add_pair(). False, and nothing changes, once some of the
     // pair was planned, or when n_cached is none that add_pair() would take.
     bool warm(uint64_t job, uint32_t pair, int32_t n_cached);
+
+    // Forgets a waiting pair. False, and nothing changes, once some of it was planned.
+    bool remove_pair(uint64_t job, uint32_t pair);
 
     // An image that pairs of the job wait for: n_steps of `work` each, at least 1. The rest as for add_pair().
     void add_image(uint64_t job, int32_t image, int32_t n_steps, double work, int32_t cost = 1);
@@ -122,7 +125,11 @@ class BatchPlanner {
         bool has_work() const { return !pairs.empty() || !images.empty(); }
     };
 
-    using Jobs = std::map<uint64_t, WaitingJob>;
+    using Jobs     = std::map<uint64_t, WaitingJob>;
+    using Position = std::deque<WaitingPair>::iterator;
+
+    // A pair of which nothing is planned and nothing cached.
+    std::optional<Position> find_untouched(uint64_t job, uint32_t pair);
 
     // Tokens of a pair that can still be taken. n_own_cells: that the plan has for it.
     int32_t        room(const Plan & plan, const WaitingPair & pair, int32_t n_own_cells = 0) const;

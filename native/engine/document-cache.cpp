@@ -42,8 +42,11 @@ DocumentCache::Found DocumentCache::find(const std::vector<llama_token> & prompt
     Found      found;
     Node *     node = &root_;
     const auto next = [&](int32_t n_tokens) {
-        const auto child = node->children.find(page_of(prompt, found.n_tokens, n_tokens));
-        if (child == node->children.end()) {
+        // A page that goes on with others serves too: they lie behind these.
+        const Tokens wanted = page_of(prompt, found.n_tokens, n_tokens);
+        const auto   child  = node->children.lower_bound(wanted);
+        if (child == node->children.end() || child->first.size() < wanted.size() ||
+            !std::equal(wanted.begin(), wanted.end(), child->first.begin())) {
             return false;
         }
         node = child->second.get();

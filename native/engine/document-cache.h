@@ -37,7 +37,7 @@ class DocumentCache {
 
     struct Found {
         std::vector<int32_t> pages;         // each held once more for the caller
-        int32_t              n_tokens = 0;  // in them: whole pages, or all of the prompt's prefix
+        int32_t              n_tokens = 0;  // in them that are the prompt's: whole pages, or all of its prefix
     };
 
     // The longest known start of a prompt, of which usable(n_prefix) tokens are worth keeping. At least one token is left to

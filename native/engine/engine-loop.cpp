@@ -30,11 +30,13 @@ EngineLoop::EngineLoop(const LoopParts &     parts,
 
 void EngineLoop::run() {
     for (;;) {
+        finish_known();
         const auto reads = pending_states_ ? pending_states_->reads() : std::nullopt;
         if (!apply(parts_.queue.take_work(planner_.n_waiting(), n_batch_, reads))) {
             return;
         }
         take_states();
+        finish_known();
         const auto more = pending_states_ ? pending_states_->reads() : std::nullopt;
         if (more && planner_.n_waiting() < n_batch_ && Clock::now() < more->soon) {
             continue;
@@ -93,6 +95,7 @@ bool EngineLoop::apply(JobQueue::Work work) {
         Pair added;
         added.tokens       = std::move(pair.tokens);
         added.n_prefix     = pair.n_prefix;
+        added.scored       = pair.scored;
         added.cost         = 1 + pair.priority;
         added.given_images = std::move(pair.images);
         add_pair({ pair.job, pair.index }, std::move(added));
@@ -157,7 +160,26 @@ void EngineLoop::admit(const PairId & id, Pair & pair) {
 }
 
 void EngineLoop::plan_pair(const PairId & id, const Pair & pair) {
-    planner_.add_pair(id.first, id.second, static_cast<int32_t>(pair.tokens.size()), pair.n_shared, pair.cost);
+    if (pair.n_shared == pair.n_tokens()) {
+        known_.push_back(id);
+    } else {
+        planner_.add_pair(id.first, id.second, pair.n_tokens(), pair.n_shared, pair.cost);
+    }
+}
+
+// Documents that were to be kept and are.
+void EngineLoop::finish_known() {
+    std::vector<JobQueue::Score> kept;
+    for (const PairId & id : known_) {
+        const auto    pair     = pairs_.find(id);
+        const int32_t n_tokens = pair->second.n_tokens();
+        parts_.counters.tokens_reused += static_cast<uint64_t>(n_tokens);
+        parts_.queue.add_tokens(id.first, n_tokens, n_tokens, true);
+        kept.push_back({ id.first, id.second, std::nullopt });
+        remove_pair(pair);
+    }
+    known_.clear();
+    parts_.queue.give_scores(kept);
 }
 
 // Gives the pair the embeddings that are known, and has it wait for the others.
@@ -246,10 +268,10 @@ void EngineLoop::run_batch(const Plan & plan) {
         take_pages(pair, slice.end);
         if (pair.images.empty()) {
             batch.add({ pair.tokens.begin() + slice.begin, pair.tokens.begin() + slice.end }, slice.begin, pair.pages,
-                      slice.last, pair.n_shared);
+                      slice.last && pair.scored, pair.n_shared);
         } else {
-            batch.add(pair.images.rows(pair.tokens, slice.begin, slice.end), slice.begin, pair.pages, slice.last,
-                      pair.n_shared);
+            batch.add(pair.images.rows(pair.tokens, slice.begin, slice.end), slice.begin, pair.pages,
+                      slice.last && pair.scored, pair.n_shared);
         }
         jobs.insert(slice.job);
     }
@@ -264,19 +286,23 @@ void EngineLoop::run_batch(const Plan & plan) {
 void EngineLoop::give_logits(const Plan & plan, const std::vector<float> & logits) {
     std::vector<JobQueue::Score>          scores;
     std::vector<std::vector<llama_token>> kept;
+    size_t                                n_logits = 0;
     parts_.counters.batches += 1;
     parts_.counters.tokens_padding += static_cast<uint64_t>(parts_.forward.n_padding(plan.n_tokens));
     for (const PlannedSlice & slice : plan.slices) {
         const auto pair = pairs_.find({ slice.job, slice.pair });
         parts_.counters.tokens_computed += static_cast<uint64_t>(slice.end - slice.begin);
         parts_.counters.tokens_reused += static_cast<uint64_t>(slice.restored ? slice.begin : 0);
-        parts_.counters.pairs_warm += slice.restored ? 1 : 0;
+        parts_.counters.pairs_warm += slice.restored && pair->second.scored ? 1 : 0;
         parts_.queue.add_tokens(slice.job, slice.begin, slice.end, slice.restored);
         if (slice.last) {
-            const float logit = logits[scores.size()];
-            scores.push_back({ slice.job, slice.pair, logit });
-            parts_.scores.insert(pair->second.tokens, logit);
-            log_score(pair->second.tokens, logit);
+            scores.push_back({ slice.job, slice.pair, std::nullopt });
+            if (pair->second.scored) {
+                scores.back().logit = logits[n_logits];
+                parts_.scores.insert(pair->second.tokens, logits[n_logits]);
+                log_score(pair->second.tokens, logits[n_logits]);
+                ++n_logits;
+            }
             // Behind part of a page that it shares, all of its prefix is known.
             if (pair->second.n_shared % kPageTokens == 0) {
                 keep_prefix(pair->second, kept);
@@ -326,10 +352,15 @@ void EngineLoop::use_prefix(const std::vector<llama_token> & tokens) {
         const PairId id        = waiting->second;
         Pair &       pair      = pairs_.at(id);
         auto [pages, n_shared] = documents_.find(pair.tokens, pair.n_prefix);
-        if (pair.pages.empty() && n_shared > 0 && planner_.warm(id.first, id.second, n_shared)) {
+        const bool known       = n_shared == pair.n_tokens();
+        if (pair.pages.empty() && n_shared > 0 &&
+            (known ? planner_.remove_pair(id.first, id.second) : planner_.warm(id.first, id.second, n_shared))) {
             pair.pages    = std::move(pages);
             pair.n_shared = n_shared;
             waiting       = pairs_by_key_.erase(waiting);
+            if (known) {
+                known_.push_back(id);
+            }
             continue;
         }
         for (const int32_t page : pages) {

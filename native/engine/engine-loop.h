@@ -50,13 +50,16 @@ class EngineLoop {
     // A pair that waits for its turn, or is being computed.
     struct Pair {
         std::vector<llama_token> tokens;
-        int32_t                  n_prefix = 0;  // tokens worth keeping in the document cache
-        int32_t                  n_shared = 0;  // tokens in pages that it shares with the cache
-        std::vector<int32_t>     pages;         // held: those it shares first
+        int32_t                  n_prefix = 0;     // tokens worth keeping in the document cache
+        bool                     scored   = true;  // false: these alone are computed
+        int32_t                  n_shared = 0;     // tokens in pages that it shares with the cache
+        std::vector<int32_t>     pages;            // held: those it shares first
         int32_t                  cost = 1;
         ImageRows                images;
 
         std::vector<JobQueue::PairImage> given_images;  // while its state is being read
+
+        int32_t n_tokens() const { return scored ? static_cast<int32_t>(tokens.size()) : n_prefix; }
     };
 
     using Pairs = std::map<PairId, Pair>;
@@ -81,6 +84,7 @@ class EngineLoop {
     void admit(const PairId & id, Pair & pair);
     void find_prefix(Pair & pair);
     void remove_pair(Pairs::iterator pair);
+    void finish_known();
 
     LoopParts     parts_;
     int64_t       n_batch_;  // tokens
@@ -95,6 +99,7 @@ class EngineLoop {
     std::string                               score_records_;            // of this batch, for the score log
     double                                    seconds_per_work_ = 1e-3;  // of recent batches; TokenWork
     std::unordered_multimap<uint64_t, PairId> pairs_by_key_;             // those a new document prefix may serve
+    std::vector<PairId>                       known_;                    // those of which nothing is left to compute
 };
 
 }  // namespace jina_reranker

@@ -56,6 +56,8 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     const size_t page_bytes     = KvPages::page_bytes(shape_of(model_->file()), ggml_type_of(options_.kv_type));
     const auto   n_cached_pages = static_cast<int32_t>(std::min(cache_bytes() / page_bytes, kMostCachedPages));
 
+    keeps_documents_ = n_cached_pages > 0;
+
     QueueLimits queue;
     queue.max_pairs    = options_.max_queued_pairs;
     queue.deduplicate  = options_.deduplicate;
@@ -216,7 +218,13 @@ uint64_t Engine::submit(ScoreRequest request, JobCallback on_done) {
     if (request.documents.empty()) {
         throw Error(ErrorCode::invalid_argument, "documents: expected at least one, got none");
     }
-    admit_image("query", request.query);
+    if (request.query) {
+        admit_image("query", *request.query);
+    } else if (!keeps_documents_) {
+        throw Error(ErrorCode::invalid_argument,
+                    "documents: there is no cache to keep them in: documentCacheBytes is 0, or "
+                    "fills no page in the memory that is free");
+    }
     for (size_t i = 0; i < request.documents.size(); ++i) {
         admit_image("documents[" + std::to_string(i) + "]", request.documents[i]);
     }

@@ -45,7 +45,7 @@ class Engine {
     const EngineInfo & info() const { return info_; }
 
     // Throws queue_full or closed; for an image images_not_supported, or invalid_argument for one that was not resized as the model
-    // wants it. on_done is called once, from any thread, never from inside this call.
+    // wants it, and for a request without a query where there is no document cache. on_done is called once, from any thread, never from inside this call.
     uint64_t submit(ScoreRequest request, JobCallback on_done);
     bool     cancel(uint64_t job) { return queue_->cancel(job); }
 
@@ -80,6 +80,7 @@ class Engine {
     EngineInfo        info_;
     Counters          counters_;
     std::atomic<bool> abort_{ false };
+    bool              keeps_documents_ = false;
 
     // Destroyed in reverse: threads go before what they work on, that before the model that it rests on.
     std::unique_ptr<Model>               model_;

@@ -1,5 +1,6 @@
 #include "job-queue.h"
 
+#include "kv-pages.h"
 #include "score-head.h"
 #include "text-pieces.h"
 
@@ -64,7 +65,8 @@ Load JobQueue::estimate(const ScoreRequest & request, size_t document) const {
     if (request.cut.max_tokens > 0) {
         n_tokens = std::min(n_tokens, static_cast<uint64_t>(request.cut.max_tokens));
     }
-    n_tokens += request.instruction.size() / kBytesPerToken + n_tokens_of(request.query) + kFixedTokens;
+    n_tokens += request.instruction.size() / kBytesPerToken + kFixedTokens;
+    n_tokens += request.query ? n_tokens_of(*request.query) : 0;
     n_tokens  = std::min(n_tokens, static_cast<uint64_t>(limits_.context_size));
     Load load = load_of(0, static_cast<int64_t>(n_tokens));
     load.work += image_work(request.documents[document]);
@@ -79,7 +81,7 @@ double JobQueue::image_work(const Content & content) const {
 std::vector<JobQueue::PairImage> JobQueue::images_of(Job & job, uint32_t document) const {
     std::vector<PairImage> images;
     const RequestImage *   of_document = image_of(job.request.documents[document]);
-    const RequestImage *   of_query    = image_of(job.request.query);
+    const RequestImage *   of_query    = job.request.query ? image_of(*job.request.query) : nullptr;
     if (of_document != nullptr) {
         images.push_back({ *of_document, true });
     }
@@ -106,8 +108,10 @@ uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
     job->request         = std::move(request);
     job->on_done         = std::move(on_done);
     job->submitted       = Clock::now();
-    job->result.scores.resize(n_pairs, kUnscored);
-    job->result.logits.resize(n_pairs, kUnscored);
+    if (job->request.query) {
+        job->result.scores.resize(n_pairs, kUnscored);
+        job->result.logits.resize(n_pairs, kUnscored);
+    }
     job->result.prompt_tokens.resize(n_pairs);
     job->result.dropped_tokens.resize(n_pairs);
     find_duplicates(*job, limits_.deduplicate);
@@ -130,7 +134,9 @@ uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
         recount(*job, estimate(job->request, document), {});
         n_short_ += is_short(*job, document) ? 1U : 0U;
     }
-    recount(*job, { 0, image_work(job->request.query) }, {});
+    if (job->request.query) {
+        recount(*job, { 0, image_work(*job->request.query) }, {});
+    }
     return job->id;
 }
 
@@ -138,7 +144,7 @@ JobQueue::Settled JobQueue::settle(std::map<uint64_t, JobPtr>::iterator entry, J
     JobPtr job = std::move(entry->second);
     jobs_.erase(entry);
     job->settled        = true;
-    const size_t n_left = job->request.documents.size() - job->n_scored;
+    const size_t n_left = job->request.documents.size() - job->n_done;
     stats_.pairs_queued -= n_left;
     stats_.pairs_dropped += n_left;
     recount(*job, {}, job->waiting);
@@ -157,7 +163,7 @@ JobQueue::Settled JobQueue::settle(std::map<uint64_t, JobPtr>::iterator entry, J
         return pair.job == job->id;
     };
     for (const ReadyPair & pair : ready_) {
-        n_ready_tokens_ -= of_job(pair) ? static_cast<int64_t>(pair.tokens.size()) : 0;
+        n_ready_tokens_ -= of_job(pair) ? pair.n_tokens() : 0;
     }
     ready_.erase(std::remove_if(ready_.begin(), ready_.end(), of_job), ready_.end());
     gone_.push_back(job->id);
@@ -265,24 +271,33 @@ void JobQueue::give_prompt(const Document & document, Prompt prompt, std::option
         if (const auto entry = jobs_.find(document.job->id); entry != jobs_.end()) {
             Job &         job    = *document.job;
             ScoreResult & result = job.result;
+            ReadyPair     pair{ job.id,
+                            document.index,
+                            std::move(prompt.tokens),
+                            prompt.n_prefix,
+                            job.request.query.has_value(),
+                            job.request.priority,
+                            {} };
             for (size_t i = document.index; i < job.first_of.size(); ++i) {
                 if (job.first_of[i] == document.index) {
-                    result.prompt_tokens[i]  = static_cast<uint32_t>(prompt.tokens.size());
+                    result.prompt_tokens[i]  = static_cast<uint32_t>(pair.n_tokens());
                     result.dropped_tokens[i] = prompt.n_dropped;
                 }
             }
             result.tokenize_ms += tokenize_ms;
-            Load counted = load_of(0, static_cast<int64_t>(prompt.tokens.size()));
+            Load counted = load_of(0, pair.n_tokens());
             counted.work += image_work(job.request.documents[document.index]);
-            recount(job, logit ? Load{} : counted, estimate(job.request, document.index));
-            if (logit) {
+            // A prefix that fills no page is not kept, so there is nothing to compute.
+            const bool done = logit || (!pair.scored && pair.n_prefix < kPageTokens);
+            recount(job, done ? Load{} : counted, estimate(job.request, document.index));
+            if (done) {
                 stats_.work_done += counted.work;
-                result.n_reused += prompt.tokens.size();
-                score(entry, { job.id, document.index, *logit }, settled);
+                result.n_reused += logit ? static_cast<uint64_t>(pair.n_tokens()) : 0;
+                score(entry, { job.id, document.index, logit }, settled);
             } else {
-                n_ready_tokens_ += static_cast<int64_t>(prompt.tokens.size());
-                ready_.push_back({ job.id, document.index, std::move(prompt.tokens), prompt.n_prefix,
-                                   job.request.priority, images_of(job, document.index) });
+                n_ready_tokens_ += pair.n_tokens();
+                pair.images = images_of(job, document.index);
+                ready_.push_back(std::move(pair));
             }
         }
         engine_wakes_.notify_one();
@@ -365,21 +380,24 @@ void JobQueue::score(std::map<uint64_t, JobPtr>::iterator entry, const Score & s
     Job & job   = *entry->second;
     float value = 0;
     try {
-        value = score_of_logit(score.logit);
+        value = score.logit ? score_of_logit(*score.logit) : 0;
     } catch (const Error & error) {
         settled.push_back(settle(entry, { std::nullopt, error }));
         return;
     }
     for (size_t i = score.index; i < job.first_of.size(); ++i) {
-        if (job.first_of[i] == score.index) {
-            job.result.logits[i] = score.logit;
-            job.result.scores[i] = value;
-            job.n_scored += 1;
-            stats_.pairs_scored += 1;
-            stats_.pairs_queued -= 1;
+        if (job.first_of[i] != score.index) {
+            continue;
         }
+        if (score.logit) {
+            job.result.logits[i] = *score.logit;
+            job.result.scores[i] = value;
+        }
+        job.n_done += 1;
+        (score.logit ? stats_.pairs_scored : stats_.documents_kept) += 1;
+        stats_.pairs_queued -= 1;
     }
-    if (job.n_scored == job.request.documents.size()) {
+    if (job.n_done == job.request.documents.size()) {
         settled.push_back(settle(entry));
     }
 }
@@ -405,6 +423,7 @@ void JobQueue::count(EngineStats & stats) const {
     stats.jobs_cancelled = stats_.jobs_cancelled;
     stats.pairs_scored   = stats_.pairs_scored;
     stats.pairs_dropped  = stats_.pairs_dropped;
+    stats.documents_kept = stats_.documents_kept;
     stats.pairs_queued   = stats_.pairs_queued;
     stats.tokens_queued  = stats_.tokens_queued;
     stats.work_queued    = stats_.work_queued;

@@ -5,7 +5,7 @@
 // gives scores back. Rules:
 //  Q1. A job is settled exactly once, by the thread that takes it out of the queue under the lock. Its callback runs after
 //      the lock was released.
-//  Q2. Every pair pushed is counted once as scored or as dropped.
+//  Q2. Every pair pushed is counted once as scored, kept (where no score is asked for) or dropped.
 //  Q3. If so configured, documents of one request with the same text are computed once; the others get its score.
 //  Q4. Once a job is settled, only the thread that settled it changes it. A tokenizer at work on it may still read its
 //      strings, which its pointer keeps alive; its prompt is thrown away.
@@ -55,7 +55,7 @@ struct Job {
     JobCallback  on_done;
     ScoreResult  result;
     size_t       n_tokenized = 0;      // of the distinct documents, those given to a tokenizer
-    size_t       n_scored    = 0;      // pairs
+    size_t       n_done      = 0;      // pairs that are scored or kept
     bool         query_given = false;  // to the engine thread, as an image that has to be encoded
     Load         waiting;              // not yet computed, estimated where not yet counted
 
@@ -100,8 +100,12 @@ class JobQueue {
         uint32_t                 index;
         std::vector<llama_token> tokens;
         int32_t                  n_prefix;
+        bool                     scored;  // false: its prefix alone is computed, to be kept
         int32_t                  priority;
         std::vector<PairImage>   images;  // no two alike
+
+        // To compute, or known.
+        int32_t n_tokens() const { return scored ? static_cast<int32_t>(tokens.size()) : n_prefix; }
     };
 
     struct Work {
@@ -111,9 +115,9 @@ class JobQueue {
     };
 
     struct Score {
-        uint64_t job;
-        uint32_t index;
-        float    logit;
+        uint64_t             job   = 0;
+        uint32_t             index = 0;
+        std::optional<float> logit;  // none: the document's state is kept, and no score was asked for
     };
 
     explicit JobQueue(QueueLimits limits) : limits_(limits) {}
@@ -150,7 +154,7 @@ class JobQueue {
     void wake();
     // Marks the start of the first batch of these jobs.
     void begin_batch(const std::vector<uint64_t> & jobs);
-    // Scores of one batch; settles jobs that are complete.
+    // Of one batch; settles jobs that are complete.
     void give_scores(const std::vector<Score> & scores);
     // A pair's tokens from begin to end were computed; with `restored`, those before came from the document cache.
     void add_tokens(uint64_t job, int32_t begin, int32_t end, bool restored);

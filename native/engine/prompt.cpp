@@ -25,6 +25,7 @@ Prompter::Prompter(const llama_vocab *       vocab,
                    size_t                    known_bytes,
                    std::optional<ImageMarks> marks) :
     tokenizer_(vocab, known_bytes),
+    query_heading_(tokenizer_.tokenize(kQueryHeading, SIZE_MAX, {}).tokens),
     score_token_(score_token),
     limit_(static_cast<size_t>(context_size) - 1),
     marks_(marks.value_or(ImageMarks())) {
@@ -56,14 +57,15 @@ Prompter::Part Prompter::read_instruction(const std::string & instruction, const
 
 Prompter::Part Prompter::read_query(const Content & query, const Wanted & wanted) const {
     if (const RequestImage * image = image_of(query)) {
-        Part part     = read_part(std::string(kQueryHeading), wanted);
-        part.n_before = part.tokens.size();
+        Part part{ query_heading_, true, query_heading_.size() };
         append(part.tokens, *image);
         return part;
     }
     const std::string & text = std::get<std::string>(query);
     Part                part = read_part(std::string(kQueryHeading).append(text), wanted);
-    part.n_before            = n_before(part.tokens, text);
+    const auto [other, same] =
+        std::mismatch(part.tokens.begin(), part.tokens.end(), query_heading_.begin(), query_heading_.end());
+    part.n_before = static_cast<size_t>(same - query_heading_.begin());
     return part;
 }
 
@@ -107,14 +109,6 @@ void Prompter::check_query(const Content & query, const Wanted & wanted, const s
                         (whole ? "" : "more than ") + std::to_string(whole ? n_tokens + 1 : limit_ + 1) + " of the " +
                         std::to_string(limit_ + 1) + " tokens a pair may have, which leaves no room for a document");
     }
-}
-
-size_t Prompter::n_before(const Tokens & tokens, const std::string & query) const {
-    size_t n_tokens = tokens.size();
-    for (size_t n_seen = 0; n_seen < query.size() && n_tokens > 0; --n_tokens) {
-        n_seen += tokenizer_.n_bytes(tokens[n_tokens - 1]);
-    }
-    return n_tokens;
 }
 
 size_t Prompter::n_heading(const Tokens & head) const {

@@ -23,7 +23,7 @@ namespace jina_reranker {
 
 struct Prompt {
     Tokens   tokens;         // score token included
-    int32_t  n_prefix  = 0;  // tokens at the start that hold nothing of the query
+    int32_t  n_prefix  = 0;  // tokens at the start that those of the prompt before an empty query begin with
     // Tokens the cut made the prompt shorter by: at least 1 where something was cut; estimated from the bytes where the
     // document was not tokenized to its end.
     uint32_t n_dropped = 0;
@@ -64,7 +64,7 @@ class Prompter {
     struct Part {
         Tokens tokens;
         bool   whole    = true;  // false: it is longer than a prompt may be, and was not read to its end
-        size_t n_before = 0;     // tokens that hold nothing of the query
+        size_t n_before = 0;     // tokens that are the same for every query, unless one begins with a line break
     };
 
     Part      read_part(const std::string & text, const Wanted & wanted) const;
@@ -84,8 +84,6 @@ class Prompter {
     Prompt
     cut_document(std::string_view document, TextStart read, size_t n_others, Cut cut, const Wanted & wanted) const;
 
-    // How many tokens come before the first that holds a byte of the query.
-    size_t n_before(const Tokens & tokens, const std::string & query) const;
     // How many of the tokens of heading and document hold a byte of the heading.
     size_t n_heading(const Tokens & head) const;
 
@@ -95,6 +93,7 @@ class Prompter {
     std::string_view kept_end(std::string_view document, size_t n_tokens, const Wanted & wanted) const;
 
     Tokenizer   tokenizer_;
+    Tokens      query_heading_;
     llama_token score_token_;
     size_t      limit_;  // tokens of a prompt, score token excluded
     ImageMarks  marks_;

@@ -94,22 +94,24 @@ struct Cut {
 };
 
 struct ScoreRequest {
-    Content              query;
-    std::vector<Content> documents;  // at least one
-    Cut                  cut;
-    int32_t              priority = 0;  // 0 to kLowestPriority; while others wait, 1 / (1 + priority) of the share of 0
-    std::string          instruction;   // a line before the document's heading; empty = none
+    // None = no score is asked for: each document is computed up to where a query would begin, and its state is kept.
+    std::optional<Content> query;
+    std::vector<Content>   documents;  // at least one
+    Cut                    cut;
+    int32_t     priority = 0;  // 0 to kLowestPriority; while others wait, 1 / (1 + priority) of the share of 0
+    std::string instruction;   // a line before the document's heading; empty = none
 };
 
 struct ScoreResult {
-    std::vector<float>    scores;           // [n_documents], in (0, 1); NaN = unscored
-    std::vector<float>    logits;           // [n_documents], likewise
-    std::vector<uint32_t> prompt_tokens;    // [n_documents], score token included; 0 = unscored
+    std::vector<float>    scores;         // [n_documents], in (0, 1); NaN = unscored; empty where no score is asked for
+    std::vector<float>    logits;         // likewise
+    std::vector<uint32_t> prompt_tokens;  // [n_documents], score token included; 0 = unscored
     std::vector<uint32_t> dropped_tokens;   // [n_documents], 0 = whole
     std::vector<uint32_t> unscored;         // documents that stop() left without a score, ascending
     uint64_t              n_computed  = 0;  // tokens that went through the model
     uint64_t              n_reused    = 0;  // tokens not computed because a cache had what they give
     uint64_t              n_encoded   = 0;  // images that went through the vision tower
+    uint64_t              n_stored    = 0;  // documents whose state is in the document store
     double                queue_ms    = 0;
     double                tokenize_ms = 0;
     double                compute_ms  = 0;
@@ -123,6 +125,7 @@ struct EngineStats {
     uint64_t jobs_cancelled  = 0;
     uint64_t pairs_scored    = 0;
     uint64_t pairs_dropped   = 0;
+    uint64_t documents_kept  = 0;  // of requests without a query: computed, or known
     uint64_t pairs_queued    = 0;
     uint64_t tokens_queued   = 0;  // of those pairs, not yet through the model
     double   work_queued     = 0;  // what those tokens cost, as TokenWork counts

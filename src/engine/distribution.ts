@@ -20,8 +20,11 @@ export interface Part {
   readonly tokens: number;
 }
 
+/** Without a query no score is asked for. */
+type Distributed = Pick<ScoreRequest, "documents" | "instruction"> & Partial<Pick<ScoreRequest, "query">>;
+
 /** For each engine its part; an engine with no documents has an empty one. */
-export function distribute({ query, documents, instruction }: ScoreRequest, engines: readonly EngineLoad[]): readonly Part[] {
+export function distribute({ query = "", documents, instruction }: Distributed, engines: readonly EngineLoad[]): readonly Part[] {
   const planned = engines.map(({ outstanding }) => outstanding);
   const parts = engines.map(() => ({ indices: [] as number[], tokens: 0 }));
   const otherTokens = estimatedTokens(query) + (instruction === undefined ? 0 : estimatedTokens(instruction));

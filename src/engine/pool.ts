@@ -4,17 +4,18 @@
  * the others.
  */
 
-import type { EngineInfo, EngineStats, PromptTokens, ScoreJob, ScoreRequest, ScoreResult } from "../../binding.js";
+import type { EngineInfo, EngineStats, KeepJob, KeepRequest, PromptTokens, ScoreJob, ScoreRequest } from "../../binding.js";
 import { RerankError } from "../errors.js";
 import type { DeviceState, FailedDevice } from "../types.js";
-import { distribute, type Part } from "./distribution.js";
+import { distribute, type EngineLoad, type Part } from "./distribution.js";
 import { codeOf, inTheRequest, isTakenOut, isWorthAnother } from "./faults.js";
-import { merged, sumOfStats } from "./totals.js";
+import { mergedScores, mergedStates, sumOfStats } from "./totals.js";
 
 /** What the pool needs of an engine. The native Engine has it. */
 export interface PooledEngine {
   readonly info: EngineInfo;
   submit(request: ScoreRequest): ScoreJob;
+  keep(request: KeepRequest): KeepJob;
   tokenize(text: string): Int32Array;
   tokenizePair(query: string, document: string, instruction?: string): PromptTokens;
   stats(): EngineStats;
@@ -32,11 +33,25 @@ interface Member {
   reason: string | undefined;
 }
 
+interface Job<Result> {
+  readonly result: Promise<Result>;
+  cancel(): boolean;
+  stop?(): boolean;
+}
+
+/** What is done with the documents of a request. */
+interface Task<Result> {
+  readonly documents: ScoreRequest["documents"];
+  distribute(loads: readonly EngineLoad[]): readonly Part[];
+  submit(engine: PooledEngine, documents: ScoreRequest["documents"]): Job<Result>;
+  merge(documents: number, results: readonly { part: Part; result: Result }[]): Result;
+}
+
 /** A request in the pool. */
-interface Call {
-  readonly request: ScoreRequest;
+interface Call<Result> {
+  readonly task: Task<Result>;
   /** Those that run in engines. */
-  readonly jobs: Set<ScoreJob>;
+  readonly jobs: Set<Job<Result>>;
   /** Cancelled or stopped: no part is tried again. */
   ended: boolean;
 }
@@ -92,14 +107,42 @@ export class EnginePool {
   submit(request: ScoreRequest): ScoreJob {
     const [only, ...others] = this.#members;
     if (only && others.length === 0) return only.engine.submit(request);
-    this.#requireRoom(request.documents.length);
-    const call: Call = { request, jobs: new Set(), ended: false };
-    const parts = this.#split(request);
-    const attempts: Promise<ScoreResult>[] = [];
+    const { result, end } = this.#start({
+      documents: request.documents,
+      distribute: (loads) => distribute(request, loads),
+      submit: (engine, documents) => engine.submit({ ...request, documents }),
+      merge: mergedScores,
+    });
+    return { result, cancel: () => end("cancel"), stop: () => end("stop") };
+  }
+
+  /** As Engine.keep. */
+  keep(request: KeepRequest): KeepJob {
+    const [only, ...others] = this.#members;
+    if (only && others.length === 0) return only.engine.keep(request);
+    const { result, end } = this.#start({
+      documents: request.documents,
+      // A query looks for a state at its document's home, so it is kept there, however much waits.
+      distribute: (loads) =>
+        distribute(
+          request,
+          loads.map((load) => ({ ...load, batchTokens: Number.POSITIVE_INFINITY })),
+        ),
+      submit: (engine, documents) => engine.keep({ ...request, documents }),
+      merge: mergedStates,
+    });
+    return { result, cancel: () => end("cancel") };
+  }
+
+  #start<Result>(task: Task<Result>): { result: Promise<Result>; end(how: "cancel" | "stop"): boolean } {
+    this.#requireRoom(task.documents.length);
+    const call: Call<Result> = { task, jobs: new Set(), ended: false };
+    const parts = this.#split(task);
+    const attempts: Promise<Result>[] = [];
     try {
       for (const [member, part] of parts) attempts.push(this.#hand(part, call, member));
     } catch (error) {
-      end(call, "cancel");
+      endJobs(call, "cancel");
       for (const attempt of attempts) attempt.catch(() => {});
       throw error;
     }
@@ -107,11 +150,11 @@ export class EnginePool {
     const result = this.#gather(parts, attempts, call).finally(() => {
       settled = true;
     });
-    const unlessSettled = (how: "cancel" | "stop") => {
-      if (!settled) end(call, how);
+    const end = (how: "cancel" | "stop") => {
+      if (!settled) endJobs(call, how);
       return !settled;
     };
-    return { result, cancel: () => unlessSettled("cancel"), stop: () => unlessSettled("stop") };
+    return { result, end };
   }
 
   /** As Engine.tokenize. */
@@ -147,19 +190,19 @@ export class EnginePool {
     throw new RerankError("queue_full", `${pairsQueued} of ${this.#maxQueuedPairs} pairs are waiting; ${pairs} more do not fit`);
   }
 
-  #split(request: ScoreRequest): readonly (readonly [Member, Part])[] {
+  #split(task: Pick<Task<unknown>, "distribute">): readonly (readonly [Member, Part])[] {
     const live = this.#live();
     const loads = live.map(({ outstanding, info: { batchTokens } }) => ({ outstanding, batchTokens }));
-    return distribute(request, loads).flatMap((part, index) => {
+    return task.distribute(loads).flatMap((part, index) => {
       const member = live[index];
       return member && part.indices.length > 0 ? [[member, part] as const] : [];
     });
   }
 
   /** Gives the part to the engine. Throws what its submit throws. */
-  #hand({ indices, tokens }: Part, { request, jobs }: Call, member: Member): Promise<ScoreResult> {
-    const documents = indices.map((index) => request.documents[index] ?? "");
-    const job = member.engine.submit({ ...request, documents });
+  #hand<Result>({ indices, tokens }: Part, { task, jobs }: Call<Result>, member: Member): Promise<Result> {
+    const documents = indices.map((index) => task.documents[index] ?? "");
+    const job = task.submit(member.engine, documents);
     jobs.add(job);
     member.outstanding += tokens;
     return job.result.finally(() => {
@@ -168,11 +211,11 @@ export class EnginePool {
     });
   }
 
-  async #gather(
+  async #gather<Result>(
     parts: readonly (readonly [Member, Part])[],
-    attempts: readonly Promise<ScoreResult>[],
-    call: Call,
-  ): Promise<ScoreResult> {
+    attempts: readonly Promise<Result>[],
+    call: Call<Result>,
+  ): Promise<Result> {
     try {
       const results = await Promise.all(
         parts.map(async ([member, part], index) => {
@@ -183,15 +226,15 @@ export class EnginePool {
           return { part, result };
         }),
       );
-      return merged(call.request.documents.length, results);
+      return call.task.merge(call.task.documents.length, results);
     } catch (error) {
-      end(call, "cancel");
+      endJobs(call, "cancel");
       throw error;
     }
   }
 
   /** The part's result. Where an engine fails, another one tries the part. */
-  async #withOthers(attempt: Promise<ScoreResult>, part: Part, call: Call, member: Member): Promise<ScoreResult> {
+  async #withOthers<Result>(attempt: Promise<Result>, part: Part, call: Call<Result>, member: Member): Promise<Result> {
     const faults: Fault[] = [];
     for (;;) {
       try {
@@ -226,7 +269,7 @@ export class EnginePool {
   }
 }
 
-function end(call: Call, how: "cancel" | "stop"): void {
+function endJobs<Result>(call: Call<Result>, how: "cancel" | "stop"): void {
   call.ended = true;
-  for (const job of call.jobs) job[how]();
+  for (const job of call.jobs) job[how]?.();
 }

@@ -1,6 +1,6 @@
 /** Puts together what several engines tell: the results of a request's parts, and statistics. Pure. */
 
-import type { EngineStats, ScoreResult } from "../../binding.js";
+import type { EngineStats, KeepResult, ScoreResult } from "../../binding.js";
 import type { Part } from "./distribution.js";
 
 export function sumOfStats(left: EngineStats, right: EngineStats): EngineStats {
@@ -11,6 +11,7 @@ export function sumOfStats(left: EngineStats, right: EngineStats): EngineStats {
     jobsCancelled: left.jobsCancelled + right.jobsCancelled,
     pairsScored: left.pairsScored + right.pairsScored,
     pairsDropped: left.pairsDropped + right.pairsDropped,
+    documentsKept: left.documentsKept + right.documentsKept,
     pairsQueued: left.pairsQueued + right.pairsQueued,
     tokensQueued: left.tokensQueued + right.tokensQueued,
     workQueued: left.workQueued + right.workQueued,
@@ -36,28 +37,23 @@ export function sumOfStats(left: EngineStats, right: EngineStats): EngineStats {
   };
 }
 
+type Parts<Result> = readonly { readonly part: Part; readonly result: Result }[];
+
+/** What the results of scoring and of keeping have in common. */
+type Work = Pick<ScoreResult, keyof ScoreResult & keyof KeepResult>;
+
 /** Parts run side by side: the times are those of the slowest part, the tokens are added. */
-export function merged(
-  documents: number,
-  results: readonly { readonly part: Part; readonly result: ScoreResult }[],
-): ScoreResult {
+function mergedWork(documents: number, results: Parts<Work>): Work {
   const all = {
-    scores: new Float32Array(documents),
-    logits: new Float32Array(documents),
-    unscored: new Uint32Array(),
     promptTokens: new Uint32Array(documents),
     droppedTokens: new Uint32Array(documents),
     ...{ computedTokens: 0, reusedTokens: 0, encodedImages: 0, queueMs: 0, tokenizeMs: 0, computeMs: 0, totalMs: 0 },
   };
   for (const { part, result } of results) {
     for (const [position, index] of part.indices.entries()) {
-      all.scores[index] = result.scores[position] ?? Number.NaN;
-      all.logits[index] = result.logits[position] ?? Number.NaN;
       all.promptTokens[index] = result.promptTokens[position] ?? 0;
       all.droppedTokens[index] = result.droppedTokens[position] ?? 0;
     }
-    const unscored = Array.from(result.unscored, (position) => part.indices[position] ?? 0);
-    all.unscored = Uint32Array.from([...all.unscored, ...unscored]).sort();
     all.computedTokens += result.computedTokens;
     all.reusedTokens += result.reusedTokens;
     all.encodedImages += result.encodedImages;
@@ -67,4 +63,22 @@ export function merged(
     all.totalMs = Math.max(all.totalMs, result.totalMs);
   }
   return all;
+}
+
+export function mergedScores(documents: number, results: Parts<ScoreResult>): ScoreResult {
+  const scores = new Float32Array(documents);
+  const logits = new Float32Array(documents);
+  for (const { part, result } of results) {
+    for (const [position, index] of part.indices.entries()) {
+      scores[index] = result.scores[position] ?? Number.NaN;
+      logits[index] = result.logits[position] ?? Number.NaN;
+    }
+  }
+  const unscored = results.flatMap(({ part, result }) => Array.from(result.unscored, (position) => part.indices[position] ?? 0));
+  return { ...mergedWork(documents, results), scores, logits, unscored: Uint32Array.from(unscored).sort() };
+}
+
+export function mergedStates(documents: number, results: Parts<KeepResult>): KeepResult {
+  const storedDocuments = results.reduce((sum, { result }) => sum + result.storedDocuments, 0);
+  return { ...mergedWork(documents, results), storedDocuments };
 }

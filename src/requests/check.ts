@@ -3,22 +3,28 @@
 import { documentLimit } from "../engine/limits.js";
 import { kindOf, RerankError } from "../errors.js";
 import { checkPassages } from "../passages/options.js";
-import type { Content, ImageInput, Limits, RerankRequest, ScoreRequest } from "../types.js";
+import type { Content, ImageInput, KeepRequest, Limits, RerankRequest, ScoreRequest } from "../types.js";
 
 /** Throws invalid_request, empty_query, empty_documents, too_many_documents, images_not_supported or too_many_images. */
 export function checkRequest(request: ScoreRequest<Content>, limits: Limits): void {
-  const { query, documents, maxDocuments, instruction, timeoutMs } = request;
+  const { query, timeoutMs } = request;
   requireContent(query, "query");
   if (typeof query === "string" && query.trim() === "") {
     throw new RerankError("empty_query", "query: expected text, got an empty string");
-  }
-  if (instruction !== undefined && typeof instruction !== "string") {
-    throw new RerankError("invalid_request", `instruction: expected a string, got ${kindOf(instruction)}`);
   }
   if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && timeoutMs >= 1)) {
     throw new RerankError("invalid_request", `timeoutMs: expected a whole number of at least 1, got ${kindOf(timeoutMs)}`);
   }
   checkPassages(request);
+  checkDocuments(request, limits);
+}
+
+/** Throws what is wrong beside the query; `query` is there for its image alone. */
+export function checkDocuments(request: KeepRequest & Partial<Pick<Contents, "query">>, limits: Limits): void {
+  const { query = "", documents, maxDocuments, instruction } = request;
+  if (instruction !== undefined && typeof instruction !== "string") {
+    throw new RerankError("invalid_request", `instruction: expected a string, got ${kindOf(instruction)}`);
+  }
   if (!Array.isArray(documents)) {
     throw new RerankError("invalid_request", `documents: expected an array of strings and images, got ${kindOf(documents)}`);
   }

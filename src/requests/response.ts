@@ -1,17 +1,22 @@
 /** The library's answers from the engine's results. Pure. */
 
-import type { ScoreResult } from "../../binding.js";
-import type { ScoreResponse } from "../types.js";
+import type { KeepResult, ScoreResult } from "../../binding.js";
+import type { KeepResponse, ScoreResponse } from "../types.js";
 
 export function scoreResponse(result: ScoreResult, imageMs: number): ScoreResponse {
   const { scores, logits, promptTokens, droppedTokens, unscored } = result;
-  const tokens = promptTokens.reduce((sum, count) => sum + count, 0);
+  return { scores, logits, unscored: [...unscored], promptTokens, droppedTokens, ...costOf(result, imageMs) };
+}
+
+export function keepResponse(result: KeepResult, imageMs: number): KeepResponse {
+  const { droppedTokens, storedDocuments } = result;
+  const truncated = droppedTokens.filter((dropped) => dropped > 0).length;
+  return { documents: droppedTokens.length, truncated, storedDocuments, ...costOf(result, imageMs) };
+}
+
+function costOf(result: ScoreResult | KeepResult, imageMs: number): Pick<ScoreResponse, "usage" | "timings"> {
+  const tokens = result.promptTokens.reduce((sum, count) => sum + count, 0);
   return {
-    scores,
-    logits,
-    unscored: [...unscored],
-    promptTokens,
-    droppedTokens,
     usage: { promptTokens: tokens, totalTokens: tokens },
     timings: {
       imageMs,

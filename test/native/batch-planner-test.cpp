@@ -68,6 +68,20 @@ void warms_a_pair_that_waits() {
     CHECK_EQUAL(plan.slices[0].begin, 48);
 }
 
+void forgets_a_pair_that_waits() {
+    BatchPlanner planner({ 64, 8 });
+    planner.add_pair(1, 0, 100);
+    planner.add_pair(1, 1, 60);
+    CHECK(!planner.remove_pair(2, 0));
+    CHECK_EQUAL(planner.next().slices.size(), 1U);
+    CHECK(!planner.remove_pair(1, 0));  // partial
+    CHECK(planner.remove_pair(1, 1));
+    CHECK(!planner.remove_pair(1, 1));
+    CHECK_EQUAL(planner.n_waiting(), 36);
+    CHECK_EQUAL(planner.next().n_tokens, 36);
+    CHECK(planner.empty());
+}
+
 void takes_warm_pairs_beside_a_long_one() {
     BatchPlanner planner({ 64, 8 });
     planner.add_pair(1, 0, 300);
@@ -169,6 +183,7 @@ int main() {
         { "spreads a long pair over several batches", spreads_a_long_pair_over_several_batches },
         { "starts a long pair in front of the whole ones", starts_a_long_pair_in_front_of_the_whole_ones },
         { "warms a pair that waits", warms_a_pair_that_waits },
+        { "forgets a pair that waits", forgets_a_pair_that_waits },
         { "takes warm pairs beside a long one", takes_warm_pairs_beside_a_long_one },
         { "counts pages that are shared for nobody", counts_pages_that_are_shared_for_nobody },
         { "leaves pairs for later whose cells are too many", leaves_pairs_for_later_whose_cells_are_too_many },

@@ -92,7 +92,7 @@ describe("binding.d.ts", () => {
       reproducible: "auto",
       kvType: "f16",
       maxQueuedPairs: 10,
-      documentCacheBytes: 0,
+      documentCacheBytes: 2 ** 24,
       scoreCacheBytes: 0,
       deduplicate: true,
       vision: { mmprojPath, maxTokens: 768, cacheBytes: 0 },
@@ -104,6 +104,10 @@ describe("binding.d.ts", () => {
       expect(fields(await job.result)).toEqual(members("export interface ScoreResult"));
       expect(job.cancel()).toBe(false);
       expect(job.stop()).toBe(false);
+      const keepJob = engine.keep({ documents: ["d"] });
+      expect(fields(keepJob)).toEqual(members("export interface KeepJob"));
+      expect(fields(await keepJob.result)).toEqual(members("export interface KeepResult"));
+      expect(keepJob.cancel()).toBe(false);
       expect(fields(engine.info)).toEqual(members("export interface EngineInfo"));
       expect(fields(engine.info.vision ?? {})).toEqual(members("export interface VisionInfo"));
       expect(fields(engine.stats())).toEqual(members("export interface EngineStats"));

@@ -107,7 +107,8 @@ void finds_the_end_of_a_prefix_for_the_same_prefix_only() {
     CHECK_EQUAL(found(cache, pool, tokens(60, 1), 44), 44U);
     CHECK_EQUAL(found(cache, pool, tokens(60, 1, 44), 44), 44U);
     CHECK_EQUAL(found(cache, pool, tokens(60, 1, 43), 44), 32U);
-    CHECK_EQUAL(found(cache, pool, tokens(60, 1), 43), 32U);
+    CHECK_EQUAL(found(cache, pool, tokens(60, 1, 44), 43), 43U);  // a shorter one is in it
+    CHECK_EQUAL(found(cache, pool, tokens(60, 1, 42), 43), 32U);
     CHECK_EQUAL(found(cache, pool, tokens(60, 1), 50), 32U);
     CHECK(keep(cache, pool, tokens(50, 1)));
     CHECK_EQUAL(cache.n_pages(), 5);

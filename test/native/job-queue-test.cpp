@@ -193,6 +193,42 @@ void stops_with_the_scores_that_there_are() {
     CHECK(!queue.take_document());
 }
 
+void keeps_documents_without_a_score() {
+    JobQueue                  queue({ 10, true, kContextSize });
+    std::optional<JobOutcome> outcome;
+    const std::string         long_one(200, 'b');
+    const uint64_t            id   = queue.push({ std::nullopt, { "a", long_one, "a", long_one + "c" }, {}, 0, {} },
+                                                [&](JobOutcome got) { outcome = std::move(got); });
+    const auto                give = [&](size_t n_tokens) {
+        Prompt prefix   = prompt(n_tokens);
+        prefix.n_prefix = static_cast<int32_t>(n_tokens) - 1;
+        queue.give_prompt(*queue.take_document(), std::move(prefix), std::nullopt, 0);
+    };
+    give(10);  // less than a page
+    give(40);
+    give(41);
+    const auto work = queue.take_work(0, 1);
+    CHECK_EQUAL(work.pairs.size(), 2U);
+    CHECK(!work.pairs[0].scored);
+    CHECK_EQUAL(work.pairs[0].n_tokens(), 39);
+    EngineStats stats;
+    queue.count(stats);
+    CHECK_EQUAL(stats.documents_kept, 2U);
+    CHECK_EQUAL(stats.tokens_queued, 39U + 40U);
+    queue.add_tokens(id, 0, 39, false);
+    queue.add_tokens(id, 40, 40, true);  // all of it was known
+    queue.give_scores({ { id, 1, std::nullopt }, { id, 3, std::nullopt } });
+    CHECK(outcome && outcome->result && outcome->result->scores.empty() && outcome->result->unscored.empty());
+    CHECK((outcome->result->prompt_tokens == std::vector<uint32_t>{ 9, 39, 9, 40 }));
+    CHECK_EQUAL(outcome->result->n_computed, 39U);
+    CHECK_EQUAL(outcome->result->n_reused, 40U);
+    queue.count(stats);
+    CHECK_EQUAL(stats.documents_kept, 4U);
+    CHECK_EQUAL(stats.pairs_scored, 0U);
+    CHECK_EQUAL(stats.pairs_queued, 0U);
+    CHECK_EQUAL(stats.tokens_queued, 0U);
+}
+
 void counts_the_work_that_waits_and_is_done() {
     QueueLimits limits{ 10, true, kContextSize };
     limits.token_work = TokenWork(10);  // a token behind ten others costs two
@@ -452,6 +488,7 @@ int main() {
         { "computes documents of the same text once", computes_documents_of_the_same_text_once },
         { "cancels once and counts what was dropped", cancels_once_and_counts_what_was_dropped },
         { "stops with the scores that there are", stops_with_the_scores_that_there_are },
+        { "keeps documents without a score", keeps_documents_without_a_score },
         { "counts the tokens that wait", counts_the_tokens_that_wait },
         { "counts the work that waits and is done", counts_the_work_that_waits_and_is_done },
         { "does not wait for long documents", does_not_wait_for_long_documents },

@@ -18,6 +18,7 @@ const idle = {
     jobsCancelled: 0,
     pairsScored: 0,
     pairsDropped: 0,
+    documentsKept: 0,
     pairsQueued: 0,
     tokensQueued: 0,
     workQueued: 0,

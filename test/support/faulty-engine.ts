@@ -1,4 +1,4 @@
-import type { NativeErrorCode, ScoreJob, ScoreRequest } from "../../binding.js";
+import type { KeepJob, KeepRequest, NativeErrorCode, ScoreJob, ScoreRequest } from "../../binding.js";
 import type { PooledEngine } from "../../src/engine/pool.js";
 
 /** A real engine whose device can be broken: while it is broken, results are replaced by an error. */
@@ -16,11 +16,18 @@ export class FaultyEngine implements PooledEngine {
 
   submit(request: ScoreRequest): ScoreJob {
     const job = this.#engine.submit(request);
-    const result = job.result.then((scores) => {
-      if (this.broken === undefined) return scores;
-      throw Object.assign(new Error("the device fell off the bus"), { code: this.broken });
-    });
-    return { result, cancel: () => job.cancel(), stop: () => job.stop() };
+    return { result: this.#unlessBroken(job.result), cancel: () => job.cancel(), stop: () => job.stop() };
+  }
+
+  keep(request: KeepRequest): KeepJob {
+    const job = this.#engine.keep(request);
+    return { result: this.#unlessBroken(job.result), cancel: () => job.cancel() };
+  }
+
+  async #unlessBroken<Result>(result: Promise<Result>): Promise<Result> {
+    const value = await result;
+    if (this.broken === undefined) return value;
+    throw Object.assign(new Error("the device fell off the bus"), { code: this.broken });
   }
 
   tokenize(text: string) {
