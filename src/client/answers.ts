@@ -17,6 +17,7 @@ export function readRerankAnswer<Document extends Content>(
 ): RerankAnswer<Document> {
   const answer = parseJson(body);
   const results = member(answer, "results");
+  const unscored = member(answer, "unscored");
   const model = member(answer, "model");
   const promptTokens = member(member(answer, "usage"), "prompt_tokens");
   const totalTokens = member(member(answer, "usage"), "total_tokens");
@@ -32,6 +33,7 @@ export function readRerankAnswer<Document extends Content>(
   const requestId = response.headers.get("x-request-id");
   return {
     results: results.map((result) => readResult(response, result, documents)),
+    ...(Array.isArray(unscored) && { unscored: unscored.map(Number) }),
     model,
     usage: { promptTokens, totalTokens },
     ...(timings && { timings }),

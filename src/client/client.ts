@@ -46,13 +46,14 @@ export class RerankClient {
   async rerank(request: RerankRequest): Promise<RerankAnswer>;
   async rerank<Document extends Content>(request: RerankRequest<Document>): Promise<RerankAnswer<Document>>;
   async rerank<Document extends Content>(request: RerankRequest<Document>): Promise<RerankAnswer<Document>> {
-    const { query, documents, topK, signal } = request;
+    const { query, documents, topK, minScore, instruction, timeoutMs, signal } = request;
     const body = JSON.stringify({
       query: written(query, "query"),
       documents: documents.map((document, index) => written(document, `documents[${index}]`)),
       // The caller has the documents, so the service need not send them back.
       return_documents: false,
-      ...(topK !== undefined && { top_k: topK }),
+      // JSON leaves out what is undefined.
+      ...{ top_k: topK, min_score: minScore, instruction, timeout_ms: timeoutMs },
     });
     const headers = { ...this.#headers, "content-type": "application/json" };
     const received = await retrying({ retries: this.#retries, wait: this.#wait, signal }, async () => {

@@ -14,7 +14,7 @@ export interface ImageInput {
 export type Content = string | ImageInput;
 
 export interface RerankRequest<Document extends Content = string>
-  extends Pick<LibraryRequest<Document>, "documents" | "topK" | "signal"> {
+  extends Pick<LibraryRequest<Document>, "documents" | "topK" | "minScore" | "instruction" | "timeoutMs" | "signal"> {
   query: Content;
 }
 
@@ -30,6 +30,8 @@ export type ServerTimings = Pick<Timings, "queueMs" | "tokenizeMs" | "computeMs"
 export interface RerankAnswer<Document extends Content = string> {
   /** Highest score first; ties by index, lowest first. */
   results: RankedDocument<Document>[];
+  /** With timeoutMs: positions of the documents without a score, ascending. */
+  unscored?: number[];
   /** The model that answered. */
   model: string;
   usage: Usage;

@@ -10,11 +10,15 @@ import { good, impatient, rejected, request } from "./impatient-client.js";
 describe("the client", () => {
   test("sends its key as a bearer token and the service's field names, and asks for no documents back", async () => {
     await using server = await startScriptedServer([good]);
-    await new RerankClient({ baseUrl: `${server.url}/under/a/path/`, apiKey: "secret" }).rerank({ ...request, topK: 1 });
+    const fields = { topK: 1, minScore: 0.5, instruction: "a line", timeoutMs: 900 };
+    await new RerankClient({ baseUrl: `${server.url}/under/a/path/`, apiKey: "secret" }).rerank({ ...request, ...fields });
     const [sent] = server.requests;
     expect(sent?.path).toBe("/under/a/path/rerank");
     expect(sent?.headers).toMatchObject({ authorization: "Bearer secret", "content-type": "application/json" });
-    expect(JSON.parse(sent?.body ?? "")).toEqual({ ...request, top_k: 1, return_documents: false });
+    expect(JSON.parse(sent?.body ?? "")).toEqual({
+      ...request,
+      ...{ top_k: 1, min_score: 0.5, instruction: "a line", timeout_ms: 900, return_documents: false },
+    });
   });
 
   test.each<[string, Scripted]>([

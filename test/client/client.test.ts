@@ -49,6 +49,27 @@ describe("against the service", () => {
     expect(results.map(({ index }) => index)).toEqual([1]);
   });
 
+  test("minScore and instruction do what they do in the library", async () => {
+    const instruction = "machine learning";
+    const library = await service.reranker.rerank({ ...request, instruction });
+    const [first, second] = library.results.map(({ index, score }) => ({ index, score }));
+    const { results } = await client.rerank({ ...request, instruction, minScore: second?.score ?? 1 });
+    expect(results).toMatchObject([first, second]);
+    expect(first?.score).not.toBe((await client.rerank(request)).results[0]?.score);
+  });
+
+  test("timeoutMs answers with what is scored by then, and tells which documents are not", async () => {
+    const late: typeof globalThis.fetch = async () =>
+      Response.json({
+        results: [{ index: 1, relevance_score: 0.5 }],
+        ...{ unscored: [0, 2], model: "m", usage: { prompt_tokens: 1, total_tokens: 1 } },
+      });
+    const answer = await new RerankClient({ baseUrl: service.url, fetch: late }).rerank({ ...request, timeoutMs: 5 });
+    expect([answer.results.map(({ index }) => index), answer.unscored]).toEqual([[1], [0, 2]]);
+    expect((await client.rerank({ ...request, timeoutMs: 60_000 })).unscored).toEqual([]);
+    expect(await client.rerank(request)).not.toHaveProperty("unscored");
+  });
+
   test("marks the documents that were cut", async () => {
     await using small = await startTestService({ load: { contextSize: 64 } });
     const documents = ["machine learning ".repeat(100), "short"];
