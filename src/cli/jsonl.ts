@@ -103,7 +103,7 @@ function lineAnswerer(reranker: Reranker, model: string, run: BulkRun): (line: N
       if ("error" in checked) throw checked.error;
       const job = withImages(readNative(checked.value), images);
       const response = await rerankAll(reranker, job, () => {}).catch((error: unknown) => {
-        throw inTheirWords(error, { names: usualNames, inChunks: job.options.inChunks });
+        throw inTheirWords(error, { names: usualNames });
       });
       const answer = withNames(writeNative(job, response, model), images);
       return { kind: "answered", text: JSON.stringify({ ...(numbered && { line: line.number }), ...answer }) };

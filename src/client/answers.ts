@@ -52,7 +52,14 @@ function readResult<Document extends Content>(
   if (typeof index !== "number" || typeof score !== "number" || document === undefined) {
     throw unexpected(response, "a result for none of the request's documents");
   }
-  return { index, score, document, truncated: member(result, "truncated") === true };
+  const passage = passageOf(member(result, "passage"));
+  return { index, score, document, ...(passage && { passage }), truncated: member(result, "truncated") === true };
+}
+
+function passageOf(passage: unknown): RankedDocument["passage"] {
+  const [text, start, end] = ["text", "start", "end"].map((name) => member(passage, name));
+  if (typeof text !== "string" || typeof start !== "number" || typeof end !== "number") return undefined;
+  return { text, start, end };
 }
 
 /** `queue;dur=0.1, compute;dur=12.5, …`, milliseconds. */

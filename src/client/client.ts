@@ -46,14 +46,14 @@ export class RerankClient {
   async rerank(request: RerankRequest): Promise<RerankAnswer>;
   async rerank<Document extends Content>(request: RerankRequest<Document>): Promise<RerankAnswer<Document>>;
   async rerank<Document extends Content>(request: RerankRequest<Document>): Promise<RerankAnswer<Document>> {
-    const { query, documents, topK, minScore, instruction, timeoutMs, signal } = request;
+    const { query, documents, topK, minScore, instruction, passages, timeoutMs, signal } = request;
     const body = JSON.stringify({
       query: written(query, "query"),
       documents: documents.map((document, index) => written(document, `documents[${index}]`)),
       // The caller has the documents, so the service need not send them back.
       return_documents: false,
       // JSON leaves out what is undefined.
-      ...{ top_k: topK, min_score: minScore, instruction, timeout_ms: timeoutMs },
+      ...{ top_k: topK, min_score: minScore, instruction, passages: writtenPassages(passages), timeout_ms: timeoutMs },
     });
     const headers = { ...this.#headers, "content-type": "application/json" };
     const received = await retrying({ retries: this.#retries, wait: this.#wait, signal }, async () => {
@@ -82,4 +82,10 @@ export class RerankClient {
       throw new RerankClientError("network_error", `no answer from ${this.#baseUrl}`, { cause: error });
     }
   }
+}
+
+function writtenPassages(passages: RerankRequest["passages"]): true | object | undefined {
+  if (typeof passages !== "object") return passages;
+  const { maxTokens, overlapTokens, max } = passages;
+  return { max_tokens: maxTokens, overlap_tokens: overlapTokens, max };
 }

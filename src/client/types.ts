@@ -14,12 +14,15 @@ export interface ImageInput {
 export type Content = string | ImageInput;
 
 export interface RerankRequest<Document extends Content = string>
-  extends Pick<LibraryRequest<Document>, "documents" | "topK" | "minScore" | "instruction" | "timeoutMs" | "signal"> {
+  extends Pick<
+    LibraryRequest<Document>,
+    "documents" | "topK" | "minScore" | "instruction" | "passages" | "timeoutMs" | "signal"
+  > {
   query: Content;
 }
 
 export interface RankedDocument<Document extends Content = string>
-  extends Pick<LibraryDocument<Document>, "index" | "score" | "document"> {
+  extends Pick<LibraryDocument<Document>, "index" | "score" | "document" | "passage"> {
   /** Whether the document was cut to fit the model's context. */
   truncated: boolean;
 }

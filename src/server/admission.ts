@@ -72,9 +72,15 @@ export class Admission {
   }
 
   /** What each request of one body asks for. */
-  claims({ info: { contextSize, batchTokens, attentionCells, vision } }: Queue, requests: readonly Contents[]): Claim[] {
+  claims({ info, limits }: Queue, requests: readonly Contents[]): Claim[] {
+    const { contextSize, batchTokens, attentionCells, vision } = info;
     const measures = { bytesPerToken: this.#bytesPerToken.value, contextSize, attentionCells, vision };
-    return requestWork(requests, measures).map(({ longest, ...claim }) => ({ ...claim, long: longest > batchTokens }));
+    return requestWork(requests, measures).map(({ longest, pairs, ...claim }) => ({
+      ...claim,
+      // Passages are estimated. More than can ever wait are refused by the reranker, for good and not until later.
+      pairs: Math.min(pairs, limits.maxQueuedPairs),
+      long: longest > batchTokens,
+    }));
   }
 
   /** Throws queue_full when there is no room, or when the answer would come too late. */

@@ -4,6 +4,8 @@
  */
 
 import type { VisionInfo } from "../../binding.js";
+import type { PassageLimits } from "../passages/cut.js";
+import { passageLimits, within } from "../passages/options.js";
 import type { Content, RerankRequest } from "../types.js";
 import { imageTokens } from "./image-tokens.js";
 
@@ -18,7 +20,7 @@ const lettersPerToken = 16;
 /** Weight of one request against all before it. */
 const share = 0.05;
 
-export type Contents = Pick<RerankRequest<Content>, "query" | "documents" | "instruction" | "maxDocumentTokens">;
+export type Contents = Pick<RerankRequest<Content>, "query" | "documents" | "instruction" | "maxDocumentTokens" | "passages">;
 
 export interface Measures {
   readonly bytesPerToken: number;
@@ -59,13 +61,27 @@ export function requestWork(requests: readonly Contents[], measures: Measures): 
   });
 }
 
-/** Tokens of each pair. */
+/** Tokens of each pair: a document's, or each of its passages'. */
 export function pairTokens(request: Contents, measures: Measures): number[] {
-  const { query, documents, instruction = "", maxDocumentTokens = 0 } = request;
+  const { query, documents, instruction = "", maxDocumentTokens = 0, passages } = request;
   const { contextSize } = measures;
   const longest = maxDocumentTokens > 0 ? Math.min(maxDocumentTokens, contextSize) : contextSize;
   const frame = fixedTokens + textTokens(instruction, measures) + contentTokens(query, measures);
-  return documents.map((document) => Math.min(contextSize, frame + Math.min(longest, contentTokens(document, measures))));
+  return documents.flatMap((document) => {
+    if (typeof document !== "string" || passages === undefined) {
+      return Math.min(contextSize, frame + Math.min(longest, contentTokens(document, measures)));
+    }
+    const limits = within(passageLimits(passages), contextSize - frame);
+    return passageTokens(document, limits, measures).map((tokens) => Math.min(contextSize, frame + tokens));
+  });
+}
+
+/** Tokens of each passage of a text. */
+function passageTokens(text: string, { maxTokens, overlapTokens, max }: PassageLimits, measures: Measures): number[] {
+  const tokens = textTokens(text, measures, maxTokens * max);
+  const step = Math.max(1, maxTokens - overlapTokens);
+  const count = Math.min(max, 1 + Math.max(0, Math.ceil((tokens - maxTokens) / step)));
+  return Array.from({ length: count }, (_, index) => Math.min(maxTokens, tokens - index * step));
 }
 
 function contentTokens(content: Content, measures: Measures): number {
@@ -73,8 +89,9 @@ function contentTokens(content: Content, measures: Measures): number {
   return frameTokens + tokensOfImage(dataOf(content), measures);
 }
 
-function textTokens(text: string, { bytesPerToken, contextSize }: Measures): number {
-  if (text.length > contextSize * lettersPerToken) return contextSize;
+/** `most`: what is read of a text. */
+function textTokens(text: string, { bytesPerToken, contextSize }: Measures, most = contextSize): number {
+  if (text.length > most * lettersPerToken) return most;
   return Math.ceil(Buffer.byteLength(text) / bytesPerToken);
 }
 
@@ -106,7 +123,9 @@ export class BytesPerToken {
   }
 
   /** `tokens`: of all pairs. Not for requests with cut documents: the cut end has bytes and no tokens. */
-  learn({ query, documents, instruction = "" }: Contents, tokens: number): void {
+  learn({ query, documents, instruction = "", passages }: Contents, tokens: number): void {
+    // Passages overlap, and each has the query.
+    if (passages !== undefined) return;
     const texts = documents.filter((document) => typeof document === "string");
     // The tokens of images say nothing about texts.
     if (typeof query !== "string" || texts.length < documents.length) return;

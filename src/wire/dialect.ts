@@ -15,8 +15,6 @@ export type ScoringRequest = Omit<RerankRequest<Content>, "signal" | "onQueue">;
 export interface Terms {
   /** The client's names of the fields for query and documents. */
   readonly names: { readonly query: string; readonly documents: string };
-  /** True: the client asked for long documents to be scored in chunks. See RankingOptions. */
-  readonly inChunks: boolean;
 }
 export const usualNames = { query: "query", documents: "documents" };
 
@@ -90,7 +88,6 @@ export function single<Answer>(
   return {
     requests: [{ query, documents, maxDocuments, ...requested(options) }],
     names,
-    inChunks: options.inChunks,
     answer([response], model) {
       if (!response) throw new Error("one request was scored and none was answered");
       return write(response, model);
@@ -99,15 +96,11 @@ export function single<Answer>(
 }
 
 /** Rewrites an error of the reranker, which speaks of `query` and `documents`, in the client's field names. */
-export function inTheirWords(error: unknown, { names, inChunks }: Terms, places?: Places): unknown {
+export function inTheirWords(error: unknown, { names }: Terms, places?: Places): unknown {
   if (!(error instanceof RerankError)) return error;
   const message = error.message
     .replace(/^(instruction and )?query\b/, (_, before = "") => before + names.query + (places?.query ?? ""))
     .replace(/^documents\[(\d+)\]/, (_, index: string) => `documents[${places?.documents[Number(index)] ?? index}]`)
     .replace(/^documents\b/, names.documents);
-  if (inChunks && error.code === "document_too_long") {
-    const expected = "max_chunks_per_doc: expected 1, or documents that fit in one chunk, got";
-    return new RerankError("invalid_request", `${expected} ${message}`, { cause: error });
-  }
   return message === error.message ? error : new RerankError(error.code, message, { cause: error });
 }

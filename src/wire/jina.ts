@@ -8,7 +8,7 @@ import { dialect, single } from "./dialect.js";
 import { sentDocuments } from "./echo.js";
 import { rankingFields } from "./ranking-fields.js";
 import { ranked, readOptions } from "./ranking-options.js";
-import { CompletionUsage, completionUsageOf } from "./schemas.js";
+import { CompletionUsage, completionUsageOf, Passage } from "./schemas.js";
 
 export const JinaRequest = Type.Object(
   {
@@ -47,6 +47,7 @@ export const JinaResponse = Type.Object(
       Type.Object({
         index: Type.Integer({ description: "position in the request" }),
         relevance_score: Type.Number({ description: "0 to 1, or a logit" }),
+        passage: Type.Optional(Passage),
         document: Type.Optional(
           Type.Object(
             { text: Type.Optional(Type.String()) },
@@ -76,9 +77,10 @@ export const jina = dialect({
       model,
       object: "list",
       usage: completionUsageOf(usage),
-      results: ranked(results, options).map(({ index, score }) => ({
+      results: ranked(results, options).map(({ index, score, passage }) => ({
         index,
         relevance_score: score,
+        ...(passage && { passage }),
         ...echoed(sent[index]),
       })),
       meta: { ...cohereMeta("1", documents.length), tokens: { input_tokens: usage.promptTokens, output_tokens: 0 } },

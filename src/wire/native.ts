@@ -8,7 +8,7 @@ import { dialect, single } from "./dialect.js";
 import { EchoedImage, EchoedObject, echoOf, sentDocuments } from "./echo.js";
 import { rankingFields } from "./ranking-fields.js";
 import { type RankingOptions, ranked, readOptions } from "./ranking-options.js";
-import { Usage, usageOf } from "./schemas.js";
+import { Passage, Usage, usageOf } from "./schemas.js";
 
 /** A request that was read. */
 export interface RerankJob {
@@ -54,6 +54,7 @@ export const NativeResponse = Type.Object(
         index: Type.Integer({ description: "position in the request" }),
         relevance_score: Type.Number({ description: "0 to 1, or a logit" }),
         document: Type.Optional(EchoedDocument),
+        passage: Type.Optional(Passage),
         truncated: Type.Optional(Type.Boolean({ description: "true when the document was cut to fit the context" })),
       }),
     ),
@@ -95,10 +96,11 @@ export function writeNative(
 ): NativeResponse {
   const wanted = ranked(results, job.options);
   return {
-    results: wanted.map(({ index, score, document, droppedTokens }) => ({
+    results: wanted.map(({ index, score, document, passage, droppedTokens }) => ({
       index,
       relevance_score: score,
       ...(job.returnDocuments && { document: job.sent?.[index] ?? echo(document) }),
+      ...(passage && { passage }),
       ...(droppedTokens > 0 && { truncated: true }),
     })),
     // An image may have megabytes, so it is repeated only where documents are.

@@ -1,6 +1,7 @@
 /** The fields that change a ranking. They are the same in every dialect, whichever service they come from. */
 
 import { type Static, Type } from "typebox";
+import { passageFields } from "./passages.js";
 
 const count = "how many results to return; 0, null or absent = all; top_k and top_n mean the same";
 const later = "not supported in this version: refused unless empty";
@@ -15,12 +16,7 @@ export const rankingFields = {
   max_tokens_per_doc: Type.Optional(
     Type.Integer({ minimum: 1, description: "longer documents lose their end; null or absent = as long as fits CTX_SIZE" }),
   ),
-  max_chunks_per_doc: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      description: "documents are scored whole; with more than 1, a document that does not fit CTX_SIZE is an error",
-    }),
-  ),
+  ...passageFields,
   truncate: Type.Optional(
     Type.Boolean({ default: true, description: "whether a document that does not fit CTX_SIZE is cut; false: it is an error" }),
   ),
@@ -45,7 +41,6 @@ export const rankingFields = {
     }),
   ),
   instruct: Type.Optional(Type.String({ description: "the same as instruction" })),
-  passages: Type.Optional(Type.Unknown({ description: later })),
   timeout_ms: Type.Optional(
     Type.Integer({
       minimum: 1,

@@ -1,7 +1,8 @@
 /** Reads the fields that change a ranking. Each is honoured, or refused by name; none is silently ignored. */
 
 import { kindOf, RerankError } from "../errors.js";
-import type { Content, RankedDocument, ScoreRequest } from "../types.js";
+import type { Content, RankedDocument, RerankRequest } from "../types.js";
+import { readPassages } from "./passages.js";
 import type { RankingFields } from "./ranking-fields.js";
 
 /** The values of these fields. */
@@ -13,22 +14,19 @@ export interface RankingOptions {
   readonly raw: boolean;
   /** The fields that are read of documents that are objects; empty = `text` or `content`, else all text fields. */
   readonly rankFields: readonly string[];
-  /** The client asked for long documents to be scored in chunks (max_chunks_per_doc > 1), so one that does not fit is refused. */
+  /** Passages were asked for by another service's field, whose clients expect no `passage` in the answer. */
   readonly inChunks: boolean;
-  readonly scoring: Pick<ScoreRequest, "instruction" | "maxDocumentTokens" | "truncate" | "priority" | "timeoutMs">;
+  readonly scoring: Pick<RerankRequest, "passages" | "instruction" | "maxDocumentTokens" | "truncate" | "priority" | "timeoutMs">;
 }
 
 export const plainOptions: RankingOptions = {
   ...{ topK: 0, minScore: undefined, raw: false, rankFields: [], inChunks: false, scoring: {} },
 };
 
-const unsupported = "this version does not support it";
-
 /** Fields that are refused, unless their value asks for nothing. */
 const refused = [
-  { name: "passages", nothing: false, why: unsupported },
   // vLLM's value for "as long as the model's context" is -1.
-  { name: "truncate_prompt_tokens", nothing: -1, why: unsupported },
+  { name: "truncate_prompt_tokens", nothing: -1, why: "this version does not support it" },
   {
     name: "timeout_ms",
     nothing: undefined,
@@ -44,20 +42,21 @@ export function readOptions(body: RankingFields): RankingOptions {
     throw new RerankError("invalid_request", `${name}: expected nothing, got ${kindOf(value)}; ${why}`);
   }
   const { truncation_direction: side, max_tokens_per_doc: maxDocumentTokens, priority } = body;
-  const inChunks = body.max_chunks_per_doc !== undefined && body.max_chunks_per_doc > 1;
   const cut = side?.toLowerCase() === "left" ? ("start" as const) : ("end" as const);
+  const passages = readPassages(body, cut);
   const instruction = agreed({ instruction: body.instruction || undefined, instruct: body.instruct || undefined });
   return {
     topK: agreed({ top_n: body.top_n, top_k: body.top_k }) ?? 0,
     minScore: body.min_score,
     raw: raw(body),
     rankFields: body.rank_fields ?? [],
-    inChunks,
+    inChunks: passages !== undefined && !body.passages,
     scoring: {
-      truncate: inChunks || agreed({ truncate: body.truncate, truncation: body.truncation }) === false ? "never" : cut,
+      truncate: agreed({ truncate: body.truncate, truncation: body.truncation }) === false ? "never" : cut,
       ...(instruction !== undefined && { instruction }),
-      ...(maxDocumentTokens !== undefined && { maxDocumentTokens }),
+      ...(maxDocumentTokens !== undefined && passages === undefined && { maxDocumentTokens }),
       ...(priority !== undefined && { priority }),
+      ...(passages !== undefined && { passages }),
     },
   };
 }
@@ -99,17 +98,21 @@ function raw({ raw_scores, use_activation, activation, softmax }: RankingFields)
 }
 
 /** Options for the reranker. With logits it is asked for all results: near 1, scores can be equal where the logits differ. */
-export function requested({ topK, raw, scoring }: RankingOptions): Pick<ScoreRequest, keyof typeof scoring> & { topK: number } {
+export function requested({ topK, raw, scoring }: RankingOptions): typeof scoring & { topK: number } {
   return { ...scoring, topK: raw ? 0 : topK };
 }
 
 /** Orders and limits the results as the client asked. `score` is the logit where the client asked for logits. */
 export function ranked<Document extends Content>(
   results: readonly RankedDocument<Document>[],
-  { topK, minScore, raw }: RankingOptions,
+  { topK, minScore, raw, inChunks }: RankingOptions,
 ): Omit<RankedDocument<Document>, "logit">[] {
   const ordered = raw ? results.toSorted((a, b) => b.logit - a.logit || a.index - b.index) : results;
   return (topK > 0 ? ordered.slice(0, topK) : ordered)
-    .map(({ logit, ...result }) => (raw ? { ...result, score: logit } : result))
+    .map(({ logit, passage, ...result }) => ({
+      ...result,
+      ...(raw && { score: logit }),
+      ...(passage && !inChunks && { passage }),
+    }))
     .filter(({ score }) => minScore === undefined || score >= minScore);
 }

@@ -11,6 +11,11 @@ export const ErrorBody = Type.Object({
 });
 export type ErrorBody = Static<typeof ErrorBody>;
 
+export const Passage = Type.Object(
+  { text: Type.String(), start: Type.Integer(), end: Type.Integer() },
+  { description: "with passages: the best one; positions in Unicode characters of the document as it was read" },
+);
+
 export const Usage = Type.Object({ prompt_tokens: Type.Integer(), total_tokens: Type.Integer() });
 
 /** The usage as clients of services that also generate text expect it. */

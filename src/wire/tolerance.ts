@@ -10,6 +10,7 @@ import { IsArray, IsBoolean, IsInteger, IsNumber, IsObject, IsOptional, IsUnion,
 export function tolerate(schema: TSchema, value: unknown): unknown {
   if (IsBoolean(schema)) return booleanOf(value);
   if (IsInteger(schema) || IsNumber(schema)) return numberOf(value);
+  if (IsUnion(schema) && schema.anyOf.some(IsBoolean) && typeof booleanOf(value) === "boolean") return booleanOf(value);
   if (typeof value === "string") return value.toWellFormed();
   if (IsArray(schema)) return Array.isArray(value) ? value.map((item) => tolerate(schema.items, item)) : value;
   if (typeof value !== "object" || value === null) return value;
@@ -23,8 +24,8 @@ export function tolerate(schema: TSchema, value: unknown): unknown {
     const given: unknown = Reflect.get(value, name);
     return given === null && IsOptional(field) ? [] : [[name, tolerate(field, given)]];
   });
-  // Only documents allow additional fields: theirs may have any name.
-  const others = Reflect.get(schema, "additionalProperties") === true ? value : {};
+  // Documents allow additional fields: theirs may have any name. Where they are not allowed, the check has to see them.
+  const others = Reflect.get(schema, "additionalProperties") === undefined ? {} : value;
   const unknown = Object.entries(others).filter(([name]) => !Object.hasOwn(schema.properties, name));
   return Object.fromEntries([...unknown, ...fields]);
 }

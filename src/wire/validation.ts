@@ -36,7 +36,8 @@ export function shapeValidator(shapeOf: (body: unknown) => TSchema): (body: unkn
 }
 
 function describe(schema: TSchema, body: unknown, faults: readonly Fault[]): string {
-  const fault = mostTelling(faults);
+  // A field that is not allowed is a fault of its object, whose own names may be told.
+  const fault = mostTelling(faults.filter(({ keyword }) => keyword !== "boolean"));
   if (!fault) return "body: not as expected";
   const missing = "requiredProperties" in fault.params ? fault.params.requiredProperties : undefined;
   if (Array.isArray(missing)) {

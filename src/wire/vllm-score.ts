@@ -120,7 +120,6 @@ export const vllmScore = dialect({
         documents: pairs,
       })),
       names,
-      inChunks: options.inChunks,
       answer: (responses, name) => ({
         id: `score-${randomUUID()}`,
         object: "list" as const,

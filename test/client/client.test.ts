@@ -58,6 +58,18 @@ describe("against the service", () => {
     expect(first?.score).not.toBe((await client.rerank(request)).results[0]?.score);
   });
 
+  test("passages are the library's", async () => {
+    const documents = [`${request.documents.join(" ")} `.repeat(9), "short"];
+    for (const passages of [true, { maxTokens: 20, overlapTokens: 0, max: 2 }, { max: 1 }] as const) {
+      const library = await service.reranker.rerank({ ...request, documents, passages });
+      const { results } = await client.rerank({ ...request, documents, passages });
+      expect(library.results[0]?.passage?.text).toMatch(/\w/);
+      expect(results).toEqual(
+        library.results.map(({ logit, droppedTokens, ...result }) => ({ ...result, truncated: droppedTokens > 0 })),
+      );
+    }
+  });
+
   test("timeoutMs answers with what is scored by then, and tells which documents are not", async () => {
     const late: typeof globalThis.fetch = async () =>
       Response.json({

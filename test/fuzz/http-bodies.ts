@@ -43,6 +43,7 @@ function fields(chance: Chance): object {
     ...(chance.once(4) && { max_chunks_per_doc: chance.below(3) }),
     ...(chance.once(4) && { min_score: chance.next() }),
     ...(chance.once(4) && { instruction: "about the weather" }),
+    ...(chance.once(4) && { passages: { max_tokens: chance.below(9), overlap_tokens: chance.below(4), max: chance.below(3) } }),
     ...(chance.once(6) && { timeout_ms: 1 + chance.below(1000) }),
   };
 }

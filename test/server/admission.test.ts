@@ -11,6 +11,7 @@ import { BytesPerToken, pairTokens, requestWork } from "../../src/server/request
 import { runScoring, scoringGate } from "../../src/server/scoring.js";
 import { secondsUntilAnswer, secondsUntilRoom } from "../../src/server/waiting-time.js";
 import { WorkRate } from "../../src/server/work-rate.js";
+import type { PassageOptions } from "../../src/types.js";
 import { plainPng } from "../images/fixtures.js";
 import { demoModel, post, startTestService } from "../support/demo-service.js";
 import { randomModel, wideShape } from "../support/random-models.js";
@@ -258,6 +259,25 @@ describe("a request's tokens", () => {
     expect(pairTokens(request, measures).reduce((sum, one) => sum + one)).toBe(tokens);
   });
 
+  test.each<[string, string, true | PassageOptions, number[]]>([
+    ["short one is one pair", "a".repeat(400), true, [111]],
+    // 3,000 tokens in steps of 448.
+    ["long one are those of its passages", "a".repeat(12_000), true, [523, 523, 523, 523, 523, 523, 323]],
+    ["very long one end with the last passage that is read", "a".repeat(10_000_000), { max: 3 }, [523, 523, 523]],
+    ["long one in small passages", "a".repeat(120), { maxTokens: 16, overlapTokens: 8 }, [27, 27, 25]],
+    [
+      "long one in passages as long as the context",
+      "a".repeat(60_000),
+      { maxTokens: 2 ** 20, max: 4, overlapTokens: 0 },
+      [8192, 6830],
+    ],
+  ])("of a %s", (_, document, passages, expected) => {
+    const [query, image] = ["abcd", { image: { data: "" } }];
+    const vision = { maxTokens: 100, workPerToken: 1 };
+    expect(pairTokens({ query, documents: [document, image], passages }, { ...measures, vision })).toEqual([...expected, 113]);
+    expect(requestWork([{ query, documents: [document], passages }], measures)).toMatchObject([{ pairs: expected.length }]);
+  });
+
   test("cost more the more there are before them in their pair", () => {
     const requests = [{ query: "abcd", documents: ["a".repeat(1_000_000), "abcd"] }];
     const [{ tokens, work, longest } = { tokens: 0, work: 0, longest: 0 }] = requestWork(requests, measures);
@@ -315,6 +335,12 @@ describe("a request's tokens", () => {
     expect(pairTokens(request, { ...measures, bytesPerToken: bytesPerToken.value })[0]).toBeCloseTo(110, -1);
   });
 
+  test("of passages do not change what bytes are worth", () => {
+    const bytesPerToken = new BytesPerToken();
+    bytesPerToken.learn({ query: "abcd", documents: ["a".repeat(10_000)], passages: true }, 5000);
+    expect(bytesPerToken.value).toBe(4);
+  });
+
   test("and the instruction's bytes count in each pair", () => {
     const bytesPerToken = new BytesPerToken();
     const request = { query: "abcd", documents: ["abcd", "abcd"], instruction: "abcdefgh" };
@@ -343,6 +369,21 @@ test("what could not be answered in time is refused at once, instead of being tr
   });
   controller.abort();
   await running;
+});
+
+test("more passages than can ever wait are refused for good, and fewer are scored", async () => {
+  await using service = await startTestService({ load: { maxQueuedPairs: 20 } });
+  const ask = (count: number) => {
+    const documents = Array.from({ length: count }, (_, index) => text(300, index));
+    const passages = { max_tokens: 30, overlap_tokens: 0, max: 6 };
+    return post(`${service.url}/rerank`, { query: "weather", documents, passages });
+  };
+  expect((await ask(3)).status).toBe(200);
+  const refused = await ask(4);
+  expect([refused.status, await refused.json()]).toEqual([
+    422,
+    expect.objectContaining({ error: { code: "too_many_documents", message: expect.stringContaining("at most 20 passages") } }),
+  ]);
 });
 
 test("while the queue is full, a request is refused before its body is read", async () => {

@@ -167,17 +167,69 @@ describe.each(scoringRoutes)("$name", (route) => {
     expect(await ask(route, { priority: 1000 })).toEqual(refused("priority: expected a whole number from 0 to 999, got 1000"));
   });
 
-  test("max_chunks_per_doc does not change documents that fit, and is refused for one that does not", async () => {
-    expect(await ask(route, { max_chunks_per_doc: 10 })).toEqual(ranked(route, scores));
-    expect(await ask(route, { max_chunks_per_doc: null }, ["short", long])).toMatchObject({ results: expect.anything() });
-    // One chunk is the part that fits, as without the field.
-    expect(byIndex(await ask(route, { max_chunks_per_doc: 1 }, ["short", long]))).toEqual(
-      await libraryScores(["short", long], {}),
+  test("max_chunks_per_doc scores documents that do not fit in passages that do, and the best one counts", async () => {
+    const texts = ["short", "It rains here. ".repeat(120) + documents[1]];
+    const whole = await libraryScores(texts, {});
+    for (const fields of [{ max_chunks_per_doc: 1 }, { max_chunks_per_doc: null }, { overlap_tokens: 80 }]) {
+      expect(byIndex(await ask(route, fields, texts))).toEqual(whole);
+    }
+    expect(await ask(route, { max_chunks_per_doc: 10, overlap_tokens: 80 })).toEqual(ranked(route, scores));
+    const passages = { max: 9, maxTokens: 2 ** 20 };
+    const chunks = await libraryScores(texts, { passages });
+    expect(chunks.get(1)).not.toBe(whole.get(1));
+    expect(byIndex(await ask(route, { max_chunks_per_doc: "9" }, texts))).toEqual(chunks);
+    expect(byIndex(await ask(route, { max_chunks_per_doc: 9, overlap_tokens: 80 }, texts))).toEqual(
+      await libraryScores(texts, { passages: { ...passages, overlapTokens: 80 } }),
     );
-    expect(await ask(route, { max_chunks_per_doc: 10 }, ["short", long])).toEqual(
-      refused(`max_chunks_per_doc: expected 1, or documents that fit in one chunk, got ${route.documents}[1]: takes `),
+    const small = { max_chunks_per_doc: 3, max_tokens_per_doc: 20, overlap_tokens: 5 };
+    expect(byIndex(await ask(route, small, texts))).toEqual(
+      await libraryScores(texts, { passages: { max: 3, maxTokens: 20, overlapTokens: 5 } }),
+    );
+    expect(await ask(route, { ...small, overlap_tokens: 20 })).toEqual(
+      refused("overlap_tokens: expected fewer than the 20 tokens of a passage, got 20"),
+    );
+    expect(await ask(route, { max_chunks_per_doc: 2, truncation_direction: "Left" })).toEqual(
+      refused("truncation_direction: expected Right beside max_chunks_per_doc, "),
     );
     expect(await ask(route, { max_chunks_per_doc: "x" })).toEqual(refused("max_chunks_per_doc: expected a whole number"));
+    expect(await ask(route, { overlap_tokens: -1 })).toEqual(refused("overlap_tokens: expected a whole number of at least 0"));
+    expect(await ask(route, { max_chunks_per_doc: 2, truncate: false }, texts)).toEqual({
+      status: 422,
+      message: expect.stringMatching(new RegExp(`^${route.documents}\\[1\\]: has more than 2 passages`)),
+    });
+  });
+
+  test("passages scores each document by its best passage", async () => {
+    const texts = [documents.join(" "), long, "short"];
+    const options = { max_tokens: 16, overlap_tokens: 4, max: 3 };
+    const cut = await libraryScores(texts, { passages: { maxTokens: 16, overlapTokens: 4, max: 3 } });
+    expect(cut.get(0)).not.toBe((await libraryScores(texts, {})).get(0));
+    expect(byIndex(await ask(route, { passages: options }, texts))).toEqual(cut);
+    expect(byIndex(await ask(route, { passages: { ...options, max: "3" } }, texts))).toEqual(cut);
+    const usual = await libraryScores(texts, { passages: true });
+    for (const passages of [true, "True", 1, {}, { max: null }]) {
+      expect(byIndex(await ask(route, { passages }, texts))).toEqual(usual);
+    }
+    for (const passages of [false, "false", 0, null]) expect(await ask(route, { passages })).toEqual(ranked(route, scores));
+    const refusals: [object, string][] = [
+      [{ passages: { max_tokens: 0 } }, "passages.max_tokens: expected a whole number of at least 1, got 0"],
+      [{ passages: { max: "x" } }, "passages.max: expected a whole number of at least 1, got a string"],
+      [{ passages: "yes" }, 'passages: expected true, false or {"max_tokens", "overlap_tokens", "max"}, got a string'],
+      [{ passages: [5] }, "passages: expected true, false or {"],
+      [
+        { passages: { max: 3, maxTokens: 9 } },
+        'passages: expected true, false or {"max_tokens", "overlap_tokens", "max"}, got an object',
+      ],
+      [
+        { passages: { overlap_tokens: 512 } },
+        "passages.overlap_tokens: expected fewer than the 512 tokens of a passage, got 512",
+      ],
+      [{ passages: true, max_chunks_per_doc: 2 }, "max_chunks_per_doc: expected nothing beside passages"],
+      [{ passages: true, overlap_tokens: 8 }, "overlap_tokens: expected nothing beside passages"],
+      [{ passages: {}, max_tokens_per_doc: 8 }, "max_tokens_per_doc: expected nothing beside passages"],
+      [{ passages: true, truncation_direction: "Left" }, "truncation_direction: expected Right beside passages, "],
+    ];
+    for (const [fields, message] of refusals) expect(await ask(route, fields)).toEqual(refused(message));
   });
 
   test("instruction and instruct are the line before each document", async () => {
@@ -202,14 +254,13 @@ describe.each(scoringRoutes)("$name", (route) => {
     });
   });
 
-  test.each([
-    ["passages", true, [null, false]],
-    ["passages", { max: 2 }, []],
-    ["truncate_prompt_tokens", 10, [null, -1]],
-  ])("%s is refused, except for values that ask for nothing", async (name, value, nothing) => {
-    expect(await ask(route, { [name]: value })).toEqual(refused(`${name}: expected nothing, got `));
-    for (const one of nothing) expect(await ask(route, { [name]: one })).toEqual(ranked(route, scores));
-  });
+  test.each([["truncate_prompt_tokens", 10, [null, -1]]])(
+    "%s is refused, except for values that ask for nothing",
+    async (name, value, nothing) => {
+      expect(await ask(route, { [name]: value })).toEqual(refused(`${name}: expected nothing, got `));
+      for (const one of nothing) expect(await ask(route, { [name]: one })).toEqual(ranked(route, scores));
+    },
+  );
 
   test("rank_fields name the fields of an object that are read, as YAML lines", async () => {
     const objects = documents.map((one, index) => ({

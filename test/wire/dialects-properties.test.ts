@@ -36,6 +36,8 @@ const fields = [
     "instruct",
     "timeout_ms",
     "passages",
+    "overlap_tokens",
+    "truncation",
     "use_activation",
     "raw_scores",
     "return_text",
@@ -64,6 +66,7 @@ const value = fc.oneof(
     ),
     { maxLength: 3 },
   ),
+  fc.record({ max_tokens: fc.nat(20), overlap_tokens: fc.nat(5), max: fc.nat(3) }, { requiredKeys: [] }),
   fc.constantFrom("true", "false", "Left", 0, 1, 2, null, true),
 );
 const bodies = fc.oneof(fc.dictionary(fc.constantFrom(...fields), value, { maxKeys: 8 }), fc.jsonValue());

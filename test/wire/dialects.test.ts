@@ -74,6 +74,34 @@ test("documents that came as objects come back with their fields", async () => {
   expect(await answer("/v1/rerank", { ...sent, return_documents: true })).toMatchObject({ results });
 });
 
+test("with passages the service's own dialect and Jina's say which one counts", async () => {
+  const [weather = "", learning = ""] = documents;
+  // The first character is two UTF-16 units and one of Unicode's.
+  const long = `\u{1f31e} ${weather} ${learning} ${text(300, 7)}`;
+  const options = { maxTokens: 30, overlapTokens: 0, max: 2 };
+  const library = await service.reranker.rerank({ query, documents: [long, "short"], passages: options });
+  const [best] = library.results;
+  expect(best?.passage?.text).toContain("Machine learning is");
+  const { start = 0, end = 0 } = best?.passage ?? {};
+  expect(Array.from(long).slice(start, end).join("")).toBe(best?.passage?.text);
+  const body = { query, documents: [{ id: 1, text: long }, "short"], passages: { max_tokens: 30, overlap_tokens: 0, max: 2 } };
+  const results = library.results.map(({ index, score, passage }) => ({ index, relevance_score: score, passage }));
+  const [first, ...more] = results;
+  expect(await answer("/rerank", { ...body, return_documents: false })).toMatchObject({
+    results: [{ ...first, truncated: true }, ...more],
+  });
+  expect(await answer("/v1/rerank", body)).toMatchObject({ results });
+  const { passages, ...whole } = body;
+  const chunks = { ...whole, max_chunks_per_doc: 2, max_tokens_per_doc: 30, overlap_tokens: 0 };
+  const others = [
+    ["/rerank", whole],
+    ["/rerank", chunks],
+    ["/v1/rerank", chunks],
+    ["/v2/rerank", body],
+  ] as const;
+  for (const [path, sent] of others) expect(JSON.stringify(await answer(path, sent))).not.toContain('"passage"');
+});
+
 describe("Cohere v2", () => {
   test("answers without documents, even if the request asks for them", async () => {
     expect(await answer("/v2/rerank", { model: "rerank-v3.5", query, documents, top_n: 1, return_documents: true })).toEqual({

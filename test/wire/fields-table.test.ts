@@ -34,7 +34,7 @@ const samples: Readonly<Record<string, unknown>> = {
   ...{ top_k: 1, top_n: 1, min_score: 0.1, return_documents: true, return_text: true, rank_fields: ["text"], priority: 3 },
   ...{ max_tokens_per_doc: 5, max_chunks_per_doc: 2, truncate: false, truncation_direction: "Left", truncate_prompt_tokens: 5 },
   ...{ raw_scores: true, use_activation: false, instruction: "c", instruct: "c", passages: true },
-  ...{ truncation: false, activation: false, softmax: false, timeout_ms: 50_000 },
+  ...{ truncation: false, activation: false, softmax: false, timeout_ms: 50_000, overlap_tokens: 5 },
 };
 /** Of no type that a field has. */
 const wrong = { odd: [[]] };
