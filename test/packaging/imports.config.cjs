@@ -43,7 +43,7 @@ const mayImport = {
   reranker: ["errors", "types", "settings", "images", "native", "model", "load", "engine", "precision", "passages", "requests"],
   index: ["errors", "types", "engine", "reranker"],
   client: ["errors", "types"],
-  wire: ["errors", "types", "engine"],
+  wire: ["errors", "types", "engine", "passages"],
   server: [...library, "wire"],
   cli: [...library, "wire", "server"],
   commonjs: [...library, "client", "server"],

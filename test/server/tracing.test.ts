@@ -76,7 +76,7 @@ describe("with a collector", () => {
     const spanOf = (name: string) => collector.spans.find((span) => span.name === name);
     const [ranking, queue, compute] = ["rerank test-model", "queue", "compute"].map(spanOf);
     expect(ranking).toMatchObject({ traceId, parentSpanId: request?.spanId, kind: 1 });
-    const { usage }: { usage: { total_tokens: number } } = await answer.json();
+    const { usage }: { usage: { total_tokens: number } } = JSON.parse(await answer.text());
     expect(ranking && attributesOf(ranking)).toEqual({
       "gen_ai.operation.name": "rerank",
       "gen_ai.provider.name": "jina-reranker",
