@@ -77,6 +77,7 @@ export async function runScoring(
   }
   using ended = requestSignal(reply.raw, options.requestTimeoutMs);
   const startedAt = performance.now();
+  const asked = { model: options.modelName, candidates: documents, topN: requests[0]?.topK || undefined };
   /** Called once the images of a request were read, right before its pairs are submitted. */
   const onQueue = (index: number) => {
     health.starting(reranker.stats());
@@ -106,25 +107,15 @@ export async function runScoring(
       responses.reduce((sum, { truncated }) => sum + truncated, 0),
     );
     if (allImages > 0) metrics.imagesScored(images, timings);
-    metrics.reranked((performance.now() - startedAt) / 1000, { inputTokens: tokens });
-    const { topK = 0 } = requests[0] ?? {};
-    notes.span?.scored(
-      startedAt,
-      {
-        model: options.modelName,
-        candidates: documents,
-        topN: topK > 0 ? topK : undefined,
-        inputTokens: tokens,
-        cachedTokens: timings.reusedTokens,
-        images: allImages,
-      },
-      timings,
-    );
+    const usage = { inputTokens: tokens, cachedTokens: timings.reusedTokens };
+    metrics.reranked((performance.now() - startedAt) / 1000, usage);
+    notes.span?.scored(startedAt, asked, { ...usage, images: allImages }, timings);
     reply.header("server-timing", serverTiming(timings));
     return responses;
   } catch (error) {
     const errorType = error instanceof RerankError ? error.code : "_OTHER";
     metrics.reranked((performance.now() - startedAt) / 1000, { errorType });
+    notes.span?.failed(startedAt, asked, errorType);
     health.failed(error);
     ended.cancel(error);
     throw error;

@@ -1,8 +1,12 @@
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm, truncate } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { post, startTestService, type TestService } from "../support/demo-service.js";
+import { bytesOf, stateFiles } from "../support/store-folder.js";
 import { text } from "../support/texts.js";
+import { until } from "../support/until.js";
 
 let service: TestService;
 beforeAll(async () => {
@@ -80,8 +84,9 @@ describe("/metrics", () => {
     expect(gained('rerank_requests_total{route="/rerank",status="422"}')).toBe(1);
     expect(gained('rerank_requests_total{route="unknown",status="404"}')).toBe(1);
     const operation = 'gen_ai_operation_name="rerank",gen_ai_provider_name="jina-reranker",gen_ai_request_model="test-model"';
-    expect(gained(`gen_ai_server_request_duration_seconds_count{${operation},error_type=""}`)).toBe(3);
-    expect(gained(`gen_ai_client_token_usage_sum{${operation},gen_ai_token_type="input"}`)).toBe(
+    const answered = 'gen_ai_response_model="test-model"';
+    expect(gained(`gen_ai_server_request_duration_seconds_count{${operation},${answered}}`)).toBe(3);
+    expect(gained(`gen_ai_client_token_usage_sum{${operation},${answered},gen_ai_token_type="input"}`)).toBe(
       gained('rerank_tokens_total{kind="computed"}') + gained('rerank_tokens_total{kind="reused"}'),
     );
     expect(gained('rerank_request_duration_seconds_count{route="/rerank"}')).toBe(4);
@@ -99,6 +104,44 @@ describe("/metrics", () => {
     expect(after.get("rerank_score_cache_hits_total")).toBe(pairsRepeated);
     expect([pairsWarm, pairsRepeated].every((count) => count > 0)).toBe(true);
     expect(await sample("rerank_queue_pairs")).toBe(0);
+  });
+
+  test("counts a request that failed by its error, without tokens", async () => {
+    const before = await scrape();
+    const body = { query: "a", documents: [text(300, 1)], truncate: false };
+    expect((await post(`${service.url}/rerank`, body)).status).toBe(422);
+    const gained = [...(await scrape())].filter(([name, value]) => name.startsWith("gen_ai_") && value !== before.get(name));
+    expect(gained).toContainEqual([
+      'gen_ai_server_request_duration_seconds_count{gen_ai_operation_name="rerank",gen_ai_provider_name="jina-reranker",' +
+        'gen_ai_request_model="test-model",error_type="document_too_long"}',
+      1,
+    ]);
+    expect(gained.filter(([name]) => name.includes("token"))).toEqual([]);
+  });
+
+  test("tells what was written to the folder of documents, what a restart read there, and what it could not read", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "jina-reranker-metrics-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const load = { documentCacheDir: folder, scoreCacheMb: 0 };
+    const body = { query: "a", documents: [text(200, 1), text(200, 2)] };
+    const disk = async (from: TestService) => {
+      const samples = await scrape(from);
+      const names = ["hits_total", "writes_total", "failures_total", "bytes"];
+      return names.map((name) => samples.get(`rerank_document_disk_${name}`));
+    };
+    const first = await startTestService({ load });
+    await post(`${first.url}/rerank`, body);
+    await until(async () => (await disk(first))[1] === 2);
+    expect(await disk(first)).toMatchObject([0, 2, 0, expect.toSatisfy((bytes) => bytes > 0)]);
+    await first.service.stop();
+    const files = await stateFiles(folder);
+    await truncate(files[0] ?? "", 100);
+    await using second = await startTestService({ load });
+    const held = await bytesOf(files);
+    await until(async () => (await disk(second))[3] === held);
+    await post(`${second.url}/rerank`, body);
+    await until(async () => (await disk(second))[1] === 1);
+    expect((await disk(second)).slice(0, 3)).toEqual([1, 1, 1]);
   });
 
   test("names the model and how it runs, and no query or document", async () => {
@@ -132,7 +175,7 @@ test("every metric that the Grafana dashboard asks for exists", async () => {
   );
   for (const expression of expressions) {
     const bare = expression.replaceAll(/"[^"]*"/g, "");
-    const asked = [...bare.matchAll(/\b(?:rerank|process|nodejs)_\w+/g)].map(([name]) => name);
+    const asked = [...bare.matchAll(/\b(?:rerank|gen_ai|process|nodejs)_\w+/g)].map(([name]) => name);
     expect([expression, asked.length > 0]).toEqual([expression, true]);
     expect([expression, asked.filter((name) => !known.has(name))]).toEqual([expression, []]);
     const selectors = [...bare.matchAll(/\{([^}]*)\}/g)].flatMap(([, inner]) => [...(inner ?? "").matchAll(/(\w+)\s*=~?/g)]);

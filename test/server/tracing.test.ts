@@ -7,6 +7,8 @@ import { startCommand } from "../support/command.js";
 import { post, startTestService } from "../support/demo-service.js";
 import { structuredPng } from "../support/image-model.js";
 import { attributesOf, type OtlpDouble, startOtlpDouble } from "../support/otlp-double.js";
+import { randomModel, wideShape } from "../support/random-models.js";
+import { mixedDocuments, text } from "../support/texts.js";
 import { dataUri, startVisionService } from "../support/vision-service.js";
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -76,7 +78,6 @@ describe("with a collector", () => {
     const spanOf = (name: string) => collector.spans.find((span) => span.name === name);
     const [ranking, queue, compute] = ["rerank test-model", "queue", "compute"].map(spanOf);
     expect(ranking).toMatchObject({ traceId, parentSpanId: request?.spanId, kind: 1 });
-    const { usage }: { usage: { total_tokens: number } } = JSON.parse(await answer.text());
     expect(ranking && attributesOf(ranking)).toEqual({
       "gen_ai.operation.name": "rerank",
       "gen_ai.provider.name": "jina-reranker",
@@ -84,8 +85,10 @@ describe("with a collector", () => {
       "gen_ai.response.model": "test-model",
       "gen_ai.rerank.candidate.count": 2,
       "gen_ai.rerank.top_n": 1,
-      "gen_ai.usage.input_tokens": usage.total_tokens,
+      "gen_ai.usage.input_tokens": line.tokens,
       "gen_ai.usage.cache_read.input_tokens": 0,
+      "server.address": "127.0.0.1",
+      "server.port": service.service.port,
     });
     for (const step of [queue, compute]) expect(step).toMatchObject({ traceId, parentSpanId: ranking?.spanId });
     expect(compute && attributesOf(compute)["rerank.tokens_computed"]).toBe(Number(stated));
@@ -111,6 +114,28 @@ describe("with a collector", () => {
     expect(images).toMatchObject({ traceId, parentSpanId: ranking?.spanId, endTimeUnixNano: queue?.startTimeUnixNano });
     expect(compute && attributesOf(compute)).toMatchObject({ "rerank.images_encoded": 1 });
     expect(collector.bodies.join()).not.toContain(image.slice(30, 60));
+  });
+
+  test("a request that failed says why, and only an error of the server is one of the request's span", async () => {
+    await using collector = await startOtlpDouble();
+    const load = { ...(await randomModel(wideShape)), contextSize: 512 };
+    const service = await startTestService({ load, requestTimeoutMs: 100, server: { tracing: startTracing(to(collector)) } });
+    const tooLong = await post(`${service.url}/rerank`, { query: "a", documents: [text(600, 1)], truncate: false });
+    const tooLate = await post(`${service.url}/rerank`, { query: text(20, 2), documents: mixedDocuments(60, 300, 400, 3) });
+    expect([tooLong.status, tooLate.status]).toEqual([422, 504]);
+    await service.service.stop();
+    const failed = collector.spans.map((span) => ({ ...span, ...attributesOf(span) }));
+    const rankings = failed.filter(({ kind }) => kind === 1);
+    const common = { name: "rerank test-model", status: { code: 2 }, "gen_ai.operation.name": "rerank" };
+    expect(rankings).toMatchObject([
+      { ...common, "error.type": "document_too_long", "gen_ai.rerank.candidate.count": 1 },
+      { ...common, "error.type": "timeout", "gen_ai.rerank.candidate.count": 60 },
+    ]);
+    for (const span of rankings) expect(span).not.toHaveProperty(["gen_ai.response.model"]);
+    const requests = failed.filter(({ kind }) => kind === 2);
+    expect(requests[0]).not.toHaveProperty(["error.type"]);
+    expect(requests[1]).toMatchObject({ status: { code: 2 }, "error.type": "504" });
+    expect(rankings.map(({ parentSpanId }) => parentSpanId)).toEqual(requests.map((request) => request.spanId));
   });
 
   test("a refused request is a span too, one that its caller does not sample is none", async () => {

@@ -1,34 +1,44 @@
 /**
- * Names of OpenTelemetry's semantic conventions for generative AI (v0.1.0 of open-telemetry/semantic-conventions-genai, all of them in
- * development). They have no operation for reranking yet: `rerank`, `gen_ai.rerank.candidate.count` and `gen_ai.rerank.top_n` are those
- * of its proposal, issue 253 there. Nothing here holds a query or a document.
+ * Names of OpenTelemetry's semantic conventions for generative AI (docs/gen-ai of open-telemetry/semantic-conventions-genai, all of them
+ * in development). They have no operation for reranking yet: `rerank`, `gen_ai.rerank.candidate.count` and `gen_ai.rerank.top_n` are
+ * those of its proposal, issue 253 there. Nothing here holds a query or a document.
  */
 
 export const operation = "rerank";
 export const provider = "jina-reranker";
 
-/** What a scoring request asked for, and what it took. */
+/** What a scoring request asked for. */
 export interface Operation {
   readonly model: string;
   readonly candidates: number;
   /** undefined = all. */
   readonly topN: number | undefined;
-  /** Of all prompts; of these, those whose state or score came from a cache. */
+}
+
+/** Tokens of all prompts, and of these, those whose state or score came from a cache. */
+export interface Usage {
   readonly inputTokens: number;
   readonly cachedTokens: number;
 }
 
+/** `errorType`: an error's code, or `_OTHER`. */
+export type Outcome = Usage | { readonly errorType: string };
+
 /** Of the span `rerank {model}`. */
-export function operationAttributes({ model, candidates, topN, inputTokens, cachedTokens }: Operation) {
+export function operationAttributes({ model, candidates, topN }: Operation, outcome: Outcome) {
   return {
     "gen_ai.operation.name": operation,
     "gen_ai.provider.name": provider,
     "gen_ai.request.model": model,
-    "gen_ai.response.model": model,
     "gen_ai.rerank.candidate.count": candidates,
     ...(topN !== undefined && { "gen_ai.rerank.top_n": topN }),
-    "gen_ai.usage.input_tokens": inputTokens,
-    "gen_ai.usage.cache_read.input_tokens": cachedTokens,
+    ...("errorType" in outcome
+      ? { "error.type": outcome.errorType }
+      : {
+          "gen_ai.response.model": model,
+          "gen_ai.usage.input_tokens": outcome.inputTokens,
+          "gen_ai.usage.cache_read.input_tokens": outcome.cachedTokens,
+        }),
   };
 }
 

@@ -11,12 +11,19 @@ import { errorTable } from "../../errors.js";
 import type { Reranker } from "../../reranker.js";
 import type { Timings } from "../../types.js";
 import { ErrorBody } from "../../wire/schemas.js";
-import { durationBuckets, operation, provider, tokenBuckets } from "./generative-ai.js";
+import { durationBuckets, type Outcome, operation, provider, tokenBuckets } from "./generative-ai.js";
 
 /** Buckets: from a cached pair on a GPU to a hundred long documents on a small CPU. */
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-const operationLabels = { gen_ai_operation_name: operation, gen_ai_provider_name: provider };
+/** Labels of the generative AI metrics. */
+const operationNames = [
+  "gen_ai_operation_name",
+  "gen_ai_provider_name",
+  "gen_ai_request_model",
+  "gen_ai_response_model",
+] as const;
+type OperationLabel = (typeof operationNames)[number];
 
 export interface MetricsOptions {
   readonly modelName: string;
@@ -34,8 +41,8 @@ export class Metrics {
   readonly #truncated: Counter;
   readonly #images: Counter<"of">;
   readonly #imageRead: Histogram;
-  readonly #operation: Histogram<keyof typeof operationLabels | "gen_ai_request_model" | "error_type">;
-  readonly #usage: Histogram<keyof typeof operationLabels | "gen_ai_request_model" | "gen_ai_token_type">;
+  readonly #operation: Histogram<OperationLabel | "error_type">;
+  readonly #usage: Histogram<OperationLabel | "gen_ai_token_type">;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -83,18 +90,17 @@ export class Metrics {
       buckets: seconds,
       registers,
     });
-    const labelNames = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"] as const;
     this.#operation = new Histogram({
       name: "gen_ai_server_request_duration_seconds",
-      help: "From the hand-over of a scoring request to its scores; error_type is an error's code, empty where there is none.",
-      labelNames: [...labelNames, "error_type"],
+      help: "From the hand-over of a scoring request to its scores; error_type is an error's code, absent where there is none.",
+      labelNames: [...operationNames, "error_type"],
       buckets: durationBuckets,
       registers,
     });
     this.#usage = new Histogram({
       name: "gen_ai_client_token_usage",
       help: "Tokens of all prompts of a scoring request.",
-      labelNames: [...labelNames, "gen_ai_token_type"],
+      labelNames: [...operationNames, "gen_ai_token_type"],
       buckets: tokenBuckets,
       registers,
     });
@@ -130,12 +136,17 @@ export class Metrics {
     this.#truncated.inc(truncated);
   }
 
-  /** A scoring request is over. `outcome`: the tokens of its prompts, or why there are none. */
-  reranked(durationSeconds: number, outcome: { readonly inputTokens: number } | { readonly errorType: string }): void {
-    const labels = { ...operationLabels, gen_ai_request_model: this.#options.modelName };
-    const failed = "errorType" in outcome;
-    this.#operation.observe({ ...labels, error_type: failed ? outcome.errorType : "" }, durationSeconds);
-    if (!failed) this.#usage.observe({ ...labels, gen_ai_token_type: "input" }, outcome.inputTokens);
+  /** A scoring request is over. */
+  reranked(durationSeconds: number, outcome: Outcome): void {
+    const { modelName } = this.#options;
+    const asked = { gen_ai_operation_name: operation, gen_ai_provider_name: provider, gen_ai_request_model: modelName };
+    if ("errorType" in outcome) {
+      this.#operation.observe({ ...asked, error_type: outcome.errorType }, durationSeconds);
+      return;
+    }
+    const answered = { ...asked, gen_ai_response_model: modelName };
+    this.#operation.observe(answered, durationSeconds);
+    this.#usage.observe({ ...answered, gen_ai_token_type: "input" }, outcome.inputTokens);
   }
 
   imagesScored({ queries, documents }: { queries: number; documents: number }, { imageMs }: Timings): void {

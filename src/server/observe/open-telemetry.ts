@@ -1,6 +1,6 @@
 /**
- * OpenTelemetry spans: one for each request, below it `rerank {model}`, and below that `images`, `queue` and `compute`. Imported only when an endpoint is set, so that
- * nobody else pays for the packages. Samplers, headers, limits and resource attributes are read by
+ * OpenTelemetry spans: one for each request, below it `rerank {model}`, and below that `images`, `queue` and `compute`. Imported only
+ * when an endpoint is set, so that nobody else pays for the packages. Samplers, headers, limits and resource attributes are read by
  * the packages from their own OTEL_ variables. Spans hold numbers and names of routes, never a query or a document.
  */
 
@@ -21,7 +21,7 @@ import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trac
 import type { FastifyRequest } from "fastify";
 import { errorTable } from "../../errors.js";
 import type { Timings } from "../../types.js";
-import { type Operation, operation, operationAttributes } from "./generative-ai.js";
+import { type Operation, type Outcome, operation, operationAttributes, type Usage } from "./generative-ai.js";
 import { routeOf } from "./route.js";
 import type { TraceParent } from "./traceparent.js";
 
@@ -35,7 +35,8 @@ export interface RequestSpan {
   readonly traceId: string;
   readonly spanId: string;
   /** `startedAt`: performance.now() when the images, or the pairs of a request without any, were handed over. */
-  scored(startedAt: number, work: Operation & { readonly images: number }, timings: Timings): void;
+  scored(startedAt: number, asked: Operation, took: Usage & { readonly images: number }, timings: Timings): void;
+  failed(startedAt: number, asked: Operation, errorType: string): void;
   end(outcome: { readonly status: number; readonly sent: boolean }): void;
 }
 
@@ -76,19 +77,22 @@ function startRequest(tracer: Tracer, request: FastifyRequest, parent: TracePare
   const span = tracer.startSpan(`${request.method} ${route}`, { kind: SpanKind.SERVER, attributes }, contextOf(parent));
   const context = trace.setSpan(ROOT_CONTEXT, span);
   const { traceId, spanId } = span.spanContext();
+  const { localAddress, localPort } = request.raw.socket;
+  // Absent where the host app listens on a Unix socket.
+  const server = localAddress === undefined ? {} : { "server.address": localAddress, "server.port": localPort };
+  const startRanking = (startTime: number, asked: Operation, outcome: Outcome) => {
+    const ofRanking = { ...operationAttributes(asked, outcome), ...server };
+    return tracer.startSpan(`${operation} ${asked.model}`, { startTime, attributes: ofRanking }, context);
+  };
   return {
     traceId,
     spanId,
-    scored(startedAt, { images, ...work }, timings) {
+    scored(startedAt, asked, { images, ...usage }, timings) {
       const begun = performance.timeOrigin + startedAt;
       const submitted = begun + timings.imageMs;
       const firstBatch = submitted + timings.queueMs;
       const computed = firstBatch + timings.computeMs;
-      const ranking = tracer.startSpan(
-        `${operation} ${work.model}`,
-        { kind: SpanKind.INTERNAL, startTime: begun, attributes: operationAttributes(work) },
-        context,
-      );
+      const ranking = startRanking(begun, asked, usage);
       const below = trace.setSpan(ROOT_CONTEXT, ranking);
       if (images > 0) {
         span.setAttribute("rerank.images", images);
@@ -101,7 +105,12 @@ function startRequest(tracer: Tracer, request: FastifyRequest, parent: TracePare
         ...(images > 0 && { "rerank.images_encoded": timings.encodedImages }),
       });
       ranking.end(computed);
-      span.setAttribute("rerank.pairs", work.candidates);
+      span.setAttribute("rerank.pairs", asked.candidates);
+    },
+    failed(startedAt, asked, errorType) {
+      const ranking = startRanking(performance.timeOrigin + startedAt, asked, { errorType });
+      ranking.setStatus({ code: SpanStatusCode.ERROR });
+      ranking.end(performance.timeOrigin + performance.now());
     },
     end({ status, sent }) {
       const seen = sent ? status : errorTable.client_closed.status;
