@@ -261,7 +261,10 @@ export interface KeepResult {
   tokenizeMs: number;
   computeMs: number;
   totalMs: number;
-  /** Documents whose state is in the document store. */
+  /**
+   * Documents whose state is in the document store since, or that are too short to have one (16 tokens with the prompt's headings).
+   * The others could not be written: the log says why. 0 without a store.
+   */
   storedDocuments: number;
 }
 

@@ -200,7 +200,10 @@ export interface KeepResponse {
   documents: number;
   /** Of these, those that were cut to fit. */
   truncated: number;
-  /** Of these, those whose state is in the folder that outlives the process; 0 without one. */
+  /**
+   * Of these, those whose state is in documentCacheDir since, or that are too short to have one; the others could not be written. 0
+   * without such a folder.
+   */
   storedDocuments: number;
   /** Tokens of what the prompts of all queries with a document begin with. */
   usage: Usage;

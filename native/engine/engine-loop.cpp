@@ -114,11 +114,16 @@ void EngineLoop::add_pair(const PairId & id, Pair added) {
 // Holds the pages of what is known of the pair's prefix.
 void EngineLoop::find_prefix(Pair & pair) {
     auto [pages, n_shared] = documents_.find(pair.tokens, pair.n_prefix);
+    release_pages(pair);
+    pair.pages    = std::move(pages);
+    pair.n_shared = n_shared;
+}
+
+void EngineLoop::release_pages(Pair & pair) {
     for (const int32_t page : pair.pages) {
         parts_.forward.pages().release(page);
     }
-    pair.pages    = std::move(pages);
-    pair.n_shared = n_shared;
+    pair.pages.clear();
 }
 
 // Whether the pair's state may be on disk.
@@ -126,27 +131,55 @@ bool EngineLoop::waits_for_state(const PairId & id, const Pair & pair) {
     if (!pending_states_) {
         return false;
     }
+    if (!pair.scored) {
+        return pending_states_->look(id, pair.tokens, pair.n_prefix);
+    }
     const double seconds = seconds_per_work_ * token_work_.of(pair.n_shared, std::max(pair.n_shared, pair.n_prefix));
     return pending_states_->wait(id, pair.tokens, pair.n_prefix, pair.n_shared, seconds);
 }
 
-// Takes over the states that were read.
+// Takes over the states that were read, and hears of those that were looked for and written.
 void EngineLoop::take_states() {
+    std::vector<JobQueue::Score> kept;
     while (auto ready = pending_states_ ? pending_states_->next(Clock::now()) : std::nullopt) {
+        const bool looked = ready->event == PendingStates::Event::looked;
         for (const PairId & id : ready->pairs) {
             Pair & pair = pairs_.at(id);
-            find_prefix(pair);
-            admit(id, pair);
+            if (ready->event == PendingStates::Event::written || (looked && ready->stored)) {
+                if (looked) {
+                    count_known(id, pair);
+                }
+                kept.push_back({ id.first, id.second, std::nullopt, ready->stored });
+                remove_pair(pairs_.find(id));
+            } else {
+                find_prefix(pair);
+                admit(id, pair);
+            }
         }
         if (!ready->tokens.empty()) {
             parts_.counters.states_restored += 1;
             use_prefix(ready->tokens);
         }
     }
+    parts_.queue.give_scores(kept);
+    admit_held();
+}
+
+// What was held because much waited to be written.
+void EngineLoop::admit_held() {
+    while (!held_.empty() && pending_states_->has_room()) {
+        const PairId id = held_.front();
+        held_.pop_front();
+        admit(id, pairs_.at(id));
+    }
 }
 
 // Plans a pair as soon as the embeddings that it needs are there.
 void EngineLoop::admit(const PairId & id, Pair & pair) {
+    if (!pair.scored && pending_states_ && !pending_states_->has_room()) {
+        held_.push_back(id);
+        return;
+    }
     const auto key = DocumentCache::key_of(pair.tokens);
     if (documents_.enabled() && pair.pages.empty() && key) {
         pairs_by_key_.emplace(*key, id);
@@ -167,19 +200,33 @@ void EngineLoop::plan_pair(const PairId & id, const Pair & pair) {
     }
 }
 
-// Documents that were to be kept and are.
+// Documents that were to be kept and are in memory.
 void EngineLoop::finish_known() {
     std::vector<JobQueue::Score> kept;
     for (const PairId & id : known_) {
-        const auto    pair     = pairs_.find(id);
-        const int32_t n_tokens = pair->second.n_tokens();
-        parts_.counters.tokens_reused += static_cast<uint64_t>(n_tokens);
-        parts_.queue.add_tokens(id.first, n_tokens, n_tokens, true);
-        kept.push_back({ id.first, id.second, std::nullopt });
-        remove_pair(pair);
+        const auto pair = pairs_.find(id);
+        count_known(id, pair->second);
+        if (!write_state(id, pair->second)) {
+            kept.push_back({ id.first, id.second, std::nullopt, false });
+            remove_pair(pair);
+        }
     }
     known_.clear();
     parts_.queue.give_scores(kept);
+}
+
+void EngineLoop::count_known(const PairId & id, const Pair & pair) {
+    parts_.counters.tokens_reused += static_cast<uint64_t>(pair.n_tokens());
+    parts_.queue.add_tokens(id.first, pair.n_tokens(), pair.n_tokens(), true);
+}
+
+// Has a document that is to be kept wait until its state is on disk. False when it is kept in memory alone.
+bool EngineLoop::write_state(const PairId & id, Pair & pair) {
+    if (!pending_states_ || !pending_states_->write(id, pair.tokens, pair.n_prefix, pair.pages)) {
+        return false;
+    }
+    release_pages(pair);
+    return true;
 }
 
 // Gives the pair the embeddings that are known, and has it wait for the others.
@@ -242,9 +289,8 @@ void EngineLoop::remove_pair(Pairs::iterator pair) {
             pairs_by_key_.erase(found);
         }
     }
-    for (const int32_t page : pair->second.pages) {
-        parts_.forward.pages().release(page);
-    }
+    held_.erase(std::remove(held_.begin(), held_.end(), pair->first), held_.end());
+    release_pages(pair->second);
     pairs_.erase(pair);
 }
 
@@ -296,18 +342,20 @@ void EngineLoop::give_logits(const Plan & plan, const std::vector<float> & logit
         parts_.counters.pairs_warm += slice.restored && pair->second.scored ? 1 : 0;
         parts_.queue.add_tokens(slice.job, slice.begin, slice.end, slice.restored);
         if (slice.last) {
-            scores.push_back({ slice.job, slice.pair, std::nullopt });
+            std::optional<float> logit;
             if (pair->second.scored) {
-                scores.back().logit = logits[n_logits];
-                parts_.scores.insert(pair->second.tokens, logits[n_logits]);
-                log_score(pair->second.tokens, logits[n_logits]);
-                ++n_logits;
+                logit = logits[n_logits++];
+                parts_.scores.insert(pair->second.tokens, *logit);
+                log_score(pair->second.tokens, *logit);
             }
             // Behind part of a page that it shares, all of its prefix is known.
             if (pair->second.n_shared % kPageTokens == 0) {
                 keep_prefix(pair->second, kept);
             }
-            remove_pair(pair);
+            if (pair->second.scored || !write_state(pair->first, pair->second)) {
+                scores.push_back({ slice.job, slice.pair, logit, false });
+                remove_pair(pair);
+            }
         }
     }
     write_scores();
@@ -337,8 +385,8 @@ void EngineLoop::write_scores() {
 
 // Adds the pair's tokens to `kept` when the document cache did not know all of its prefix.
 void EngineLoop::keep_prefix(const Pair & pair, std::vector<std::vector<llama_token>> & kept) {
-    if (pending_states_ && pair.n_shared < documents_.usable(pair.n_prefix)) {
-        pending_states_->keep(pair.tokens, pair.n_prefix, pair.pages);
+    if (pending_states_ && pair.scored && pair.n_shared < documents_.usable(pair.n_prefix)) {
+        pending_states_->write_behind(pair.tokens, pair.n_prefix, pair.pages);
     }
     if (documents_.insert(pair.tokens, pair.n_prefix, pair.pages)) {
         kept.push_back(pair.tokens);

@@ -62,6 +62,7 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     queue.max_pairs    = options_.max_queued_pairs;
     queue.deduplicate  = options_.deduplicate;
     queue.context_size = info_.context_size;
+    queue.stores       = !options_.document_store.directory.empty();
     queue.token_work   = token_work;
     queue.image_work   = info_.vision ? info_.vision->work_per_token : 0;
 

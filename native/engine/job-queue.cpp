@@ -293,7 +293,7 @@ void JobQueue::give_prompt(const Document & document, Prompt prompt, std::option
             if (done) {
                 stats_.work_done += counted.work;
                 result.n_reused += logit ? static_cast<uint64_t>(pair.n_tokens()) : 0;
-                score(entry, { job.id, document.index, logit }, settled);
+                score(entry, { job.id, document.index, logit, limits_.stores }, settled);
             } else {
                 n_ready_tokens_ += pair.n_tokens();
                 pair.images = images_of(job, document.index);
@@ -395,6 +395,7 @@ void JobQueue::score(std::map<uint64_t, JobPtr>::iterator entry, const Score & s
         }
         job.n_done += 1;
         (score.logit ? stats_.pairs_scored : stats_.documents_kept) += 1;
+        job.result.n_stored += !score.logit && score.stored ? 1U : 0U;
         stats_.pairs_queued -= 1;
     }
     if (job.n_done == job.request.documents.size()) {

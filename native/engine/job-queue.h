@@ -78,7 +78,8 @@ struct QueueLimits {
     // full. Some 30 are tokenized in that time.
     std::chrono::milliseconds patience{ 5 };
     TokenWork                 token_work = TokenWork();
-    double                    image_work = 0;  // of encoding an image, for each of its tokens
+    double                    image_work = 0;      // of encoding an image, for each of its tokens
+    bool                      stores     = false;  // whether states are kept on disk too
 };
 
 class JobQueue {
@@ -117,7 +118,8 @@ class JobQueue {
     struct Score {
         uint64_t             job   = 0;
         uint32_t             index = 0;
-        std::optional<float> logit;  // none: the document's state is kept, and no score was asked for
+        std::optional<float> logit;           // none: the document's state is kept, and no score was asked for
+        bool                 stored = false;  // whether that is on disk
     };
 
     explicit JobQueue(QueueLimits limits) : limits_(limits) {}

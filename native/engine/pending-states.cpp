@@ -24,16 +24,19 @@ Clock::duration of_seconds(double seconds) {
 
 }  // namespace
 
+// None of a prefix that has no state.
+std::optional<std::string> PendingStates::portable_of(const std::vector<llama_token> & tokens, int32_t n_prefix) {
+    const int32_t n_tokens = documents_.usable(n_prefix);
+    return n_tokens == 0 ? std::nullopt : portable_tokens(tokens, static_cast<size_t>(n_tokens), images_);
+}
+
 bool PendingStates::wait(
     const PairId & pair, const std::vector<llama_token> & tokens, int32_t n_prefix, int32_t n_known, double seconds) {
-    const int32_t n_tokens = documents_.usable(n_prefix);
-    if (n_tokens == 0) {
-        return false;
-    }
-    auto portable = portable_tokens(tokens, static_cast<size_t>(n_tokens), images_);
+    auto portable = portable_of(tokens, n_prefix);
     if (!portable) {
         return false;
     }
+    const int32_t n_tokens = documents_.usable(n_prefix);
     if (n_known >= n_tokens) {
         touch(*portable);
         return false;
@@ -53,6 +56,28 @@ bool PendingStates::wait(
     return true;
 }
 
+bool PendingStates::look(const PairId & pair, const std::vector<llama_token> & tokens, int32_t n_prefix) {
+    auto portable = portable_of(tokens, n_prefix);
+    if (!portable) {
+        return false;
+    }
+    requests_[store_.look(*std::move(portable))] = { pair, Event::looked };
+    return true;
+}
+
+bool PendingStates::write(const PairId &                   pair,
+                          const std::vector<llama_token> & tokens,
+                          int32_t                          n_prefix,
+                          const std::vector<int32_t> &     pages) {
+    auto portable = portable_of(tokens, n_prefix);
+    if (!portable) {
+        return false;
+    }
+    auto state                                                      = pages_.read(pages, documents_.usable(n_prefix));
+    requests_[store_.write(*std::move(portable), std::move(state))] = { pair, Event::written };
+    return true;
+}
+
 void PendingStates::touch(const std::string & portable) {
     const uint64_t hash = xxh64(portable);
     const auto     now  = Clock::now();
@@ -64,6 +89,9 @@ void PendingStates::touch(const std::string & portable) {
 }
 
 void PendingStates::remove(const PairId & pair) {
+    for (auto request = requests_.begin(); request != requests_.end();) {
+        request = request->second.pair == pair ? requests_.erase(request) : std::next(request);
+    }
     for (auto read = reads_.begin(); read != reads_.end(); ++read) {
         if (read->second.pairs.erase(pair) > 0 && read->second.pairs.empty()) {
             store_.give_up(read->second.request);
@@ -81,22 +109,39 @@ std::optional<PendingStates::Ready> PendingStates::next(Clock::time_point now) {
     while (!answers_.empty()) {
         const DocumentStore::Answer answer = std::move(answers_.back());
         answers_.pop_back();
-        const auto read = std::find_if(reads_.begin(), reads_.end(),
-                                       [&](const auto & entry) { return entry.second.request == answer.request; });
-        if (read == reads_.end()) {
-            continue;
+        if (auto ready = ready_by(answer)) {
+            last_answer_ = now;
+            return ready;
         }
-        last_answer_ = now;
-        Ready ready;
-        for (const auto & [pair, until] : read->second.pairs) {
-            ready.pairs.push_back(pair);
-        }
-        if (answer.stored && restore(read->second.tokens, answer.bytes)) {
-            ready.tokens = std::move(read->second.tokens);
-        }
-        reads_.erase(read);
+    }
+    return late(now);
+}
+
+// None where nobody waits for the answer any more.
+std::optional<PendingStates::Ready> PendingStates::ready_by(const DocumentStore::Answer & answer) {
+    Ready ready;
+    if (const auto request = requests_.find(answer.request); request != requests_.end()) {
+        ready = { request->second.event, { request->second.pair }, {}, answer.stored };
+        requests_.erase(request);
         return ready;
     }
+    const auto read = std::find_if(reads_.begin(), reads_.end(),
+                                   [&](const auto & entry) { return entry.second.request == answer.request; });
+    if (read == reads_.end()) {
+        return std::nullopt;
+    }
+    for (const auto & [pair, until] : read->second.pairs) {
+        ready.pairs.push_back(pair);
+    }
+    if (answer.stored && restore(read->second.tokens, answer.bytes)) {
+        ready.tokens = std::move(read->second.tokens);
+    }
+    reads_.erase(read);
+    return ready;
+}
+
+// The pairs that waited long enough.
+std::optional<PendingStates::Ready> PendingStates::late(Clock::time_point now) {
     Ready late;
     for (auto & [portable, read] : reads_) {
         for (auto pair = read.pairs.begin(); pair != read.pairs.end();) {
@@ -131,15 +176,12 @@ std::optional<JobQueue::Reads> PendingStates::reads() const {
     return reads;
 }
 
-void PendingStates::keep(const std::vector<llama_token> & tokens,
-                         int32_t                          n_prefix,
-                         const std::vector<int32_t> &     pages) {
-    const int32_t n_tokens = documents_.usable(n_prefix);
-    if (n_tokens == 0 || !store_.has_room()) {
-        return;
-    }
-    if (auto portable = portable_tokens(tokens, static_cast<size_t>(n_tokens), images_)) {
-        store_.write(*std::move(portable), pages_.read(pages, n_tokens));
+void PendingStates::write_behind(const std::vector<llama_token> & tokens,
+                                 int32_t                          n_prefix,
+                                 const std::vector<int32_t> &     pages) {
+    auto portable = has_room() ? portable_of(tokens, n_prefix) : std::nullopt;
+    if (portable) {
+        store_.write(*std::move(portable), pages_.read(pages, documents_.usable(n_prefix)));
     }
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 
 // The pairs whose document's state is being read from disk, and the states that are written there. A pair waits for a read no longer
-// than its document takes to compute. Engine thread only.
+// than its document takes to compute. A document that is to be kept is looked for and, where it is not there, written, and waited for
+// until then. Engine thread only.
 
 #include "document-cache.h"
 #include "document-store.h"
@@ -36,11 +37,25 @@ class PendingStates {
               int32_t                          n_known,
               double                           seconds);
 
+    // Has a document that is to be kept wait for whether its state is there, or until it is written. False when it has no state.
+    bool look(const PairId & pair, const std::vector<llama_token> & tokens, int32_t n_prefix);
+    bool write(const PairId &                   pair,
+               const std::vector<llama_token> & tokens,
+               int32_t                          n_prefix,
+               const std::vector<int32_t> &     pages);
+
+    // Whether as much waits to be written that no more should be computed to be kept.
+    bool has_room() const { return store_.has_room(); }
+
     void remove(const PairId & pair);
 
+    enum class Event { read, looked, written };
+
     struct Ready {
+        Event                    event = Event::read;
         std::vector<PairId>      pairs;   // need not wait any more
-        std::vector<llama_token> tokens;  // of the prefix that the document cache knows since; empty = none
+        std::vector<llama_token> tokens;  // read: of the prefix that the document cache knows since; empty = none
+        bool                     stored = false;  // looked, written: whether the state is there
     };
 
     // To be called until there is nothing more.
@@ -49,8 +64,8 @@ class PendingStates {
     // What the engine thread waits for; none = nothing.
     std::optional<JobQueue::Reads> reads() const;
 
-    // Writes the state of a prefix, whose pages are in the order of its tokens, unless much waits to be written.
-    void keep(const std::vector<llama_token> & tokens, int32_t n_prefix, const std::vector<int32_t> & pages);
+    // Writes the state of a pair's prefix, whose pages are in the order of its tokens, unless much waits to be written.
+    void write_behind(const std::vector<llama_token> & tokens, int32_t n_prefix, const std::vector<int32_t> & pages);
 
   private:
     struct Read {
@@ -62,6 +77,16 @@ class PendingStates {
 
     using Reads = std::map<std::string, Read>;  // by their portable tokens
 
+    // That somebody waits for beside a read.
+    struct Request {
+        PairId pair;
+        Event  event = Event::looked;
+    };
+
+    std::optional<std::string> portable_of(const std::vector<llama_token> & tokens, int32_t n_prefix);
+    std::optional<Ready>       ready_by(const DocumentStore::Answer & answer);
+    std::optional<Ready>       late(Clock::time_point now);
+
     void touch(const std::string & portable);
     bool restore(const std::vector<llama_token> & tokens, const StateBytes & bytes);
 
@@ -71,6 +96,7 @@ class PendingStates {
     ImageTokens &   images_;
 
     Reads                                 reads_;
+    std::map<uint64_t, Request>           requests_;
     std::vector<DocumentStore::Answer>    answers_;  // taken, the next one last
     Clock::time_point                     last_answer_;
     LruCache<uint64_t, Clock::time_point> touched_{ size_t{ 1 } << 20U };

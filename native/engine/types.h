@@ -111,7 +111,7 @@ struct ScoreResult {
     uint64_t              n_computed  = 0;  // tokens that went through the model
     uint64_t              n_reused    = 0;  // tokens not computed because a cache had what they give
     uint64_t              n_encoded   = 0;  // images that went through the vision tower
-    uint64_t              n_stored    = 0;  // documents whose state is in the document store
+    uint64_t              n_stored    = 0;  // documents whose state is on disk, or that are too short to have one
     double                queue_ms    = 0;
     double                tokenize_ms = 0;
     double                compute_ms  = 0;

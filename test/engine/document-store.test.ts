@@ -237,6 +237,62 @@ it("what was used least recently goes first, whoever used it", async () => {
   expect(after.stats().documentsRestored).toBe(3);
 });
 
+describe("documents that are kept before a query comes", () => {
+  it("are on disk when keep() answers, and cost the first query after a restart its own tokens", async () => {
+    await using first = await load();
+    const kept = await first.keep({ documents: [...documents, "short"] });
+    expect(kept).toMatchObject({ documents: 13, storedDocuments: 13, truncated: 0 });
+    expect(await stateFiles(folder)).toHaveLength(documents.length);
+    await first.close();
+    const { answer, stats } = await afterRestart();
+    expect(bits(answer)).toEqual(bits(expected));
+    expect(stats.documentsRestored).toBe(documents.length);
+    expect(answer.timings.computedTokens).toBeLessThan(documents.length * 12);
+  });
+
+  it("that are on disk cost nothing, those whose file is gone are written from memory", async () => {
+    await using reranker = await load();
+    await reranker.keep({ documents });
+    const [gone] = await stateFiles(folder);
+    await rm(gone as string);
+    const again = await reranker.keep({ documents });
+    expect(again.timings.computedTokens).toBe(0);
+    expect(again.timings.reusedTokens).toBe(again.usage.promptTokens);
+    expect(again.storedDocuments).toBe(documents.length);
+    expect(await stateFiles(folder)).toHaveLength(documents.length);
+    await reranker.close();
+    await using other = await load();
+    const after = await other.keep({ documents });
+    expect([after.timings.computedTokens, after.storedDocuments]).toEqual([0, documents.length]);
+    expect(other.stats()).toMatchObject({ documentsRestored: 0, documentsStored: 0 });
+  });
+
+  it("with an instruction are others than without", async () => {
+    await using reranker = await load();
+    await reranker.keep({ documents, instruction: "Prefer recent documents." });
+    const answer = await reranker.score({ query, documents });
+    expect(bits(answer)).toEqual(bits(expected));
+    expect(answer.timings.reusedTokens).toBe(0);
+    const instructed = await reranker.score({ query, documents, instruction: "Prefer recent documents." });
+    expect(instructed.timings.computedTokens).toBeLessThan(documents.length * 12);
+  });
+
+  it("that cannot be written are counted as not stored", async () => {
+    const file = join(folder, "file");
+    await writeFile(file, "");
+    await using reranker = await load({ documentCacheDir: join(file, "store") });
+    expect(await reranker.keep({ documents })).toMatchObject({ documents: 12, storedDocuments: 0 });
+    expect(bits(await reranker.score({ query, documents }))).toEqual(bits(expected));
+  });
+
+  it("a cancelled keep leaves the engine as it was", async () => {
+    await using reranker = await load();
+    await expect(reranker.keep({ documents, signal: AbortSignal.timeout(1) })).rejects.toThrow();
+    expect(bits(await reranker.score({ query, documents }))).toEqual(bits(expected));
+    expect(reranker.stats().pairsQueued).toBe(0);
+  });
+});
+
 describe("scores", () => {
   it("the same question after a restart computes nothing", async () => {
     await using first = await load({ scoreCacheMb: 1 });
