@@ -212,7 +212,7 @@ export class Reranker implements AsyncDisposable {
    * tokens alone. A document that is known costs nothing.
    */
   async keep(request: KeepRequest): Promise<KeepResponse> {
-    checkDocuments(request, this.limits);
+    this.checkKeep(request);
     const { signal } = request;
     signal?.throwIfAborted();
     const contents = { query: "", documents: request.documents };
@@ -234,6 +234,11 @@ export class Reranker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Throws the error that `keep` would reject with before it does any work. */
+  checkKeep(request: KeepRequest): void {
+    checkDocuments(request, this.limits);
   }
 
   /** Throws the error that `score` would reject with before it does any work. */

@@ -12,6 +12,7 @@ import { addFlags } from "../settings/flags.js";
 import { readSettings } from "../settings/read.js";
 import { hubSettings, modelSettings, settingNames, sourceSettings } from "../settings/table.js";
 import { type RerankFlags, rerankCommand } from "./rerank-command.js";
+import { parseShard } from "./shard.js";
 import { UsageError } from "./usage-error.js";
 
 const program = new Command("jina-reranker")
@@ -49,6 +50,37 @@ rerank.action(async (files: string[], flags: RerankFlags) => {
   const command = rerankCommand(files, flags, process.stdout.isTTY, process.env);
   const settings = rerankFlags();
   process.exitCode = await (await import("./rerank.js")).rerank(command, settings);
+});
+
+const warm = program
+  .command("warm")
+  .description("compute documents before a query comes, and leave their states in DOCUMENT_CACHE_DIR")
+  .argument("[files...]", "each file is a document, text or an image; none = a document per line of stdin, empty lines left out")
+  .addOption(new Option("--jsonl", 'each line of the files or of stdin is a document as JSON, or {"documents"}'))
+  .addOption(new Option("--shard <i/n>", "of every n lines take the i-th; job/n in a Kubernetes indexed Job"))
+  .addOption(new Option("--image-folder <dir>", 'with --jsonl: {"image_path"} names an image in this folder'))
+  .addOption(new Option("--instruction <text>", "the instruction that queries for these documents will have"))
+  .addOption(new Option("--json", "print JSON (the default when stdout is not a terminal)"));
+const warmFlags = addFlags(warm, modelSettings);
+
+interface WarmFlags {
+  readonly jsonl?: boolean;
+  readonly shard?: string;
+  readonly imageFolder?: string;
+  readonly instruction?: string;
+  readonly json?: boolean;
+}
+
+warm.action(async (files: string[], { jsonl = false, shard, imageFolder, instruction, json }: WarmFlags) => {
+  if (!jsonl && files.length > 0 && shard !== undefined)
+    throw new UsageError("--shard: only for lines, not with files of documents");
+  if (!jsonl && imageFolder !== undefined) throw new UsageError("--image-folder: only with --jsonl");
+  const command = {
+    ...{ files, jsonl, imageFolder, instruction, json: json ?? !process.stdout.isTTY },
+    shard: shard === undefined ? undefined : parseShard(shard, process.env),
+  };
+  const settings = warmFlags();
+  process.exitCode = await (await import("./warm.js")).warm(command, settings);
 });
 
 const download = program

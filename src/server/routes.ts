@@ -3,6 +3,7 @@
 import type { FastifyInstance } from "fastify";
 import "./route-config.js";
 import type { ServerContext } from "./context.js";
+import { registerDocuments } from "./routes/documents.js";
 import { registerInfo } from "./routes/info.js";
 import { registerProbes } from "./routes/probes.js";
 import { registerScoring } from "./routes/scoring.js";
@@ -10,5 +11,6 @@ import { registerScoring } from "./routes/scoring.js";
 export function registerRoutes(fastify: FastifyInstance, context: ServerContext): void {
   registerProbes(fastify, context);
   registerScoring(fastify, context);
+  registerDocuments(fastify, context);
   registerInfo(fastify, context);
 }
