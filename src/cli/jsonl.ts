@@ -12,7 +12,7 @@ import { rerankAll } from "./rerank-all.js";
 import { type Shard, wholeFile } from "./shard.js";
 
 /** Lines that each engine works on at once, so that small requests share batches. */
-export const linesAtOnce = 8;
+const linesAtOnce = 8;
 
 export interface BulkRun {
   /** None = stdin. */

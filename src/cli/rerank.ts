@@ -11,12 +11,15 @@ import { type RerankJob, writeNative } from "../wire/native.js";
 import { plainOptions } from "../wire/ranking-options.js";
 import { readDocument, readImage } from "./document-file.js";
 import { Interruption } from "./interruption.js";
-import { linesAtOnce, rerankJsonl } from "./jsonl.js";
+import { rerankJsonl } from "./jsonl.js";
 import { loadWithProgress } from "./load-with-progress.js";
 import { Progress } from "./progress.js";
-import { pairsAtOnce, rerankAll } from "./rerank-all.js";
+import { rerankAll } from "./rerank-all.js";
 import type { RerankCommand } from "./rerank-command.js";
 import { printable, table } from "./table.js";
+
+/** The queue's limit protects from requests of others. This command's own always fit. */
+const ownQueue = { maxQueuedPairs: 10_000_000 };
 
 /** Resolves with the exit code: 1 when a line of JSONL was answered with an error. A signal ends the process with 128 and its number. */
 export async function rerank({ jsonl, ...command }: RerankCommand, settings: ModelSettings): Promise<number> {
@@ -25,10 +28,7 @@ export async function rerank({ jsonl, ...command }: RerankCommand, settings: Mod
   if (jsonl) {
     using interruption = new Interruption();
     try {
-      // The queue's limit protects from requests of others. This command's own lines always fit.
-      const engines = settings.gpus?.length ?? 1;
-      const maxQueuedPairs = Math.max(settings.maxQueuedPairs, linesAtOnce * engines * pairsAtOnce(engines));
-      const load = () => loadWithProgress(source, { ...settings, maxQueuedPairs });
+      const load = () => loadWithProgress(source, { ...settings, ...ownQueue });
       const { files } = command;
       return (await rerankJsonl({ files, ...jsonl, signal: interruption.signal }, { name, load })) > 0 ? 1 : 0;
     } catch (error) {
@@ -39,17 +39,18 @@ export async function rerank({ jsonl, ...command }: RerankCommand, settings: Mod
       process.exit(interruption.exitCode);
     }
   }
-  await using reranker = await loadWithProgress(source, settings);
+  await using reranker = await loadWithProgress(source, { ...settings, ...ownQueue });
   await rerankOnce(reranker, name, command);
   return 0;
 }
 
 async function rerankOnce(reranker: Reranker, name: string, command: Omit<RerankCommand, "jsonl">): Promise<void> {
-  const { json, topK } = command;
+  const { json, topK, scoring } = command;
   const files = [...command.files, ...command.images];
   const named = [...command.files.map(readDocument), ...command.images.map(readImage)];
   const documents = named.length > 0 ? await Promise.all(named) : await readLines(process.stdin);
-  const job: RerankJob = { query: await queryOf(command), documents, options: { ...plainOptions, topK }, returnDocuments: true };
+  const options = { ...plainOptions, topK, scoring };
+  const job: RerankJob = { query: await queryOf(command), documents, options, returnDocuments: true };
   const response = await scoreWithProgress(reranker, job).catch((error: unknown) => {
     throw withFileName(error, files);
   });
@@ -59,11 +60,11 @@ async function rerankOnce(reranker: Reranker, name: string, command: Omit<Rerank
     process.stdout.write(`${JSON.stringify({ results: inFiles, ...rest }, null, 2)}\n`);
     return;
   }
-  const rows = response.results.map(({ index, score, document, droppedTokens }, position) => [
+  const rows = response.results.map(({ index, score, document, passage, droppedTokens }, position) => [
     String(position + 1),
     score.toFixed(4),
     printable(files[index] ?? String(index)),
-    `${droppedTokens > 0 ? "(cut) " : ""}${typeof document === "string" ? printable(document) : "(an image)"}`,
+    `${droppedTokens > 0 ? "(cut) " : ""}${typeof document === "string" ? printable(passage?.text ?? document) : "(an image)"}`,
   ]);
   process.stdout.write(table(["rank", "score", files.length > 0 ? "file" : "index", "document"], rows));
 }

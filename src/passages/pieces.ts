@@ -33,12 +33,39 @@ const coarseToFine: readonly Granularity[] = ["sentence", "word", "grapheme"];
  */
 const windowLength = 2048;
 
+/** Of a sentence that is too long, a piece has at most this part of a passage's tokens. */
+const wordsShare = 8;
+
 /** The pieces follow each other without gaps. Of more than `maxTokens` tokens is only a grapheme that has as many. */
 export function* piecesOf(text: string, maxTokens: number, count: CountTokens): Generator<Piece, void> {
   for (let start = 0; start < text.length; ) {
     const end = completeEnd(text, start);
-    yield* refined(text, { start, end }, coarseToFine, maxTokens, count);
+    const sentences = edgesOf(text, { start, end }, "sentence");
+    for (const [index, from] of sentences.slice(0, -1).entries()) {
+      const sentence = { start: from, end: sentences[index + 1] ?? end };
+      const tokens = count(text.slice(sentence.start, sentence.end));
+      if (tokens <= maxTokens) yield { ...sentence, tokens };
+      else yield* partsOf(text, edgesOf(text, sentence, "word"), maxTokens, count);
+    }
     start = end;
+  }
+}
+
+/** Halves the text between the first edge and the last until a part is short enough, or has no edge inside. */
+function* partsOf(text: string, edges: readonly number[], maxTokens: number, count: CountTokens): Generator<Piece, void> {
+  const [start, end] = [edges[0], edges.at(-1)];
+  if (start === undefined || end === undefined) return;
+  const tokens = count(text.slice(start, end));
+  const middle = Math.floor(edges.length / 2);
+  if (tokens <= maxTokens / wordsShare) yield { start, end, tokens };
+  else if (edges.length > 2) {
+    yield* partsOf(text, edges.slice(0, middle + 1), maxTokens, count);
+    yield* partsOf(text, edges.slice(middle), maxTokens, count);
+  } else if (tokens <= maxTokens) yield { start, end, tokens };
+  else {
+    const graphemes = edgesOf(text, { start, end }, "grapheme");
+    if (graphemes.length > 2) yield* partsOf(text, graphemes, maxTokens, count);
+    else yield { start, end, tokens };
   }
 }
 
@@ -60,22 +87,9 @@ function windowEnd(text: string, start: number): number {
   return character > 0xffff ? end + 1 : end;
 }
 
-function* refined(
-  text: string,
-  { start, end }: Span,
-  [granularity, ...finer]: readonly Granularity[],
-  maxTokens: number,
-  count: CountTokens,
-): Generator<Piece, void> {
-  if (granularity === undefined) return;
-  let from = start;
-  for (const split of [...splits(text.slice(start, end), granularity), end - start]) {
-    const part = { start: from, end: start + split };
-    const tokens = count(text.slice(part.start, part.end));
-    if (tokens <= maxTokens || finer.length === 0) yield { ...part, tokens };
-    else yield* refined(text, part, finer, maxTokens, count);
-    from = part.end;
-  }
+/** Where the units of a part of a text begin, and the part's end. */
+function edgesOf(text: string, { start, end }: Span, granularity: Granularity): number[] {
+  return [start, ...splits(text.slice(start, end), granularity).map((split) => start + split), end];
 }
 
 /** The places inside a text, ascending. Unicode's sentences and words may begin inside a grapheme: such places are left out. */

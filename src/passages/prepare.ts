@@ -17,6 +17,8 @@ export interface PassageTokenizer {
 const seamTokens = 4;
 /** Tokens around an image. */
 const frameTokens = 2;
+/** UTF-16 units of a passage for each of its tokens, at most: of white space a token has a hundred, and to count takes long. */
+const unitsPerToken = 16;
 
 interface Loaded {
   readonly query: string | Image;
@@ -38,7 +40,8 @@ export async function withPassages<Request extends Loaded>(
   const begun = performance.now();
   const limits = within(passageLimits(passages), roomFor(loaded, instruction, tokenizer));
   const allowed = { pairs: maxPairs, cut: truncate !== "never" };
-  const count = (text: string) => tokenizer.tokenize(text).length;
+  const count = (text: string) =>
+    text.length > limits.maxTokens * unitsPerToken ? text.length / unitsPerToken : tokenizer.tokenize(text).length;
   const cut = await inTurns(cutDocuments(loaded.documents, limits, allowed, count), signal);
   return { ...loaded, documents: cut.contents, cut: { ...cut, ms: performance.now() - begun } };
 }

@@ -18,6 +18,17 @@ test.each<[RerankFlags, boolean, object]>([
   [{ jsonl: true }, false, { query: undefined, jsonl: { shard: undefined, output: undefined } }],
   [{ jsonl: true, shard: "2/3", output: "a.jsonl" }, false, { jsonl: { shard: { index: 2, count: 3 }, output: "a.jsonl" } }],
   [{ jsonl: true, shard: "job/4" }, false, { jsonl: { shard: { index: 3, count: 4 } } }],
+  [{ query }, false, { scoring: {} }],
+  [
+    { query, instruction: "Prefer recipes.", passages: true },
+    false,
+    { scoring: { instruction: "Prefer recipes.", passages: {} } },
+  ],
+  [
+    { query, passageTokens: "100", passageOverlap: "0", maxPassages: "50" },
+    false,
+    { scoring: { passages: { maxTokens: 100, overlapTokens: 0, max: 50 } } },
+  ],
 ])("%j with stdout on a terminal (%s): %j", (flags, onTerminal, expected) => {
   const command = rerankCommand(["a.txt"], flags, onTerminal, { JOB_COMPLETION_INDEX: "2" });
   expect(command).toMatchObject({ files: ["a.txt"], ...expected });
@@ -34,6 +45,19 @@ test.each<[RerankFlags, string]>([
   [{ query, shard: "1/2" }, "--shard: only with --jsonl"],
   [{ query, output: "a.jsonl" }, "--output: only with --jsonl"],
   [{ query, topK: "-1" }, '--top-k: expected a whole number of at least 0, got "-1"'],
+  [
+    { query, instruction: "caf\ufffd" },
+    "--instruction: expected text in UTF-8, got bytes that are not; set the terminal to UTF-8",
+  ],
+  [{ jsonl: true, instruction: "a" }, "--instruction: not with --jsonl, where each line has its own"],
+  [{ jsonl: true, maxPassages: "3" }, "--passages: not with --jsonl, where each line has its own"],
+  [{ query, passageTokens: "0" }, '--passage-tokens: expected a whole number of at least 1, got "0"'],
+  [{ query, passageOverlap: "x" }, '--passage-overlap: expected a whole number of at least 0, got "x"'],
+  [{ query, maxPassages: "-1" }, '--max-passages: expected a whole number of at least 1, got "-1"'],
+  [
+    { query, passageTokens: "50", passageOverlap: "50" },
+    "--passage-overlap: expected fewer than the 50 tokens of a passage, got 50",
+  ],
   [
     { jsonl: true, shard: "3/2" },
     '--shard: expected i/n with i from 1 to n, or job/n for the i of a Kubernetes indexed Job, got "3/2"',
