@@ -1,8 +1,11 @@
 /** Long documents by their best passage, with the engine's tokenizer and its scores. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readScoreHead } from "../../src/model/head.js";
+import { native } from "../../src/native/index.js";
+import { withPassages } from "../../src/passages/prepare.js";
 import { Reranker } from "../../src/reranker.js";
-import type { LoadOptions, Passage, ScoreRequest } from "../../src/types.js";
+import type { LoadOptions, Passage } from "../../src/types.js";
 import { demoModel } from "../support/demo-service.js";
 import { imageModel, structuredPng } from "../support/image-model.js";
 import { seeded, text } from "../support/texts.js";
@@ -132,33 +135,60 @@ describe("a long document", () => {
   });
 });
 
-test("the passages of random Unicode are what was scored, at exact places, within the tokens of the engine's tokenizer", async () => {
-  const random = seeded(12);
-  for (let seed = 0; seed < 25; seed += 1) {
-    const maxTokens = 4 + Math.floor(random() * 60);
-    const documents = Array.from({ length: 4 }, (_, index) => unicodeText(1 + Math.floor(random() * 200), seed * 7 + index));
-    const request: ScoreRequest = { query: "deep learning 机器学习", documents, passages: { maxTokens, max: 500 } };
-    const { passages, scores, droppedTokens } = await reranker.score(request);
-    const { scores: alone } = await reranker.score({
-      ...request,
-      passages: true,
-      documents: passages?.map((it) => it?.text ?? "") ?? [],
+describe("the passages of random Unicode", () => {
+  const texts = [
+    ...Array.from({ length: 80 }, (_, seed) => unicodeText(1 + ((seed * 37) % 300), seed)),
+    ...["a".repeat(100_000), " ".repeat(50_000), "机器学习".repeat(2000), `Z${"\u0351".repeat(40)}`.repeat(30)],
+  ];
+
+  test("have as many tokens of the engine's tokenizer as asked for, and share as many", async () => {
+    const { modelPath, headPath } = await demoModel();
+    const engine = await native.Engine.load({
+      ...{ modelPath, head: await readScoreHead(headPath), device: "CPU", backend: "cpu", contextSize: 8192 },
+      ...{ batchTokens: 512, gpuLayers: 0, threads: 1, reproducible: "auto", kvType: "f16", maxQueuedPairs: 1000 },
+      ...{ documentCacheBytes: 0, scoreCacheBytes: 0, deduplicate: true },
     });
-    expect([...scores]).toEqual([...alone]);
-    expect([...droppedTokens]).toEqual([0, 0, 0, 0]);
-    for (const [index, document] of documents.entries()) {
-      const passage = passages?.[index];
-      if (!passage) throw new Error("there is none");
-      expect(cutOut(document, passage)).toBe(passage.text);
-      const before = Array.from(document).slice(0, passage.start).join("").length;
+    const tokens = (passage: string) => engine.tokenize(passage).length;
+    const random = seeded(12);
+    for (const document of texts) {
+      const maxTokens = 4 + Math.floor(random() * 60);
+      const overlapTokens = Math.floor(random() * maxTokens);
+      const passages = { maxTokens, overlapTokens, max: 100_000 };
+      const request = { query, documents: [document] };
+      const { cut } = await withPassages(request, { passages }, engine, 1_000_000, new AbortController().signal);
+      const spans = cut?.cuts[0]?.spans ?? [];
       const isEdge = graphemeEdges(document);
-      expect([isEdge(before), isEdge(before + passage.text.length)]).toEqual([true, true]);
-      // A text is one passage as long as it fits.
-      if (isOneGrapheme(passage.text)) continue;
-      const { promptTokens } = await reranker.score({ query: "a", documents: ["", passage.text] });
-      expect((promptTokens[1] ?? 0) - (promptTokens[0] ?? 0)).toBeLessThanOrEqual(maxTokens + 1);
+      expect([spans[0]?.start, spans.at(-1)?.end]).toEqual([0, document.length]);
+      const wrong = spans.filter(({ start, end }, index) => {
+        const passage = document.slice(start, end);
+        const before = spans[index - 1] ?? { start: -1, end: 0 };
+        return !(
+          (tokens(passage) <= maxTokens || isOneGrapheme(passage)) &&
+          tokens(document.slice(start, before.end)) <= overlapTokens &&
+          [start, end].every(isEdge) &&
+          start <= before.end &&
+          start > before.start &&
+          end > before.end
+        );
+      });
+      expect(wrong, JSON.stringify({ document: document.slice(0, 500), passages })).toEqual([]);
     }
-  }
+    await engine.close();
+  });
+
+  test("are what was scored, at exact places", async () => {
+    for (let first = 0; first < texts.length; first += 4) {
+      const documents = texts.slice(first, first + 4);
+      const passages = { maxTokens: 30, max: 40 };
+      const answer = await reranker.score({ query: "deep learning 机器学习", documents, passages });
+      const best = answer.passages?.map((passage) => passage?.text ?? "") ?? [];
+      const alone = await reranker.score({ query: "deep learning 机器学习", documents: best });
+      expect([...answer.scores]).toEqual([...alone.scores]);
+      expect(
+        documents.map((document, index) => cutOut(document, answer.passages?.[index] ?? { text: "", start: 0, end: 0 })),
+      ).toEqual(best);
+    }
+  });
 });
 
 describe("a request for passages", () => {
