@@ -16,7 +16,7 @@ import { readScoreHead } from "./model/head.js";
 import { requireModelFile } from "./model/local-file.js";
 import { loadAddon } from "./native/addon.js";
 import { prepareBackend } from "./native/backends.js";
-import { bestOf, inDocuments } from "./passages/cut-documents.js";
+import { bestOf, inDocuments, keptOf } from "./passages/cut-documents.js";
 import { type Prepared, withPassages } from "./passages/prepare.js";
 import { loadOrSource } from "./precision/load-or-source.js";
 import { choosePrecision } from "./precision/precision.js";
@@ -164,9 +164,7 @@ export class Reranker implements AsyncDisposable {
       request.onQueue?.();
       const job = this.#engines.submit({ query, documents, ...engineOptions(request) });
       limit.whenOver(() => job.stop());
-      const result = await settle(job, signal).catch((error: unknown) => {
-        throw inDocuments(error, cut);
-      });
+      const result = await settle(job, signal).catch(inDocuments(cut));
       const response = scoreResponse(result, imageMs);
       return cut ? bestOf(cut, response) : response;
     } catch (error) {
@@ -177,7 +175,7 @@ export class Reranker implements AsyncDisposable {
   async #prepared(
     request: ScoreRequest<Content>,
     images: readonly FieldImage[],
-    signal: AbortSignal,
+    signal?: AbortSignal,
   ): Promise<Prepared<LoadedRequest>> {
     const loaded = textsOf(request) ?? (await this.#withPixels(request, images, signal));
     return withPassages(loaded, request, this.#engines, this.limits.maxQueuedPairs, signal);
@@ -217,10 +215,12 @@ export class Reranker implements AsyncDisposable {
     signal?.throwIfAborted();
     const contents = { query: "", documents: request.documents };
     try {
-      const loaded = textsOf(contents) ?? (await this.#withPixels(contents, imagesOf(contents), signal));
+      const loaded = await this.#prepared({ ...request, ...contents }, imagesOf(contents), signal);
+      const { documents, imageMs, cut } = loaded;
       request.onQueue?.();
-      const job = this.#engines.keep({ documents: loaded.documents, ...engineOptions(request) });
-      return keepResponse(await settle(job, signal), loaded.imageMs);
+      const job = this.#engines.keep({ documents, ...engineOptions(request) });
+      const result = await settle(job, signal).catch(inDocuments(cut));
+      return keepResponse(cut ? keptOf(cut, result) : result, imageMs);
     } catch (error) {
       throw signal?.aborted ? signal.reason : fromNative(error);
     }

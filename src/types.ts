@@ -192,7 +192,7 @@ export interface Passage {
 /** Documents that queries will come for: their KV states are computed and kept in the document cache. Fields as in ScoreRequest. */
 export type KeepRequest = Pick<
   ScoreRequest<Content>,
-  "documents" | "instruction" | "maxDocumentTokens" | "truncate" | "priority" | "maxDocuments" | "signal" | "onQueue"
+  "documents" | "instruction" | "maxDocumentTokens" | "truncate" | "passages" | "priority" | "maxDocuments" | "signal" | "onQueue"
 >;
 
 export interface KeepResponse {
@@ -202,7 +202,7 @@ export interface KeepResponse {
   truncated: number;
   /**
    * Of these, those whose state is in documentCacheDir since, or that are too short to have one; the others could not be written. 0
-   * without such a folder.
+   * without such a folder. With passages at least so many.
    */
   storedDocuments: number;
   /** Tokens of what the prompts of all queries with a document begin with. */

@@ -1,6 +1,6 @@
 /** The documents of a request as passages, and the documents' scores from those of their passages. Pure. */
 
-import type { Image } from "../../binding.js";
+import type { Image, KeepResult } from "../../binding.js";
 import { inTheRequest } from "../engine/faults.js";
 import { RerankError } from "../errors.js";
 import type { Passage, ScoreResponse } from "../types.js";
@@ -104,9 +104,27 @@ export function bestOf({ cuts, ms }: TimedCut, ofPassages: ScoreResponse): Score
   return { scores, logits, unscored, promptTokens, droppedTokens, passages, usage, timings: times };
 }
 
-/** The error of an engine, which numbers passages, with the number of the document. */
-export function inDocuments(error: unknown, cut: CutDocuments | undefined): unknown {
-  return cut ? inTheRequest(error, cut.origins) : error;
+/** What was kept of the documents, from what was kept of their passages. */
+export function keptOf({ cuts, contents, ms }: TimedCut, ofPassages: KeepResult): KeepResult {
+  const perDocument = (of: (cut: Cut) => number) => Uint32Array.from(cuts, of);
+  const its = (tokens: Uint32Array, { first, spans }: Cut) => sum(tokens.subarray(first, first + spans.length));
+  // A passage that is not stored leaves one document incomplete.
+  const incomplete = contents.length - ofPassages.storedDocuments;
+  return {
+    ...ofPassages,
+    promptTokens: perDocument((cut) => its(ofPassages.promptTokens, cut)),
+    droppedTokens: perDocument((cut) => cut.droppedTokens + its(ofPassages.droppedTokens, cut)),
+    storedDocuments: Math.max(0, cuts.length - incomplete),
+    tokenizeMs: ofPassages.tokenizeMs + ms,
+    totalMs: ofPassages.totalMs + ms,
+  };
+}
+
+/** Rethrows the error of an engine, which numbers passages, with the number of the document. */
+export function inDocuments(cut: CutDocuments | undefined): (error: unknown) => never {
+  return (error) => {
+    throw cut ? inTheRequest(error, cut.origins) : error;
+  };
 }
 
 function sum(numbers: Uint32Array): number {

@@ -34,7 +34,7 @@ export async function withPassages<Request extends Loaded>(
   { passages, instruction, truncate }: Pick<ScoreRequest, "passages" | "instruction" | "truncate">,
   tokenizer: PassageTokenizer,
   maxPairs: number,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Promise<Prepared<Request>> {
   if (!passages) return loaded;
   const begun = performance.now();

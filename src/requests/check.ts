@@ -15,7 +15,6 @@ export function checkRequest(request: ScoreRequest<Content>, limits: Limits): vo
   if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && timeoutMs >= 1)) {
     throw new RerankError("invalid_request", `timeoutMs: expected a whole number of at least 1, got ${kindOf(timeoutMs)}`);
   }
-  checkPassages(request);
   checkDocuments(request, limits);
 }
 
@@ -25,6 +24,7 @@ export function checkDocuments(request: KeepRequest & Partial<Pick<Contents, "qu
   if (instruction !== undefined && typeof instruction !== "string") {
     throw new RerankError("invalid_request", `instruction: expected a string, got ${kindOf(instruction)}`);
   }
+  checkPassages(request);
   if (!Array.isArray(documents)) {
     throw new RerankError("invalid_request", `documents: expected an array of strings and images, got ${kindOf(documents)}`);
   }

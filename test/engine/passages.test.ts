@@ -191,6 +191,28 @@ describe("the passages of random Unicode", () => {
   });
 });
 
+test("passages that are kept before a query comes cost it its own tokens alone, and have the same scores", async () => {
+  const documents = [withPlanted(2000, 40), "a text", withPlanted(300, 41)];
+  const passages = { maxTokens: 100, max: 15 };
+  const instruction = "Prefer botany.";
+  const [warm, cold] = [await load(), await load()];
+  const kept = await warm.keep({ documents, passages, instruction });
+  expect(kept).toMatchObject({ documents: 3, truncated: 1, storedDocuments: 0 });
+  expect(kept.usage.promptTokens).toBeGreaterThan(1500);
+  const request = { query, documents, passages, instruction };
+  const { results, timings, usage } = await warm.rerank(request);
+  const expected = await cold.rerank(request);
+  expect(results).toEqual(expected.results);
+  // 15 + 1 + 4 prompts, each with the query, its heading and the score token.
+  expect(usage).toEqual(expected.usage);
+  expect(timings.computedTokens).toBeLessThan(usage.promptTokens / 4);
+  expect((await warm.keep({ documents, passages, instruction })).timings.computedTokens).toBe(0);
+  await expect(warm.keep({ documents, passages: { max: 0 } })).rejects.toMatchObject({
+    message: "passages.max: expected a whole number of at least 1, got 0",
+  });
+  await Promise.all([warm.close(), cold.close()]);
+});
+
 describe("a request for passages", () => {
   test("leaves the event loop free while it cuts", async () => {
     const document = prose(30_000, 13).join("");

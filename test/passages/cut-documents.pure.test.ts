@@ -1,7 +1,7 @@
 /** The documents of a request as passages, and their scores from those of the passages. */
 
 import { expect, test } from "vitest";
-import { bestOf, cutDocuments } from "../../src/passages/cut-documents.js";
+import { bestOf, cutDocuments, keptOf } from "../../src/passages/cut-documents.js";
 import { failure } from "../support/failure.js";
 
 const limits = { maxTokens: 3, overlapTokens: 0, max: 3 };
@@ -79,4 +79,16 @@ test("more passages than may ever wait are refused", () => {
     message:
       "documents: at most 5 passages, as many as may wait, are allowed in one request, got more; send fewer documents, or a smaller passages.max",
   });
+});
+
+test("what was kept of passages is told of their documents; a passage that is not stored may be of any of them", () => {
+  const cost = { computedTokens: 9, reusedTokens: 1, encodedImages: 0, queueMs: 1, tokenizeMs: 2, computeMs: 3, totalMs: 6 };
+  const ofPassages = { promptTokens: new Uint32Array([1, 2, 3, 4]), droppedTokens: new Uint32Array(4), ...cost };
+  const kept = (storedDocuments: number) =>
+    keptOf({ ...cut(["a b", `${long} And there is more.`]), ms: 5 }, { ...ofPassages, storedDocuments });
+  expect([...kept(4).promptTokens]).toEqual([1, 9]);
+  expect(kept(4).droppedTokens[0]).toBe(0);
+  expect(kept(4).droppedTokens[1]).toBeGreaterThan(0);
+  expect([kept(4), kept(3), kept(1)].map(({ storedDocuments }) => storedDocuments)).toEqual([2, 1, 0]);
+  expect(kept(4)).toMatchObject({ tokenizeMs: 7, totalMs: 11, computedTokens: 9 });
 });
