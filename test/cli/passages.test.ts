@@ -14,7 +14,7 @@ import { mixedDocuments, text } from "../support/texts.js";
 const query = "how does a glacier melt?";
 const planted = "A glacier melts from below.";
 /** More passages than all pairs that a service lets wait. */
-const long = Array.from({ length: 3000 }, (_, index) => (index === 2000 ? planted : `${text(12, index)}.`)).join(" ");
+const long = Array.from({ length: 2200 }, (_, index) => (index === 2000 ? planted : `The ${text(12, index)}.`)).join(" ");
 let model: string[];
 let reranker: Reranker;
 
@@ -31,7 +31,7 @@ describe("rerank", () => {
     const files = [join(directory, "long.txt"), join(directory, "short.txt")];
     await writeFile(files[0] ?? "", long);
     await writeFile(files[1] ?? "", "The history of Rome.");
-    const flags = ["--passage-tokens", "20", "--passage-overlap", "0", "--max-passages", "5000"];
+    const flags = ["--passage-tokens", "24", "--passage-overlap", "0", "--max-passages", "5000"];
     const { code, stdout, stderr } = await runCommand(["rerank", ...model, "-q", query, ...flags, ...files]);
     expect([code, stderr]).toEqual([0, ""]);
     const { results } = JSON.parse(stdout);
