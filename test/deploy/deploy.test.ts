@@ -198,6 +198,23 @@ describe("compose.yaml", () => {
   });
 });
 
+describe("warm-job.yaml", () => {
+  test("is an indexed Job whose pods each compute one shard into the shared folder", () => {
+    const { Job } = kubernetesObjects(read("deploy/warm-job.yaml"));
+    const { completions, parallelism, completionMode, template } = Job?.spec ?? {};
+    expect(completionMode).toBe("Indexed");
+    const [container] = template.spec.containers;
+    const args: readonly string[] = container.args;
+    const shard = args.find((argument) => argument.startsWith("--shard="))?.slice("--shard=".length) ?? "";
+    const indices = Array.from({ length: completions }, (_, index) => String(index));
+    expect(indices.map((index) => parseShard(shard, { JOB_COMPLETION_INDEX: index }).index)).toEqual([1, 2, 3, 4]);
+    expect([parallelism, parseShard(shard, { JOB_COMPLETION_INDEX: "0" }).count]).toEqual([completions, completions]);
+    const folder = args.find((argument) => argument.startsWith("--document-cache-dir="))?.split("=")[1];
+    expect(container.volumeMounts).toContainEqual({ name: "states", mountPath: folder });
+    expect(container.securityContext).toMatchObject({ readOnlyRootFilesystem: true, allowPrivilegeEscalation: false });
+  });
+});
+
 describe("bulk-job.yaml", () => {
   test("is an indexed Job whose pods each answer one shard into one file", () => {
     const { Job } = kubernetesObjects(read("deploy/bulk-job.yaml"));

@@ -9,6 +9,10 @@ export const shellNotRun: Readonly<Record<string, string>> = {
     "it fetches 990 MB; test/model/hub-command.test.ts does so from a hub of its own",
   "npx jina-reranker serve                   # fetches 990 MB the first time, then serves jina-reranker-m0 on port 8081":
     "it fetches 990 MB; test/model/hub-command.test.ts does so from a hub of its own",
+  "DOCUMENT_CACHE_DIR=/var/lib/reranker DOCUMENT_CACHE_DISK_MB=100000 npx jina-reranker serve":
+    "it fetches 990 MB; test/engine/document-store.test.ts loads with such a folder",
+  "npx jina-reranker warm --document-cache-dir /var/lib/reranker --jsonl corpus.jsonl":
+    "it fetches 990 MB; test/cli/warm.test.ts runs the command with the demo model",
   "npx jina-reranker download --vision     # prints the path of the file":
     "it reads 1.33 GB; test/vision/fetch-vision.test.ts does so from a hub of its own",
   "npx jina-reranker download --vision       # reads 1.33 GB once and writes 0.71 GB":
