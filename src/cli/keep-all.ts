@@ -29,7 +29,7 @@ interface Named {
   readonly document: Content;
 }
 
-export interface KeepOptions extends Pick<KeepRequest, "instruction" | "maxDocumentTokens"> {
+export interface KeepOptions extends Pick<KeepRequest, "instruction" | "passages"> {
   readonly onProgress: (kept: Kept) => void;
   /** Called with one line for each document that is refused. */
   readonly onRefused: (message: string) => void;

@@ -11,6 +11,7 @@ import type { VisionType } from "../model/vision-file.js";
 import { addFlags } from "../settings/flags.js";
 import { readSettings } from "../settings/read.js";
 import { hubSettings, modelSettings, settingNames, sourceSettings } from "../settings/table.js";
+import { type PassageFlags, passagesOf } from "./passage-flags.js";
 import { type RerankFlags, rerankCommand } from "./rerank-command.js";
 import { parseShard } from "./shard.js";
 import { UsageError } from "./usage-error.js";
@@ -65,10 +66,14 @@ const warm = program
   .addOption(new Option("--shard <i/n>", "of every n lines take the i-th; job/n in a Kubernetes indexed Job"))
   .addOption(new Option("--image-folder <dir>", 'with --jsonl: {"image_path"} names an image in this folder'))
   .addOption(new Option("--instruction <text>", "the instruction that queries for these documents will have"))
+  .addOption(new Option("--passages", "the passages that such queries score; the next three as for rerank"))
+  .addOption(new Option("--passage-tokens <number>", "of a passage (default: 512)"))
+  .addOption(new Option("--passage-overlap <number>", "shared with the passage before (default: 64)"))
+  .addOption(new Option("--max-passages <number>", "of a document (default: 10)"))
   .addOption(new Option("--json", "print JSON (the default when stdout is not a terminal)"));
 const warmFlags = addFlags(warm, modelSettings);
 
-interface WarmFlags {
+interface WarmFlags extends PassageFlags {
   readonly jsonl?: boolean;
   readonly shard?: string;
   readonly imageFolder?: string;
@@ -76,12 +81,14 @@ interface WarmFlags {
   readonly json?: boolean;
 }
 
-warm.action(async (files: string[], { jsonl = false, shard, imageFolder, instruction, json }: WarmFlags) => {
+warm.action(async (files: string[], { jsonl = false, shard, imageFolder, instruction, json, ...flags }: WarmFlags) => {
   if (!jsonl && files.length > 0 && shard !== undefined)
     throw new UsageError("--shard: only for lines, not with files of documents");
   if (!jsonl && imageFolder !== undefined) throw new UsageError("--image-folder: only with --jsonl");
+  const passages = passagesOf(flags);
   const command = {
-    ...{ files, jsonl, imageFolder, instruction, json: json ?? !process.stdout.isTTY },
+    ...{ files, jsonl, imageFolder, json: json ?? !process.stdout.isTTY },
+    options: { ...(instruction !== undefined && { instruction }), ...(passages && { passages }) },
     shard: shard === undefined ? undefined : parseShard(shard, process.env),
   };
   const settings = warmFlags();

@@ -3,6 +3,7 @@
 import { createReadStream } from "node:fs";
 import { modelSource } from "../load.js";
 import type { ModelSettings } from "../settings/table.js";
+import type { KeepRequest } from "../types.js";
 import { Interruption } from "./interruption.js";
 import { documentsAtOnce, type Kept, keepAll } from "./keep-all.js";
 import { linesOf } from "./lines.js";
@@ -15,11 +16,12 @@ import { sourcesOf, type WarmInput } from "./warm-input.js";
 
 export interface WarmCommand extends WarmInput {
   readonly json: boolean;
-  readonly instruction: string | undefined;
+  /** As queries for these documents will have them. */
+  readonly options: Pick<KeepRequest, "instruction" | "passages">;
 }
 
 /** Resolves with the exit code: 1 when a document is not in the folder afterwards. A signal ends the process with 128 and its number. */
-export async function warm({ json, instruction, ...input }: WarmCommand, settings: ModelSettings): Promise<number> {
+export async function warm({ json, options, ...input }: WarmCommand, settings: ModelSettings): Promise<number> {
   if (settings.documentCacheDir === undefined) {
     throw new UsageError("--document-cache-dir: expected a folder for the documents' states, or DOCUMENT_CACHE_DIR, got nothing");
   }
@@ -41,7 +43,7 @@ export async function warm({ json, instruction, ...input }: WarmCommand, setting
   async function keepWithProgress(): Promise<Kept> {
     using progress = new Progress("computing", process.stderr.isTTY ? await countOf(input) : 0);
     return await keepAll(reranker, sourcesOf(input, interruption.signal), {
-      ...(instruction !== undefined && { instruction }),
+      ...options,
       onProgress: ({ documents, failed }) => progress.update(documents + failed),
       onRefused: say,
     });

@@ -2,7 +2,6 @@
 
 import { type Static, Type } from "typebox";
 import { defaultMaxDocuments } from "../engine/limits.js";
-import { RerankError } from "../errors.js";
 import type { KeepRequest, KeepResponse } from "../types.js";
 import { DocumentsInput, documentContents } from "./contents.js";
 import { rankingFields } from "./ranking-fields.js";
@@ -41,7 +40,8 @@ export const KeepAnswer = Type.Object(
     documents: Type.Integer({ description: "in the request" }),
     truncated: Type.Integer({ description: "documents that were cut to fit" }),
     stored_documents: Type.Integer({
-      description: "documents that are in DOCUMENT_CACHE_DIR since, or too short for that; 0 where it is not set",
+      description:
+        "documents that are in DOCUMENT_CACHE_DIR since, or too short for that; 0 where it is not set, with passages at least so many",
     }),
     tokens: Type.Integer({ description: "of all documents, with the prompt's headings" }),
     computed_tokens: Type.Integer(),
@@ -53,14 +53,7 @@ export const KeepAnswer = Type.Object(
 /** Throws invalid_request or empty_documents. */
 export function readKeep(body: Static<typeof KeepBody>): Omit<KeepRequest, "signal" | "onQueue"> {
   const { scoring, rankFields } = readOptions(body);
-  const { passages: asked, timeoutMs: _none, ...options } = scoring;
-  if (asked) {
-    const name = body.passages ? "passages" : "max_chunks_per_doc";
-    throw new RerankError(
-      "invalid_request",
-      `${name}: expected nothing on this route, whose documents are kept whole, got a value`,
-    );
-  }
+  const { timeoutMs: _none, ...options } = scoring;
   const documents = documentContents(body.documents, "documents", rankFields);
   return { ...options, documents, priority: options.priority ?? usualPriority, maxDocuments: defaultMaxDocuments.others };
 }

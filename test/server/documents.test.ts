@@ -64,6 +64,16 @@ describe("POST /v1/documents", () => {
     expect(await json(KeepAnswer, await send({ documents: forms }))).toMatchObject({ documents: 3, truncated: 0 });
   });
 
+  test("with passages, a query with the same passages computes its own tokens alone", async () => {
+    const long = { documents: [text(400, 77)], passages: { max_tokens: 100, overlap_tokens: 10 } };
+    const { computed_tokens, stored_documents } = await json(KeepAnswer, await send(long));
+    expect(stored_documents).toBe(1);
+    const ranked = await send({ query: "weather", ...long }, "/rerank");
+    const { usage } = await json(NativeResponse, ranked.clone());
+    const computed = Number(ranked.headers.get("server-timing")?.match(/computed;desc="(\d+)"/)?.[1]);
+    expect(computed).toBe(usage.total_tokens - computed_tokens);
+  });
+
   test("is of low priority unless it asks for another", async () => {
     expect((await send({ documents, priority: 0 })).status).toBe(200);
     expect((await readError(false, await send({ documents, priority: 1000 }))).message).toMatch(/^priority: expected/);
@@ -73,8 +83,7 @@ describe("POST /v1/documents", () => {
     ["a body without documents", {}, 400, "documents: expected an array"],
     ["an empty list", { documents: [] }, 422, "documents: expected at least one"],
     ["a number", { documents: [5] }, 400, "documents[0]: expected"],
-    ["passages", { documents, passages: true }, 400, "passages: expected nothing on this route"],
-    ["chunks", { documents, max_chunks_per_doc: 3 }, 400, "max_chunks_per_doc: expected nothing on this route"],
+    ["passages of no tokens", { documents, passages: { max_tokens: 0 } }, 400, "passages.max_tokens: expected"],
     ["too many", { documents: Array.from({ length: 1001 }, () => "a") }, 422, "documents: at most 1000"],
     [
       "an image without a tower",
