@@ -192,7 +192,7 @@ function resultLines(results, result, model) {
               ...[set.computed, set.disk, set.memory].map(spread),
               `${(1000 * computed).toFixed(0)} ms`,
               `${(1000 * disk).toFixed(1)} ms`,
-              `${(computed / disk).toFixed(0)} ×`,
+              disk > 0 ? `${(computed / disk).toFixed(0)} ×` : "–",
             ];
           }),
         ),

@@ -146,8 +146,8 @@ const states = {
   what: "documents computed, read from disk after a restart, and in memory",
   kind: "states",
   drivers: ["unscored"],
-  sets: [equal(32, 32), equal(16, 128), equal(6, 512), equal(2, 2048)],
-  rounds: 2,
+  sets: [equal(16, 32), equal(12, 128), equal(4, 512), equal(1, 2048)],
+  rounds: 1,
 };
 
 /** @type {Trial} */

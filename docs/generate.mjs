@@ -1,6 +1,7 @@
 /**
  * Writes what files take from the tables of the code: the settings into docs/settings.md, the compose file and the schema of the
- * chart's values, the errors into docs/http.md. It reads the built code: run `npm run build` first.
+ * chart's values, the errors into docs/http.md; and what the benchmark measured of states into docs/known-documents.md. It reads the
+ * built code: run `npm run build` first.
  *
  *     node docs/generate.mjs                 writes them all
  *     node docs/generate.mjs --print FILE    prints a file as it would be written
@@ -20,6 +21,7 @@ const notInChart = ["PORT", "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN", "API_KEYS", "
 const generated = {
   "docs/settings.md": async (text) => between(text, "<!-- settings:begin -->\n", "<!-- settings:end -->", await settingsTable()),
   "docs/http.md": async (text) => between(text, "<!-- errors:begin -->\n", "<!-- errors:end -->", await errorsTable()),
+  "docs/known-documents.md": async (text) => between(text, "<!-- costs:begin -->\n", "<!-- costs:end -->", await costsTable()),
   "deploy/compose.yaml": async (text) => {
     const lines = (await variables(notInCompose)).map((name) => `    ${name}:\n`);
     return between(text, "    # settings:begin\n", "    # settings:end", lines.join(""));
@@ -55,6 +57,25 @@ async function errorsTable() {
     only === undefined ? when : when.replace(/\.$/, ` (${only} only).`),
   ]);
   return table([["status", "code", "when"], ...rows]);
+}
+
+/** From the benchmark's trial `states`. */
+async function costsTable() {
+  const { stateSeconds } = await import("../bench/rows.mjs");
+  const { machine, trials } = JSON.parse(readFileSync(join(root, "bench", "results", "full.json"), "utf8"));
+  const { result, machine: own = machine } = trials["full/states"];
+  const rows = result.sets.map((set) => {
+    const { computed, disk } = stateSeconds(set);
+    const milliseconds = 1000 * disk;
+    return [
+      String(set.documentTokens),
+      `${(set.bytes / 1e6).toFixed(1)} MB`,
+      `${computed.toFixed(2)} s`,
+      `${milliseconds < 1 ? "less than 1" : milliseconds.toFixed(0)} ms`,
+    ];
+  });
+  const head = ["tokens of a document", "its file", "computing it", "reading it"];
+  return `The full model in Q4_K_M on ${own.cores} cores (${own.cpu}), for each document of a request:\n\n${table([head, ...rows])}`;
 }
 
 async function variables(without) {

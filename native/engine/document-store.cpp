@@ -209,8 +209,9 @@ bool DocumentStore::do_write(const StateKey & key, const std::vector<char> & sta
         return false;
     }
     write_fails_ = false;
-    n_bytes_ += state.size();
-    n_recent_ += state.size();
+    const uintmax_t n_written = fs::file_size(path, error);  // another process may have removed it again
+    n_bytes_ += error ? 0 : n_written;
+    n_recent_ += error ? 0 : n_written;
     counters_.states_stored += 1;
     counters_.store_bytes = n_bytes_;
     return true;
