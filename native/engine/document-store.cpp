@@ -208,7 +208,7 @@ bool DocumentStore::do_write(const StateKey & key, const std::vector<char> & sta
         note(write_fails_, "cannot write into " + options_.folder.u8string(), error);
         return false;
     }
-    write_fails_ = false;
+    write_fails_              = false;
     const uintmax_t n_written = fs::file_size(path, error);  // another process may have removed it again
     n_bytes_ += error ? 0 : n_written;
     n_recent_ += error ? 0 : n_written;

@@ -31,16 +31,16 @@ EngineLoop::EngineLoop(const LoopParts &     parts,
 void EngineLoop::run() {
     for (;;) {
         finish_known();
-        const auto reads = pending_states_ ? pending_states_->reads() : std::nullopt;
-        if (!apply(parts_.queue.take_work(planner_.n_waiting(), n_batch_, reads))) {
+        if (!apply(parts_.queue.take_work(planner_.n_waiting(), n_batch_, awaited_reads()))) {
             return;
         }
         take_states();
         finish_known();
-        const auto more = pending_states_ ? pending_states_->reads() : std::nullopt;
-        if (more && planner_.n_waiting() < n_batch_ && Clock::now() < more->soon) {
+        const auto reads = awaited_reads();
+        if (reads && planner_.n_waiting() < n_batch_ && Clock::now() < reads->soon) {
             continue;
         }
+        ready_since_.reset();
         const Plan plan = planner_.next();
         const auto fail = [&](const Error & error) {
             plan.step ? fail_step(*plan.step, error) : fail_batch(plan, error);
@@ -57,6 +57,21 @@ void EngineLoop::run() {
             fail(Error(ErrorCode::engine_error, failure.what()));
         }
     }
+}
+
+// Reads that a batch waits for, but no longer than what is ready would take to compute: however often a slow disk answers, the
+// device stands still for half of the time at most.
+std::optional<JobQueue::Reads> EngineLoop::awaited_reads() {
+    auto reads = pending_states_ ? pending_states_->reads() : std::nullopt;
+    if (planner_.empty()) {
+        ready_since_.reset();
+    } else if (reads) {
+        ready_since_ = ready_since_.value_or(Clock::now());
+        const auto seconds =
+            std::chrono::duration<double>(seconds_per_work_ * static_cast<double>(planner_.n_waiting()));
+        reads->soon = std::min(reads->soon, *ready_since_ + std::chrono::duration_cast<Clock::duration>(seconds));
+    }
+    return reads;
 }
 
 // What the pages of its pairs hold is not known: their jobs end with it. Pages that the pairs share are only read.

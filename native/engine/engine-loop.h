@@ -82,14 +82,15 @@ class EngineLoop {
     void add_pair(const PairId & id, Pair added);
     bool waits_for_state(const PairId & id, const Pair & pair);
     void take_states();
-    void admit(const PairId & id, Pair & pair);
-    void admit_held();
-    void find_prefix(Pair & pair);
-    void release_pages(Pair & pair);
-    bool write_state(const PairId & id, Pair & pair);
-    void remove_pair(Pairs::iterator pair);
-    void finish_known();
-    void count_known(const PairId & id, const Pair & pair);
+    std::optional<JobQueue::Reads> awaited_reads();
+    void                           admit(const PairId & id, Pair & pair);
+    void                           admit_held();
+    void                           find_prefix(Pair & pair);
+    void                           release_pages(Pair & pair);
+    bool                           write_state(const PairId & id, Pair & pair);
+    void                           remove_pair(Pairs::iterator pair);
+    void                           finish_known();
+    void                           count_known(const PairId & id, const Pair & pair);
 
     LoopParts     parts_;
     int64_t       n_batch_;  // tokens
@@ -104,6 +105,7 @@ class EngineLoop {
     std::string                               score_records_;            // of this batch, for the score log
     double                                    seconds_per_work_ = 1e-3;  // of recent batches; TokenWork
     std::unordered_multimap<uint64_t, PairId> pairs_by_key_;             // those a new document prefix may serve
+    std::optional<Clock::time_point>          ready_since_;              // since when a batch waits for reads
     std::vector<PairId>                       known_;                    // those of which nothing is left to compute
     std::deque<PairId>                        held_;                     // to be kept, while much waits to be written
 };
