@@ -1,9 +1,10 @@
 /** Has any number of documents computed and kept, a slice at a time, in bounded memory. */
 
+import { isDeepStrictEqual } from "node:util";
 import { RerankError } from "../errors.js";
 import type { Reranker } from "../reranker.js";
 import type { Content, KeepRequest } from "../types.js";
-import type { Source } from "./warm-input.js";
+import type { LineOptions, Source } from "./warm-input.js";
 
 /** Documents and characters of a slice. A document of more characters is a slice of its own. */
 const sliceLength = 32;
@@ -29,6 +30,11 @@ interface Named {
   readonly document: Content;
 }
 
+interface Slice {
+  readonly documents: readonly Named[];
+  readonly options: LineOptions;
+}
+
 export interface KeepOptions extends Pick<KeepRequest, "instruction" | "passages"> {
   readonly onProgress: (kept: Kept) => void;
   /** Called with one line for each document that is refused. */
@@ -40,7 +46,9 @@ export function documentsAtOnce(engines: number): number {
   return sliceLength * slicesAtOnce * engines;
 }
 
-/** Rejects when the engine fails. A document that is refused is counted, and the others go on. */
+/**
+ * A line's own options count before these. Rejects when the engine fails. A document that is refused is counted, and the others go on.
+ */
 export async function keepAll(
   reranker: Reranker,
   sources: AsyncIterable<Source>,
@@ -51,11 +59,12 @@ export async function keepAll(
     kept.failed += 1;
     onRefused(`${name}: ${error.message}`);
   };
-  const keep = async (slice: readonly Named[]): Promise<void> => {
+  const keep = async (slice: Slice): Promise<void> => {
     try {
-      const documents = slice.map(({ document }) => document);
-      const { documents: count, truncated, storedDocuments, usage, timings } = await reranker.keep({ ...options, documents });
-      kept.documents += count;
+      const documents = slice.documents.map(({ document }) => document);
+      const request = { ...options, ...slice.options, documents };
+      const { truncated, storedDocuments, usage, timings } = await reranker.keep(request);
+      kept.documents += documents.length;
       kept.truncated += truncated;
       kept.stored += storedDocuments;
       kept.tokens += usage.totalTokens;
@@ -64,10 +73,10 @@ export async function keepAll(
       onProgress(kept);
     } catch (error) {
       if (!(error instanceof RerankError) || error.status >= 500) throw error;
-      const [only, ...others] = slice;
+      const [only, ...others] = slice.documents;
       // One document has the whole slice refused: the others are kept without it.
       if (only && others.length === 0) return refuse(only.name, error);
-      for (const one of slice) await keep([one]);
+      for (const one of slice.documents) await keep({ ...slice, documents: [one] });
     }
   };
   const running = new Set<Promise<void>>();
@@ -85,23 +94,26 @@ export async function keepAll(
 async function* slicesOf(
   sources: AsyncIterable<Source>,
   refuse: (name: string, error: RerankError) => void,
-): AsyncGenerator<readonly Named[]> {
+): AsyncGenerator<Slice> {
   let slice: Named[] = [];
   let size = 0;
-  for await (const { name, documents } of sources) {
-    if (documents instanceof RerankError) {
-      refuse(name, documents);
+  let shared: LineOptions = {};
+  for await (const { name, content } of sources) {
+    if (content instanceof RerankError) {
+      refuse(name, content);
       continue;
     }
-    for (const document of documents) {
+    for (const document of content.documents) {
       const length = typeof document === "string" ? document.length : charactersOfAnImage;
-      if (slice.length === sliceLength || (slice.length > 0 && size + length > sliceCharacters)) {
-        yield slice;
+      const full = slice.length === sliceLength || size + length > sliceCharacters;
+      if (slice.length > 0 && (full || !isDeepStrictEqual(content.options, shared))) {
+        yield { documents: slice, options: shared };
         [slice, size] = [[], 0];
       }
+      shared = content.options;
       slice.push({ name, document });
       size += length;
     }
   }
-  if (slice.length > 0) yield slice;
+  if (slice.length > 0) yield { documents: slice, options: shared };
 }

@@ -12,7 +12,7 @@ import { addFlags } from "../settings/flags.js";
 import { readSettings } from "../settings/read.js";
 import { hubSettings, modelSettings, settingNames, sourceSettings } from "../settings/table.js";
 import { type PassageFlags, passagesOf } from "./passage-flags.js";
-import { type RerankFlags, rerankCommand } from "./rerank-command.js";
+import { type RerankFlags, requireUtf8, rerankCommand } from "./rerank-command.js";
 import { parseShard } from "./shard.js";
 import { UsageError } from "./usage-error.js";
 
@@ -62,7 +62,7 @@ const warm = program
   .command("warm")
   .description("compute documents before a query comes, and leave their states in DOCUMENT_CACHE_DIR")
   .argument("[files...]", "each file is a document, text or an image; none = a document per line of stdin, empty lines left out")
-  .addOption(new Option("--jsonl", 'each line of the files or of stdin is a document as JSON, or {"documents"}'))
+  .addOption(new Option("--jsonl", 'each line of the files or of stdin is a document as JSON, or a request {"documents"}'))
   .addOption(new Option("--shard <i/n>", "of every n lines take the i-th; job/n in a Kubernetes indexed Job"))
   .addOption(new Option("--image-folder <dir>", 'with --jsonl: {"image_path"} names an image in this folder'))
   .addOption(new Option("--instruction <text>", "the instruction that queries for these documents will have"))
@@ -85,6 +85,7 @@ warm.action(async (files: string[], { jsonl = false, shard, imageFolder, instruc
   if (!jsonl && files.length > 0 && shard !== undefined)
     throw new UsageError("--shard: only for lines, not with files of documents");
   if (!jsonl && imageFolder !== undefined) throw new UsageError("--image-folder: only with --jsonl");
+  requireUtf8("--instruction", instruction);
   const passages = passagesOf(flags);
   const command = {
     ...{ files, jsonl, imageFolder, json: json ?? !process.stdout.isTTY },

@@ -74,8 +74,8 @@ export function rerankCommand(
   return { query: asked, files, images: image, jsonl: bulk, json: json ?? !onTerminal, topK: count, scoring };
 }
 
-/** Node puts U+FFFD in the place of bytes that are not UTF-8. */
-function requireUtf8(flag: string, text: string | undefined): void {
+/** Node puts U+FFFD in the place of bytes that are not UTF-8. Throws UsageError. */
+export function requireUtf8(flag: string, text: string | undefined): void {
   if (!text?.includes("\ufffd")) return;
   throw new UsageError(`${flag}: expected text in UTF-8, got bytes that are not; set the terminal to UTF-8`);
 }

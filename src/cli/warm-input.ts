@@ -1,7 +1,7 @@
 /** The documents that `warm` computes: files, or the lines of files or of stdin. Nothing is read before its turn comes. */
 
 import { RerankError } from "../errors.js";
-import type { Content } from "../types.js";
+import type { Content, KeepRequest } from "../types.js";
 import { KeepBody, readKeep } from "../wire/keep.js";
 import { validator } from "../wire/validation.js";
 import { type NumberedLine, numberedLines } from "./bulk-input.js";
@@ -18,10 +18,18 @@ export interface WarmInput {
   readonly imageFolder: string | undefined;
 }
 
-/** The documents of a file or a line, or why there are none; `name` is the user's for it. */
+/** What changes the states of a line's documents. */
+export type LineOptions = Pick<KeepRequest, "instruction" | "passages" | "maxDocumentTokens" | "truncate">;
+
+export interface Documents {
+  readonly documents: readonly Content[];
+  readonly options: LineOptions;
+}
+
+/** A file's or a line's documents, or why there are none; `name` is the user's for it. */
 export interface Source {
   readonly name: string;
-  readonly documents: readonly Content[] | RerankError;
+  readonly content: Documents | RerankError;
 }
 
 /** Ends without an error when the signal aborts. */
@@ -29,16 +37,20 @@ export async function* sourcesOf({ files, jsonl, shard, imageFolder }: WarmInput
   if (files.length > 0 && !jsonl) {
     for (const name of files) {
       if (signal.aborted) return;
-      yield { name, documents: await orError(async () => [await readDocument(name)]) };
+      yield { name, content: await orError(async () => alone(await readDocument(name))) };
     }
     return;
   }
-  const read = jsonl ? lineReader(imageFolder) : async ({ text }: NumberedLine) => [requireText(text)];
+  const read = jsonl ? lineReader(imageFolder) : async ({ text }: NumberedLine) => alone(requireText(text));
   const lines = numberedLines({ files, shard: shard ?? wholeFile, skip: 0, empty: false, signal });
-  for await (const line of lines) yield { name: `line ${line.number}`, documents: await orError(() => read(line)) };
+  for await (const line of lines) yield { name: `line ${line.number}`, content: await orError(() => read(line)) };
 }
 
-function lineReader(imageFolder: string | undefined): (line: NumberedLine) => Promise<readonly Content[]> {
+function alone(document: Content): Documents {
+  return { documents: [document], options: {} };
+}
+
+function lineReader(imageFolder: string | undefined): (line: NumberedLine) => Promise<Documents> {
   const check = validator(KeepBody);
   return async (line) => {
     const value = parse(requireText(line.text));
@@ -46,7 +58,9 @@ function lineReader(imageFolder: string | undefined): (line: NumberedLine) => Pr
     const { body, images } = await takePaths(isList ? value : { documents: [value] }, imageFolder);
     const checked = check(body);
     if ("error" in checked) throw checked.error;
-    return withImages({ query: "", documents: readKeep(checked.value).documents }, images).documents;
+    // The priority is for queries of others, which the command has none of.
+    const { documents, maxDocuments: _any, priority: _none, ...options } = readKeep(checked.value);
+    return { documents: withImages({ query: "", documents }, images).documents, options };
   };
 }
 
@@ -63,7 +77,7 @@ function parse(text: string): unknown {
   }
 }
 
-async function orError(read: () => Promise<readonly Content[]>): Promise<readonly Content[] | RerankError> {
+async function orError(read: () => Promise<Documents>): Promise<Documents | RerankError> {
   try {
     return await read();
   } catch (error) {

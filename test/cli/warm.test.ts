@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Reranker } from "../../src/reranker.js";
+import type { RerankRequest } from "../../src/types.js";
 import { runCommand, startCommand } from "../support/command.js";
 import { demoModel } from "../support/demo-service.js";
 import { stateFiles } from "../support/store-folder.js";
@@ -33,10 +34,10 @@ async function corpus(lines: readonly unknown[]): Promise<string> {
 const warm = (...more: string[]) => runCommand(["warm", ...model, ...more]);
 
 /** What a query costs an engine that is started now. */
-async function firstQuery(asked: readonly string[]) {
+async function firstQuery(asked: Omit<RerankRequest, "query">) {
   const files = await demoModel();
   await using reranker = await Reranker.load({ ...files, gpuLayers: 0, threads: 1, documentCacheDir: store, scoreCacheMb: 0 });
-  const { timings } = await reranker.rerank({ query: "weather", documents: asked });
+  const { timings } = await reranker.rerank({ query: "weather", ...asked });
   return { restored: reranker.stats().documentsRestored, ...timings };
 }
 
@@ -46,7 +47,7 @@ describe("warm --jsonl", () => {
     const { code, stdout, stderr } = await warm("--jsonl", await corpus(lines));
     expect([code, stderr]).toEqual([0, ""]);
     expect(JSON.parse(stdout)).toMatchObject({ documents: 90, failed: 0, truncated: 0, stored_documents: 90, reused_tokens: 0 });
-    const { restored, computedTokens } = await firstQuery(documents);
+    const { restored, computedTokens } = await firstQuery({ documents });
     expect(restored).toBe(90);
     expect(computedTokens).toBeLessThan(90 * 4);
   });
@@ -65,6 +66,27 @@ describe("warm --jsonl", () => {
     expect(reused_tokens).toBeGreaterThanOrEqual((left / 90) * tokens * 0.8);
     expect(computed_tokens + reused_tokens).toBe(tokens);
     expect(await stateFiles(folder)).toHaveLength(90);
+  });
+
+  test("lines that are requests have their own instruction and passages, which count before those of the command", async () => {
+    const long = text(400, 77);
+    const passages = { maxTokens: 100, overlapTokens: 10 };
+    const lines = [
+      { documents: documents.slice(0, 2), query: "weather", instruction: "Prefer rain." },
+      { documents: [long], passages: { max_tokens: 100, overlap_tokens: 10 } },
+      documents[2],
+    ];
+    const path = await corpus(lines.map((line) => JSON.stringify(line)));
+    const { code, stdout } = await warm("--jsonl", "--instruction", "Prefer snow.", path);
+    expect([code, JSON.parse(stdout)]).toMatchObject([0, { documents: 4, failed: 0 }]);
+    for (const known of [
+      { documents: documents.slice(0, 2), instruction: "Prefer rain." },
+      { documents: [long], passages, instruction: "Prefer snow." },
+      { documents: [documents[2] ?? ""], instruction: "Prefer snow." },
+    ]) {
+      const { computedTokens, reusedTokens } = await firstQuery(known);
+      expect(computedTokens).toBeLessThan(reusedTokens / 5);
+    }
   });
 
   test("wrong lines are named and counted, the others are kept", async () => {
