@@ -29,10 +29,14 @@ declare namespace library {
   export type FailedDevice = esm.FailedDevice;
   export type HubLoadOptions = esm.HubLoadOptions;
   export type ImageInput = esm.ImageInput;
+  export type KeepRequest = esm.KeepRequest;
+  export type KeepResponse = esm.KeepResponse;
   export type Limits = esm.Limits;
   export type LoadActivity = esm.LoadActivity;
   export type LoadOptions = esm.LoadOptions;
   export type Logger = esm.Logger;
+  export type Passage = esm.Passage;
+  export type PassageOptions = esm.PassageOptions;
   export type Precision = esm.Precision;
   export type PrecisionChoice = esm.PrecisionChoice;
   export type RankedDocument<Document extends esm.Content = string> = esm.RankedDocument<Document>;

@@ -9,11 +9,15 @@ const native: typeof binding = esModule("jina-reranker/native", () => require(".
 declare namespace native {
   export type Backends = binding.Backends;
   export type Device = binding.Device;
+  export type DocumentStoreOptions = binding.DocumentStoreOptions;
   export type Engine = binding.Engine;
   export type EngineInfo = binding.EngineInfo;
   export type EngineOptions = binding.EngineOptions;
   export type EngineStats = binding.EngineStats;
   export type Image = binding.Image;
+  export type KeepJob = binding.KeepJob;
+  export type KeepRequest = binding.KeepRequest;
+  export type KeepResult = binding.KeepResult;
   export type LogLevel = binding.LogLevel;
   export type NativeError = binding.NativeError;
   export type NativeErrorCode = binding.NativeErrorCode;
