@@ -126,7 +126,7 @@ void keeps_to_its_limit_and_to_what_was_used_last() {
     for (int i = 0; i < 100; ++i) {
         CHECK(store.write(std::to_string(i), state(1000)));
         CHECK(store.has("kept", state(1000)));
-        CHECK(folder.n_bytes() <= kLimit + 100 * 64);  // heads of files are counted with the folder
+        CHECK(folder.n_bytes() <= kLimit + uint64_t{ 100 } * 64);  // heads of files are counted with the folder
     }
     CHECK(!store.write("large", state(kLimit + 1)));
     CHECK(store.has("99", state(1000)));

@@ -34,7 +34,8 @@ const scoringRoutes = (await registeredRoutes()).routes
 let service: TestService;
 const stats = () => service.reranker.stats();
 beforeAll(async () => {
-  service = await startTestService({ load: await randomModel(wideShape) });
+  // On a busy machine the usual limit would have the second of two such requests refused.
+  service = await startTestService({ load: await randomModel(wideShape), requestTimeoutMs: 600_000 });
 });
 afterAll(() => service.service.stop());
 
