@@ -41,8 +41,10 @@ std::vector<File> newest_first(const fs::path & folder) {
 
 // Of a file whose end may be written at this moment.
 std::string start_of(const fs::path & path, size_t max_bytes) {
-    std::ifstream file(path, std::ios::binary);
-    std::string   bytes(max_bytes, '\0');
+    std::error_code error;
+    const uintmax_t n_file = fs::file_size(path, error);
+    std::ifstream   file(path, std::ios::binary);
+    std::string     bytes(error ? 0 : static_cast<size_t>(std::min<uintmax_t>(n_file, max_bytes)), '\0');
     file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     bytes.resize(static_cast<size_t>(std::max<std::streamsize>(0, file.gcount())));
     return bytes;

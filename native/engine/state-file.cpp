@@ -4,6 +4,7 @@
 #include "xxh64.h"
 
 #include <fstream>
+#include <new>
 
 namespace jina_reranker {
 
@@ -60,7 +61,11 @@ StateRead read_state(const std::filesystem::path & path, const StateKey & key, s
     if (n_file != head.size() + n_bytes + kChecksum) {
         return StateRead::wrong;
     }
-    to = { std::vector<char>(static_cast<size_t>(n_file)), head.size(), n_bytes };
+    try {
+        to = { std::vector<char>(static_cast<size_t>(n_file)), head.size(), n_bytes };
+    } catch (const std::bad_alloc &) {
+        return StateRead::failed;
+    }
     std::ifstream file(path, std::ios::binary);
     if (!file.read(to.file.data(), static_cast<std::streamsize>(n_file))) {
         // Others may remove it at any time.

@@ -36,7 +36,7 @@ struct StateBytes {
 
 enum class StateRead { found, absent, wrong, failed };
 
-// wrong: damaged, or another's. failed: the file could not be read. n_bytes: of the state.
+// wrong: damaged, or another's. failed: the file could not be read, or there is no memory for it. n_bytes: of the state.
 StateRead read_state(const std::filesystem::path & path, const StateKey & key, size_t n_bytes, StateBytes & to);
 
 // In the place of what was there.

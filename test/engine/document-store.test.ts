@@ -322,6 +322,15 @@ describe("scores", () => {
     expect(pairsRepeated).toBeLessThan(documents.length);
   });
 
+  it("a large cache takes the memory of the scores that are there", async () => {
+    await using first = await load({ scoreCacheMb: 1 });
+    await first.score({ query, documents });
+    await first.close();
+    await using second = await load({ scoreCacheMb: 16_777_216 });
+    await second.score({ query, documents });
+    expect(second.stats().pairsRepeated).toBe(documents.length);
+  });
+
   it("the files of many starts become one", async () => {
     for (let start = 0; start < 3; start += 1) {
       await using reranker = await load({ scoreCacheMb: 1 });
