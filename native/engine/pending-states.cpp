@@ -4,6 +4,7 @@
 #include "xxh64.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace jina_reranker {
@@ -28,6 +29,15 @@ Clock::duration of_seconds(double seconds) {
 std::optional<std::string> PendingStates::portable_of(const std::vector<llama_token> & tokens, int32_t n_prefix) {
     const int32_t n_tokens = documents_.usable(n_prefix);
     return n_tokens == 0 ? std::nullopt : portable_tokens(tokens, static_cast<size_t>(n_tokens), images_);
+}
+
+// None where there is no memory for it: then it is not written.
+std::optional<std::vector<char>> PendingStates::copy_of(const std::vector<int32_t> & pages, int32_t n_prefix) const {
+    try {
+        return pages_.read(pages, documents_.usable(n_prefix));
+    } catch (const std::bad_alloc &) {
+        return std::nullopt;
+    }
 }
 
 bool PendingStates::wait(
@@ -70,11 +80,11 @@ bool PendingStates::write(const PairId &                   pair,
                           int32_t                          n_prefix,
                           const std::vector<int32_t> &     pages) {
     auto portable = portable_of(tokens, n_prefix);
-    if (!portable) {
+    auto state    = portable ? copy_of(pages, n_prefix) : std::nullopt;
+    if (!state) {
         return false;
     }
-    auto state                                                      = pages_.read(pages, documents_.usable(n_prefix));
-    requests_[store_.write(*std::move(portable), std::move(state))] = { pair, Event::written };
+    requests_[store_.write(*std::move(portable), *std::move(state))] = { pair, Event::written };
     return true;
 }
 
@@ -180,8 +190,9 @@ void PendingStates::write_behind(const std::vector<llama_token> & tokens,
                                  int32_t                          n_prefix,
                                  const std::vector<int32_t> &     pages) {
     auto portable = has_room() ? portable_of(tokens, n_prefix) : std::nullopt;
-    if (portable) {
-        store_.write(*std::move(portable), pages_.read(pages, documents_.usable(n_prefix)));
+    auto state    = portable ? copy_of(pages, n_prefix) : std::nullopt;
+    if (state) {
+        store_.write(*std::move(portable), *std::move(state));
     }
 }
 

@@ -37,7 +37,8 @@ class PendingStates {
               int32_t                          n_known,
               double                           seconds);
 
-    // Has a document that is to be kept wait for whether its state is there, or until it is written. False when it has no state.
+    // Has a document that is to be kept wait for whether its state is there, or until it is written. False when it has no state,
+    // or no memory to copy it.
     bool look(const PairId & pair, const std::vector<llama_token> & tokens, int32_t n_prefix);
     bool write(const PairId &                   pair,
                const std::vector<llama_token> & tokens,
@@ -83,9 +84,10 @@ class PendingStates {
         Event  event = Event::looked;
     };
 
-    std::optional<std::string> portable_of(const std::vector<llama_token> & tokens, int32_t n_prefix);
-    std::optional<Ready>       ready_by(const DocumentStore::Answer & answer);
-    std::optional<Ready>       late(Clock::time_point now);
+    std::optional<std::string>       portable_of(const std::vector<llama_token> & tokens, int32_t n_prefix);
+    std::optional<std::vector<char>> copy_of(const std::vector<int32_t> & pages, int32_t n_prefix) const;
+    std::optional<Ready>             ready_by(const DocumentStore::Answer & answer);
+    std::optional<Ready>             late(Clock::time_point now);
 
     void touch(const std::string & portable);
     bool restore(const std::vector<llama_token> & tokens, const StateBytes & bytes);
