@@ -8,10 +8,9 @@ import { documentLimit } from "../engine/limits.js";
 import { RerankError } from "../errors.js";
 import type { Content, RerankResponse, Timings } from "../types.js";
 import type { ScoringRequest } from "../wire/dialect.js";
-import { smallestClaim, together } from "./admission.js";
+import { smallestClaim } from "./admission.js";
+import { admitted } from "./admitted.js";
 import type { ServerContext } from "./context.js";
-import { requestSignal } from "./disconnect.js";
-import { bytesPerImageToken } from "./image-tokens.js";
 import { notesOf } from "./observe/notes.js";
 import { serverTiming } from "./observe/server-timing.js";
 import { refuseUnderPressure } from "./pressure.js";
@@ -68,58 +67,44 @@ export async function runScoring(
     const message = `documents: at most ${reranker.limits.maxImages} images are allowed in one request, got ${allImages}`;
     throw new RerankError("too_many_images", message);
   }
-  const claims = admission.claims(reranker, requests);
-  const claim = together(claims);
-  notes.work = { ...work, claim };
-  using place = admission.admit(reranker, ...claims);
-  if (notes.memory?.growBy(claim.imageTokens * bytesPerImageToken) === false) {
-    throw new RerankError("overloaded", "the images of other requests leave no room for these now; try again");
-  }
-  using ended = requestSignal(reply.raw, options.requestTimeoutMs);
-  const startedAt = performance.now();
   const asked = { model: options.modelName, candidates: documents, topN: requests[0]?.topK || undefined };
-  /** Called once the images of a request were read, right before its pairs are submitted. */
-  const onQueue = (index: number) => {
-    health.starting(reranker.stats());
-    place.handOver(claims[index] ?? claim);
-    queueMicrotask(() => admission.observe(reranker));
-  };
-  const run = async (one: ScoringRequest, index: number) => {
+  return admitted(request, reply, context, { work, contents: requests }, async (signal, handOver) => {
+    const startedAt = performance.now();
+    const run = async (one: ScoringRequest, index: number) => {
+      try {
+        return await reranker.rerank({ ...one, signal, onQueue: () => handOver(index) });
+      } catch (error) {
+        throw inTheirWords(error, index);
+      }
+    };
     try {
-      return await reranker.rerank({ ...one, signal: ended.signal, onQueue: () => onQueue(index) });
+      const responses = await Promise.all(requests.map(run));
+      const timings = sideBySide(responses.map((response) => response.timings));
+      // Scores from the cache show nothing about the engine.
+      if (timings.computedTokens > 0) health.succeeded();
+      const tokens = responses.reduce((sum, { usage }) => sum + usage.totalTokens, 0);
+      for (const [index, { truncated, unscored, usage }] of responses.entries()) {
+        const scored = requests[index];
+        if (scored && truncated === 0 && unscored.length === 0) admission.learn(scored, usage.totalTokens);
+      }
+      notes.work = { ...work, tokens, timings };
+      metrics.scored(
+        timings,
+        responses.reduce((sum, { truncated }) => sum + truncated, 0),
+      );
+      if (allImages > 0) metrics.imagesScored(images, timings);
+      const usage = { inputTokens: tokens, cachedTokens: timings.reusedTokens };
+      metrics.reranked((performance.now() - startedAt) / 1000, usage);
+      notes.span?.scored(startedAt, asked, { ...usage, images: allImages }, timings);
+      reply.header("server-timing", serverTiming(timings));
+      return responses;
     } catch (error) {
-      throw inTheirWords(error, index);
+      const errorType = error instanceof RerankError ? error.code : "_OTHER";
+      metrics.reranked((performance.now() - startedAt) / 1000, { errorType });
+      notes.span?.failed(startedAt, asked, errorType);
+      throw error;
     }
-  };
-  try {
-    const responses = await Promise.all(requests.map(run));
-    const timings = sideBySide(responses.map((response) => response.timings));
-    // Scores from the cache show nothing about the engine.
-    if (timings.computedTokens > 0) health.succeeded();
-    const tokens = responses.reduce((sum, { usage }) => sum + usage.totalTokens, 0);
-    for (const [index, { truncated, unscored, usage }] of responses.entries()) {
-      const scored = requests[index];
-      if (scored && truncated === 0 && unscored.length === 0) admission.learn(scored, usage.totalTokens);
-    }
-    notes.work = { ...work, tokens, timings };
-    metrics.scored(
-      timings,
-      responses.reduce((sum, { truncated }) => sum + truncated, 0),
-    );
-    if (allImages > 0) metrics.imagesScored(images, timings);
-    const usage = { inputTokens: tokens, cachedTokens: timings.reusedTokens };
-    metrics.reranked((performance.now() - startedAt) / 1000, usage);
-    notes.span?.scored(startedAt, asked, { ...usage, images: allImages }, timings);
-    reply.header("server-timing", serverTiming(timings));
-    return responses;
-  } catch (error) {
-    const errorType = error instanceof RerankError ? error.code : "_OTHER";
-    metrics.reranked((performance.now() - startedAt) / 1000, { errorType });
-    notes.span?.failed(startedAt, asked, errorType);
-    health.failed(error);
-    ended.cancel(error);
-    throw error;
-  }
+  });
 }
 
 /** Requests of one body run side by side: times are those of the longest, tokens are the sum. */

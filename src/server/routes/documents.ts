@@ -2,12 +2,10 @@
 
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { RerankError } from "../../errors.js";
 import type { KeepRequest, KeepResponse } from "../../types.js";
 import { KeepAnswer, KeepBody, keepAnswer, readKeep } from "../../wire/keep.js";
+import { admitted } from "../admitted.js";
 import type { ServerContext } from "../context.js";
-import { requestSignal } from "../disconnect.js";
-import { bytesPerImageToken } from "../image-tokens.js";
 import { notesOf } from "../observe/notes.js";
 import { serverTiming } from "../observe/server-timing.js";
 import { errorResponses } from "../openapi.js";
@@ -36,37 +34,22 @@ export function registerDocuments(fastify: FastifyInstance, context: ServerConte
 async function keep(
   request: FastifyRequest,
   reply: FastifyReply,
-  { admission, health, lifecycle, options }: ServerContext,
+  context: ServerContext,
   asked: KeepRequest,
 ): Promise<KeepResponse> {
   const notes = notesOf(request);
-  const reranker = notes.work?.reranker ?? lifecycle.reranker();
+  const reranker = notes.work?.reranker ?? context.lifecycle.reranker();
   const images = asked.documents.filter((document) => typeof document !== "string").length;
   const work = { reranker, documents: asked.documents.length, ...(images > 0 && { images }) };
   notes.work = work;
   reranker.checkKeep(asked);
-  const [claim, ...others] = admission.claims(reranker, [{ query: "", ...asked }]);
-  if (!claim || others.length > 0) throw new Error("one request has one claim");
-  notes.work = { ...work, claim };
-  using place = admission.admit(reranker, claim);
-  if (notes.memory?.growBy(claim.imageTokens * bytesPerImageToken) === false) {
-    throw new RerankError("overloaded", "the images of other requests leave no room for these now; try again");
-  }
-  using ended = requestSignal(reply.raw, options.requestTimeoutMs);
-  const onQueue = () => {
-    health.starting(reranker.stats());
-    place.handOver(claim);
-    queueMicrotask(() => admission.observe(reranker));
-  };
-  try {
-    const response = await reranker.keep({ ...asked, signal: ended.signal, onQueue });
+  const contents = [{ query: "", ...asked }];
+  return admitted(request, reply, context, { work, contents }, async (signal, handOver) => {
+    const response = await reranker.keep({ ...asked, signal, onQueue: () => handOver(0) });
     const { timings, usage } = response;
-    if (timings.computedTokens > 0) health.succeeded();
+    if (timings.computedTokens > 0) context.health.succeeded();
     notes.work = { ...work, tokens: usage.totalTokens, timings };
     reply.header("server-timing", serverTiming(timings));
     return response;
-  } catch (error) {
-    health.failed(error);
-    throw error;
-  }
+  });
 }
