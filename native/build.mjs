@@ -47,15 +47,27 @@ function requireTools() {
   if (missing.length > 0) throw new Error(`The native build needs ${missing.join(" and ")}. ${install}`);
 }
 
-function cmakeJs() {
-  try {
-    return join(dirname(createRequire(import.meta.url).resolve("cmake-js/package.json")), "bin", "cmake-js");
-  } catch {
-    throw new Error("cmake-js is not installed: run npm ci first, or node native/setup.mjs, which does both");
-  }
-}
-
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const { resolve: find } = createRequire(import.meta.url);
+
+/** Optional peers of the package: only who compiles installs them. */
+const buildPackages = ["cmake-js", "node-addon-api", "node-api-headers"];
+
+/** Throws an error that says how to install the npm packages that the build needs. */
+function requirePackages() {
+  const missing = buildPackages.filter((name) => {
+    try {
+      return !find(`${name}/package.json`);
+    } catch {
+      return true;
+    }
+  });
+  if (missing.length === 0) return;
+  const named = missing.map((name) => `"${name}@${manifest.peerDependencies[name]}"`);
+  const inClone = existsSync(join(root, "package-lock.json"));
+  const command = inClone ? "npm ci, or node native/setup.mjs, which does both" : `npm install ${named.join(" ")}`;
+  throw new Error(`The native build needs the npm packages ${missing.join(", ")}: run ${command}`);
+}
 
 /** A hash of all files and options that the result depends on. */
 function inputsHash(definitions) {
@@ -71,7 +83,7 @@ function inputsHash(definitions) {
     definitions,
     environment: { CC, CXX, CFLAGS, CXXFLAGS, LDFLAGS, CUDACXX, CUDAARCHS },
     version: manifest.version,
-    tools: ["cmake-js", "node-addon-api", "node-api-headers"].map((name) => manifest.dependencies[name]),
+    tools: buildPackages.map((name) => manifest.peerDependencies[name]),
   });
 }
 
@@ -106,7 +118,8 @@ function configureArguments(buildDirectory, definitions) {
 
 /** Runs a cmake-js command with its output in build.log. Rejects with the end of that output. */
 async function run(args, stream, logPath, log) {
-  const child = spawn(process.execPath, [cmakeJs(), ...args], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  const cmakeJs = join(dirname(find("cmake-js/package.json")), "bin", "cmake-js");
+  const child = spawn(process.execPath, [cmakeJs, ...args], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
   const terminal = process.stderr.isTTY === true;
   const write = terminal ? (text) => process.stderr.write(text) : (text) => log(text.trimEnd());
   const progress = progressReporter({ terminal, write });
@@ -162,6 +175,7 @@ export async function buildNative({
   if (!current || !existsSync(join(llamaDirectory(), "include", "llama.h"))) requireTools();
   materialise(log);
   if (current) return libraries;
+  requirePackages();
   if (!manifest.binary?.napi_versions) {
     throw new Error('package.json has no "binary": {"napi_versions": [8]}: without it cmake-js downloads Node\'s own headers');
   }

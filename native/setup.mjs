@@ -61,14 +61,14 @@ function setUpDependencies() {
 function setUpTypeScript() {
   const stampPath = join(root, "dist", ".stamp.json");
   const files = [...filesBelow(root, "src"), "binding.d.ts", "tsconfig.json", "tsconfig.build.json"];
-  const { typescript, esbuild, preact } = readJson("package.json").devDependencies;
-  const inputs = contentHash(root, files, { typescript, esbuild, preact });
+  const { typescript, esbuild, preact, "swagger-ui-dist": swaggerUi } = readJson("package.json").devDependencies;
+  const inputs = contentHash(root, files, { typescript, esbuild, preact, swaggerUi });
   if (readStamp(stampPath)?.inputs === inputs) return;
   log("TypeScript build: dist/");
   // Remove all of it: otherwise the output of a removed source would stay importable.
   rmSync(join(root, "dist"), { recursive: true, force: true });
   run("The TypeScript build", process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json"]);
-  run("The playground's build", process.execPath, [join(root, "src/server/playground/bundle.mjs")]);
+  run("The pages' build", process.execPath, [join(root, "src/server/pages/bundle.mjs")]);
   writeFileSync(stampPath, `${JSON.stringify({ inputs }, null, 2)}\n`);
 }
 

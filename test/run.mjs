@@ -17,10 +17,11 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const bin = (path) => [process.execPath, join(root, "node_modules", path)];
 
 /** Runs a command with its output shown as it comes; the output of `capture`d ones is returned as well. */
-function run([command, ...args], { capture = false } = {}) {
+function run([command, ...args], { capture = false, variables = {} } = {}) {
   return new Promise((done) => {
     let text = "";
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"] });
+    const env = { ...process.env, ...variables };
+    const child = spawn(command, args, { cwd: root, env, stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"] });
     child.stdout?.setEncoding("utf8").on("data", (chunk) => {
       text += chunk;
       process.stdout.write(chunk);
@@ -53,12 +54,13 @@ async function engineTests() {
   return counted(ok, total - failed, failed);
 }
 
-async function vitest(project) {
+/** `files` of the project; default: all. */
+async function vitest(project, { files = [], variables = {} } = {}) {
   const directory = mkdtempSync(join(tmpdir(), "jina-reranker-test-"));
   const report = join(directory, "vitest.json");
   try {
     const reports = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    const { ok } = await run([...bin("vitest/vitest.mjs"), "run", "--project", project, ...reports]);
+    const { ok } = await run([...bin("vitest/vitest.mjs"), "run", "--project", project, ...reports, ...files], { variables });
     let result = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0 };
     try {
       result = JSON.parse(readFileSync(report, "utf8"));
@@ -70,6 +72,13 @@ async function vitest(project) {
     rmSync(directory, { recursive: true, force: true });
   }
 }
+
+/** Tests that load, score, cancel and end, on the addon that ends the process when a JavaScript value is used off its thread. */
+const threads = () =>
+  vitest("engine", {
+    files: ["native/binding", "native/native-errors", "engine/process"].map((name) => `test/${name}.test.ts`),
+    variables: { JINA_RERANKER_NATIVE: join(root, "build", "checked") },
+  });
 
 const log = (line) => process.stdout.write(`${line}\n`);
 
@@ -83,6 +92,7 @@ const steps = [
   { name: "format", what: "clang-format over our C++", run: async () => oneOf(format({ log })) },
   { name: "lint", what: "clang-tidy over our C++", run: async () => oneOf(await lint({ log })) },
   { name: "ctest", what: "C++ engine tests, plain and with sanitizers", run: engineTests },
+  { name: "threads", what: "vitest: the addon with checks of its threads", run: threads },
   ...projects.map(({ name, what }) => ({ name, what: `vitest: ${what}`, run: () => vitest(name) })),
 ];
 

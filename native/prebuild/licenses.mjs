@@ -1,6 +1,6 @@
 /**
  * Writes the licences for a package or an image: ours, llama.cpp's and those of code inside it, and those of what is bundled
- * into the playground, which has to be built. npm dependencies bring their own.
+ * into the pages, which have to be built. npm dependencies bring their own.
  *
  *     node native/prebuild/licenses.mjs FOLDER
  */
@@ -43,7 +43,10 @@ export function writeLicenses(folder) {
     copyFileSync(join(llama, "licenses", name), join(folder, `llama.cpp-${name.replace(/^LICENSE-/, "")}`));
   }
   writeFileSync(join(folder, "llama.cpp-notices"), notices(llama).join(`\n${"-".repeat(80)}\n\n`));
-  copyFileSync(join(root, "dist", "playground", "assets", "licenses.txt"), join(folder, "playground"));
+  const bundled = ["playground", "reference"].map((page) =>
+    readFileSync(join(root, "dist", page, "assets", "licenses.txt"), "utf8"),
+  );
+  writeFileSync(join(folder, "pages"), bundled.join(`\n${"-".repeat(80)}\n\n`));
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {

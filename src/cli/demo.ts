@@ -29,7 +29,7 @@ export async function demo(once: boolean, given: Settings): Promise<void> {
   service = await startService({
     ...(await serviceOptions(settings, modelName(source))),
     // On stderr and for warnings alone, so that the demo's own lines stand out.
-    logger: await createLogger({ ...settings, logLevel: "warn" }, process.stderr),
+    logger: createLogger({ ...settings, logLevel: "warn" }, process.stderr),
     load: (onProgress) => loadModel(source, settings, { onProgress, logger: silent }),
   });
   try {

@@ -16,7 +16,7 @@ import { TransferDisplay } from "./transfer-display.js";
 export async function serve(settings: Settings): Promise<void> {
   const { keepAliveOnFailure } = settings;
   const source = modelSource(settings);
-  const logger = await createLogger(settings, process.stdout);
+  const logger = createLogger(settings, process.stdout);
   // llama.cpp logs much while it loads: its level info is our debug.
   loadAddon().binding.setLogSink((level, line) => logger[level === "info" ? "debug" : level]({ from: "llama.cpp" }, line));
   let service: Service | undefined;

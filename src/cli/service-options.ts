@@ -1,5 +1,6 @@
 /** Makes the service's options from the settings. */
 
+import { loadTracing } from "../server/observe/load-tracing.js";
 import type { Collector } from "../server/observe/open-telemetry.js";
 import { serverOptions } from "../server/options.js";
 import type { ServiceOptions } from "../server/service.js";
@@ -12,7 +13,7 @@ export async function serviceOptions(settings: Settings, modelName: string): Pro
   return {
     ...serverOptions(modelName, settings),
     ...{ address: { host, port }, drainDelayMs },
-    ...(collector && { tracing: (await import("../server/observe/open-telemetry.js")).startTracing(collector) }),
+    ...(collector && { tracing: await loadTracing(collector) }),
   };
 }
 

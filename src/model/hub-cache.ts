@@ -6,7 +6,6 @@
 
 import { link as hardLink, mkdir, readdir, readFile, realpath, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
-import { getRepoFolderName } from "@huggingface/hub";
 import { RerankError } from "../errors.js";
 import { pathInside } from "../files/path-inside.js";
 import { unfinishedPath, writeAtomically } from "../files/write-atomically.js";
@@ -19,7 +18,7 @@ export class HubCache {
   readonly #folder: string;
 
   constructor(cacheDirectory: string, repository: string) {
-    this.#folder = getRepoFolderName({ type: "model", name: repository });
+    this.#folder = ["models", ...repository.split("/")].join("--");
     this.#root = inside(cacheDirectory, this.#folder);
   }
 

@@ -1,9 +1,9 @@
 /**
- * The hub's API for one repository. The official client, @huggingface/hub, makes the requests and reads the answers. This adds
- * what it lacks: proxies, retries, errors that say what to do, and a token that is sent to the hub only.
+ * The two routes of the hub's API that a download needs, for one repository, and the content of its files: with proxies, retries,
+ * errors that say what to do, and a token that is sent to the hub only.
  */
 
-import { modelInfo, pathsInfo } from "@huggingface/hub";
+import type { Static, TSchema } from "typebox";
 import { Agent, type Dispatcher, EnvHttpProxyAgent, type Response, fetch as send } from "undici";
 import { RerankError } from "../errors.js";
 import { packageVersion } from "../files/package-version.js";
@@ -68,14 +68,9 @@ export class HubClient implements AsyncDisposable {
 
   /** The commit that the revision names now, and the repository's files. A mirror may list none. */
   async revision(): Promise<Revision> {
-    const { repository, revision } = this.reference;
-    const { sha, filePaths } = await modelInfo({
-      ...this.#asked(RevisionAnswer),
-      name: repository,
-      revision,
-      additionalFields: ["sha", "filePaths"],
-    });
-    return { commit: sha, paths: filePaths };
+    const route = `revision/${encodeURIComponent(this.reference.revision)}?expand=sha&expand=siblings`;
+    const { sha, siblings = [] } = await this.#ask(RevisionAnswer, route, { method: "GET", headers: [] });
+    return { commit: sha, paths: siblings.map(({ rfilename }) => rfilename) };
   }
 
   /**
@@ -84,11 +79,10 @@ export class HubClient implements AsyncDisposable {
    */
   async find({ commit }: Revision, paths: readonly string[]): Promise<readonly (RemoteFile | undefined)[]> {
     const { repository } = this.reference;
-    const found = await pathsInfo({
-      ...this.#asked(PathsAnswer),
-      repo: { type: "model", name: repository },
-      revision: commit,
-      paths: [...paths],
+    const found = await this.#ask(PathsAnswer, `paths-info/${commit}`, {
+      method: "POST",
+      headers: [["content-type", "application/json"]],
+      body: JSON.stringify({ paths }),
     });
     return paths.map((path) => {
       const info = found.find((candidate) => candidate.path === path && candidate.type === "file");
@@ -120,29 +114,18 @@ export class HubClient implements AsyncDisposable {
     await this.#dispatcher.destroy();
   }
 
-  /**
-   * Options for the official client: the address, and a fetch that retries and passes on only answers of `schema`. The token is
-   * added in #once, because the official client accepts only tokens that begin with hf_.
-   */
-  #asked(schema: typeof RevisionAnswer | typeof PathsAnswer) {
-    const fetch: typeof globalThis.fetch = async (input, { method = "GET", headers, body } = {}) => {
-      // The official client sends nothing else.
-      const request = { method, headers: [...new Headers(headers)], ...(typeof body === "string" && { body }) };
-      const persistence = { ...this.persistence, patience: this.#asking };
-      const text = await retrying(persistence, () => this.#answer(String(input), request, schema));
-      return new globalThis.Response(text, { headers: { "content-type": "application/json" } });
-    };
-    return { hubUrl: this.#environment.endpoint, fetch };
+  /** An answer of the API's route for this repository, asked again while a retry may help. */
+  async #ask<Schema extends TSchema>(schema: Schema, route: string, request: Sent): Promise<Static<Schema>> {
+    const url = `${this.#environment.endpoint}/api/models/${this.reference.repository}/${route}`;
+    return retrying({ ...this.persistence, patience: this.#asking }, () => this.#answer(url, request, schema));
   }
 
-  /** One request to the API. Returns the complete answer, whose shape was checked. */
-  async #answer(url: string, request: Sent, schema: typeof RevisionAnswer | typeof PathsAnswer): Promise<string> {
+  /** One request to the API. Returns the answer, whose shape was checked. */
+  async #answer<Schema extends TSchema>(url: string, request: Sent, schema: Schema): Promise<Static<Schema>> {
     const { answerMs } = this.#asking;
     const response = await this.#once(url, request, AbortSignal.timeout(answerMs));
     try {
-      const text = await readBounded(response, maximumAnswerBytes, answerMs);
-      parseAnswer(schema, text);
-      return text;
+      return parseAnswer(schema, await readBounded(response, maximumAnswerBytes, answerMs));
     } catch (error) {
       throw this.failure(error, response.url || url);
     }

@@ -4,16 +4,15 @@
  */
 
 import swagger from "@fastify/swagger";
-import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
 import { type TSchema, Type } from "typebox";
 import { type ErrorDescription, errorTable } from "../errors.js";
 import { loadAddon } from "../native/addon.js";
 import { ErrorBody } from "../wire/schemas.js";
 import { TeiErrorBody } from "../wire/tei.js";
-import { withSlash } from "./folder-url.js";
 import { mountPath } from "./mount-path.js";
-import { pagePolicy, registerPageHeaders } from "./security-headers.js";
+import { serveBuiltPage } from "./pages/built-page.js";
+import { registerPageHeaders } from "./security-headers.js";
 
 /** To be called before the routes are registered: only later ones are described. */
 export async function registerOpenApi(fastify: FastifyInstance): Promise<void> {
@@ -56,36 +55,17 @@ export async function registerOpenApi(fastify: FastifyInstance): Promise<void> {
       },
     },
   });
-  await fastify.register(page);
+  await fastify.register(page, { prefix: "/docs" });
 }
 
 async function page(fastify: FastifyInstance): Promise<void> {
-  await registerPageHeaders(fastify);
-  await fastify.register(swaggerUi, {
-    routePrefix: "/docs",
-    uiHooks: {
-      onRequest(request, reply, next) {
-        const { url } = request;
-        // Below /docs are files, whose addresses end in no slash.
-        const folder = url.split("?", 1)[0]?.endsWith("/docs") ? withSlash(url) : undefined;
-        if (folder === undefined) next();
-        else void reply.redirect(folder);
-      },
-    },
-    staticCSP: true,
-    // The plugin's own policy sends browsers to https, where nothing may listen, and lets pages of other hosts in.
-    // Its styles have images in them.
-    transformStaticCSP: () => pagePolicy({ ...fastify.swaggerCSP, image: ["data:"] }),
-    // BaseLayout is without the bar on top, which is another product's. By default a validator on the internet is asked.
-    uiConfig: {
-      layout: "BaseLayout",
-      deepLinking: true,
-      displayRequestDuration: true,
-      tryItOutEnabled: true,
-      validatorUrl: null,
-    },
-    theme: { title: "jina-reranker" },
-  });
+  // The styles of Swagger UI have images in them.
+  await registerPageHeaders(fastify, { image: ["data:"] });
+  serveBuiltPage(fastify, { name: "reference", html: "index.html" });
+  fastify.get("/json", { schema: { hide: true } }, () => fastify.swagger());
+  fastify.get("/yaml", { schema: { hide: true } }, (_request, reply) =>
+    reply.type("application/x-yaml").send(fastify.swagger({ yaml: true })),
+  );
 }
 
 type Responses = Readonly<Record<number, TSchema>>;

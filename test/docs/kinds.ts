@@ -19,6 +19,8 @@ export const shellNotRun: Readonly<Record<string, string>> = {
     "it reads 1.33 GB; test/vision/fetch-vision.test.ts does so from a hub of its own",
   "npm install jina-reranker sharp@0.35        # sharp reads JPEG, PNG, WebP and GIF":
     "test/packaging/packages.test.ts installs the packed packages; the model it goes on with is 990 MB",
+  "npm install @opentelemetry/api@1 @opentelemetry/exporter-trace-otlp-http@0.223 @opentelemetry/exporter-trace-otlp-proto@0.223 @opentelemetry/resources@2 @opentelemetry/sdk-trace-base@2":
+    "test/packaging/packages.test.ts sees the service ask for it",
   "npx jina-reranker build": "it compiles for minutes; test/packaging/packages.test.ts unpacks the sources it compiles",
   "docker build -f deploy/Dockerfile -t jina-reranker .":
     "it needs a container engine; test/deploy/deploy.test.ts holds the files against the code",

@@ -11,13 +11,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { tracingPackages } from "../../src/server/observe/load-tracing.js";
 import { addonPackage, builtLibraries, type Ended, ended, platform } from "../support/installation.js";
 import { otherNode } from "../support/other-node.js";
 
 const root = join(import.meta.dirname, "..", "..");
 /** npm packages that contain a Node: the newest of each major version. */
-const nodes = ["20.20.2", "22.23.3", "24.21.0"];
+const newestNode = "24.21.0";
+const nodes = ["20.20.2", "22.23.3", newestNode];
+/** What `import "jina-reranker"` loads. */
+const libraryPackages = ["jina-reranker"];
 const documents = ["how to bake bread", "the history of Rome"];
+
+const bin = join("node_modules", "jina-reranker", "dist", "cli", "main.js");
 
 let work: string;
 let project: string;
@@ -94,7 +100,7 @@ describe.skipIf(platform !== "linux-x64")("the packages", () => {
     for (const name of [addonPackage, "jina-reranker"]) {
       const folder = join(project, "node_modules", name, "LICENSES");
       expect(await readFile(join(folder, "jina-reranker"), "utf8")).toContain("Apache License");
-      for (const part of ["llama.cpp", "playground"]) expect(await readFile(join(folder, part), "utf8")).toContain("MIT License");
+      for (const part of ["llama.cpp", "pages"]) expect(await readFile(join(folder, part), "utf8")).toContain("MIT License");
       expect(await readFile(join(folder, "llama.cpp-notices"), "utf8")).toContain("Mozilla Foundation");
     }
   });
@@ -107,6 +113,44 @@ describe.skipIf(platform !== "linux-x64")("the packages", () => {
     const texts = await Promise.all(scripts.map((file) => readFile(join(main, file), "utf8")));
     expect(scripts.length).toBeGreaterThan(100);
     expect(scripts.filter((_, index) => texts[index]?.includes("sourceMappingURL"))).toEqual([]);
+  });
+
+  it("bring at most 90 packages, and none of those that only a collector, a compiler or images need", async () => {
+    const { packages }: { packages: Record<string, object> } = JSON.parse(
+      await readFile(join(project, "node_modules", ".package-lock.json"), "utf8"),
+    );
+    const names = Object.keys(packages).map((path) => path.replace(/^.*node_modules\//, ""));
+    expect(names.length).toBeLessThanOrEqual(90);
+    const manifest = JSON.parse(await readFile(join(project, "node_modules", "jina-reranker", "package.json"), "utf8"));
+    const optional = Object.keys(manifest.peerDependencies);
+    expect(optional).toEqual(expect.arrayContaining(["cmake-js", "node-addon-api", "sharp"]));
+    // prom-client depends on the API alone.
+    expect(names.filter((name) => optional.includes(name) && name !== "@opentelemetry/api")).toEqual([]);
+  });
+
+  it("say what to install where an optional package is missing", async () => {
+    const collector = { PATH: path, OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" };
+    const serve = ["jina-reranker", "serve", "--demo", "--host", "127.0.0.1", "--port", "0"];
+    const spans = await run(join(path, "npx"), serve, project, collector);
+    expect([spans.code, spans.stderr]).toEqual([2, expect.stringContaining(`npm install ${tracingPackages.join(" ")}`)]);
+    const compile = await run(process.execPath, [bin, "build"], project, { PATH: process.env.PATH ?? "" });
+    expect([compile.code, compile.stderr]).toEqual([1, expect.stringMatching(/run npm install "cmake-js@.+" "node-addon-api@/)]);
+    await rm(join(project, "node_modules", "jina-reranker", "vendor", "llama.cpp"), { recursive: true, force: true });
+  });
+
+  it("load nothing of the server with the library", async () => {
+    const text = `import { registerHooks } from "node:module";
+      const loaded = [];
+      registerHooks({ load(url, context, next) { loaded.push(url); return next(url, context); } });
+      await import("jina-reranker");
+      console.log(JSON.stringify(loaded));`;
+    await writeFile(join(project, "loaded.mjs"), text);
+    const { stdout } = await run(await otherNode(newestNode), ["loaded.mjs"], project, { PATH: path });
+    const loaded: string[] = JSON.parse(stdout);
+    expect(loaded.some((url) => url.endsWith("/dist/reranker.js"))).toBe(true);
+    const packages = loaded.flatMap((url) => url.match(/node_modules\/((?:@[^/]+\/)?[^/]+)\/(?!.*node_modules)/)?.[1] ?? []);
+    expect(new Set(packages)).toEqual(new Set(libraryPackages));
+    expect(loaded.filter((url) => /\/dist\/(server|cli|wire)\//.test(url))).toEqual([]);
   });
 
   it("serve the demo through npx, and rank", async () => {

@@ -93,12 +93,13 @@ describe("the pages", () => {
     const html = await page.text();
     const links = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => link ?? "");
     expect(links.length).toBeGreaterThan(3);
+    expect(links).toEqual(expect.arrayContaining(["json", "yaml"]));
     for (const link of links) {
       const url = new URL(link, page.url);
+      if (url.protocol === "data:") continue;
       expect(url.origin).toBe(service.url);
       expect((await fetch(url)).status, link).toBe(200);
     }
-    expect(await (await fetch(`${service.url}/docs/static/swagger-initializer.js`)).text()).toContain("resolveUrl('./json')");
   });
 
   test("are there while the model loads, and after that failed", async () => {
@@ -112,7 +113,7 @@ describe("the pages", () => {
   });
 
   test("what is not there is an error in the shape of all", async () => {
-    const missing = await fetch(`${service.url}/docs/static/nothing.js`);
+    const missing = await fetch(`${service.url}/docs/assets/nothing.js`);
     expect([missing.status, await missing.json()]).toEqual([
       404,
       expect.objectContaining({ error: { code: "not_found", message: expect.any(String) } }),

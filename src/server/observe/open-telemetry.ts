@@ -1,6 +1,6 @@
 /**
  * OpenTelemetry spans: one for each request, below it `rerank {model}`, and below that `images`, `queue` and `compute`. Imported only
- * when an endpoint is set, so that nobody else pays for the packages. Samplers, headers, limits and resource attributes are read by
+ * by load-tracing, when an endpoint is set. Samplers, headers, limits and resource attributes are read by
  * the packages from their own OTEL_ variables. Spans hold numbers and names of routes, never a query or a document.
  */
 
