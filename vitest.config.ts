@@ -2,7 +2,9 @@ import { join } from "node:path";
 import { configDefaults, defineConfig } from "vitest/config";
 import { projects } from "./test/projects.mjs";
 
-const elsewhere = projects.filter(({ name }) => name !== "engine").flatMap(({ include }) => include);
+const pure = ["**/*.pure.test.ts"];
+const elsewhere = projects.filter(({ name }) => name !== "service").flatMap(({ include }) => include);
+const excluded: Readonly<Record<string, readonly string[]>> = { pure: [], service: elsewhere };
 
 export default defineConfig({
   // Tests run the sources, of which a process cannot be made: decoders are those of dist/.
@@ -22,7 +24,7 @@ export default defineConfig({
       extends: true,
       test: {
         ...{ name, include, setupFiles, ...(maxWorkers && { maxWorkers }) },
-        exclude: [...configDefaults.exclude, ...(name === "engine" ? elsewhere : [])],
+        exclude: [...configDefaults.exclude, ...(excluded[name] ?? pure)],
         // One project after the other.
         sequence: { groupOrder },
       },

@@ -1,7 +1,9 @@
 /**
  * The projects of vitest. A file's name or folder says which one it is in: `.pure.test.ts` anywhere, then the folders of
- * `packaging` and `deploy`; all others are in `engine`.
+ * `engine`, `packaging` and `deploy`; all others are in `service`.
  */
+import { availableParallelism } from "node:os";
+
 export const projects = [
   {
     name: "pure",
@@ -10,9 +12,16 @@ export const projects = [
     setupFiles: ["test/support/pure-only.ts"],
   },
   {
-    name: "engine",
-    what: "library, server, command line",
+    name: "service",
+    what: "server, command line, hub, images, demo",
     include: ["test/**/*.test.ts"],
+    setupFiles: ["test/support/own-core.ts"],
+    maxWorkers: availableParallelism(),
+  },
+  {
+    name: "engine",
+    what: "engines with all cores, and the native tests",
+    include: ["test/{engine,native}/**/*.test.ts"],
     // Two engines on the same cores take up to fifty times as long as one after the other: ggml's threads spin while they
     // wait for each other.
     maxWorkers: 1,

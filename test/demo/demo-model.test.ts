@@ -14,6 +14,7 @@ import { stem } from "../../src/demo/words.js";
 import { readScoreHead } from "../../src/model/head.js";
 import { Reranker } from "../../src/reranker.js";
 import { readGguf } from "../reference/gguf-file.js";
+import { sampled } from "../support/nightly.js";
 
 let directory: string;
 let reranker: Reranker;
@@ -95,9 +96,9 @@ describe("the demo model", () => {
     }
   });
 
-  it("finds each of a hundred common words, in any case and simple inflection", async () => {
+  it("finds common words among a hundred, in any case and simple inflection", async () => {
     const documents = commonWords.map(({ document }) => document);
-    for (const [index, { asked }] of commonWords.entries()) {
+    for (const [index, { asked }] of sampled([...commonWords.entries()], 5)) {
       const [word = "", ...inflected] = asked;
       const title = word[0]?.toUpperCase() + word.slice(1);
       for (const query of [word, title, word.toUpperCase(), `(${word})`, ...inflected]) {

@@ -3,13 +3,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Reranker } from "../../src/reranker.js";
 import type { LoadOptions } from "../../src/types.js";
+import { sampled } from "../support/nightly.js";
 import { type ModelFiles, randomModel, wideShape } from "../support/random-models.js";
 import { mixedDocuments, text } from "../support/texts.js";
 
 const query = "how do machines learn to rank documents?";
 const documents = mixedDocuments(64, 1, 400, 5);
 const sample = [0, 1, 7, 31, 62, 63];
-const precisions = ["f32", "f16", "bf16", "q8_0", "q4_k_m", "q5_k_m"] as const;
+const precisions = sampled(["f32", "f16", "bf16", "q8_0", "q4_k_m", "q5_k_m"] as const, 4);
 /** Without caches every pair is computed. */
 const uncached = { documentCacheMb: 0, scoreCacheMb: 0 };
 

@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { sampled } from "../support/nightly.js";
 import { randomModel, type Shape, wideShape } from "../support/random-models.js";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -66,9 +67,13 @@ function randomShape(seed: number): Shape {
  * round the activations (0.021 and 0.019 on average for seed 4, 0.017 and 0.026 for seed 17; ours first).
  */
 describe("with a random shape the forward pass", () => {
-  it.each(Array.from({ length: 20 }, (_, index) => [index + 1, weights[index % weights.length] as Weights] as const))(
-    "gives llama_decode's logits, and the same bits in any batch: seed %i, %s weights",
-    (seed, type) => run(randomShape(seed), type, { factor: 2 }),
+  it.each(
+    sampled(
+      Array.from({ length: 20 }, (_, index) => [index + 1, weights[index % weights.length] as Weights] as const),
+      3,
+    ),
+  )("gives llama_decode's logits, and the same bits in any batch: seed %i, %s weights", (seed, type) =>
+    run(randomShape(seed), type, { factor: 2 }),
   );
 });
 

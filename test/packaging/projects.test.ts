@@ -17,7 +17,11 @@ interface Listed {
 function expectedProject(file: string): string {
   if (file.endsWith(".pure.test.ts")) return "pure";
   const [, folder = ""] = file.split("/");
-  return { packaging: "packaging", docs: "packaging", deploy: "deploy", "end-to-end": "deploy" }[folder] ?? "engine";
+  const folders: Readonly<Record<string, string>> = {
+    ...{ engine: "engine", native: "engine", packaging: "packaging", docs: "packaging" },
+    ...{ deploy: "deploy", "end-to-end": "deploy" },
+  };
+  return folders[folder] ?? "service";
 }
 
 test("each test file is in one project, the one that its name or folder says", async () => {

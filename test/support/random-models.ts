@@ -20,7 +20,7 @@ type Precision = "f32" | "f16" | "bf16" | "q8_0" | "q4_k_m" | "q5_k_m";
 
 /** Wide enough for every quantisation, whose blocks have up to 256 values, and small enough to compute in seconds. */
 export const wideShape: Shape = {
-  layers: 8,
+  layers: 4,
   embeddingLength: 512,
   headLength: 64,
   kvHeads: 2,
