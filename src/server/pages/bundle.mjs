@@ -5,7 +5,7 @@
  *     node src/server/pages/bundle.mjs [--sizes]
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, parse, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -18,7 +18,7 @@ const compressible = /\.(js|css|svg|txt)$/;
 
 export const pages = {
   playground: ["main.tsx", "playground.css", "icon.svg"],
-  reference: ["main.mjs", "reference.css"],
+  reference: ["main.mjs", "reference.css", "../../playground/page/icon.svg"],
 };
 
 for (const [name, sources] of Object.entries(pages)) await bundlePage(name, sources);
@@ -33,9 +33,8 @@ async function bundlePage(name, sources) {
 
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: sources.map((source) => join(page, source)),
+    entryPoints: sources.map((source) => ({ in: join(page, source), out: parse(source).name })),
     outdir: assets,
-    outbase: page,
     entryNames: "[name]-[hash]",
     bundle: true,
     minify: true,
