@@ -1,0 +1,173 @@
+/**
+ * Installs a release into an empty project with a package manager, and ranks the demo model there: from an ES module, from
+ * CommonJS, in a worker thread, and with the command. Prints a row of a table for each manager.
+ *
+ *     node release/smoke.mjs --version VERSION [--manager NAME]…      the published packages
+ *     node release/smoke.mjs --tarballs FOLDER [--manager NAME]…      tarballs of native/prebuild/pack.mjs, from a local registry
+ *
+ * Managers: those of release/managers.mjs; default: all. --node MAJOR runs all of it under another Node than this one. Caches are
+ * empty at the start, so the seconds are those of a first installation, with its downloads.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { manifestOf, targets } from "../native/prebuild/targets.mjs";
+import { folderSize } from "./folder-size.mjs";
+import { managers } from "./managers.mjs";
+import { command, expected, programs } from "./programs.mjs";
+import { startRegistry } from "./registry.mjs";
+import { mainName, requireRelease, tarballsIn } from "./tarballs.mjs";
+
+const windows = process.platform === "win32";
+const limit = 10 * 60_000;
+
+/** Runs a program to its end; fails with its output. */
+async function run([program, ...args], { cwd, env, shell = false }) {
+  const child = spawn(program, args, { cwd, env, shell, stdio: ["ignore", "pipe", "pipe"], timeout: limit });
+  const texts = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (texts[name] += text));
+  const [code, signal] = await once(child, "close");
+  if (code === 0) return texts.stdout;
+  throw new Error(`${[program, ...args].join(" ")}: ${signal ?? `exit ${code}`}\n${texts.stdout}${texts.stderr}`);
+}
+
+/** This process's variables without those that `npm run` sets, which would configure the manager. */
+function environment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|pnpm_|yarn_|bun_|INIT_CWD$)/i.test(name)));
+}
+
+/** `npm install` into a folder of its own, of the npm that is on PATH. */
+async function fetchTools(folder, ...specs) {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
+  const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--force"];
+  await run([windows ? "npm.cmd" : "npm", "install", ...flags, ...specs], { cwd: folder, env: environment(), shell: windows });
+}
+
+/** Another Node, from the npm package that contains it for this platform. */
+async function nodeOf(major, work) {
+  const current = Number(process.versions.node.split(".")[0]);
+  if (major === undefined || major === current) return process.execPath;
+  const name = `node-${windows ? "win" : process.platform}-${process.arch}`;
+  const folder = join(work, `node-${major}`);
+  if (!existsSync(folder)) await fetchTools(folder, `${name}@${major}`);
+  return join(folder, "node_modules", name, "bin", windows ? "node.exe" : "node");
+}
+
+/** The newest of the Node that was asked for and the one that the manager needs. */
+const majorFor = (manager, asked) => {
+  const wanted = asked ?? Number(process.versions.node.split(".")[0]);
+  return Math.max(wanted, manager.node ?? 0);
+};
+
+async function smoke(name, { work, spec, registry, major }) {
+  const manager = managers[name];
+  const [tools, project, cache] = ["tools", "project", "cache"].map((part) => join(work, name.replace("@", "-"), part));
+  await fetchTools(tools, manager.package);
+  const node = await nodeOf(majorFor(manager, major), work);
+  // The manager runs under the Node that ranks, and a command finds that one.
+  const [program, ...first] = manager.command(tools).map((part) => (part === process.execPath ? node : part));
+  const env = {
+    ...environment(),
+    ...manager.variables?.(cache),
+    PATH: `${dirname(node)}${windows ? ";" : ":"}${process.env.PATH}`,
+    XDG_CACHE_HOME: join(work, "models"),
+  };
+  const manage = (...args) => run([program, ...first, ...args], { cwd: project, env });
+
+  mkdirSync(project, { recursive: true });
+  const files = {
+    "package.json": `${JSON.stringify({ name: "empty", private: true, dependencies: { [mainName]: spec } })}\n`,
+    ...(registry && { ".npmrc": `registry=${registry}\n` }),
+    ...manager.files?.(registry, cache),
+    ...programs,
+    ...command.files,
+  };
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(project, file), text);
+
+  const version = (await manage("--version")).trim();
+  const started = performance.now();
+  await manage(...manager.install);
+  const seconds = (performance.now() - started) / 1000;
+
+  for (const file of Object.keys(programs)) {
+    const printed = manager.script ? await manage(...manager.script, file) : await run([node, file], { cwd: project, env });
+    if (printed.trim() !== expected) throw new Error(`${name}: ${file}: expected ${expected}, got ${printed}`);
+  }
+  const printed = await manage(...manager.execute, ...command.args);
+  if (command.ranked(printed) !== expected) throw new Error(`${name}: ${command.args.join(" ")}: expected ${expected}, got ${printed}`);
+
+  const installed = name === "yarn4-pnp" ? [join(project, ".yarn"), join(cache, "cache")] : [join(project, "node_modules")];
+  const size = folderSize(...installed.filter(existsSync));
+  return { name, version, node: await run([node, "-p", "process.versions.node"], { cwd: project, env }), seconds, ...size };
+}
+
+const columns = ["manager", "its version", "Node", "platform", "packages", "MB", "seconds", "with", "ranked in"];
+const line = (cells) => `| ${cells.join(" | ")} |\n`;
+
+function row({ name, version, node, packages, megabytes, seconds, ours }) {
+  const numbers = [packages, megabytes.toFixed(1), seconds.toFixed(1)];
+  const how = "ES module, CommonJS, worker thread, command";
+  return line([name, version, node.trim(), `${process.platform}-${process.arch}`, ...numbers, ours.join(", "), how]);
+}
+
+/** Smoke-tests a release with each manager. Returns the names of those that failed. */
+export async function smokeAll(names, { version, tarballs, major, log }) {
+  const work = realpathSync(mkdtempSync(join(tmpdir(), "jina-reranker-smoke-")));
+  const local = tarballs && (await localRegistry(tarballs, work));
+  const failed = [];
+  log(line(columns) + line(columns.map(() => "---")));
+  try {
+    for (const name of names) {
+      try {
+        log(row(await smoke(name, { work, spec: version ?? local.version, registry: local?.url, major })));
+      } catch (error) {
+        failed.push(name);
+        log(`${name}: failed: ${error.message}\n`);
+      }
+    }
+  } finally {
+    local?.close();
+    rmSync(work, { recursive: true, force: true, maxRetries: 5 });
+  }
+  return failed;
+}
+
+async function localRegistry(folder, work) {
+  const tarballs = tarballsIn(folder);
+  const main = requireRelease(tarballs);
+  const upstream = await run([windows ? "npm.cmd" : "npm", "config", "get", "registry"], { cwd: work, env: environment(), shell: windows });
+  const manifests = targets.map((target) => manifestOf(target, {}));
+  const registry = await startRegistry({ tarballs, manifests, upstream: upstream.trim() });
+  return { ...registry, version: main.manifest.version };
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  try {
+    const { values } = parseArgs({
+      options: {
+        version: { type: "string" },
+        tarballs: { type: "string" },
+        manager: { type: "string", multiple: true, default: Object.keys(managers) },
+        node: { type: "string" },
+      },
+    });
+    if ((values.version === undefined) === (values.tarballs === undefined)) throw new Error("expected --version or --tarballs");
+    const unknown = values.manager.find((name) => !Object.hasOwn(managers, name));
+    if (unknown) throw new Error(`--manager: expected one of ${Object.keys(managers).join(", ")}, got ${unknown}`);
+    const failed = await smokeAll(values.manager, {
+      ...values,
+      tarballs: values.tarballs && resolve(values.tarballs),
+      major: values.node === undefined ? undefined : Number(values.node),
+      log: (text) => process.stdout.write(text),
+    });
+    if (failed.length > 0) throw new Error(`failed: ${failed.join(", ")}`);
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
