@@ -26,7 +26,12 @@ export function folderSize(...folders) {
   for (const { path, entry } of folders.flatMap((folder) => [...entriesBelow(folder)])) {
     if (!entry.isFile()) continue;
     bytes += lstatSync(path).size;
-    if (isArchive(path)) names.push(basename(path).replace(/-npm-.*/, "").replace(/^(@[^-]+(?:-reranker)?)-/, "$1/"));
+    if (isArchive(path))
+      names.push(
+        basename(path)
+          .replace(/-npm-.*/, "")
+          .replace(/^(@[^-]+(?:-reranker)?)-/, "$1/"),
+      );
     else if (entry.name === "package.json" && isPackage(dirname(path)) && !path.includes("unplugged")) {
       names.push(JSON.parse(readFileSync(path, "utf8")).name);
     }

@@ -9,6 +9,7 @@
  *     install     arguments that install what package.json names
  *     execute     arguments that run the command of a package
  *     script      how a script is run; by default with Node
+ *     installed   where the packages are afterwards; by default in node_modules
  */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -80,7 +81,11 @@ export const managers = {
     execute: ["run", "--silent"],
   },
   yarn4: berry("node-modules"),
-  "yarn4-pnp": { ...berry("pnp"), script: ["node"] },
+  "yarn4-pnp": {
+    ...berry("pnp"),
+    script: ["node"],
+    installed: (project, cache) => [join(project, ".yarn"), join(cache, "cache")],
+  },
   bun: {
     package: "bun@1",
     command: bun,

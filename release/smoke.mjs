@@ -5,14 +5,17 @@
  *     node release/smoke.mjs --version VERSION [--manager NAME]…      the published packages
  *     node release/smoke.mjs --tarballs FOLDER [--manager NAME]…      tarballs of native/prebuild/pack.mjs, from a local registry
  *
+ *     node release/smoke.mjs --matrix                                 the platforms, for GitHub's `strategy.matrix`
+ *
  * Managers: those of release/managers.mjs; default: all. --node MAJOR runs all of it under another Node than this one. Caches are
  * empty at the start, so the seconds are those of a first installation, with its downloads.
  */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { manifestOf, targets } from "../native/prebuild/targets.mjs";
@@ -23,6 +26,7 @@ import { startRegistry } from "./registry.mjs";
 import { mainName, requireRelease, tarballsIn } from "./tarballs.mjs";
 
 const windows = process.platform === "win32";
+const npmCommand = windows ? "npm.cmd" : "npm";
 const limit = 10 * 60_000;
 
 /** Runs a program to its end; fails with its output. */
@@ -45,7 +49,7 @@ async function fetchTools(folder, ...specs) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
   const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--force"];
-  await run([windows ? "npm.cmd" : "npm", "install", ...flags, ...specs], { cwd: folder, env: environment(), shell: windows });
+  await run([npmCommand, "install", ...flags, ...specs], { cwd: folder, env: environment(), shell: windows });
 }
 
 /** Another Node, from the npm package that contains it for this platform. */
@@ -74,7 +78,7 @@ async function smoke(name, { work, spec, registry, major }) {
   const env = {
     ...environment(),
     ...manager.variables?.(cache),
-    PATH: `${dirname(node)}${windows ? ";" : ":"}${process.env.PATH}`,
+    PATH: `${dirname(node)}${delimiter}${process.env.PATH}`,
     XDG_CACHE_HOME: join(work, "models"),
   };
   const manage = (...args) => run([program, ...first, ...args], { cwd: project, env });
@@ -99,9 +103,10 @@ async function smoke(name, { work, spec, registry, major }) {
     if (printed.trim() !== expected) throw new Error(`${name}: ${file}: expected ${expected}, got ${printed}`);
   }
   const printed = await manage(...manager.execute, ...command.args);
-  if (command.ranked(printed) !== expected) throw new Error(`${name}: ${command.args.join(" ")}: expected ${expected}, got ${printed}`);
+  if (command.ranked(printed) !== expected)
+    throw new Error(`${name}: ${command.args.join(" ")}: expected ${expected}, got ${printed}`);
 
-  const installed = name === "yarn4-pnp" ? [join(project, ".yarn"), join(cache, "cache")] : [join(project, "node_modules")];
+  const installed = manager.installed?.(project, cache) ?? [join(project, "node_modules")];
   const size = folderSize(...installed.filter(existsSync));
   return { name, version, node: await run([node, "-p", "process.versions.node"], { cwd: project, env }), seconds, ...size };
 }
@@ -119,7 +124,9 @@ function row({ name, version, node, packages, megabytes, seconds, ours }) {
 export async function smokeAll(names, { version, tarballs, major, log }) {
   const work = realpathSync(mkdtempSync(join(tmpdir(), "jina-reranker-smoke-")));
   const local = tarballs && (await localRegistry(tarballs, work));
+  if (!local) await awaitPublished(version, work);
   const failed = [];
+  if (local?.without.length > 0) log(`Without libraries, for they were not built here: ${local.without.join(", ")}\n\n`);
   log(line(columns) + line(columns.map(() => "---")));
   try {
     for (const name of names) {
@@ -137,13 +144,56 @@ export async function smokeAll(names, { version, tarballs, major, log }) {
   return failed;
 }
 
+/** A version is published before every server of the registry knows it. */
+async function awaitPublished(version, work) {
+  for (let tries = 20; ; tries -= 1) {
+    try {
+      return await run([npmCommand, "view", `${mainName}@${version}`, "version"], {
+        cwd: work,
+        env: environment(),
+        shell: windows,
+      });
+    } catch (error) {
+      if (tries === 0) throw error;
+      await setTimeout(15_000);
+    }
+  }
+}
+
+/** One row for each package with an addon. The image stands for a system with musl, which no runner is. */
+const matrix = () => ({
+  include: targets
+    .filter((target) => target.backend === undefined)
+    .map((target) => ({
+      target: target.name,
+      "runs-on": target.runner,
+      container: target.libc === "musl" ? "docker.io/library/node:22-alpine" : "",
+    })),
+});
+
+/**
+ * Tarballs of the packages that were not built here, with a manifest and no library: managers resolve every optional dependency
+ * before they leave out those of other platforms, and some stop at one that the registry does not know.
+ */
+function standIns(tarballs, folder) {
+  const names = tarballs.map(({ manifest }) => manifest.name);
+  const missing = targets.map((target) => manifestOf(target, {})).filter(({ name }) => !names.includes(name));
+  mkdirSync(join(folder, "package"), { recursive: true });
+  for (const manifest of missing) {
+    writeFileSync(join(folder, "package", "package.json"), JSON.stringify(manifest));
+    const name = `${manifest.name.replace("@", "").replace("/", "-")}-${manifest.version}.tgz`;
+    execFileSync("tar", ["-czf", name, "package"], { cwd: folder });
+  }
+  return missing.length > 0 ? tarballsIn(folder) : [];
+}
+
 async function localRegistry(folder, work) {
   const tarballs = tarballsIn(folder);
   const main = requireRelease(tarballs);
-  const upstream = await run([windows ? "npm.cmd" : "npm", "config", "get", "registry"], { cwd: work, env: environment(), shell: windows });
-  const manifests = targets.map((target) => manifestOf(target, {}));
-  const registry = await startRegistry({ tarballs, manifests, upstream: upstream.trim() });
-  return { ...registry, version: main.manifest.version };
+  const others = standIns(tarballs, join(work, "stand-ins"));
+  const upstream = await run([npmCommand, "config", "get", "registry"], { cwd: work, env: environment(), shell: windows });
+  const registry = await startRegistry({ tarballs: [...tarballs, ...others], upstream: upstream.trim() });
+  return { ...registry, version: main.manifest.version, without: others.map(({ manifest }) => manifest.name.split("/")[1]) };
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
@@ -154,8 +204,13 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
         tarballs: { type: "string" },
         manager: { type: "string", multiple: true, default: Object.keys(managers) },
         node: { type: "string" },
+        matrix: { type: "boolean", default: false },
       },
     });
+    if (values.matrix) {
+      process.stdout.write(`${JSON.stringify(matrix())}\n`);
+      process.exit();
+    }
     if ((values.version === undefined) === (values.tarballs === undefined)) throw new Error("expected --version or --tarballs");
     const unknown = values.manager.find((name) => !Object.hasOwn(managers, name));
     if (unknown) throw new Error(`--manager: expected one of ${Object.keys(managers).join(", ")}, got ${unknown}`);

@@ -1,8 +1,10 @@
 /**
  * Makes the packages that are published: lays each out in build/packages, packs it with npm and checks its size.
  *
- *     node native/prebuild/pack.mjs [--destination FOLDER] [TARGET…]
- *         the main package, and targets that native/prebuild/build.mjs has built (default: all of them)
+ *     node native/prebuild/pack.mjs [--destination FOLDER]
+ *         the main package, and all targets that native/prebuild/build.mjs has built
+ *     node native/prebuild/pack.mjs [--destination FOLDER] TARGET…
+ *         these only; `main` is the main package
  *     node native/prebuild/pack.mjs --libraries FOLDER [--destination FOLDER] TARGET
  *         one target, from a folder of libraries
  */
@@ -100,14 +102,16 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
     });
     const destination = resolve(values.destination);
     mkdirSync(destination, { recursive: true });
+    const names = positionals.filter((name) => name !== "main");
     const targets =
-      positionals.length > 0 ? positionals.map(targetNamed) : targetsHere().filter((target) => existsSync(librariesOf(target)));
+      positionals.length > 0 ? names.map(targetNamed) : targetsHere().filter((target) => existsSync(librariesOf(target)));
     // With --libraries the layout goes to another folder, so that it does not replace libraries built for publishing.
     const from = values.libraries && { libraries: resolve(values.libraries) };
     const packed = targets.map((target) =>
       packTarget(target, { destination, ...(from && { ...from, staging: join(destination, target.name) }) }),
     );
-    if (!from) packed.unshift(packMain({ destination, staging: join(destination, "main"), log }));
+    const withMain = positionals.length === 0 ? !from : positionals.includes("main");
+    if (withMain) packed.unshift(packMain({ destination, staging: join(destination, "main"), log }));
     for (const { file, size, unpackedSize } of packed) {
       const [compressed, unpacked] = [size, unpackedSize].map((bytes) => `${(bytes / megabyte).toFixed(2)} MB`);
       log(`${file}  ${compressed}, ${unpacked} unpacked, sha256 ${sha256(file)}`);

@@ -62,6 +62,9 @@ export function manifestOf(target, libraries) {
     version: main.version,
     description: `jina-reranker for ${platformOf(target)}: ${description}`,
     license: `${main.license} AND MIT`,
+    // A registry accepts a provenance only if the manifest names the repository that the package was built from.
+    repository: main.repository,
+    publishConfig: main.publishConfig,
     os: [os],
     cpu: [cpu],
     ...(libc && { libc: [libc] }),
