@@ -39,9 +39,11 @@ async function run([program, ...args], { cwd, env, shell = false }) {
   throw new Error(`${[program, ...args].join(" ")}: ${signal ?? `exit ${code}`}\n${texts.stdout}${texts.stderr}`);
 }
 
-/** This process's variables without those that `npm run` sets, which would configure the manager. */
+/** This process's variables without those that `npm run` sets, which would configure the manager; but the registry stays. */
 function environment() {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|pnpm_|yarn_|bun_|INIT_CWD$)/i.test(name)));
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(npm_(?!config_registry$)|pnpm_|yarn_|bun_|INIT_CWD$)/i.test(name)),
+  );
 }
 
 /** `npm install` into a folder of its own, of the npm that is on PATH. */
@@ -78,6 +80,7 @@ async function smoke(name, { work, spec, registry, major }) {
   const env = {
     ...environment(),
     ...manager.variables?.(cache),
+    ...(registry && { npm_config_registry: registry }),
     PATH: `${dirname(node)}${delimiter}${process.env.PATH}`,
     XDG_CACHE_HOME: join(work, "models"),
   };
