@@ -92,7 +92,8 @@ export class Reranker implements AsyncDisposable {
     await requireModelFile(resolved.modelPath);
     const towerBytes = vision ? await requireModelFile(vision.mmprojPath) : 0;
     const engineOptions = { ...resolved, head: await readScoreHead(headPath) };
-    await prepareBackend(resolved.gpuLayers === 0 ? "cpu" : resolved.backend);
+    const unusedCard = await prepareBackend(resolved.gpuLayers === 0 ? "cpu" : resolved.backend);
+    if (unusedCard !== undefined) logger.warn(unusedCard);
     const images = vision && new ImageLoader(imageLimits);
     try {
       await images?.check();

@@ -83,14 +83,27 @@ function presentCommit() {
   }
 }
 
-/** Checks a tarball against the pin's subresource-integrity string. */
-export function verifyIntegrity(file, integrity) {
+/** Checks a tarball against a pin's subresource-integrity string. */
+export function verifyIntegrity(file, integrity, { package: name, version } = pin) {
   const dash = integrity.indexOf("-");
   const algorithm = integrity.slice(0, dash);
   const actual = `${algorithm}-${createHash(algorithm).update(readFileSync(file)).digest("base64")}`;
   if (actual !== integrity) {
-    throw new Error(`${pin.package}@${pin.version} is not what was pinned: expected ${integrity}, got ${actual}`);
+    throw new Error(`${name}@${version} is not what was pinned: expected ${integrity}, got ${actual}`);
   }
+}
+
+/** Fetches the package that a pin names into the folder `work`. Returns the tarball, and a clone of the git bundle in it. */
+export function fetchClone(wanted, work) {
+  const { package: name, version, integrity, bundle } = wanted;
+  run("npm", ["pack", `${name}@${version}`, "--silent", "--pack-destination", work]);
+  const tarball = readdirSync(work).find((file) => file.endsWith(".tgz"));
+  if (!tarball) throw new Error(`npm pack left no tarball of ${name}@${version}`);
+  verifyIntegrity(join(work, tarball), integrity, wanted);
+  run("tar", ["-xzf", tarball, `package/${bundle}`], work);
+  const clone = join(work, "clone");
+  run("git", ["-c", "advice.detachedHead=false", "clone", "--quiet", join(work, "package", bundle), clone]);
+  return { tarball: join(work, tarball), clone, commit: run("git", ["-C", clone, "rev-parse", "HEAD"]) };
 }
 
 /** Idempotent. Returns the folder of llama.cpp. */
@@ -115,17 +128,10 @@ export function materialise(log = (line) => process.stderr.write(`${line}\n`)) {
   log(`llama.cpp ${pin.release}: fetching ${pin.package}@${pin.version} (about ${pin.downloadMB} MB, once)`);
   const work = mkdtempSync(join(here, ".materialise-"));
   try {
-    run("npm", ["pack", `${pin.package}@${pin.version}`, "--silent", "--pack-destination", work]);
-    const tarball = readdirSync(work).find((name) => name.endsWith(".tgz"));
-    if (!tarball) throw new Error(`npm pack left no tarball of ${pin.package}@${pin.version}`);
-    verifyIntegrity(join(work, tarball), pin.integrity);
-    run("tar", ["-xzf", tarball, `package/${pin.bundle}`], work);
-    log(`llama.cpp ${pin.release}: sha512 verified, unpacking`);
-    run("git", ["-c", "advice.detachedHead=false", "clone", "--quiet", join(work, "package", pin.bundle), join(work, "clone")]);
-    const commit = run("git", ["-C", join(work, "clone"), "rev-parse", "HEAD"]);
+    const { clone, commit } = fetchClone(pin, work);
     if (commit !== pin.commit) throw new Error(`the bundle holds commit ${commit}, the pin names ${pin.commit}`);
     rmSync(target, { recursive: true, force: true });
-    renameSync(join(work, "clone"), target);
+    renameSync(clone, target);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

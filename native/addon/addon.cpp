@@ -9,6 +9,7 @@
 #include "guard.h"
 #include "quantize.h"
 #include "results.h"
+#include "thread-stacks.h"
 
 #include <napi.h>
 
@@ -99,6 +100,7 @@ void define(Napi::Object & exports, const char * name) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+    raise_thread_stacks();                                              // before the first thread of an environment
     env.SetInstanceData(std::make_unique<Environment>(env).release());  // Node deletes it after the clean-up hooks
     exports.Set("Engine", EngineWrap::define(env));
     define<js_load_backend>(exports, "loadBackend");

@@ -5,6 +5,7 @@
 #include "dynamic-library.h"
 #include "error.h"
 #include "llama.h"
+#include "thread-stacks.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -32,6 +33,7 @@ Registry & registry() {
 void init_once() {
     static std::once_flag once;
     std::call_once(once, [] {
+        raise_thread_stacks();
         llama_log_set(take_log_text, nullptr);
         llama_backend_init();
     });

@@ -1,10 +1,15 @@
 /**
  * Makes the packages that are published: lays each out in build/packages, packs it with npm and checks its size.
  *
- *     node native/prebuild/pack.mjs [--destination FOLDER] [TARGET…]
- *         the main package, and targets that native/prebuild/build.mjs has built (default: all of them)
+ *     node native/prebuild/pack.mjs [--promised] [--destination FOLDER]
+ *         the main package, and all targets that native/prebuild/build.mjs has built
+ *     node native/prebuild/pack.mjs [--promised] [--destination FOLDER] TARGET…
+ *         these only; `main` is the main package
  *     node native/prebuild/pack.mjs --libraries FOLDER [--destination FOLDER] TARGET
  *         one target, from a folder of libraries
+ *
+ * Libraries that ask for a newer system than their target promises were not built in its container. This is told, and the
+ * manifest has what they ask for; with --promised they are refused.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -15,6 +20,7 @@ import { parseArgs } from "node:util";
 import { librariesOf, stagingOf } from "./build.mjs";
 import { writeLicenses } from "./licenses.mjs";
 import { llamaSources } from "./sources.mjs";
+import { askedBy, brokenPromises, requirements } from "./symbols.mjs";
 import { buildCommand, mainManifest, manifestOf, packageName, platformOf, targetNamed, targetsHere } from "./targets.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -45,7 +51,10 @@ function writeJson(path, value) {
 const sha256 = (path) => createHash("sha256").update(readFileSync(path)).digest("hex");
 
 /** `libraries` is a folder of built libraries. A package with the addon gets all of them except GPU backends. */
-export function packTarget(target, { libraries = librariesOf(target), staging = stagingOf(target), destination }) {
+export function packTarget(
+  target,
+  { libraries = librariesOf(target), staging = stagingOf(target), destination, promised = false, log = () => {} },
+) {
   const folder = join(staging, "prebuilds", platformOf(target));
   if (resolve(libraries) !== resolve(folder)) {
     rmSync(staging, { recursive: true, force: true });
@@ -59,10 +68,15 @@ export function packTarget(target, { libraries = librariesOf(target), staging = 
   const files = existsSync(folder) ? readdirSync(folder).sort() : [];
   const wanted = target.backend === undefined ? /\.node$/ : new RegExp(`ggml-${target.backend}\\.`);
   if (!files.some((file) => wanted.test(file))) throw new Error(`${target.name} is not built: ${buildCommand(target)}`);
-  writeJson(
-    join(staging, "package.json"),
-    manifestOf(target, Object.fromEntries(files.map((file) => [file, sha256(join(folder, file))]))),
-  );
+  const asked = target.os === "linux" ? askedBy(folder, files) : new Map();
+  const broken = brokenPromises(target, asked);
+  if (broken.length > 0) {
+    const lines = `${target.name} was not built in its container:\n  ${broken.join("\n  ")}`;
+    if (promised) throw new Error(lines);
+    log(lines);
+  }
+  const checksums = Object.fromEntries(files.map((file) => [file, sha256(join(folder, file))]));
+  writeJson(join(staging, "package.json"), manifestOf(target, checksums, requirements(asked)));
   copyFileSync(join(root, "LICENSE"), join(staging, "LICENSE"));
   writeLicenses(join(staging, "LICENSES"));
   const packed = npmPack(staging, destination);
@@ -96,18 +110,29 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { destination: { type: "string", default: join(root, "build", "packages") }, libraries: { type: "string" } },
+      options: {
+        destination: { type: "string", default: join(root, "build", "packages") },
+        libraries: { type: "string" },
+        promised: { type: "boolean", default: false },
+      },
     });
     const destination = resolve(values.destination);
     mkdirSync(destination, { recursive: true });
+    const names = positionals.filter((name) => name !== "main");
     const targets =
-      positionals.length > 0 ? positionals.map(targetNamed) : targetsHere().filter((target) => existsSync(librariesOf(target)));
+      positionals.length > 0 ? names.map(targetNamed) : targetsHere().filter((target) => existsSync(librariesOf(target)));
     // With --libraries the layout goes to another folder, so that it does not replace libraries built for publishing.
     const from = values.libraries && { libraries: resolve(values.libraries) };
     const packed = targets.map((target) =>
-      packTarget(target, { destination, ...(from && { ...from, staging: join(destination, target.name) }) }),
+      packTarget(target, {
+        destination,
+        promised: values.promised,
+        log,
+        ...(from && { ...from, staging: join(destination, target.name) }),
+      }),
     );
-    if (!from) packed.unshift(packMain({ destination, staging: join(destination, "main"), log }));
+    const withMain = positionals.length === 0 ? !from : positionals.includes("main");
+    if (withMain) packed.unshift(packMain({ destination, staging: join(destination, "main"), log }));
     for (const { file, size, unpackedSize } of packed) {
       const [compressed, unpacked] = [size, unpackedSize].map((bytes) => `${(bytes / megabyte).toFixed(2)} MB`);
       log(`${file}  ${compressed}, ${unpacked} unpacked, sha256 ${sha256(file)}`);

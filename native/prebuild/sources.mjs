@@ -43,10 +43,21 @@ export function llamaSources(log) {
   const directory = llamaDirectory();
   return {
     archive: packed("llama.cpp.tar.br", log, () =>
-      // Fixed owner, order and time, so that the bytes are always the same.
+      // Fixed owner, order and time, so that the bytes are always the same. Links are followed: no link is unpacked.
       execFileSync(
         "tar",
-        ["--create", "--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "-C", directory, ...parts],
+        [
+          "--create",
+          "--dereference",
+          "--sort=name",
+          "--owner=0",
+          "--group=0",
+          "--numeric-owner",
+          "--mtime=@0",
+          "-C",
+          directory,
+          ...parts,
+        ],
         { maxBuffer: 1 << 30 },
       ),
     ),

@@ -2,6 +2,9 @@
  * The packages with built libraries, from the table targets.json, and what is made from it: manifests, build commands, CI's
  * matrix.
  *
+ * A target of Linux names the container that builds it. Its libraries then need no newer system than the target promises
+ * (`promises`, which symbols.mjs compares with them).
+ *
  *     node native/prebuild/targets.mjs manifests | commands | matrix
  */
 import { spawnSync } from "node:child_process";
@@ -15,6 +18,7 @@ const main = JSON.parse(readFileSync(join(here, "..", "..", "package.json"), "ut
 export const targets = JSON.parse(readFileSync(join(here, "targets.json"), "utf8"));
 
 export const packageName = ({ name }) => `@jina-reranker/${name}`;
+/** The folder of libraries inside the package. */
 export const platformOf = ({ os, cpu }) => `${os}-${cpu}`;
 export const buildCommand = ({ name }) => `node native/prebuild/build.mjs ${name}`;
 
@@ -24,9 +28,17 @@ export function targetNamed(name) {
   return target;
 }
 
-const machine = `${process.platform}-${process.arch}`;
+/** The system that a target is for, named like the package of its addon. */
+export const systemOf = ({ os, cpu, libc }) => `${os}-${cpu}${libc === "musl" ? "-musl" : ""}`;
 
-export const runsHere = (target) => platformOf(target) === machine;
+function machineLibc() {
+  if (process.platform !== "linux") return undefined;
+  return process.report.getReport().header.glibcVersionRuntime ? "glibc" : "musl";
+}
+
+export const machine = systemOf({ os: process.platform, cpu: process.arch, libc: machineLibc() });
+
+export const runsHere = (target) => systemOf(target) === machine;
 
 /** Options of a cross-compiler for this target; undefined = this machine has none. */
 function crossOf({ cross }) {
@@ -54,37 +66,56 @@ export function targetsHere() {
   return [...possible.filter(runsHere), ...possible.filter((target) => !runsHere(target))];
 }
 
-/** `libraries`: file name -> sha256, which the loader compares before it opens a library. */
-export function manifestOf(target, libraries) {
+/**
+ * `libraries`: file name -> sha256, which the loader compares before it opens a library. `requires`: the newest version of each
+ * system library that they ask for, as symbols.mjs tells.
+ */
+export function manifestOf(target, libraries, requires = {}) {
   const { os, cpu, libc, description } = target;
   return {
     name: packageName(target),
     version: main.version,
     description: `jina-reranker for ${platformOf(target)}: ${description}`,
     license: `${main.license} AND MIT`,
+    // A registry accepts a provenance only if the manifest names the repository that the package was built from.
+    repository: main.repository,
+    publishConfig: main.publishConfig,
     os: [os],
     cpu: [cpu],
     ...(libc && { libc: [libc] }),
     engines: main.engines,
     preferUnplugged: true,
     files: ["prebuilds", "LICENSES"],
+    ...(Object.keys(requires).length > 0 && { requires }),
     libraries,
   };
 }
 
-/** The manifest of jina-reranker: no script runs at installation, and npm picks the optional packages that fit the machine. */
+/**
+ * The manifest of jina-reranker: no script runs at installation, and npm picks the addon's package that fits the machine. Packages
+ * for GPUs are large, and a machine's hardware says nothing to npm, so they are installed by name.
+ */
 export function mainManifest() {
   const { private: _, scripts, devDependencies, overrides, ...manifest } = main;
   return {
     ...manifest,
     files: [...manifest.files, "LICENSES"],
-    optionalDependencies: Object.fromEntries(targets.map((target) => [packageName(target), main.version])),
+    optionalDependencies: Object.fromEntries(
+      targets.filter(({ backend }) => backend === undefined).map((target) => [packageName(target), main.version]),
+    ),
   };
 }
 
-/** In the form of GitHub's `strategy.matrix`. */
+/** In the form of GitHub's `strategy.matrix`. `container`: the image that the job runs in; empty = none. */
 export function matrix() {
-  return { include: targets.map((target) => ({ target: target.name, "runs-on": target.runner, build: buildCommand(target) })) };
+  return {
+    include: targets.map((target) => ({
+      target: target.name,
+      "runs-on": target.runner,
+      build: buildCommand(target),
+      container: target.container ?? "",
+    })),
+  };
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {

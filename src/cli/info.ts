@@ -5,10 +5,11 @@
 
 import type { VisionInfo } from "../../binding.js";
 import { type ModelSource, modelName, modelSource } from "../load.js";
-import { type Finding, findAddon } from "../native/addon.js";
+import { findAddon } from "../native/addon.js";
+import type { Finding } from "../native/advice.js";
 import { type BackendStatus, surveyBackends } from "../native/backends.js";
 import { ownVersion } from "../native/library-folder.js";
-import { platform } from "../native/platform.js";
+import { target } from "../native/platform.js";
 import type { ModelSettings } from "../settings/table.js";
 import { type HubFiles, hubFiles } from "./hub-files.js";
 import { loadModel, silent } from "./load-model.js";
@@ -17,7 +18,7 @@ import { printable, table } from "./table.js";
 /** False when nothing here can compute, or not the backend that was asked for. */
 export async function info(json: boolean, settings: ModelSettings): Promise<boolean> {
   const found = findAddon();
-  const machine = { node: process.versions.node, platform };
+  const machine = { node: process.versions.node, platform: target };
   if (!("addon" in found)) {
     const versions = { package: ownVersion, ...machine };
     const { findings } = found;

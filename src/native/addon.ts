@@ -8,21 +8,13 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import type * as binding from "../../binding.js";
 import { RerankError } from "../errors.js";
-import { buildCommand, installCommand, renewCommand } from "./advice.js";
+import { type Finding, installCommand, missingAddon, renewCommand } from "./advice.js";
 import { damageOf, installedPackage, type LibraryFolder, librariesOf, ownVersion, packageDirectory } from "./library-folder.js";
-import { addonPackage, isCpuLibrary, isGpuLibrary, platform } from "./platform.js";
+import { addonPackage, isCpuLibrary, isGpuLibrary, target } from "./platform.js";
 
 const require = createRequire(import.meta.url);
 
 export type Binding = typeof binding;
-
-/** A file or package that was tried and could not be used. */
-export interface Finding {
-  readonly what: string;
-  readonly reason: string;
-  /** The command to type, or what else to do. */
-  readonly fix: string;
-}
 
 export interface Addon {
   readonly binding: Binding;
@@ -42,7 +34,7 @@ export function loadAddon(): Addon {
   const lines = found.findings.map(({ what, reason, fix }) => `  ${what}: ${reason}\n    fix: ${fix}`);
   throw new RerankError(
     "backend_unavailable",
-    `The native part of jina-reranker cannot be loaded on ${platform}, Node ${process.versions.node}:\n${lines.join("\n")}`,
+    `The native part of jina-reranker cannot be loaded on ${target}, Node ${process.versions.node}:\n${lines.join("\n")}`,
   );
 }
 
@@ -68,12 +60,7 @@ function search(): Outcome {
 
   const installed = installedPackage(addonPackage);
   if (!installed) {
-    findings.push({
-      what: addonPackage,
-      reason: "not installed (npm leaves it out with --omit=optional)",
-      fix: `${installCommand(addonPackage)}, or build it here: ${buildCommand}`,
-    });
-    return { findings };
+    return { findings: [...findings, missingAddon(target, (name) => installedPackage(name) !== undefined)] };
   }
   const { manifest } = installed;
   if (manifest.version !== ownVersion) {
@@ -84,20 +71,15 @@ function search(): Outcome {
     });
     return { findings };
   }
-  const path = addonIn(dirname(require.resolve(`${addonPackage}/package.json`)));
-  if (path === undefined) {
-    const missing = librariesOf(installed).find((file) => file.endsWith(".node") && damageOf(installed, file) !== undefined);
-    findings.push(
-      missing === undefined
-        ? { what: addonPackage, reason: "has no addon for this system's C library", fix: buildCommand }
-        : { what: join(installed.directory, missing), reason: "the file is missing", fix: renewCommand(installed) },
-    );
+  const file = librariesOf(installed).find((name) => name.endsWith(".node"));
+  if (file === undefined) {
+    findings.push({ what: addonPackage, reason: "its package.json names no addon", fix: renewCommand(installed) });
     return { findings };
   }
-  return open(installed, path, findings) ?? { findings };
+  return open(installed, join(installed.directory, file), findings) ?? { findings };
 }
 
-/** Path of the addon in build/Release or prebuilds of a package; undefined = it has none for this system. */
+/** Path of the addon that was built inside this package; undefined = none was. */
 function addonIn(directory: string): string | undefined {
   const nodeGypBuild: { path(directory: string): string } = require("node-gyp-build");
   try {

@@ -2,7 +2,20 @@
 
 import { join } from "node:path";
 import { type LibraryFolder, ownVersion, packageDirectory } from "./library-folder.js";
-import { type GpuBackend, gpuPackage, isGpuPackagePublished } from "./platform.js";
+import { backendLibrary, type GpuBackend, gpuPackage, isAddonPublished, isGpuPackagePublished, packageOf } from "./platform.js";
+
+/** A file or package that was tried and could not be used. */
+export interface Finding {
+  readonly what: string;
+  readonly reason: string;
+  /** The command to type, or what else to do. */
+  readonly fix: string;
+}
+
+export interface Unusable extends Finding {
+  /** The card's driver is installed, and only the backend is missing. */
+  readonly driver?: "unused";
+}
 
 const windows = process.platform === "win32";
 const installed = packageDirectory.split(/[\\/]/).includes("node_modules");
@@ -13,10 +26,37 @@ export function installCommand(name: string): string {
   return `npm install ${name}@${ownVersion}`;
 }
 
-/** For a missing backend: installs its package, or builds it on platforms without one. */
-export function backendCommand(backend: GpuBackend): string {
-  if (isGpuPackagePublished(backend)) return installCommand(gpuPackage(backend));
-  return `${buildCommand}${installed ? "" : " --"} -DGGML_${backend.toUpperCase()}=ON`;
+/** The addon's package is not installed. `isInstalled` tells whether another package is. */
+export function missingAddon(on: string, isInstalled: (name: string) => boolean): Finding {
+  const what = packageOf(on);
+  if (!isAddonPublished(on)) return { what, reason: `there is no package for ${on}`, fix: `build it here: ${buildCommand}` };
+  const fix = `${installCommand(what)}, or build it here: ${buildCommand}`;
+  const musl = on.endsWith("-musl");
+  const other = packageOf(musl ? on.slice(0, -"-musl".length) : `${on}-musl`);
+  if (!isInstalled(other)) return { what, reason: "not installed (npm leaves it out with --omit=optional)", fix };
+  const [here, there] = musl ? ["musl", "glibc"] : ["glibc", "musl"];
+  return { what, reason: `not installed; ${other} is, which is for ${there}, and this system's C library is ${here}`, fix };
+}
+
+/** Neither a package with the backend is installed nor was it built. `noDriver`: why the driver cannot be used; undefined = it can. */
+export function missingBackend(backend: GpuBackend, on: string, noDriver: string | undefined): Unusable {
+  const published = isGpuPackagePublished(backend, on);
+  const what = published ? gpuPackage(backend, on) : backendLibrary(backend, on);
+  const reason = published ? "not installed" : `not built, and no package has it for ${on}`;
+  const command = published
+    ? installCommand(what)
+    : `${buildCommand}${installed ? "" : " --"} -DGGML_${backend.toUpperCase()}=ON`;
+  if (noDriver === undefined) return { what, reason: `${reason}, but there is a driver`, fix: command, driver: "unused" };
+  return { what, reason: `${reason}, and there is no driver: ${noDriver}`, fix: `${driverAdvice(backend)}; then ${command}` };
+}
+
+/**
+ * A line for the log when the CPU computes although a card waits for its package. CUDA's driver is on machines with a card;
+ * Vulkan's loader is on others too.
+ */
+export function unusedCard(backend: GpuBackend, { what, fix, driver }: Unusable): string | undefined {
+  if (backend !== "cuda" || driver !== "unused") return undefined;
+  return `the CPU computes, although NVIDIA's driver is installed: ${what} is missing. Fix: ${fix}`;
 }
 
 /** For a folder with a file that is missing, damaged or refused: removes the folder and makes it again. */

@@ -5,32 +5,39 @@
 
 import { join } from "node:path";
 import { RerankError } from "../errors.js";
-import { type Addon, type Finding, loadAddon } from "./addon.js";
-import { backendCommand, driverAdvice, installCommand, refusalAdvice, renewCommand } from "./advice.js";
-import { damageOf, damageOfLarge, installedPackage, type LibraryFolder, librariesOf, ownVersion } from "./library-folder.js";
+import { type Addon, loadAddon } from "./addon.js";
 import {
-  type BackendName,
-  backendLibrary,
-  driverLibrary,
-  type GpuBackend,
-  gpuBackends,
-  gpuPackage,
-  isGpuPackagePublished,
-  platform,
-} from "./platform.js";
+  driverAdvice,
+  installCommand,
+  missingBackend,
+  refusalAdvice,
+  renewCommand,
+  type Unusable,
+  unusedCard,
+} from "./advice.js";
+import { damageOf, damageOfLarge, installedPackage, type LibraryFolder, librariesOf, ownVersion } from "./library-folder.js";
+import { type BackendName, backendLibrary, driverLibrary, type GpuBackend, gpuBackends, gpuPackage, target } from "./platform.js";
 
 export type BackendChoice = "auto" | BackendName;
 
 export type BackendStatus =
   | { readonly backend: BackendName; readonly state: "used"; readonly library: string }
   | { readonly backend: GpuBackend; readonly state: "not needed"; readonly reason: string }
-  | ({ readonly backend: GpuBackend; readonly state: "not usable" } & Finding);
+  | ({ readonly backend: GpuBackend; readonly state: "not usable" } & Unusable);
 
 const tried = new Map<GpuBackend, BackendStatus>();
 
-/** Loads the chosen backend. Rejects with backend_unavailable when it cannot be used; "auto" falls back to the CPU instead. */
-export async function prepareBackend(choice: BackendChoice): Promise<void> {
-  requireChosen(choice, await surveyBackends(choice));
+/**
+ * Loads the chosen backend. Rejects with backend_unavailable when it cannot be used; "auto" falls back to the CPU instead. Returns
+ * a line for the log when a card waits for its package.
+ */
+export async function prepareBackend(choice: BackendChoice): Promise<string | undefined> {
+  const statuses = await surveyBackends(choice);
+  requireChosen(choice, statuses);
+  if (statuses.some(({ backend, state }) => backend !== "cpu" && state === "used")) return undefined;
+  return statuses
+    .map((status) => (status.state === "not usable" ? unusedCard(status.backend, status) : undefined))
+    .find((line) => line !== undefined);
 }
 
 /** The same, synchronously, for use while a module is loaded. Blocks while a GPU's library of hundreds of megabytes is read. */
@@ -106,7 +113,7 @@ function* attempt(addon: Addon, backend: GpuBackend): Survey<BackendStatus> {
     fix,
   });
   if (!gpuBackends.includes(backend))
-    return unusable(backend, `it does not exist for ${platform}`, `choose ${gpuBackends.join(" or ")}`);
+    return unusable(backend, `it does not exist for ${target}`, `choose ${gpuBackends.join(" or ")}`);
 
   const file = backendLibrary(backend);
   const beside = librariesOf(addon.folder).includes(file) ? addon.folder : undefined;
@@ -115,16 +122,7 @@ function* attempt(addon: Addon, backend: GpuBackend): Survey<BackendStatus> {
   const noDriver = driver === undefined ? undefined : addon.binding.whyNotLoadable(driver);
   const folder: LibraryFolder | undefined = beside ?? installed;
   if (!folder) {
-    const [what, reason] = isGpuPackagePublished(backend)
-      ? [name, "not installed"]
-      : [file, `not built, and no package has it for ${platform}`];
-    return noDriver === undefined
-      ? unusable(what, reason, backendCommand(backend))
-      : unusable(
-          what,
-          `${reason}, and there is no driver: ${noDriver}`,
-          `${driverAdvice(backend)}; then ${backendCommand(backend)}`,
-        );
+    return { backend, state: "not usable", ...missingBackend(backend, target, noDriver) };
   }
   const path = join(folder.directory, file);
   if (noDriver !== undefined) return unusable(path, `there is no driver: ${noDriver}`, driverAdvice(backend));

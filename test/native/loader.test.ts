@@ -91,6 +91,30 @@ describe.skipIf(process.platform !== "linux")("the loader", () => {
     expect(info.stdout).toContain(`npm install ${addonPackage}@${installation.version}`);
   });
 
+  it("says that the package for the other C library does not fit", async () => {
+    await rm(installation.folder("@jina-reranker"), { recursive: true });
+    const other = addonPackage.endsWith("-musl") ? addonPackage.slice(0, -"-musl".length) : `${addonPackage}-musl`;
+    await installation.install(
+      other,
+      libraries.map((file) => join(builtLibraries, file)),
+    );
+    const { code, stderr } = await rerank();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(new RegExp(`${addonPackage}: not installed; ${other} is, which is for (musl|glibc), and`));
+    expect(stderr).toContain(`npm install ${addonPackage}@${installation.version}`);
+  });
+
+  it("says of a package without an addon that it has none", async () => {
+    const path = join(installation.folder(addonPackage), "package.json");
+    const manifest: { libraries: Record<string, string> } = JSON.parse(await readFile(path, "utf8"));
+    const addons = Object.entries(manifest.libraries).filter(([file]) => !file.endsWith(".node"));
+    await writeFile(path, JSON.stringify({ ...manifest, libraries: Object.fromEntries(addons) }));
+    const { code, stderr } = await rerank();
+    expect(code).toBe(1);
+    expect(stderr).toContain(`${addonPackage}: its package.json names no addon`);
+    expect(stderr).toContain(renew);
+  });
+
   it("refuses a package of another version, and names the one that fits", async () => {
     await installation.install(
       addonPackage,
@@ -238,6 +262,23 @@ describe.skipIf(process.platform !== "linux")("the loader", () => {
       const served = await installation.run(["serve", "--backend", "cpu", "--host", "127.0.0.1", "--port", port], variables);
       expect([served.code, served.signal]).toEqual([1, null]);
       expect(served.stderr).toContain(`port ${port}`);
+    });
+
+    it("is named, with its command, when there is a driver and it is not installed: in `info`, in the log, and when it is forced", async () => {
+      const variables = withDriver();
+      const command = `npm install ${cuda}@${installation.version}`;
+      const status = statusOf((await installation.run(["info", "--json"], variables)).stdout, "cuda");
+      expect(status).toMatchObject({
+        state: "not usable",
+        what: cuda,
+        reason: "not installed, but there is a driver",
+        fix: command,
+      });
+      const ranked = await rerank(variables);
+      expect([ranked.code, ranked.stderr]).toEqual([0, expect.stringContaining(`${cuda} is missing. Fix: ${command}`)]);
+      const forced = await rerank({ ...variables, BACKEND: "cuda" });
+      expect([forced.code, forced.stderr]).toEqual([1, expect.stringContaining(command)]);
+      expect((await rerank({ ...variables, BACKEND: "cpu" })).stderr).not.toContain(cuda);
     });
 
     it("does not use one of another version", async () => {

@@ -1,9 +1,13 @@
 // Threads that cannot all be started.
 
 #include "check.h"
+#include "thread-stacks.h"
 #include "worker-threads.h"
 
 #include <atomic>
+#if defined(__linux__)
+#    include <pthread.h>
+#endif
 
 using namespace jina_reranker;
 
@@ -20,6 +24,25 @@ void runs_every_work() {
     threads.join();
     threads.join();
     CHECK_EQUAL(n.load(), 3);
+}
+
+// musl's default of 128 KiB is too little for ggml and for the regular expressions of llama.cpp.
+void have_room_for_deep_calls() {
+#if defined(__linux__)
+    raise_thread_stacks();
+    size_t        size = 0;
+    WorkerThreads threads;
+    threads.start({ [&] {
+                      pthread_attr_t attributes;
+                      if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+                          pthread_attr_getstacksize(&attributes, &size);
+                          pthread_attr_destroy(&attributes);
+                      }
+                  } },
+                  [] {});
+    threads.join();
+    CHECK(size >= size_t(1) << 20);
+#endif
 }
 
 // std::terminate would end the process if the first thread were destroyed without being joined.
@@ -57,6 +80,7 @@ void leaves_nothing_running_when_one_cannot_be_started() {
 int main() {
     return check::run({
         { "runs every work", runs_every_work },
+        { "have room for deep calls", have_room_for_deep_calls },
         { "leaves nothing running when one cannot be started", leaves_nothing_running_when_one_cannot_be_started },
     });
 }

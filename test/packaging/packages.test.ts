@@ -87,13 +87,20 @@ describe.skipIf(platform !== "linux-x64")("the packages", () => {
   it("have manifests with the platform, the libraries' checksums, and no script that runs at installation", async () => {
     const manifest = JSON.parse(await readFile(join(project, "node_modules", addonPackage, "package.json"), "utf8"));
     expect(manifest).toMatchObject({ os: ["linux"], cpu: ["x64"], libc: ["glibc"] });
+    // What the libraries ask of the system, whatever their target promises.
+    expect(manifest.requires).toEqual({
+      GLIBC: expect.stringMatching(/^2\.\d+$/),
+      GLIBCXX: expect.stringMatching(/^3\.4\.\d+$/),
+      CXXABI: expect.stringMatching(/^1\.3/),
+    });
     expect(manifest).not.toHaveProperty("scripts");
     expect(manifest).not.toHaveProperty("dependencies");
     const files = await readdir(join(project, "node_modules", addonPackage, "prebuilds", platform));
     expect(Object.keys(manifest.libraries).sort()).toEqual(files.sort());
     const main = JSON.parse(await readFile(join(project, "node_modules", "jina-reranker", "package.json"), "utf8"));
     expect(main).not.toHaveProperty("scripts");
-    expect(main.optionalDependencies).toMatchObject({ [addonPackage]: main.version, [`${addonPackage}-cuda`]: main.version });
+    expect(main.optionalDependencies).toMatchObject({ [addonPackage]: main.version, [`${addonPackage}-musl`]: main.version });
+    expect(Object.keys(main.optionalDependencies).filter((name) => /cuda|vulkan/.test(name))).toEqual([]);
   });
 
   it("contain the licences of everything in them", async () => {
