@@ -27,21 +27,21 @@ describe("a release", () => {
   });
 
   it("is refused when the tag is not the version's, and when the changelog lacks it", async () => {
-    const { code, stderr } = await run("release/readiness.mjs", "--tag", "v99.0.0");
+    const { code, stderr } = await run("deploy/release/readiness.mjs", "--tag", "v99.0.0");
     expect([code, stderr]).toEqual([
       1,
       expect.stringContaining(`the tag: expected v${version}, package.json's version, got v99.0.0`),
     ]);
-    expect(await run("release/changelog.mjs", "99.0.0")).toMatchObject({ code: 1, stderr: expect.stringContaining("## 99.0.0") });
+    expect(await run("deploy/release/changelog.mjs", "99.0.0")).toMatchObject({ code: 1, stderr: expect.stringContaining("## 99.0.0") });
   });
 
   it("has the changelog's entry of its version", async () => {
-    const { code, stdout } = await run("release/changelog.mjs");
+    const { code, stdout } = await run("deploy/release/changelog.mjs");
     expect([code, stdout]).toEqual([0, expect.stringContaining("**Engine.**")]);
   });
 
   it("is smoke-tested on every platform that has an addon", async () => {
-    const { stdout } = await run("release/smoke.mjs", "--matrix");
+    const { stdout } = await run("deploy/release/smoke.mjs", "--matrix");
     const addons = JSON.parse(readFileSync(join(root, "native", "prebuild", "targets.json"), "utf8"))
       .filter(({ backend }: { backend?: string }) => backend === undefined)
       .map(({ name }: { name: string }) => name);
@@ -49,7 +49,7 @@ describe("a release", () => {
   });
 
   it("is not made from libraries that were built before", async () => {
-    const { code, stderr } = await run("release/release.mjs", "--libraries", builtLibraries);
+    const { code, stderr } = await run("deploy/release/release.mjs", "--libraries", builtLibraries);
     expect([code, stderr]).toEqual([1, expect.stringContaining("--libraries: expected --dry-run beside it")]);
   });
 
@@ -57,7 +57,7 @@ describe("a release", () => {
     "is rehearsed: packed, installed, ranked, and its packages in order",
     { timeout: 900_000 },
     async () => {
-      const { stdout, stderr } = await run("release/release.mjs", "--dry-run", "--libraries", builtLibraries);
+      const { stdout, stderr } = await run("deploy/release/release.mjs", "--dry-run", "--libraries", builtLibraries);
       expect(stdout).toMatch(/^\| npm@11 \|.* linux-x64 .*\| ES module, CommonJS, worker thread, command \|$/m);
       expect(stderr).toContain(`The tag would be v${version}`);
       const [, order = ""] = stderr.split("in this order\n");

@@ -81,6 +81,17 @@ describe("over HTTP", () => {
   });
 
   test.each([
+    ["gzip;q=0, br", null],
+    ["identity", null],
+    ["br, GZIP ; q=0.5", "gzip"],
+  ])("who accepts %s gets the same script, compressed as %s", async (accepted, coding) => {
+    const script = await fetch(await asset("js"), { headers: { "accept-encoding": accepted } });
+    expect(script.headers.get("content-encoding")).toBe(coding);
+    expect(script.headers.get("vary")).toContain("accept-encoding");
+    expect(await script.text()).toContain("licenses.txt");
+  });
+
+  test.each([
     ["/assets/nothing.js", 404],
     ["/assets/", 404],
     ["/assets/../index.html", 404],

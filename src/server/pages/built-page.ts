@@ -5,8 +5,9 @@
 
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { extname, join } from "node:path";
+import { basename, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { withSlash } from "../folder-url.js";
 
@@ -20,12 +21,6 @@ const contentTypes: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
   ".txt": "text/plain; charset=utf-8",
 };
-
-/** Content codings, best first, and the endings of the files that have them. */
-const codings = [
-  ["br", ".br"],
-  ["gzip", ".gz"],
-] as const;
 
 export interface BuiltPage {
   /** Its folder below dist/. */
@@ -45,8 +40,8 @@ export function serveBuiltPage(fastify: FastifyInstance, { name, html }: BuiltPa
     return redirect === undefined ? answer(request, reply) : reply.redirect(redirect);
   });
   const assets = join(folder, "assets");
-  for (const file of readdirSync(assets).filter((entry) => extname(entry) in contentTypes)) {
-    fastify.get(`/assets/${file}`, route, assetAnswer(join(assets, file)));
+  for (const file of readdirSync(assets)) {
+    fastify.get(`/assets/${basename(file, ".gz")}`, route, assetAnswer(join(assets, file)));
   }
 }
 
@@ -62,22 +57,23 @@ function pageAnswer(content: Buffer): Answer {
   };
 }
 
-/** The name of a file changes with its content, so a browser asks for it once. */
+/**
+ * The name of a file changes with its content, so a browser asks for it once. What is compressed is so already in the package, and
+ * unpacked for clients that want it plain.
+ */
 function assetAnswer(path: string): Answer {
-  const plain = readFileSync(path);
-  const coded = codings
-    .map(([coding, ending]) => ({ coding, path: `${path}${ending}` }))
-    .filter((variant) => existsSync(variant.path))
-    .map((variant) => ({ coding: variant.coding, content: readFileSync(variant.path) }));
+  const content = readFileSync(path);
+  const compressed = path.endsWith(".gz");
   const headers = {
-    "content-type": contentTypes[extname(path)],
+    "content-type": contentTypes[extname(basename(path, ".gz"))] ?? "application/octet-stream",
     "cache-control": "public, max-age=31536000, immutable",
-    vary: "accept-encoding",
   };
   return (request, reply) => {
     reply.headers(headers);
-    const chosen = coded.find(({ coding }) => accepts(request.headers["accept-encoding"], coding));
-    return chosen ? reply.header("content-encoding", chosen.coding).send(chosen.content) : reply.send(plain);
+    if (!compressed) return reply.send(content);
+    reply.header("vary", "accept-encoding");
+    const accepted = accepts(request.headers["accept-encoding"], "gzip");
+    return accepted ? reply.header("content-encoding", "gzip").send(content) : reply.send(gunzipSync(content));
   };
 }
 

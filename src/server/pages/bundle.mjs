@@ -1,20 +1,19 @@
 /**
  * Bundles the service's pages: the playground into dist/playground/, the API reference into dist/reference/. Each gets its
- * index.html, and assets/ with names that hold a hash of their contents, each beside its compressed forms.
+ * index.html, and assets/ with names that hold a hash of their contents, most of them as gzip only.
  *
  *     node src/server/pages/bundle.mjs [--sizes]
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, parse, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { brotliCompressSync, gzipSync } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const server = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const root = resolve(server, "../..");
 const built = join(root, "dist");
-/** What is small already is not compressed: a request for it would not become smaller. */
-const compressible = /\.(js|css|svg|txt)$/;
+const compressible = /\.(js|css|svg)$/;
 
 export const pages = {
   playground: ["main.tsx", "playground.css", "icon.svg"],
@@ -66,10 +65,11 @@ function compress(assets) {
   for (const name of readdirSync(assets).filter((file) => compressible.test(file))) {
     const path = join(assets, name);
     const content = readFileSync(path);
-    const compressed = { gz: gzipSync(content, { level: 9 }), br: brotliCompressSync(content) };
-    for (const [extension, bytes] of Object.entries(compressed)) writeFileSync(`${path}.${extension}`, bytes);
+    const compressed = gzipSync(content, { level: 9 });
+    writeFileSync(`${path}.gz`, compressed);
+    rmSync(path);
     if (process.argv.includes("--sizes")) {
-      process.stdout.write(`${relative(built, path)}: ${content.length} bytes, ${compressed.gz.length} gzipped\n`);
+      process.stdout.write(`${relative(built, path)}: ${content.length} bytes, ${compressed.length} gzipped\n`);
     }
   }
 }

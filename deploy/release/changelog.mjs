@@ -1,13 +1,13 @@
 /**
  * The entries of CHANGELOG.md.
  *
- *     node release/changelog.mjs [VERSION]        prints a version's entry; default: package.json's
+ *     node deploy/release/changelog.mjs [VERSION]        prints a version's entry; default: package.json's
  */
 import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
 export const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 

@@ -14,12 +14,12 @@ import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { buildCommand, packageName, platformOf, runsHere, targets, targetsHere } from "../native/prebuild/targets.mjs";
+import { buildCommand, packageName, platformOf, runsHere, targets, targetsHere } from "../../native/prebuild/targets.mjs";
 import { entryOf, version } from "./changelog.mjs";
 import { obstacles, tagOf } from "./readiness.mjs";
 import { requireRelease, tarballsIn } from "./tarballs.mjs";
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const destination = join(root, "build", "release");
 const log = (line) => process.stderr.write(`${line}\n`);
 
@@ -41,7 +41,7 @@ const pack = (...args) =>
 /** Builds what can be built here. Returns the reasons for which others are not. */
 async function build() {
   // The builder needs packages that the set-up installs.
-  const { buildTarget } = await import("../native/prebuild/build.mjs");
+  const { buildTarget } = await import("../../native/prebuild/build.mjs");
   const notBuilt = new Map();
   for (const target of targetsHere()) {
     try {
@@ -55,7 +55,7 @@ async function build() {
 }
 
 async function check(skipChecks) {
-  const { librariesOf } = await import("../native/prebuild/build.mjs");
+  const { librariesOf } = await import("../../native/prebuild/build.mjs");
   if (!skipChecks) mustRun("every check", [join(root, "test", "run.mjs")]);
   const addon = targetsHere().find(runsHere);
   if (!addon) return;
@@ -124,7 +124,13 @@ try {
   }
   const tarballs = tarballsIn(destination);
   requireRelease(tarballs);
-  mustRun("installing and ranking", [join(root, "release", "smoke.mjs"), "--tarballs", destination, "--manager", "npm@11"]);
+  mustRun("installing and ranking", [
+    join(root, "deploy", "release", "smoke.mjs"),
+    "--tarballs",
+    destination,
+    "--manager",
+    "npm@11",
+  ]);
 
   log(`\n== the entry of ${version}\n${entryOf(version)}`);
   plan(tarballs, notBuilt);

@@ -2,10 +2,10 @@
  * Installs a release into an empty project with a package manager, and ranks the demo model there: from an ES module, from
  * CommonJS, in a worker thread, and with the command. Prints a row of a table for each manager.
  *
- *     node release/smoke.mjs --version VERSION [--manager NAME]…      the published packages
- *     node release/smoke.mjs --tarballs FOLDER [--manager NAME]…      tarballs of native/prebuild/pack.mjs, from a local registry
+ *     node deploy/release/smoke.mjs --version VERSION [--manager NAME]…      the published packages
+ *     node deploy/release/smoke.mjs --tarballs FOLDER [--manager NAME]…      tarballs of native/prebuild/pack.mjs, from a local registry
  *
- *     node release/smoke.mjs --matrix                                 the platforms, for GitHub's `strategy.matrix`
+ *     node deploy/release/smoke.mjs --matrix                                 the platforms, for GitHub's `strategy.matrix`
  *
  * Managers: those of release/managers.mjs; default: all. --node MAJOR runs all of it under another Node than this one. Caches are
  * empty at the start, so the seconds are those of a first installation, with its downloads.
@@ -18,7 +18,7 @@ import { delimiter, dirname, join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { manifestOf, targets } from "../native/prebuild/targets.mjs";
+import { manifestOf, targets } from "../../native/prebuild/targets.mjs";
 import { folderSize } from "./folder-size.mjs";
 import { managers } from "./managers.mjs";
 import { command, expected, programs } from "./programs.mjs";

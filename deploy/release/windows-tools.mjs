@@ -2,12 +2,12 @@
  * Installs what a Windows runner lacks to build a target: the CUDA toolkit, or the Vulkan SDK. The next steps find them by the
  * variables that this writes for GitHub.
  *
- *     node release/windows-tools.mjs TARGET
+ *     node deploy/release/windows-tools.mjs TARGET
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { targetNamed } from "../native/prebuild/targets.mjs";
+import { targetNamed } from "../../native/prebuild/targets.mjs";
 
 const cuda = "12.8.1";
 const vulkan = "1.4.313.2";

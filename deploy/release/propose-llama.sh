@@ -1,7 +1,7 @@
 #!/bin/sh
 # Opens a pull request that moves the pin of llama.cpp, unless its branch exists.
 #
-#     sh release/propose-llama.sh FOLDER      with vendor/llama.cpp.json and table.md, the quick benchmark's table
+#     sh deploy/release/propose-llama.sh FOLDER      with vendor/llama.cpp.json and table.md, the quick benchmark's table
 set -eu
 folder=$1
 

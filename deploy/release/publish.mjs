@@ -2,7 +2,7 @@
  * Publishes the tarballs of a release: the packages of platforms first, the main one last. A version that the registry has is
  * skipped, so that a run that failed can be repeated.
  *
- *     node release/publish.mjs [--dry-run] FOLDER
+ *     node deploy/release/publish.mjs [--dry-run] FOLDER
  *
  * It needs npm 11.5 or newer in a workflow of GitHub, which npm's trusted publishing knows by its token; there are no secrets. A
  * version such as 1.2.3-rc.1 gets the tag `next`.
@@ -11,10 +11,10 @@ import { spawnSync } from "node:child_process";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { manifestOf, targets } from "../native/prebuild/targets.mjs";
+import { manifestOf, targets } from "../../native/prebuild/targets.mjs";
 import { requireRelease, tarballsIn } from "./tarballs.mjs";
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const npm = (args, stdio) => spawnSync("npm", args, { cwd: root, encoding: "utf8", stdio, shell: process.platform === "win32" });
 
 /** Every package of the table must be there: the main one would name a package that nobody can install. */
@@ -56,7 +56,7 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
       allowPositionals: true,
       options: { "dry-run": { type: "boolean", default: false } },
     });
-    if (positionals.length !== 1) throw new Error("usage: node release/publish.mjs [--dry-run] FOLDER");
+    if (positionals.length !== 1) throw new Error("usage: node deploy/release/publish.mjs [--dry-run] FOLDER");
     const tarballs = tarballsIn(resolve(positionals[0]));
     requireRelease(tarballs);
     if (!values["dry-run"]) requireAllTargets(tarballs);

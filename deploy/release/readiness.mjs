@@ -1,8 +1,8 @@
 /**
  * Whether this commit can be released: package.json's version is new, and CHANGELOG.md and the lock file have it.
  *
- *     node release/readiness.mjs              before the tag: the tree must be clean and the tag free
- *     node release/readiness.mjs --tag TAG    at the tag: its name must be the version's
+ *     node deploy/release/readiness.mjs              before the tag: the tree must be clean and the tag free
+ *     node deploy/release/readiness.mjs --tag TAG    at the tag: its name must be the version's
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { entryOf, version } from "./changelog.mjs";
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
 export const tagOf = (wanted) => `v${wanted}`;
 
