@@ -75,7 +75,7 @@ export function manifestOf(target, libraries, requires = {}) {
   return {
     name: packageName(target),
     version: main.version,
-    description: `jina-reranker for ${platformOf(target)}: ${description}`,
+    description: `jina-reranker for ${systemOf(target)}: ${description}`,
     license: `${main.license} AND MIT`,
     // A registry accepts a provenance only if the manifest names the repository that the package was built from.
     repository: main.repository,

@@ -23,7 +23,8 @@ export function libcOf({ interpreter, glibcVersion, sharedObjects = [] }: LibcSi
     (path) => path.split("/").at(-1) ?? "",
   );
   for (const name of loaders) {
-    if (/^(ld-musl-|libc\.musl-)/.test(name)) return "musl";
+    // musl is one file, which has all three names; glibc's libc.so is no library.
+    if (/^(ld-musl-|libc\.musl-|libc\.so$)/.test(name)) return "musl";
     if (/^ld-linux|^ld64?\.so|^libc\.so\.6$/.test(name)) return "glibc";
   }
   return glibcVersion ? "glibc" : undefined;

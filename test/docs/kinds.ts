@@ -5,6 +5,8 @@ export const shellNotRun: Readonly<Record<string, string>> = {
   "npm run demo      # sets up what is missing, serves a demo model on port 8081, shows an example":
     "these are the checks that run this one; test/cli/cli.test.ts runs the demo",
   "npm install jina-reranker": "test/packaging/packages.test.ts installs the packed packages and serves the demo",
+  "npm install @jina-reranker/linux-x64-cuda":
+    "it is not published; test/native/loader.test.ts finds such a package, and names this command where it is missing",
   "npx jina-reranker serve                   # fetches 990 MB the first time, then serves on port 8081; from a clone: npm start":
     "it fetches 990 MB; test/model/hub-command.test.ts does so from a hub of its own",
   "npx jina-reranker serve                   # fetches 990 MB the first time, then serves jina-reranker-m0 on port 8081":

@@ -8,13 +8,16 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { processLibc } from "../../src/native/libc.js";
 import { randomModel, wideShape } from "../support/random-models.js";
 
 const root = join(import.meta.dirname, "..", "..");
 const seconds = Number(process.env.ENGINE_LOAD_SECONDS ?? 4);
 const program = (suffix: string) => join(root, "build", "tests", `engine-load${suffix}`);
-// MSVC has neither sanitizer.
-const suffixes = ["", "_asan", "_tsan"].filter((suffix) => suffix === "" || process.platform !== "win32");
+// MSVC has neither sanitizer, nor has Alpine's compiler.
+const suffixes = ["", "_asan", "_tsan"].filter(
+  (suffix) => suffix === "" || (process.platform !== "win32" && processLibc() !== "musl"),
+);
 
 interface Report {
   readonly submitted: number;

@@ -5,13 +5,16 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { processLibc } from "../../src/native/libc.js";
 import { nightly } from "../support/nightly.js";
 import { randomMmproj, randomModel, wideShape } from "../support/random-models.js";
 
 const root = join(import.meta.dirname, "..", "..");
 const program = (suffix: string) => join(root, "build", "tests", `engine-test${suffix}`);
-// MSVC has neither sanitizer.
-const suffixes = ["", "_asan", "_tsan"].filter((suffix) => suffix === "" || process.platform !== "win32");
+// MSVC has neither sanitizer, nor has Alpine's compiler.
+const suffixes = ["", "_asan", "_tsan"].filter(
+  (suffix) => suffix === "" || (process.platform !== "win32" && processLibc() !== "musl"),
+);
 
 // Weights differ in their kernels alone, which products-test checks under the sanitizers too.
 const weightsOf = (suffix: string) => (suffix === "" || nightly ? (["f32", "q4_k_m"] as const) : (["f32"] as const));

@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { processLibc } from "../../src/native/libc.js";
 import { sampled } from "../support/nightly.js";
 import { randomModel, type Shape, wideShape } from "../support/random-models.js";
 
@@ -77,7 +78,7 @@ describe("with a random shape the forward pass", () => {
   );
 });
 
-it.each(["_asan", "_tsan"].filter(() => process.platform !== "win32"))(
+it.each(["_asan", "_tsan"].filter(() => process.platform !== "win32" && processLibc() !== "musl"))(
   "sanitizers find no fault, %s",
   (suffix) => run({ ...wideShape, layers: 2 }, "q4_k_m", { suffix }),
   600_000,

@@ -11,6 +11,7 @@ test.each<[string, LibcSigns, Libc | undefined]>([
   ["Alpine", { interpreter: "/lib/ld-musl-x86_64.so.1" }, "musl"],
   ["Alpine on Arm", { interpreter: "/lib/ld-musl-aarch64.so.1" }, "musl"],
   ["an executable started through musl's loader", { interpreter: "/opt/lib/ld-musl-x86_64.so.1" }, "musl"],
+  ["one started through musl's loader in Debian, a link", { interpreter: "/usr/lib/x86_64-linux-musl/libc.so" }, "musl"],
   ["a static executable", { interpreter: "/usr/local/bin/node" }, undefined],
   ["Bun on musl, whose report has a version of glibc", { interpreter: "/lib/ld-musl-x86_64.so.1", glibcVersion: "2.29" }, "musl"],
   ["a report of glibc", { glibcVersion: "2.36" }, "glibc"],

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
 import type { TensorType } from "../../src/gguf/header.js";
+import { processLibc } from "../../src/native/libc.js";
 import { randomMmproj } from "../support/random-models.js";
 
 const build = join(import.meta.dirname, "..", "..", "build");
@@ -23,7 +24,7 @@ async function run(type: TensorType, suffix = ""): Promise<void> {
 
 it.each(["f32", "f16", "q8_0"] as const)("the same bits whatever came before, with %s weights", (type) => run(type));
 
-it.each(["_asan", "_tsan"].filter(() => process.platform !== "win32"))(
+it.each(["_asan", "_tsan"].filter(() => process.platform !== "win32" && processLibc() !== "musl"))(
   "sanitizers find no fault, %s",
   (suffix) => run("q8_0", suffix),
   600_000,

@@ -32,7 +32,10 @@ describe("a release", () => {
       1,
       expect.stringContaining(`the tag: expected v${version}, package.json's version, got v99.0.0`),
     ]);
-    expect(await run("deploy/release/changelog.mjs", "99.0.0")).toMatchObject({ code: 1, stderr: expect.stringContaining("## 99.0.0") });
+    expect(await run("deploy/release/changelog.mjs", "99.0.0")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("## 99.0.0"),
+    });
   });
 
   it("has the changelog's entry of its version", async () => {
