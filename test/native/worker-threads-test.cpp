@@ -26,7 +26,7 @@ void runs_every_work() {
     CHECK_EQUAL(n.load(), 3);
 }
 
-// musl's default of 128 KiB is too little for ggml and for the regular expressions of llama.cpp.
+// musl's default is 128 KiB.
 void have_room_for_deep_calls() {
 #if defined(__linux__)
     raise_thread_stacks();
