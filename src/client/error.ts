@@ -1,6 +1,7 @@
 /** The client's error, and how it is made from an answer that is no success. */
 
 import type { ErrorCode } from "../errors.js";
+import { retryAfterMs } from "../retries/delays.js";
 import { redirectedTo } from "./address.js";
 import { member, parseJson } from "./json.js";
 
@@ -40,9 +41,10 @@ export function failureOf(response: Response, body: string): RerankClientError {
   const error = member(parseJson(body), "error");
   const code = member(error, "code");
   const message = member(error, "message");
+  const wait = retryAfterMs(response.headers);
   const details = {
     status: response.status,
-    retryAfterSeconds: retryAfterSeconds(response.headers),
+    retryAfterSeconds: wait === undefined ? undefined : wait / 1000,
     requestId: response.headers.get("x-request-id") ?? undefined,
   };
   const place = redirectedTo(response);
@@ -55,14 +57,4 @@ export function failureOf(response: Response, body: string): RerankClientError {
 export function redirected(place: string, details: ClientErrorDetails): RerankClientError {
   const message = `the request was redirected to ${place}, and not answered there; set baseUrl to the service's own address`;
   return new RerankClientError("unexpected_answer", message, details);
-}
-
-/** Reads seconds or a date. A date is compared with the server's own clock where its header `Date` can be read. */
-function retryAfterSeconds(headers: Headers): number | undefined {
-  const value = headers.get("retry-after")?.trim();
-  if (value === undefined) return undefined;
-  if (/^\d+$/.test(value)) return Number(value);
-  const now = Date.parse(headers.get("date") ?? "");
-  const milliseconds = Date.parse(value) - (Number.isNaN(now) ? Date.now() : now);
-  return Number.isNaN(milliseconds) ? undefined : Math.max(0, milliseconds / 1000);
 }

@@ -1,12 +1,11 @@
 /** Which failures are retried, and how long to wait before it. */
 
+import { type Backoff, backoffMs } from "../retries/delays.js";
 import { RerankClientError } from "./error.js";
 
 export type Wait = (milliseconds: number, signal: AbortSignal | undefined) => Promise<void>;
 
-/** Wait before the second try. Each later wait is twice as long, up to `longestBackoffMs`. */
-const firstBackoffMs = 250;
-const longestBackoffMs = 10_000;
+const backoff: Backoff = { firstMs: 250, longestMs: 10_000 };
 /** A longer Retry-After is not waited for; the error reports it. */
 const longestRetryAfterSeconds = 60;
 
@@ -20,11 +19,11 @@ export async function retrying<Value>(
   { retries, wait, signal }: { retries: number; wait: Wait; signal: AbortSignal | undefined },
   attempt: () => Promise<Value>,
 ): Promise<Value> {
-  for (let failures = 0; ; failures++) {
+  for (let failures = 1; ; failures++) {
     try {
       return await attempt();
     } catch (error) {
-      const delay = error instanceof RerankClientError && failures < retries ? delayAfter(error, failures) : undefined;
+      const delay = error instanceof RerankClientError && failures <= retries ? delayAfter(error, failures) : undefined;
       if (delay === undefined) throw error;
       await wait(delay, signal);
     }
@@ -34,11 +33,10 @@ export async function retrying<Value>(
 /** Milliseconds to wait before the next try; undefined = no retry. */
 function delayAfter({ code, status, retryAfterSeconds }: RerankClientError, failures: number): number | undefined {
   if (code !== "network_error" && !passingStatuses.includes(status)) return undefined;
-  const backoff = Math.min(firstBackoffMs * 2 ** failures, longestBackoffMs);
   // Random, so that clients that were refused together do not come back together.
-  if (retryAfterSeconds === undefined) return backoff * (0.5 + Math.random() / 2);
+  if (retryAfterSeconds === undefined) return backoffMs(backoff, failures) * (0.5 + Math.random() / 2);
   if (retryAfterSeconds > longestRetryAfterSeconds) return undefined;
-  return retryAfterSeconds * 1000 + Math.random() * firstBackoffMs;
+  return retryAfterSeconds * 1000 + Math.random() * backoff.firstMs;
 }
 
 export const waitForTimer: Wait = (milliseconds, signal) =>

@@ -3,8 +3,9 @@
 import type { Response } from "undici";
 import { RerankError } from "../errors.js";
 import { codeOf } from "../files/disk-failure.js";
+import { retryAfterMs } from "../retries/delays.js";
 import { printable, readBounded, WrongAnswer } from "./hub-answers.js";
-import { Passing, retryAfterMs } from "./retry.js";
+import { Passing } from "./retry.js";
 
 export interface Asked {
   readonly endpoint: string;
@@ -55,14 +56,14 @@ export async function refusal(response: Response, asked: Asked): Promise<RerankE
   }
   if (status === 404) return new RerankError("hub_not_found", `${from}: no ${asked.url}; check MODEL_ID and HF_ENDPOINT`);
   if (status === 429) {
-    const afterMs = retryAfterMs(response.headers.get("retry-after"));
+    const afterMs = retryAfterMs(response.headers);
     const when = afterMs === undefined ? "later" : `in ${Math.ceil(afterMs / 1000)} s`;
     const advice = `too many requests; try again ${when}${token === undefined ? ", or set HF_TOKEN, which raises the limit" : ""}`;
     return passing(new RerankError("hub_unavailable", `${from}: ${advice}`), afterMs);
   }
   if (status === 408 || status >= 500) {
     const error = new RerankError("hub_unavailable", `${from}: the hub fails at the moment; try again later`);
-    return passing(error, retryAfterMs(response.headers.get("retry-after")));
+    return passing(error, retryAfterMs(response.headers));
   }
   return new RerankError("hub_unavailable", `${from} to ${asked.url}: expected status 200`);
 }

@@ -2,20 +2,18 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { RerankError } from "../errors.js";
+import { type Backoff, backoffMs } from "../retries/delays.js";
 import type { Logger } from "../types.js";
 
-export interface Patience {
+/** A server that asks for a longer wait than the longest, in Retry-After, is not tried again. */
+export interface Patience extends Backoff {
   /** Tries without progress before it gives up. */
   readonly attempts: number;
-  /** Wait before the second try; each later wait is twice as long. */
-  readonly firstDelayMs: number;
-  /** Longest wait. A server that asks for a longer one in Retry-After is not tried again. */
-  readonly longestDelayMs: number;
   /** Longest time for one answer of the hub's API, from the connection to the last byte. Downloads have no such limit. */
   readonly answerMs: number;
 }
 
-export const networkPatience: Patience = { attempts: 5, firstDelayMs: 500, longestDelayMs: 120_000, answerMs: 60_000 };
+export const networkPatience: Patience = { attempts: 5, firstMs: 500, longestMs: 120_000, answerMs: 60_000 };
 
 /** For a start that has the files in the cache: a network that drops packets must not delay it for minutes. */
 export function briefly(patience: Patience): Patience {
@@ -63,18 +61,10 @@ export async function retrying<Value>(
       });
     } catch (failure) {
       if (!(failure instanceof Passing)) throw failure;
-      const wait = failure.afterMs ?? Math.min(patience.firstDelayMs * 2 ** (attempt - 1), patience.longestDelayMs);
-      if (attempt >= Math.min(patience.attempts, failure.attempts) || wait > patience.longestDelayMs) throw failure.error;
+      const wait = failure.afterMs ?? backoffMs(patience, attempt);
+      if (attempt >= Math.min(patience.attempts, failure.attempts) || wait > patience.longestMs) throw failure.error;
       logger.warn(`${failure.message}; trying again in ${(wait / 1000).toFixed(1)} s`);
       await delay(wait, undefined, signal && { signal });
     }
   }
-}
-
-/** Retry-After holds seconds or a date. */
-export function retryAfterMs(header: string | null): number | undefined {
-  if (header === null) return undefined;
-  const seconds = Number(header);
-  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - Date.now();
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }

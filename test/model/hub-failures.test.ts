@@ -144,7 +144,7 @@ describe("a hub that refuses", () => {
     it.hub.push();
     it.hub.requests.length = 0;
     it.hub.fault = () => ({ status: 429, headers: { "retry-after": "3600" } });
-    const patience = { attempts: 3, firstDelayMs: 1, longestDelayMs: 2000, answerMs: 20_000 };
+    const patience = { attempts: 3, firstMs: 1, longestMs: 2000, answerMs: 20_000 };
     const { code, message } = await it.failure({}, { revision: "v1" }, { patience });
     expect([code, message]).toEqual([
       "hub_unavailable",
@@ -195,7 +195,7 @@ describe("a hub that refuses", () => {
     const first = await it.fetch();
     it.hub.fault = () => ({ respond: () => {} });
     it.hub.requests.length = 0;
-    const patience = { attempts: 5, firstDelayMs: 1, longestDelayMs: 2000, answerMs: 200 };
+    const patience = { attempts: 5, firstMs: 1, longestMs: 2000, answerMs: 200 };
     expect(await it.fetch({}, {}, { patience })).toEqual(first);
     expect(it.hub.requests).toHaveLength(1);
     expect(it.notices.at(-1)).toMatch(/using the files in the cache$/);

@@ -69,7 +69,7 @@ export async function hubTest(): Promise<HubTest> {
       { ...environment, ...change },
       { repository, file: modelFile, revision: "main", headRepository: undefined, ...reference },
       {
-        ...{ withHead: true, patience: { attempts: 3, firstDelayMs: 1, longestDelayMs: 2000, answerMs: 20_000 } },
+        ...{ withHead: true, patience: { attempts: 3, firstMs: 1, longestMs: 2000, answerMs: 20_000 } },
         fitsOfficialHead: () => false,
         onTransfer: (transfer) => void transfers.push(transfer),
         logger: { info: (line) => notices.push(line), warn: (line) => notices.push(line) },

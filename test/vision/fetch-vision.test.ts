@@ -60,7 +60,7 @@ async function visionTest(tower: RandomTower = single): Promise<VisionTest> {
   const notices: string[] = [];
   const fetch: VisionTest["fetch"] = (change, different) =>
     fetchVision({ ...environment, ...different }, repository, {
-      ...{ type: "q8_0", patience: { attempts: 3, firstDelayMs: 1, longestDelayMs: 2000, answerMs: 20_000 } },
+      ...{ type: "q8_0", patience: { attempts: 3, firstMs: 1, longestMs: 2000, answerMs: 20_000 } },
       onTransfer: () => {},
       logger: { info: (line) => notices.push(line), warn: (line) => notices.push(line) },
       ...change,
@@ -275,7 +275,7 @@ describe("a cut connection", () => {
   ])("leaves a file %s: it is begun again, and right", async (_, damage) => {
     const it = await visionTest();
     it.hub.fault = onTensors(file(single), { cutAfter: 700_000 });
-    const impatient = { attempts: 1, firstDelayMs: 1, longestDelayMs: 1, answerMs: 20_000 };
+    const impatient = { attempts: 1, firstMs: 1, longestMs: 1, answerMs: 20_000 };
     await it.failure({ patience: impatient });
     const blobs = join(it.cacheDirectory, "models--someone--tower", "blobs");
     const partial = (await it.blobs()).find((name) => name.endsWith(".partial")) ?? "";
