@@ -14,7 +14,11 @@ for needed in dist/index.js vendor/llama.cpp/include/llama.h bench/node_modules/
 done
 
 stage=$(mktemp -d)
-trap 'rm -rf "$stage"' EXIT
+trap 'rm -rf "$stage" "$manifest"' EXIT
+# The build there needs what is an optional peer of the package.
+manifest=$(mktemp -d)
+cp package.json package-lock.json "$manifest"
+(cd "$manifest" && node "$OLDPWD/native/prebuild/with-peers.mjs" cmake-js node-a)
 
 # Copies the paths listed on stdin and follows links: vendor/llama.cpp may be one.
 copy() { tar --create --dereference --files-from=- | tar --extract --directory "$stage"; }
@@ -26,7 +30,7 @@ copy() { tar --create --dereference --files-from=- | tar --extract --directory "
   for part in CMakeLists.txt LICENSE cmake common ggml include licenses models/ggml-vocab-qwen2.gguf scripts/ui-assets.cmake src tools vendor; do
     echo "vendor/llama.cpp/$part"
   done
-  npm ls --omit=dev --all --parseable | tail -n +2 | sed "s|^$PWD/||"
+  (cd "$manifest" && npm ls --omit=dev --all --parseable --package-lock-only) | tail -n +2 | sed "s|^$manifest/||"
   echo bench/node_modules/undici
 } | sort -u | copy
 rm -rf "$stage"/vendor/llama.cpp/tools/ui/{src,static,tests}

@@ -137,11 +137,11 @@ async function copyMatching(pattern: string, target: string): Promise<void> {
   await cp(folder, target, { recursive: true, filter: (path) => path === folder || path.endsWith(ending) });
 }
 
-/** The packages that `npm prune --omit=dev` leaves after image-dependencies.mjs. */
+/** The packages that `npm prune --omit=dev` leaves after with-peers.mjs. */
 async function copyProductionModules(target: string): Promise<void> {
   const stage = await mkdtemp(join(tmpdir(), "jina-reranker-stage-"));
   for (const file of ["package.json", "package-lock.json"]) await cp(join(root, file), join(stage, file));
-  await run("node", [join(root, "native/prebuild/image-dependencies.mjs")], { cwd: stage });
+  await run("node", [join(root, "native/prebuild/with-peers.mjs"), "sharp", "@opentelemetry/"], { cwd: stage });
   const list = ["ls", "--omit=dev", "--all", "--parseable", "--package-lock-only"];
   const { stdout } = await run("npm", list, { cwd: stage });
   const modules = stdout.split("\n").flatMap((path) => path.match(/node_modules\/(.*)/)?.[1] ?? []);
