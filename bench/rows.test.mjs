@@ -167,15 +167,22 @@ const ownWeights = { ...sample(0.2), difference: null };
 
 test("a run on a GPU has claims of its own", () => {
   const given = cardResults(
-    { auto: sample(0.012), "llama-server-32": sample(0.03), transformers: ownWeights },
-    { auto: sample(0.08), "llama-server-32": sample(0.06), transformers: ownWeights },
+    { "auto-uncached": sample(0.012), "llama-server-32": sample(0.03), transformers: ownWeights },
+    {
+      ...{ auto: sample(0.1, 0.01), "auto-uncached": sample(0.08) },
+      ...{ "llama-server-32": sample(0.06), transformers: ownWeights },
+    },
   );
   assert.deepEqual(
     readRows(given, "full")
       .filter(({ what }) => !what.includes("512"))
       .map(({ measured, met }) => [measured, met]),
     [
-      ["1250", true],
+      ["1250 (pairs of 150 tokens)", false],
+      ["1000 (pairs of 150 tokens)", undefined],
+      ["10000 (pairs of 150 tokens)", true],
+      ["1250 (pairs of 150 tokens)", true],
+      ["12.0 ms", false],
       ["12.0 ms", true],
       ["2.50 ×", true],
       ["16.67 ×", true],

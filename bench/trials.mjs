@@ -191,9 +191,9 @@ const onCard = (name, rounds) => ({
   what: `${gpuSets[name].map((set) => set.name).join(" and ")} tokens`,
   kind: "documents",
   tolerance: quantized,
-  drivers: ["file", "f16", "bf16", "auto", "llama-server-32", "transformers"],
+  drivers: [...["file", "uncached", "bf16", "bf16-uncached", "auto", "auto-uncached"], ...["llama-server-32", "transformers"]],
   sets: gpuSets[name],
-  warm: { default: 3, "llama-server-32": 1, transformers: 0 },
+  warm: { default: 3, uncached: 0, "bf16-uncached": 0, "auto-uncached": 0, "llama-server-32": 1, transformers: 0 },
   rounds,
   limit: true,
 });

@@ -28,6 +28,12 @@ export const drivers = [
     module: "library",
     settings: { precision: "bf16" },
   },
+  .../** @type {const} */ (["auto", "bf16"]).map((precision) => ({
+    name: `${precision}-uncached`,
+    label: `jina-reranker, PRECISION=${precision}, no document cache`,
+    module: /** @type {const} */ ("library"),
+    settings: { precision, documentCacheMb: 0 },
+  })),
   ...[512, 4096, 8192].map((batchTokens) => ({
     name: `f16-${batchTokens}`,
     label: `jina-reranker, PRECISION=f16, ${batchTokens} tokens a batch`,
