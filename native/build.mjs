@@ -154,24 +154,40 @@ function runsElsewhere(library, definitions) {
   );
 }
 
+/** Whether a stamp says that these inputs were built, and the tests too where they are wanted. */
+const isBuilt = (stamp, inputs, tests) => stamp?.inputs === inputs && (stamp.tests === true || !tests);
+
+/** What a build makes: everything, everything but the tests, or one library and what it needs. */
+const targetOf = (library, tests) => (library !== undefined ? library.target : tests ? undefined : "without-tests");
+
+/** The line that says how long it takes: measured on 2 cores. */
+function announcement(first, tests) {
+  if (first && tests) return "llama.cpp, the addon and the C++ tests, once: 12 minutes on 2 idle cores";
+  if (first) return "llama.cpp and the addon, once: 4 minutes on 2 idle cores, 6.5 on 2 busy ones";
+  return tests ? "what has changed, and the C++ tests" : "what has changed";
+}
+
 /**
  * Idempotent. Returns the folder of the built libraries. It builds in `directory`. With `library` it builds only that library and
- * what it needs.
+ * what it needs. Without `tests` it leaves out the C++ tests.
  */
 export async function buildNative({
   directory = join(root, "build"),
   library = undefined,
+  tests: wanted = true,
   definitions: given = [],
   log = (line) => process.stderr.write(`${line}\n`),
 } = {}) {
   const definitions = [...(runsElsewhere(library, given) ? [] : cpuDefinitions()), ...given];
+  // An installed package has no tests.
+  const tests = wanted && existsSync(join(root, "test", "native")) && !definitions.includes("-DJINA_RERANKER_TESTS=OFF");
   const libraries = join(directory, "Release");
   const result = join(libraries, library === undefined ? "jina_reranker.node" : library.file);
   const stampPath = join(libraries, ".stamp.json");
   const logPath = join(directory, "build.log");
   const hash = inputsHash(definitions);
   // Another checkout may change at any time, so the build tool decides what to build.
-  const current = !process.env.LLAMA_CPP_DIR && existsSync(result) && readStamp(stampPath)?.inputs === hash;
+  const current = !process.env.LLAMA_CPP_DIR && existsSync(result) && isBuilt(readStamp(stampPath), hash, wanted);
   if (!current || !existsSync(join(llamaDirectory(), "include", "llama.h"))) requireTools();
   materialise(log);
   if (current) return libraries;
@@ -187,12 +203,13 @@ export async function buildNative({
   mkdirSync(libraries, { recursive: true });
   rmSync(stampPath, { force: true });
   log(
-    `native build: ${first ? "llama.cpp and the addon, once: 4 minutes on 2 idle cores, 6.5 on 2 busy ones" : "what has changed"} ` +
+    `native build: ${announcement(first, tests)} ` +
       `(${jobs} ${jobs === 1 ? "job" : "jobs"}, output in ${relative(root, logPath)})`,
   );
   const stream = createWriteStream(logPath);
   const common = ["--out", directory, "--config", "Release"];
-  const only = library === undefined ? [] : ["--target", library.target];
+  const target = targetOf(library, wanted);
+  const only = target === undefined ? [] : ["--target", target];
   try {
     await run(["configure", ...common, ...configure], stream, logPath, log);
     await run(["build", ...common, ...only, "--parallel", String(jobs)], stream, logPath, log);
@@ -200,7 +217,7 @@ export async function buildNative({
     await new Promise((done) => stream.end(done));
   }
   if (!existsSync(result)) throw new Error(`The build ended without ${result}; its output is in ${logPath}`);
-  writeFileSync(stampPath, `${JSON.stringify({ inputs: hash, definitions }, null, 2)}\n`);
+  writeFileSync(stampPath, `${JSON.stringify({ inputs: hash, definitions, tests: wanted }, null, 2)}\n`);
   log(`native build: done in ${Math.round((Date.now() - started) / 1000)} s`);
   return libraries;
 }

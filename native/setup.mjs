@@ -2,7 +2,7 @@
  * Sets up a fresh clone: npm dependencies, native build, TypeScript build. Skips each step whose result is there already, so a
  * second run takes a fraction of a second.
  *
- *     node native/setup.mjs
+ *     node native/setup.mjs [--tests]        with the C++ tests, which take longer to build than everything else
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -77,7 +77,7 @@ try {
   setUpDependencies();
   // Imported after the check of Node's version: an older Node would fail with a missing export instead.
   const { buildNative } = await import("./build.mjs");
-  await buildNative({ log });
+  await buildNative({ log, tests: process.argv.includes("--tests") });
   setUpTypeScript();
 } catch (error) {
   log(error.stderr || error.message);

@@ -117,7 +117,7 @@ try {
     );
     pack("main");
   } else {
-    mustRun("setting up", [join(root, "native", "setup.mjs")]);
+    mustRun("setting up", [join(root, "native", "setup.mjs"), "--tests"]);
     notBuilt = await build();
     await check(flags["skip-checks"]);
     pack();
