@@ -11,13 +11,16 @@ const levels: Readonly<Record<number, { readonly name: string; readonly color: P
   60: { name: "FATAL", color: "bgRed" },
 };
 
+/** Whether there are colours is the caller's decision; newer Nodes would look at standard output. */
+const always = { validateStream: false };
+
 /** A line that is not JSON is returned as it is. */
 export function prettyLine(line: string, { colors }: { readonly colors: boolean }): string {
   const entry = parse(line);
   if (entry === undefined) return line;
   const { level, time, msg, pid: _pid, hostname: _hostname, ...rest } = entry;
   const { name, color } = levels[Number(level)] ?? { name: String(level), color: "reset" };
-  const paint = (style: Parameters<typeof styleText>[0], text: string) => (colors ? styleText(style, text) : text);
+  const paint = (style: Parameters<typeof styleText>[0], text: string) => (colors ? styleText(style, text, always) : text);
   const more = Object.keys(rest).length > 0 ? ` ${paint("gray", JSON.stringify(rest))}` : "";
   return `[${clock(time)}] ${paint(color, name)}: ${paint("cyan", String(msg ?? ""))}${more}\n`;
 }

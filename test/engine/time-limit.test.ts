@@ -76,11 +76,17 @@ describe("a job that is stopped", () => {
   });
 
   test("before anything was computed has no score at all", async () => {
-    const job = (await engine()).submit({ query, documents });
+    const busy = await engine();
+    const before = busy.submit({ query: "another query", documents });
+    await until(() => busy.stats().pairsScored > 0);
+    // Comes in the middle of a batch, and is stopped before the next one.
+    const job = busy.submit({ query, documents });
     expect(job.stop()).toBe(true);
     const { unscored, computedTokens, computeMs } = await job.result;
     expect([...unscored]).toEqual([...documents.keys()]);
     expect([computedTokens, computeMs]).toEqual([0, 0]);
+    before.stop();
+    await before.result;
   });
 
   test("after its end is as it was", async () => {
