@@ -90,7 +90,7 @@ const steps = [
     run: async () => one((await run([...bin("@biomejs/biome/bin/biome"), "check", "."])).ok),
   },
   { name: "format", what: "clang-format over our C++", run: async () => oneOf(format({ log })) },
-  { name: "lint", what: "clang-tidy over our C++", run: async () => oneOf(await lint({ log, analyzer: nightly })) },
+  { name: "lint", what: "clang-tidy over our C++", run: async () => oneOf(await lint({ log, thorough: nightly })) },
   { name: "ctest", what: "C++ engine tests, plain and with sanitizers", run: engineTests },
   { name: "threads", what: "vitest: the addon with checks of its threads", run: threads },
   ...projects.map(({ name, what }) => ({ name, what: `vitest: ${what}`, run: () => vitest(name) })),
