@@ -134,10 +134,10 @@ describe("what the workflows run", () => {
     expect(missing.map(([command]) => command)).toEqual([]);
   });
 
-  it.each(commands.filter(({ run }) => /\brelease\/\S+\.sh\b/.test(run)))(
+  it.each(commands.filter(({ run }) => /\bdeploy\/release\/\S+\.sh\b/.test(run)))(
     "$run is a shell script without a mistake of syntax",
     async ({ run }) => {
-      const [path = ""] = run.match(/\brelease\/\S+\.sh\b/) ?? [];
+      const [path = ""] = run.match(/\bdeploy\/release\/\S+\.sh\b/) ?? [];
       const { code, stderr } = await ended(spawn("sh", ["-n", path], { cwd: root, stdio: ["ignore", "pipe", "pipe"] }));
       expect([code, stderr]).toEqual([0, ""]);
     },
