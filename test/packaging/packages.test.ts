@@ -20,7 +20,10 @@ const root = join(import.meta.dirname, "..", "..");
 const newestNode = "24.21.0";
 const nodes = ["20.20.2", "22.23.3", newestNode];
 /** What `import "jina-reranker"` loads. */
-const libraryPackages = ["jina-reranker"];
+const libraryPackages = [
+  ...["jina-reranker", "fflate", "leven", "typebox", "undici"],
+  ...["proper-lockfile", "graceful-fs", "retry", "signal-exit"],
+];
 const documents = ["how to bake bread", "the history of Rome"];
 
 const bin = join("node_modules", "jina-reranker", "dist", "cli", "main.js");

@@ -117,7 +117,7 @@ describe("every workflow", () => {
 describe("what the workflows run", () => {
   it("is in the repository", () => {
     const files = commands.flatMap(({ name, run }) =>
-      [...run.matchAll(/(?:^|\s)((?:\.ci|native|release|test|vendor)\/[\w./-]+)/g)].map(([, path = ""]) => `${name}: ${path}`),
+      [...run.matchAll(/(?:^|\s)((?:\.ci|deploy|native|test|vendor)\/[\w./-]+)/g)].map(([, path = ""]) => `${name}: ${path}`),
     );
     expect(files.length).toBeGreaterThan(10);
     // What the program before it has written.
