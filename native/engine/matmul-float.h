@@ -22,6 +22,15 @@ constexpr size_t kFloatTokens = 6;
 
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
 
+// Written out, because the bits must not depend on what a compiler fuses.
+static inline Lanes fused_multiply_add(Lanes a, Lanes b, Lanes c) {
+#if defined(__AVX512F__)
+    return _mm512_fmadd_ps(a, b, c);
+#else
+    return _mm256_fmadd_ps(a, b, c);
+#endif
+}
+
 struct F16 {
     uint16_t bits;
 };
@@ -79,7 +88,8 @@ struct FloatFormat {
                     const auto activation = load<float>(input + token * stride + i * sizeof(float));
 #pragma GCC unroll 2
                     for (size_t part = 0; part < kVectors; ++part) {
-                        products[token][part] += weights[part] * activation;
+                        products[token][part] =
+                            fused_multiply_add(weights[part], activation - Lanes{}, products[token][part]);
                     }
                 }
             }

@@ -20,10 +20,6 @@ using Register = __m512i;
 
 constexpr size_t kTokens = 8;  // multiplied together: their sums fill the registers
 
-Lanes fused_multiply_add(Lanes a, Lanes b, Lanes c) {
-    return _mm512_fmadd_ps(a, b, c);
-}
-
 // Multiplies pairs of 16-bit integers, and adds up each pair.
 Integers multiply_pairs(Integers a, Integers b) {
     return reinterpret_cast<Integers>(_mm512_madd_epi16(reinterpret_cast<Register>(a), reinterpret_cast<Register>(b)));
@@ -32,10 +28,6 @@ Integers multiply_pairs(Integers a, Integers b) {
 using Register = __m256i;
 
 constexpr size_t kTokens = 4;
-
-Lanes fused_multiply_add(Lanes a, Lanes b, Lanes c) {
-    return _mm256_fmadd_ps(a, b, c);
-}
 
 Integers multiply_pairs(Integers a, Integers b) {
     return reinterpret_cast<Integers>(_mm256_madd_epi16(reinterpret_cast<Register>(a), reinterpret_cast<Register>(b)));
