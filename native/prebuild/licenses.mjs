@@ -7,7 +7,7 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { llamaDirectory } from "../../vendor/materialise.mjs";
+import { llamaDirectory, materialise } from "../../vendor/materialise.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
 /** Folders of llama.cpp whose code is compiled into our libraries. */
@@ -35,6 +35,7 @@ function notices(directory) {
 
 /** Creates the folder and writes one file for each licence. */
 export function writeLicenses(folder) {
+  materialise((line) => process.stderr.write(`${line}\n`));
   const llama = llamaDirectory();
   mkdirSync(folder, { recursive: true });
   copyFileSync(join(root, "LICENSE"), join(folder, "jina-reranker"));
