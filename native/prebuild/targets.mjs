@@ -106,7 +106,7 @@ export function mainManifest() {
   };
 }
 
-/** In the form of GitHub's `strategy.matrix`. `container`: the image that the job runs in; empty = none. */
+/** In the form of GitHub's `strategy.matrix`. `container`: the image in which the target is built; empty = none. */
 export function matrix() {
   return {
     include: targets.map((target) => ({

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a build needs in the containers of native/prebuild/targets.json, as root. Does nothing for what is there.
 #
-#     sh native/prebuild/containers/prepare.sh           installs; in a job of GitHub the next steps find the compilers too
+#     sh native/prebuild/containers/prepare.sh           installs
 #     sh native/prebuild/containers/prepare.sh --path    prints the PATH with the container's newest compilers
 set -eu
 
@@ -30,9 +30,4 @@ elif has dnf; then
 elif has apt-get; then
     apt-get update
     apt-get install -y --no-install-recommends ca-certificates cmake g++ git make
-fi
-
-if [ -n "${GITHUB_PATH:-}" ]; then
-    toolset=$(ls -d /opt/rh/gcc-toolset-*/root/usr/bin 2>/dev/null | sort -t- -k3 -n | tail -1 || true)
-    [ -z "$toolset" ] || echo "$toolset" >>"$GITHUB_PATH"
 fi

@@ -78,7 +78,7 @@ function assetAnswer(path: string): Answer {
 }
 
 /** Whether an Accept-Encoding names the coding, and not with a quality of 0, which refuses it. */
-export function accepts(header: string | string[] | undefined, coding: string): boolean {
+function accepts(header: string | string[] | undefined, coding: string): boolean {
   const named = String(header ?? "")
     .split(",")
     .map((part) =>
