@@ -7,7 +7,7 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { format } from "../native/format.mjs";
 import { lint } from "../native/lint.mjs";
@@ -39,6 +39,14 @@ const oneOf = (outcome) => (outcome === "not run" ? { passed: 0, failed: 0, skip
 /** A runner that failed without a failed test (a file that does not load, a crash) counts as one failure. */
 const counted = (ok, passed, failed, skipped = 0) => ({ passed, failed: ok ? failed : Math.max(failed, 1), skipped });
 
+/** What the failed tests of vitest's report are called, each with the first line of what it says. */
+const failures = ({ testResults }) =>
+  testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults
+      .filter(({ status }) => status === "failed")
+      .map(({ fullName, failureMessages: [message = ""] }) => `${relative(root, name)}: ${fullName}: ${message.split("\n", 1)}`),
+  );
+
 async function types() {
   const tsc = [...bin("typescript/bin/tsc"), "--noEmit"];
   const projects = ["tsconfig.json", "src/server/playground/page/tsconfig.json"];
@@ -61,13 +69,14 @@ async function vitest(project, { files = [], variables = {} } = {}) {
   try {
     const reports = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
     const { ok } = await run([...bin("vitest/vitest.mjs"), "run", "--project", project, ...reports, ...files], { variables });
-    let result = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0 };
+    let result = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, testResults: [] };
     try {
       result = JSON.parse(readFileSync(report, "utf8"));
     } catch {
       // It ended before there was a report, which `ok` says.
     }
-    return counted(ok, result.numPassedTests, result.numFailedTests, result.numPendingTests);
+    const { numPassedTests, numFailedTests, numPendingTests } = result;
+    return { ...counted(ok, numPassedTests, numFailedTests, numPendingTests), failures: failures(result) };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -119,6 +128,8 @@ for (const { name, passed, failed, skipped, seconds } of results) {
   const parts = [`${passed} passed`, ...(failed > 0 ? [`${failed} failed`] : []), ...(skipped > 0 ? [`${skipped} not run`] : [])];
   log(`${name.padEnd(10)} ${parts.join(", ")} (${seconds.toFixed(1)} s)`);
 }
+// Again at the end, because a log of thousands of lines is often kept by its end only.
+for (const { name, failures = [] } of results) for (const failure of failures) log(`${name}: ${failure}`);
 const total = (key) => results.reduce((sum, result) => sum + result[key], 0);
 log(`\n${total("passed")} passed, ${total("failed")} failed`);
 process.exitCode = total("failed") > 0 ? 1 : 0;
