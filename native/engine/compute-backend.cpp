@@ -3,6 +3,7 @@
 #include "backend.h"
 #include "error.h"
 #include "ggml-cpu.h"
+#include "log.h"
 
 #include <string>
 
@@ -17,12 +18,21 @@ Function function_of(ggml_backend_dev_t device, const char * name) {
 
 }  // namespace
 
-ggml_backend_ptr compute_backend(ggml_backend_dev_t        device,
-                                 const ThreadPool &        threads,
-                                 int32_t                   n_threads,
-                                 const std::atomic<bool> & abort) {
+void FreeBackend::operator()(ggml_backend_t backend) const noexcept {
+    const std::string device = ggml_backend_name(backend);
+    try {
+        ggml_backend_free(backend);
+    } catch (const std::exception & failure) {
+        log_line(LogLevel::error, device + " could not be freed: " + failure.what());
+    }
+}
+
+ComputeBackend compute_backend(ggml_backend_dev_t        device,
+                               const ThreadPool &        threads,
+                               int32_t                   n_threads,
+                               const std::atomic<bool> & abort) {
     const BackendsInUse in_use = use_backends();
-    ggml_backend_ptr    backend(ggml_backend_dev_init(device, nullptr));
+    ComputeBackend      backend(ggml_backend_dev_init(device, nullptr));
     if (!backend) {
         throw Error(ErrorCode::backend_unavailable,
                     std::string("device ") + ggml_backend_dev_name(device) + " could not be initialised");

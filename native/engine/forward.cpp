@@ -2,7 +2,6 @@
 
 #include "backend.h"
 #include "batch-shape.h"
-#include "compute-backend.h"
 #include "device-tensors.h"
 #include "error.h"
 #include "graph-failure.h"
@@ -146,7 +145,7 @@ void Forward::make_scheduler(const ThreadPool & threads) {
     }
     backends_.push_back(compute_backend(cpu, threads, options_.n_threads, abort_));
     std::vector<ggml_backend_t> backends;
-    for (const ggml_backend_ptr & backend : backends_) {
+    for (const ComputeBackend & backend : backends_) {
         backends.push_back(backend.get());
     }
     const BackendsInUse in_use = use_backends();

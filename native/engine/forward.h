@@ -5,6 +5,7 @@
 // Engine thread only, but for the constructor.
 
 #include "batch.h"
+#include "compute-backend.h"
 #include "ggml-cpp.h"
 #include "gguf-file.h"
 #include "graph-memory.h"
@@ -83,16 +84,16 @@ class Forward {
     const std::atomic<bool> & abort_;
 
     // The scheduler goes before the backends, they before what lies in their buffers.
-    std::unique_ptr<Weights>      weights_;
-    std::unique_ptr<KvPages>      pages_;
-    std::unique_ptr<ScoreHead>    head_;
-    Products                      products_;
-    PagedAttention                attention_;
-    std::vector<ggml_backend_ptr> backends_;
-    ggml_backend_sched_ptr        scheduler_;
-    std::optional<GraphMemory>    graph_memory_;
-    int32_t                       own_page_ = 0;  // for rows that belong to no pair
-    bool                          pad_      = false;
+    std::unique_ptr<Weights>    weights_;
+    std::unique_ptr<KvPages>    pages_;
+    std::unique_ptr<ScoreHead>  head_;
+    Products                    products_;
+    PagedAttention              attention_;
+    std::vector<ComputeBackend> backends_;
+    ggml_backend_sched_ptr      scheduler_;
+    std::optional<GraphMemory>  graph_memory_;
+    int32_t                     own_page_ = 0;  // for rows that belong to no pair
+    bool                        pad_      = false;
 };
 
 }  // namespace jina_reranker

@@ -70,7 +70,7 @@ class ImageEncoder {
     int32_t layers_per_step(const Image & image) const;
 
     EncoderOptions                   options_;
-    ggml_backend_ptr                 backend_;
+    ComputeBackend                   backend_;
     VisionWeights                    weights_;
     Vision                           vision_;
     int32_t                          current_ = 0;  // the image whose steps are done in part; 0 = none

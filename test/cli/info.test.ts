@@ -2,11 +2,11 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { native } from "../../src/native/index.js";
-import { addonPackage, Installation, vulkanLibrary } from "../support/installation.js";
+import { addonPackage, Installation } from "../support/installation.js";
 import { compiler, tinyLibrary } from "../support/tiny-library.js";
+import { noVulkan, softwareDevice, vulkanLibrary } from "../support/vulkan.js";
 
 const noCudaDriver = native.whyNotLoadable("libcuda.so.1");
-const noVulkanDriver = native.whyNotLoadable("libvulkan.so.1");
 let installation: Installation;
 
 beforeAll(async () => {
@@ -64,30 +64,27 @@ describe.skipIf(process.platform !== "linux")("info", () => {
     },
   );
 
-  describe.skipIf(vulkanLibrary === undefined || noVulkanDriver !== undefined)(
-    "with the Vulkan package and a software device",
-    () => {
-      beforeEach(() => installation.install(`${addonPackage}-vulkan`, [vulkanLibrary ?? ""]));
+  describe.skipIf(noVulkan)("with the Vulkan package and a software device", () => {
+    beforeEach(() => installation.install(`${addonPackage}-vulkan`, [vulkanLibrary ?? ""]));
 
-      it("leaves the device alone, and names the variable that takes it", async () => {
-        const { code, lines } = await screen();
-        expect(code).toBe(0);
-        const vulkan = lines.findIndex((line) => line.startsWith("vulkan "));
-        expect(lines[vulkan]).toBe(`vulkan   not usable  ${installation.library(`${addonPackage}-vulkan`, "libggml-vulkan.so")}`);
-        expect(lines[vulkan + 1]).toBe(`${indent}why: it loads, and finds no usable device on this machine`);
-        expect(lines[vulkan + 2]).toContain("GGML_VK_VISIBLE_DEVICES=0");
-      });
+    it("leaves the device alone, and names the variable that takes it", async () => {
+      const { code, lines } = await screen();
+      expect(code).toBe(0);
+      const vulkan = lines.findIndex((line) => line.startsWith("vulkan "));
+      expect(lines[vulkan]).toBe(`vulkan   not usable  ${installation.library(`${addonPackage}-vulkan`, "libggml-vulkan.so")}`);
+      expect(lines[vulkan + 1]).toBe(`${indent}why: it loads, and finds no usable device on this machine`);
+      expect(lines[vulkan + 2]).toContain("GGML_VK_VISIBLE_DEVICES=0");
+    });
 
-      it("uses it when asked to", async () => {
-        const { code, lines } = await screen({ GGML_VK_VISIBLE_DEVICES: "0", BACKEND: "vulkan" });
-        expect(code).toBe(0);
-        expect(lines).toEqual([
-          `vulkan   used   ${installation.library(`${addonPackage}-vulkan`, "libggml-vulkan.so")}`,
-          `cpu      used   ${installation.library(addonPackage, "libggml-cpu.so")}`,
-        ]);
-        const { stdout } = await installation.run(["info"], { GGML_VK_VISIBLE_DEVICES: "0" });
-        expect(stdout).toMatch(/^Vulkan0 +i?gpu +Vulkan .*llvmpipe/m);
-      });
-    },
-  );
+    it("uses it when asked to", async () => {
+      const { code, lines } = await screen({ ...softwareDevice, BACKEND: "vulkan" });
+      expect(code).toBe(0);
+      expect(lines).toEqual([
+        `vulkan   used   ${installation.library(`${addonPackage}-vulkan`, "libggml-vulkan.so")}`,
+        `cpu      used   ${installation.library(addonPackage, "libggml-cpu.so")}`,
+      ]);
+      const { stdout } = await installation.run(["info"], softwareDevice);
+      expect(stdout).toMatch(/^Vulkan0 +i?gpu +Vulkan .*llvmpipe/m);
+    });
+  });
 });

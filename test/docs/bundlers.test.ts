@@ -5,8 +5,8 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { ended } from "../support/command.js";
 import { demoModel } from "../support/demo-service.js";
-import { ended } from "../support/installation.js";
 
 /** Inside the package's folder, so that the bundler finds the package by its name. */
 const folder = join(import.meta.dirname, "..", "..", "build", "docs-bundles");

@@ -9,9 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { transform } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type RunningCommand, startCommand } from "../support/command.js";
+import { type Ended, ended, type RunningCommand, startCommand } from "../support/command.js";
 import { demoModel } from "../support/demo-service.js";
-import { type Ended, ended } from "../support/installation.js";
 import { codeBlocks } from "../support/pages.js";
 import { languages, shellNotRun } from "./kinds.js";
 

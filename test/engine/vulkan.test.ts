@@ -11,21 +11,15 @@ import { Reranker } from "../../src/reranker.js";
 import { resolveLoadOptions } from "../../src/settings/load-options.js";
 import type { LoadActivity } from "../../src/types.js";
 import { structuredImage } from "../support/images.js";
-import { vulkanLibrary } from "../support/installation.js";
 import { randomMmproj, randomModel, wideShape } from "../support/random-models.js";
-
-const missing =
-  vulkanLibrary === undefined
-    ? "the Vulkan backend is not built"
-    : native.whyNotLoadable("libvulkan.so.1") && "no libvulkan.so.1";
+import { noVulkan, softwareDevice, vulkanLibrary } from "../support/vulkan.js";
 
 const query = "which of them is it about?";
 const documents = ["a short one", "a document of a few more words than the first ".repeat(6), "Straße, naïve, 東京 ".repeat(20)];
 
-describe.skipIf(missing !== undefined)(`the Vulkan backend${missing ? `, not tested: ${missing}` : ""}`, () => {
+describe.skipIf(noVulkan)(`the Vulkan backend${noVulkan ? `, not tested: ${noVulkan}` : ""}`, () => {
   beforeAll(() => {
-    // Only a name selects a software device.
-    process.env.GGML_VK_VISIBLE_DEVICES ??= "0";
+    Object.assign(process.env, softwareDevice);
     native.loadBackend([vulkanLibrary ?? ""]);
   });
 

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ImageLoader } from "../../src/images/image-loader.js";
-import { ended } from "../support/installation.js";
+import { ended } from "../support/command.js";
 import { until, within } from "../support/until.js";
 import { decoder } from "./decoder.js";
 import { plainPng } from "./fixtures.js";

@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { ended } from "../support/installation.js";
+import { ended } from "../support/command.js";
 
 const build = join(import.meta.dirname, "../../build");
 

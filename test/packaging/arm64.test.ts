@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import { Reranker } from "../../src/reranker.js";
-import { ended } from "../support/installation.js";
+import { ended } from "../support/command.js";
 import { otherNode } from "../support/other-node.js";
 import { randomModel, wideShape } from "../support/random-models.js";
 

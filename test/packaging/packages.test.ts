@@ -12,7 +12,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tracingPackages } from "../../src/server/observe/load-tracing.js";
-import { addonPackage, builtLibraries, type Ended, ended, platform } from "../support/installation.js";
+import { type Ended, ended } from "../support/command.js";
+import { addonPackage, builtLibraries, platform } from "../support/installation.js";
 import { otherNode } from "../support/other-node.js";
 
 const root = join(import.meta.dirname, "..", "..");

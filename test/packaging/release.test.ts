@@ -7,7 +7,8 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { builtLibraries, type Ended, ended, platform } from "../support/installation.js";
+import { type Ended, ended } from "../support/command.js";
+import { builtLibraries, platform } from "../support/installation.js";
 
 const root = join(import.meta.dirname, "..", "..");
 const { version, repository, publishConfig }: Record<string, unknown> = JSON.parse(

@@ -6,7 +6,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { ended } from "../support/installation.js";
+import { ended } from "../support/command.js";
 
 const root = join(import.meta.dirname, "..", "..");
 const tools = join(root, "test", "tools");

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ended } from "../support/installation.js";
+import { ended } from "../support/command.js";
 
 const root = join(import.meta.dirname, "..", "..");
 /** Inside the package's folder, so that TypeScript finds the package by its name. */

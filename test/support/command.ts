@@ -98,3 +98,15 @@ export async function runCommand(
   command.child.stdin.end(input);
   return command.ended;
 }
+
+/** The end of a program that was started elsewhere, with its output. */
+export async function ended(child: ChildProcess): Promise<Ended> {
+  const texts = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name]?.setEncoding("utf8").on("data", (text: string) => {
+      texts[name] += text;
+    });
+  }
+  const closed = once(child, "close").then(([code, signal]): Ended => ({ code, signal, ...texts }));
+  return endedWithin(child, closed, child.spawnargs.join(" "));
+}

@@ -9,6 +9,7 @@ import type { ServerOptions } from "../../src/server/options.js";
 import { type Service, startService } from "../../src/server/service.js";
 import type { LoadOptions } from "../../src/types.js";
 import { within } from "./until.js";
+import { testDevice } from "./vulkan.js";
 
 export type LogLine = Readonly<Record<string, unknown>>;
 
@@ -46,7 +47,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     address: { host: "127.0.0.1", port: 0 },
     logger,
     // One thread, because test files run side by side, and ggml's threads spin while they wait for each other.
-    load: (onProgress) => Reranker.load({ ...model, gpuLayers: 0, threads: 1, onProgress, ...load }),
+    load: (onProgress) => Reranker.load({ ...model, ...testDevice(), threads: 1, onProgress, ...load }),
   });
   const reranker = await service.loaded;
   const url = `http://127.0.0.1:${service.port}`;

@@ -3,34 +3,16 @@
  * build. The folder lies in build/, so that Node finds dependencies in the checkout's node_modules.
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { endedWithin } from "./command.js";
+import { type Ended, type RunningCommand, startCommand } from "./command.js";
 
 const root = join(import.meta.dirname, "..", "..");
 export const platform = `${process.platform}-${process.arch}`;
 export const addonPackage = `@jina-reranker/${platform}`;
 export const builtLibraries = join(root, "build", "Release");
 const gpu = /ggml-(cuda|vulkan)\./;
-
-/** Folder of a Vulkan backend, built by native/prebuild/build.mjs or by hand; undefined = none was built. */
-export const vulkanLibrary = [
-  process.env.JINA_RERANKER_TEST_VULKAN ?? "",
-  join(root, "build", "packages", `${platform}-vulkan`, "prebuilds", platform, "libggml-vulkan.so"),
-  join(root, "build", `${platform}-vulkan`, "Release", "libggml-vulkan.so"),
-  join(builtLibraries, "libggml-vulkan.so"),
-].find((path) => path !== "" && existsSync(path));
-
-export interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** The files of the addon's package, made from this checkout. */
 export async function addonLibraries(): Promise<string[]> {
@@ -96,29 +78,20 @@ export class Installation implements AsyncDisposable {
     );
   }
 
-  /** Runs the installed command. The variables of whoever runs the tests do not matter. */
+  /** Starts the installed command. The variables of whoever runs the tests do not matter. */
+  start(args: readonly string[], variables: Readonly<Record<string, string>> = {}): RunningCommand {
+    const program = join(this.folder("jina-reranker"), "dist", "cli", "main.js");
+    return startCommand(args, { N_THREADS: "1", HF_HUB_OFFLINE: "1", ...variables }, program);
+  }
+
   async run(args: readonly string[], variables: Readonly<Record<string, string>> = {}, input = ""): Promise<Ended> {
-    const { PATH, HOME, XDG_CACHE_HOME } = process.env;
-    const env = { PATH, HOME, XDG_CACHE_HOME, N_THREADS: "1", HF_HUB_OFFLINE: "1", ...variables };
-    const child = spawn(process.execPath, [join(this.folder("jina-reranker"), "dist", "cli", "main.js"), ...args], { env });
+    const { child, ended } = this.start(args, variables);
     child.stdin.on("error", () => {});
     child.stdin.end(input);
-    return ended(child);
+    return ended;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.#directory, { recursive: true, force: true });
   }
-}
-
-export async function ended(child: ChildProcess): Promise<Ended> {
-  const texts = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) {
-    child[name]?.setEncoding("utf8").on("data", (text: string) => {
-      texts[name] += text;
-    });
-  }
-  const closed = once(child, "close").then(([code, signal]): Pick<Ended, "code" | "signal"> => ({ code, signal }));
-  const { code, signal } = await endedWithin(child, closed, child.spawnargs.join(" "));
-  return { code, signal, ...texts };
 }

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ended } from "./installation.js";
+import { ended } from "./command.js";
 
 const root = join(import.meta.dirname, "..", "..");
 
