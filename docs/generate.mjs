@@ -1,7 +1,7 @@
 /**
  * Writes what files take from the tables of the code: the settings into docs/settings.md, the compose file and the schema of the
- * chart's values, the errors into docs/http.md; and what the benchmark measured of states into docs/known-documents.md. It reads the
- * built code: run `npm run build` first.
+ * chart's values, the errors into docs/http.md; what the benchmark measured of states into docs/known-documents.md; and the
+ * estimates for a card into docs/gpus.md. It reads the built code: run `npm run build` first.
  *
  *     node docs/generate.mjs                 writes them all
  *     node docs/generate.mjs --print FILE    prints a file as it would be written
@@ -21,6 +21,7 @@ const notInChart = ["PORT", "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN", "API_KEYS", "
 const generated = {
   "docs/settings.md": async (text) => between(text, "<!-- settings:begin -->\n", "<!-- settings:end -->", await settingsTable()),
   "docs/http.md": async (text) => between(text, "<!-- errors:begin -->\n", "<!-- errors:end -->", await errorsTable()),
+  "docs/gpus.md": async (text) => between(text, "<!-- estimates:begin -->\n", "<!-- estimates:end -->", await gpuEstimates()),
   "docs/known-documents.md": async (text) => between(text, "<!-- costs:begin -->\n", "<!-- costs:end -->", await costsTable()),
   "deploy/compose.yaml": async (text) => {
     const lines = (await variables(notInCompose)).map((name) => `    ${name}:\n`);
@@ -36,6 +37,11 @@ const generated = {
     return formatted(schema);
   },
 };
+
+async function gpuEstimates() {
+  const { estimatesTable, h100 } = await import("../bench/gpu/estimates.mjs");
+  return estimatesTable(h100);
+}
 
 async function settingsTable() {
   const { settings } = await import("../dist/settings/table.js");

@@ -5,7 +5,7 @@
  *     node test/run.mjs [--nightly] [STEP…]        types, style, format, lint, ctest, and vitest's projects; default: all
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -89,6 +89,20 @@ const threads = () =>
     variables: { JINA_RERANKER_NATIVE: join(root, "build", "checked") },
   });
 
+/** The service's own tests with the model on the Vulkan backend's software device, where that can be loaded. */
+const vulkan = async () => {
+  if (!existsSync(join(root, "build", "packages", `${process.platform}-${process.arch}-vulkan`))) {
+    log("not run: node native/prebuild/build.mjs linux-x64-vulkan builds the backend");
+    return oneOf("not run");
+  }
+  return vitest("service", {
+    files: ["server/server", "server/documents", "server/images", "server/metrics", "wire/dialects"].map(
+      (name) => `test/${name}.test.ts`,
+    ),
+    variables: { JINA_RERANKER_TEST_DEVICE: "vulkan" },
+  });
+};
+
 const log = (line) => process.stdout.write(`${line}\n`);
 
 const steps = [
@@ -101,6 +115,7 @@ const steps = [
   { name: "format", what: "clang-format over our C++", run: async () => oneOf(format({ log })) },
   { name: "lint", what: "clang-tidy over our C++", run: async () => oneOf(await lint({ log, thorough: nightly })) },
   { name: "ctest", what: "C++ engine tests, plain and with sanitizers", run: engineTests },
+  { name: "vulkan", what: "vitest: the service with its model on a Vulkan device", run: vulkan },
   { name: "threads", what: "vitest: the addon with checks of its threads", run: threads },
   ...projects.map(({ name, what }) => ({ name, what: `vitest: ${what}`, run: () => vitest(name) })),
 ];
