@@ -41,15 +41,16 @@ void EngineLoop::run() {
             continue;
         }
         ready_since_.reset();
-        const Plan plan = planner_.next();
-        const auto fail = [&](const Error & error) {
+        const auto start = Clock::now();
+        const Plan plan  = planner_.next();
+        const auto fail  = [&](const Error & error) {
             plan.step ? fail_step(*plan.step, error) : fail_batch(plan, error);
         };
         try {
             if (plan.step) {
                 run_step(*plan.step);
             } else if (!plan.slices.empty()) {
-                run_batch(plan);
+                run_batch(plan, start);
             }
         } catch (const Error & error) {
             fail(error);
@@ -321,7 +322,7 @@ void EngineLoop::take_pages(Pair & pair, int32_t n_tokens) {
     }
 }
 
-void EngineLoop::run_batch(const Plan & plan) {
+void EngineLoop::run_batch(const Plan & plan, Clock::time_point start) {
     std::set<uint64_t> jobs;
     Batch              batch;
     for (const PlannedSlice & slice : plan.slices) {
@@ -337,11 +338,26 @@ void EngineLoop::run_batch(const Plan & plan) {
         jobs.insert(slice.job);
     }
     parts_.queue.begin_batch({ jobs.begin(), jobs.end() });
-    const auto               start  = Clock::now();
-    const std::vector<float> logits = parts_.forward.run(std::move(batch));
-    const double             taken  = std::chrono::duration<double>(Clock::now() - start).count() / plan.work;
+    const auto               planned  = Clock::now();
+    const std::vector<float> logits   = parts_.forward.run(std::move(batch));
+    const auto               computed = Clock::now();
+    const double             taken    = std::chrono::duration<double>(computed - planned).count() / plan.work;
     seconds_per_work_ += (taken - seconds_per_work_) / 8;
     give_logits(plan, logits);
+    log_times(plan, planned - start, Clock::now() - computed);
+}
+
+// bench/batch-times.mjs reads this line.
+void EngineLoop::log_times(const Plan & plan, Clock::duration before, Clock::duration after) const {
+    const auto microseconds = [](Clock::duration duration) {
+        return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(duration).count()) + " us to ";
+    };
+    const RunTimes & times  = parts_.forward.times();
+    const int32_t    n_rows = plan.n_tokens + parts_.forward.n_padding(plan.n_tokens);
+    log_line(LogLevel::debug, "batch of " + std::to_string(n_rows) + " rows: " + microseconds(before) + "plan it, " +
+                                  microseconds(times.build) + "build its graph, " + microseconds(times.fill) +
+                                  "fill its inputs, " + microseconds(times.compute) + "compute it, " +
+                                  microseconds(after) + "give its scores");
 }
 
 void EngineLoop::give_logits(const Plan & plan, const std::vector<float> & logits) {

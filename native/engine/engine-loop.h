@@ -66,11 +66,12 @@ class EngineLoop {
     using Pairs = std::map<PairId, Pair>;
 
     bool apply(JobQueue::Work work);
-    void run_batch(const Plan & plan);
+    void run_batch(const Plan & plan, Clock::time_point start);
     void fail_batch(const Plan & plan, const Error & error);
     void run_step(const PlannedStep & step);
     void fail_step(const PlannedStep & step, const Error & error);
     void log_failure(const char * what, const Error & error) const;
+    void log_times(const Plan & plan, Clock::duration before, Clock::duration after) const;
     void find_images(const PairId & id, Pair & pair, const std::vector<JobQueue::PairImage> & images);
     void plan_pair(const PairId & id, const Pair & pair);
     void take_pages(Pair & pair, int32_t n_tokens);

@@ -306,12 +306,7 @@ std::vector<float> Forward::run(Batch batch) {
     for (float & logit : logits) {
         logit += head_->bias();
     }
-    const auto microseconds = [](Clock::duration duration) {
-        return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(duration).count()) + " us ";
-    };
-    log_line(LogLevel::debug, "batch of " + std::to_string(batch.n_rows()) + " rows: " + microseconds(built - start) +
-                                  "to build its graph, " + microseconds(filled - built) + "to fill its inputs, " +
-                                  microseconds(Clock::now() - filled) + "to compute it");
+    times_ = { built - start, filled - built, Clock::now() - filled };
     return logits;
 }
 

@@ -40,6 +40,13 @@ struct ForwardOptions {
     bool               images       = false;  // whether rows may be embeddings: memory for them is taken at the start
 };
 
+// Where the time of a run goes.
+struct RunTimes {
+    std::chrono::steady_clock::duration build{};    // of the graph, on the host
+    std::chrono::steady_clock::duration fill{};     // of its inputs, which are copied to the device
+    std::chrono::steady_clock::duration compute{};  // until the logits are back
+};
+
 class Forward {
   public:
     // Throws as Weights, KvPages and ScoreHead do; model_invalid when a device cannot compute the model. The threads and
@@ -68,6 +75,9 @@ class Forward {
     // Throws engine_error or out_of_memory; what the pages of its pairs hold is not known then.
     std::vector<float> run(Batch batch);
 
+    // Of the latest run that did not throw.
+    const RunTimes & times() const { return times_; }
+
   private:
     struct Pass;
 
@@ -94,6 +104,7 @@ class Forward {
     std::optional<GraphMemory>  graph_memory_;
     int32_t                     own_page_ = 0;  // for rows that belong to no pair
     bool                        pad_      = false;
+    RunTimes                    times_;
 };
 
 }  // namespace jina_reranker
