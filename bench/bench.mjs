@@ -47,10 +47,11 @@ export class Bench {
 
   /**
    * @param {DriverEntry} entry
+   * @param {Partial<DriverSettings>} defaults
    * @returns {DriverSettings}
    */
-  settings({ settings }) {
-    return { ...this.#model, ...this.options, contextSize: 8192, ...settings };
+  settings({ settings }, defaults = {}) {
+    return { ...this.#model, ...this.options, contextSize: 8192, ...defaults, ...settings };
   }
 
   /**
@@ -82,17 +83,17 @@ export class Bench {
    * Starts drivers and lets each compute a request, so that the extra time of a first request is not measured.
    *
    * @param {readonly string[]} names
-   * @param {Partial<DriverSettings>} [more] Settings that the trial adds to the drivers' own.
+   * @param {Partial<DriverSettings>} [defaults] What drivers get that do not set it themselves.
    * @returns {Promise<Map<string, DriverProcess>>} In the order of `names`, without those that cannot run.
    */
-  async open(names, more = {}) {
+  async open(names, defaults) {
     /** @type {Map<string, DriverProcess>} */
     const open = new Map();
     for (const name of await this.available(names)) {
       const entry = driverNamed(name);
       const driver = this.keep(new DriverProcess(entry));
       try {
-        const { facts, url } = await driver.ask("open", { ...this.settings(entry), ...more });
+        const { facts, url } = await driver.ask("open", this.settings(entry, defaults));
         await driver.ask("score", this.corpus.request([16, 16]));
         this.facts[name] = facts;
         if (url !== undefined) this.urls.set(name, url);

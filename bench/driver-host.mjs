@@ -82,6 +82,8 @@ const actions = {
 
   pages: (images) => pages(images),
 
+  batches: async () => current().driver.batches?.() ?? [],
+
   besidePages({ small, smallBeside, images }) {
     return besideOf(small, smallBeside, [(signal) => pages(images, signal)]);
   },

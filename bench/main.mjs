@@ -2,6 +2,8 @@
  * The benchmark harness's command line: runs the trials of a plan, writes the results after each, and writes the report.
  *
  *     npm run bench -- [--quick] [--trials ten,long] [--drivers file,auto] [--resume] [--only-table] [--threads N]
+ *
+ * --probe names the file of bench/gpu/probe.py, if there is one.
  */
 
 import { randomUUID } from "node:crypto";
@@ -40,6 +42,7 @@ const { values: flags } = parseArgs({
     "only-table": { type: "boolean", default: false },
     threads: { type: "string", default: "0" },
     "n-gpu-layers": { type: "string", default: "0" },
+    probe: { type: "string" },
     out: { type: "string" },
   },
 });
@@ -227,6 +230,7 @@ async function main() {
   const path = join(folder, `${name}${where}.json`);
   if (!flags.resume && !flags["only-table"] && !asked) rmSync(path, { force: true });
   const results = readResults(path);
+  if (flags.probe !== undefined && existsSync(flags.probe)) results.probe = JSON.parse(readFileSync(flags.probe, "utf8"));
   const save = () => writeFileSync(path, `${JSON.stringify(results, null, 1)}\n`);
 
   if (!flags["only-table"]) {

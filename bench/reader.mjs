@@ -59,7 +59,10 @@ export class Reader {
   documents(trial, driver, set = 0) {
     const found = this.trial(trial, "documents").sets[set];
     const sample = found?.drivers[driver];
-    if (!found || !sample) throw new NotMeasured(`${driver} was not run`);
+    if (!found || !sample) {
+      const why = this.#results.trials[`${this.#model}/${trial}`]?.left[driver]?.split("\n")[0];
+      throw new NotMeasured(why === undefined ? `${driver} was not run` : `not measured: ${why}`);
+    }
     if (!sample.agrees) throw new NotMeasured(`${driver} scored differently, by ${(sample.difference ?? Number.NaN).toFixed(3)}`);
     return { ...sample, tokens: found.tokens };
   }
@@ -73,6 +76,13 @@ export class Reader {
    */
   facts(trial, driver) {
     return this.#results.trials[`${this.#model}/${trial}`]?.facts[driver] ?? {};
+  }
+
+  /** What torch reached on the card. */
+  get probe() {
+    const { probe } = this.#results;
+    if (!probe) throw new NotMeasured("the probe was not run");
+    return probe;
   }
 
   /**

@@ -3,7 +3,7 @@
 import { driverNamed } from "./drivers/index.mjs";
 import { readRows, stateSeconds } from "./rows.mjs";
 
-/** @import { Machine, Measured, Results, Statistics, TrialResult } from "./types.js" */
+/** @import { DocumentsResult, Machine, Probe, Results, Split, Statistics, TrialResult } from "./types.js" */
 /** @import { Plot } from "./plots.mjs" */
 
 const label = (/** @type {string} */ driver) => driverNamed(driver).label;
@@ -36,8 +36,72 @@ function table(header, rows) {
 export function claimsTable(results, model, names) {
   const word = (/** @type {boolean | undefined} */ met) => (met === undefined ? "–" : met ? "yes" : "**no**");
   const shown = readRows(results, model).filter(({ what }) => names?.includes(what) ?? true);
-  const rows = shown.map(({ what, asked, measured, met }) => [what, asked, measured, word(met)]);
-  return table(["what", "at least", "measured", "met"], rows);
+  const reasoned = shown.some(({ standsOn }) => standsOn !== undefined);
+  const rows = shown.map(({ what, asked, measured, met, standsOn }) => [
+    ...[what, asked, measured, word(met)],
+    ...(reasoned ? [standsOn ?? ""] : []),
+  ]);
+  return table(["what", "at least", "measured", "met", ...(reasoned ? ["what is asked stands on"] : [])], rows);
+}
+
+/**
+ * Where the time of our engine's batches goes.
+ *
+ * @param {DocumentsResult} result
+ */
+function splitLines({ sets }) {
+  const milliseconds = (/** @type {number} */ value) => (1000 * value).toFixed(2);
+  const row = (/** @type {string[]} */ of, /** @type {Split | undefined} */ split) =>
+    split
+      ? [
+          [
+            ...[...of, String(split.batches), String(Math.round(split.rows))],
+            ...[split.before, split.compute, split.after].map(milliseconds),
+          ],
+        ]
+      : [];
+  const rows = sets.flatMap(({ name, drivers }) =>
+    Object.entries(drivers).flatMap(([driver, { split }]) => [
+      ...row([name, label(driver), "first"], split?.cold),
+      ...row([name, label(driver), "next"], split?.warm),
+    ]),
+  );
+  if (rows.length === 0) return [];
+  const columns = ["documents", "driver", "query", "batches:", "rows:", "host before, ms:", "compute, ms:", "host after, ms:"];
+  return ["", "Where a batch's time goes, medians of all batches:", "", table(columns, rows)];
+}
+
+/**
+ * What torch reached on the card: no rival of anybody, but what can be had.
+ *
+ * @param {Probe} probe
+ */
+function probeLines({ device, torch, products, siluUp, copies, deviceBandwidth }) {
+  const teraflops = (/** @type {number | null} */ rate) => (rate === null ? "–" : (rate / 1e12).toFixed(0));
+  return [
+    "## What the card reaches in torch",
+    "",
+    `${device}, torch ${torch}, medians. ` +
+      `A copy on the card: ${(deviceBandwidth / 1e9).toFixed(0)} GB/s, read and written. ` +
+      `silu(gate) · up of ${siluUp.rows} rows in two kernels: ${(1000 * siluUp.seconds).toFixed(3)} ms.`,
+    "",
+    table(
+      ["product", "shape", "rows:", "bf16, TFLOP/s:", "fp8, TFLOP/s:"],
+      products.map(({ name, inputs, outputs, rows, bf16, fp8 }) => [
+        ...[name, `${inputs} → ${outputs}`, String(rows)],
+        ...[bf16, fp8].map(teraflops),
+      ]),
+    ),
+    "",
+    table(
+      ["copy", "host memory", "bytes:", "µs:", "GB/s:"],
+      copies.map(({ direction, memory, bytes, seconds: taken }) => [
+        ...[direction, memory, String(bytes)],
+        ...[(1e6 * taken).toFixed(1), (bytes / taken / 1e9).toFixed(1)],
+      ]),
+    ),
+    "",
+  ];
 }
 
 /** @param {Machine} machine */
@@ -112,6 +176,7 @@ function resultLines(results, result, model) {
         "",
         `Logits are compared with those of ${label(result.reference)}; up to ${result.tolerance.toFixed(3)} counts as the same work.`,
         `Peak memory: ${memory.join(", ")}.`,
+        ...splitLines(result),
       ];
     }
     case "clients":
@@ -256,6 +321,7 @@ export function report(results, model, plots, title) {
     claimsTable(results, model),
     "",
     ...plots.flatMap(({ file, title: name }) => [`![${name}](results/${file})`, ""]),
+    ...(results.probe ? probeLines(results.probe) : []),
     ...trials,
     "## Models",
     "",

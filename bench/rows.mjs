@@ -9,7 +9,11 @@ import { NotMeasured, percent, Reader, times } from "./reader.mjs";
 /** @import { Results, StatesResult } from "./types.js" */
 
 /** @typedef {{ measured: string, met: boolean | undefined }} Reading */
-/** @typedef {{ what: string, asked: string, read(reader: Reader): Reading }} Claim */
+/**
+ * `standsOn`: where what is asked comes from.
+ *
+ * @typedef {{ what: string, asked: string, standsOn?: string, read(reader: Reader): Reading }} Claim
+ */
 /** @typedef {Omit<Claim, "read"> & Reading} Row */
 
 const servers = ["llama-server", "llama-server-10"];
@@ -222,12 +226,12 @@ function atLeast(asked, ratio) {
  */
 export function readRows(results, model) {
   const onCard = Object.keys(results.trials).some((key) => key.startsWith(`${model}/gpu-`));
-  return (onCard ? gpuClaims : claims).map(({ what, asked, read }) => {
+  return (onCard ? gpuClaims : claims).map(({ read, ...claim }) => {
     try {
-      return { what, asked, ...read(new Reader(results, model)) };
+      return { ...claim, ...read(new Reader(results, model)) };
     } catch (error) {
       if (!(error instanceof NotMeasured)) throw error;
-      return { what, asked, measured: error.message, met: undefined };
+      return { ...claim, measured: error.message, met: undefined };
     }
   });
 }

@@ -1,13 +1,15 @@
-/** Tests of reading claims from results. test/packaging/bench.test.ts runs them with `node --test bench`. */
+/** Tests of reading claims from results, and of the page. test/packaging/bench.test.ts runs them with `node --test`. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { batchTimes, split } from "./batch-times.mjs";
 import { drivers } from "./drivers/index.mjs";
+import { report } from "./report.mjs";
 import { readRows } from "./rows.mjs";
 import { median, rootMeanSquare, statistics } from "./statistics.mjs";
 import { plans } from "./trials.mjs";
 
-/** @import { DocumentsSample, Measured, Results } from "./types.js" */
+/** @import { DocumentsSample, Measured, Probe, Results } from "./types.js" */
 
 /**
  * @param {number} cold
@@ -164,19 +166,33 @@ function cardResults(ten, hundred) {
 }
 
 const ownWeights = { ...sample(0.2), difference: null };
-
-test("a run on a GPU has claims of its own", () => {
-  const given = cardResults(
+const onCard = () =>
+  cardResults(
     { "auto-uncached": sample(0.012), "llama-server-32": sample(0.03), transformers: ownWeights },
     {
       ...{ auto: sample(0.1, 0.01), "auto-uncached": sample(0.08) },
       ...{ "llama-server-32": sample(0.06), transformers: ownWeights },
     },
   );
+
+/** @type {Probe} */
+const probe = {
+  device: "a card",
+  torch: "2.11.0",
+  products: [
+    { name: "qkv", inputs: 1000, outputs: 2000, rows: 2048, bf16: 300e12, fp8: 400e12 },
+    { name: "down", inputs: 2000, outputs: 1000, rows: 2048, bf16: 600e12, fp8: null },
+    { name: "down", inputs: 2000, outputs: 1000, rows: 160, bf16: 1e12, fp8: null },
+  ],
+  siluUp: { rows: 8192, seconds: 0.00021 },
+  copies: [{ bytes: 65536, memory: "pinned", direction: "to the card", seconds: 0.00001 }],
+  deviceBandwidth: 3.01e12,
+};
+
+test("a run on a GPU has claims of its own", () => {
+  const rows = readRows(onCard(), "full").filter(({ what }) => !/512|compiled|vllm/.test(what));
   assert.deepEqual(
-    readRows(given, "full")
-      .filter(({ what }) => !what.includes("512"))
-      .map(({ measured, met }) => [measured, met]),
+    rows.map(({ measured, met }) => [measured, met]),
     [
       ["1250 (pairs of 150 tokens)", false],
       ["1000 (pairs of 150 tokens)", undefined],
@@ -184,6 +200,7 @@ test("a run on a GPU has claims of its own", () => {
       ["1250 (pairs of 150 tokens)", true],
       ["12.0 ms", false],
       ["12.0 ms", true],
+      ["the probe was not run", undefined],
       ["2.50 ×", true],
       ["16.67 ×", true],
       ["0.75 ×", false],
@@ -192,6 +209,41 @@ test("a run on a GPU has claims of its own", () => {
       ["63 % (375 of 600 TFLOP/s)", undefined],
     ],
   );
+});
+
+test("a claim about a GPU says what it stands on, if anything is asked", () => {
+  for (const { asked, standsOn } of readRows(onCard(), "full")) assert.equal(standsOn !== undefined, asked !== "–");
+  assert.match(report(onCard(), "full", [], "A card"), /\| what is asked stands on \|/);
+});
+
+test("a rival that could not run says why", () => {
+  const given = onCard();
+  const trial = given.trials["full/gpu-128"];
+  assert.ok(trial);
+  trial.left.vllm = "vLLM is not installed";
+  assert.equal(row(given, "10 × 128 tokens, over vllm").measured, "not measured: vLLM is not installed");
+});
+
+test("what torch reaches on a card is a limit in the claims, and a table of the page", () => {
+  const given = { ...onCard(), probe };
+  // 2 GFLOP a token at 400 TFLOP/s, as the two products take 2 : 1 of the time; 15,000 tokens are 100 pairs.
+  assert.equal(row(given, "pairs a second that torch's bf16 products").measured, "1333");
+  const page = report(given, "full", [], "A card");
+  assert.match(page, /a card, torch 2\.11\.0, medians\. A copy on the card: 3010 GB\/s/);
+  assert.ok(page.includes("| qkv | 1000 → 2000 | 2048 | 300 | 400 |"));
+  assert.ok(page.includes("| down | 2000 → 1000 | 2048 | 600 | – |"));
+  assert.ok(page.includes("| to the card | pinned | 65536 | 10.0 | 6.6 |"));
+  assert.ok(!report(onCard(), "full", [], "A card").includes("in torch"));
+});
+
+test("a batch's times are read from the engine's log, and the page has their medians", () => {
+  const line = (/** @type {number} */ compute) =>
+    `batch of 1536 rows: 100 us to plan it, 500 us to build its graph, 400 us to fill its inputs, ${compute} us to compute it, 50 us to give its scores`;
+  const batches = [15_000, 17_000, 16_000].map((compute) => batchTimes(line(compute)) ?? assert.fail("not read"));
+  assert.deepEqual(batches[0], { rows: 1536, before: 0.001, compute: 0.015, after: 0.00005 });
+  assert.equal(batchTimes("llama.cpp says something else"), undefined);
+  const given = results({ file: { ...sample(1, 1), split: { cold: split(batches) } } });
+  assert.ok(report(given, "full", [], "A run").includes("| 10 × 128 | jina-reranker | first | 3 | 1536 | 1.00 | 16.00 | 0.05 |"));
 });
 
 test("median and root mean square are computed as defined", () => {

@@ -1,6 +1,6 @@
 /**
  * The table of trials: which documents, which drivers, how often. A plan is a list of trials: `full` measures the claims on the
- * real model's shape, `quick` the same on a small model, `gpu` measures a GPU.
+ * real model's shape, `quick` the same on a small model, `gpu` measures a GPU, and `gpu-small` rehearses that.
  */
 
 /** @import { DocumentSet, Trial } from "./types.js" */
@@ -173,11 +173,17 @@ const grid = {
   rounds: 1,
 };
 
+/** For a card: the states of 100 documents of 512 tokens take 1.6 GB. */
+const cardCache = { documentCacheMb: 4096 };
+
 /** The documents of the GPU's trials, by the name of the trial. */
 export const gpuSets = {
   "gpu-128": [equal(10, 128), equal(100, 128)],
   "gpu-512": [equal(10, 512), equal(100, 512)],
 };
+
+/** Rivals on a card. */
+export const gpuPeers = ["llama-server-32", "transformers", "transformers-compiled", "vllm"];
 
 /**
  * A trial for each length: a run that was cut off repeats whole trials only.
@@ -191,28 +197,54 @@ const onCard = (name, rounds) => ({
   what: `${gpuSets[name].map((set) => set.name).join(" and ")} tokens`,
   kind: "documents",
   tolerance: quantized,
-  drivers: [...["file", "uncached", "bf16", "bf16-uncached", "auto", "auto-uncached"], ...["llama-server-32", "transformers"]],
+  drivers: [...["file", "uncached", "auto", "auto-uncached"], ...gpuPeers],
+  settings: cardCache,
   sets: gpuSets[name],
-  warm: { default: 3, uncached: 0, "bf16-uncached": 0, "auto-uncached": 0, "llama-server-32": 1, transformers: 0 },
+  // Without a cache a repetition would be a second cold sample.
+  warm: { default: 3, uncached: 0, "auto-uncached": 0, "llama-server-32": 1, transformers: 0, "transformers-compiled": 0 },
   rounds,
   limit: true,
 });
 
-/** @type {Trial} */
-const gpuBatches = {
+/**
+ * Where the time of a batch goes, and which BATCH_TOKENS is best.
+ *
+ * @param {number} rounds
+ * @returns {Trial}
+ */
+const gpuBatches = (rounds) => ({
   name: "gpu-batches",
-  what: "tokens in a batch, F16",
+  what: "BATCH_TOKENS from 512 to 8192, and the split of a batch's time",
   kind: "documents",
   tolerance: quantized,
-  drivers: ["f16-512", "f16", "f16-4096", "f16-8192"],
+  drivers: ["auto", "auto-uncached", ...[512, 1024, 4096, 8192].map((batchTokens) => `auto-uncached-${batchTokens}`)],
+  settings: cardCache,
   sets: gpuSets["gpu-128"],
-  warm: { default: 0 },
-  rounds: 5,
-};
+  warm: { default: 0, auto: 3 },
+  rounds,
+  split: true,
+});
 
 /**
- * @type {Trial}
+ * Requests of ten documents from several clients, to one engine and to two on the same card.
+ *
+ * @param {boolean} warm
+ * @param {number} requests Of each client.
+ * @returns {Trial}
  */
+const gpuEngines = (warm, requests) => ({
+  name: warm ? "gpu-engines-warm" : "gpu-engines",
+  what: `requests of 10 × 128 tokens from 1, 2, 4 and 8 clients, one engine and two, ${warm ? "known" : "new"} documents`,
+  kind: "clients",
+  drivers: warm ? ["auto", "auto-2"] : ["auto-uncached", "auto-uncached-2"],
+  settings: cardCache,
+  set: equal(10, 128),
+  levels: [1, 2, 4, 8].map((clients) => ({ clients, requests: clients * requests })),
+  warm,
+  rounds: 1,
+});
+
+/** @type {Trial} */
 const check = {
   name: "check",
   what: "whether every driver scores the same: ten documents of 24 tokens",
@@ -254,7 +286,14 @@ export const plans = {
   gpu: [
     { model: "full", trial: onCard("gpu-128", 5) },
     { model: "full", trial: onCard("gpu-512", 5) },
-    { model: "full", trial: gpuBatches },
+    { model: "full", trial: gpuBatches(5) },
+    { model: "full", trial: gpuEngines(false, 16) },
+    { model: "full", trial: gpuEngines(true, 32) },
   ],
-  "gpu-small": [{ model: "small", trial: onCard("gpu-128", 1) }],
+  "gpu-small": [
+    { model: "tiny", trial: onCard("gpu-128", 1) },
+    { model: "tiny", trial: gpuBatches(1) },
+    { model: "tiny", trial: gpuEngines(false, 2) },
+    { model: "tiny", trial: gpuEngines(true, 2) },
+  ],
 };

@@ -49,6 +49,12 @@ export interface DriverSettings {
   readonly slots?: number;
   /** Tokens in one decode; default: the driver's own. */
   readonly batchTokens?: number;
+  /** Engines of our library on the device, behind one queue; default: one. */
+  readonly engines?: number;
+  /** Whether our library's engine tells of each batch where its time went. */
+  readonly logBatches?: boolean;
+  /** For transformers: whether torch compiles the model. */
+  readonly compiled?: boolean;
 }
 
 /** Facts that a driver reports about itself after loading. */
@@ -58,6 +64,8 @@ export interface OpenDriver {
   score(request: BenchRequest, signal?: AbortSignal): Promise<Answer>;
   /** Scores images as documents of one request; only drivers with a vision tower have it. */
   pages?(images: readonly Uint8Array[], signal?: AbortSignal): Promise<PagesSample>;
+  /** Batches since the last call; only drivers of the library that were opened with `logBatches` have any. */
+  batches?(): BatchTimes[];
   /** Id of the process that computes. */
   readonly pid: number;
   readonly facts: Facts;
@@ -78,7 +86,7 @@ export interface DriverEntry {
   readonly name: string;
   /** Its name in the report. */
   readonly label: string;
-  readonly module: "library" | "http" | "llama-server" | "node-llama-cpp" | "transformers";
+  readonly module: "library" | "http" | "llama-server" | "node-llama-cpp" | "transformers" | "vllm";
   readonly settings: Partial<DriverSettings>;
   /** True: it has weights of its own, so its scores are not compared. */
   readonly ownWeights?: true;
@@ -99,6 +107,8 @@ export interface Actions {
     large: readonly BenchRequest[];
   }): BesideSample;
   pages(images: readonly Uint8Array[]): PagesSample;
+  /** See OpenDriver. */
+  batches(nothing: null): BatchTimes[];
   /** As `beside`, with one large request of these images. */
   besidePages(work: {
     small: readonly BenchRequest[];
@@ -108,6 +118,19 @@ export interface Actions {
   /** Peak memory of the computing process, in bytes. */
   peak(nothing: null): number;
   close(nothing: null): null;
+}
+
+/** A batch of our engine: seconds on the host before and after the device computes it, and until its logits are back. */
+export interface BatchTimes {
+  rows: number;
+  before: number;
+  compute: number;
+  after: number;
+}
+
+/** Medians of several batches. */
+export interface Split extends BatchTimes {
+  batches: number;
 }
 
 /** Images of one request. */
@@ -145,6 +168,8 @@ interface TrialBase {
   readonly what: string;
   /** Names of drivers. */
   readonly drivers: readonly string[];
+  /** What drivers get that do not set it themselves. */
+  readonly settings?: Partial<DriverSettings>;
   readonly rounds: number;
 }
 
@@ -158,11 +183,15 @@ export type Trial =
       readonly tolerance: number;
       /** Whether the speed of a large matrix product is measured in each round. */
       readonly limit?: boolean;
+      /** Whether our engine tells where its batches' time goes, which costs a line of log a batch. */
+      readonly split?: boolean;
     })
   | (TrialBase & {
       readonly kind: "clients";
       readonly levels: readonly { clients: number; requests: number }[];
       readonly set: DocumentSet;
+      /** Whether the documents are known: asked for once before the time is taken, each client its own. */
+      readonly warm?: boolean;
     })
   | (TrialBase & { readonly kind: "beside"; readonly small: DocumentSet; readonly large: DocumentSet; readonly requests: number })
   | (TrialBase & {
@@ -188,6 +217,8 @@ export interface DocumentsSample {
   /** Root mean square of the differences to the reference's logits; null for a driver with weights of its own. */
   difference: number | null;
   agrees: boolean;
+  /** Where the batches' time went, of trials that ask for it. */
+  split?: { cold: Split; warm?: Split };
 }
 
 export interface DocumentsResult {
@@ -312,8 +343,22 @@ export interface ModelFacts {
   flopPerToken: number;
 }
 
+/** What bench/gpu/probe.py measured in torch on the card; rates in operations or bytes a second. */
+export interface Probe {
+  device: string;
+  torch: string;
+  /** The model's matrices, in bf16 and, where the card has it, fp8. */
+  products: { name: string; inputs: number; outputs: number; rows: number; bf16: number; fp8: number | null }[];
+  /** silu of one half of the columns times the other, in two kernels. */
+  siluUp: { rows: number; seconds: number };
+  copies: { bytes: number; memory: string; direction: string; seconds: number }[];
+  /** Of a copy on the card, bytes read and bytes written. */
+  deviceBandwidth: number;
+}
+
 export interface Results {
   machine: Machine;
+  probe?: Probe;
   llamaCpp: string;
   models: Record<string, ModelFacts>;
   trials: Record<string, Measured>;

@@ -17,29 +17,29 @@ export const drivers = [
     settings: { precision: "auto" },
   },
   {
-    name: "f16",
-    label: "jina-reranker, PRECISION=f16",
+    name: "auto-uncached",
+    label: "jina-reranker, PRECISION=auto, no document cache",
     module: "library",
-    settings: { precision: "f16" },
+    settings: { precision: "auto", documentCacheMb: 0 },
+  },
+  ...[512, 1024, 4096, 8192].map((batchTokens) => ({
+    name: `auto-uncached-${batchTokens}`,
+    label: `jina-reranker, PRECISION=auto, no document cache, BATCH_TOKENS=${batchTokens}`,
+    module: /** @type {const} */ ("library"),
+    settings: { precision: /** @type {const} */ ("auto"), documentCacheMb: 0, batchTokens },
+  })),
+  {
+    name: "auto-2",
+    label: "jina-reranker, PRECISION=auto, two engines on the device",
+    module: "library",
+    settings: { precision: "auto", engines: 2 },
   },
   {
-    name: "bf16",
-    label: "jina-reranker, PRECISION=bf16",
+    name: "auto-uncached-2",
+    label: "jina-reranker, PRECISION=auto, no document cache, two engines on the device",
     module: "library",
-    settings: { precision: "bf16" },
+    settings: { precision: "auto", documentCacheMb: 0, engines: 2 },
   },
-  .../** @type {const} */ (["auto", "bf16"]).map((precision) => ({
-    name: `${precision}-uncached`,
-    label: `jina-reranker, PRECISION=${precision}, no document cache`,
-    module: /** @type {const} */ ("library"),
-    settings: { precision, documentCacheMb: 0 },
-  })),
-  ...[512, 4096, 8192].map((batchTokens) => ({
-    name: `f16-${batchTokens}`,
-    label: `jina-reranker, PRECISION=f16, ${batchTokens} tokens a batch`,
-    module: /** @type {const} */ ("library"),
-    settings: { precision: /** @type {const} */ ("f16"), batchTokens },
-  })),
   {
     name: "uncached",
     label: "jina-reranker, no document cache",
@@ -74,6 +74,14 @@ export const drivers = [
   },
   { name: "node-llama-cpp", label: "node-llama-cpp", module: "node-llama-cpp", settings: {} },
   { name: "transformers", label: "transformers, bf16", module: "transformers", settings: {}, ownWeights: true },
+  {
+    name: "transformers-compiled",
+    label: "transformers, bf16, torch.compile",
+    module: "transformers",
+    settings: { compiled: true },
+    ownWeights: true,
+  },
+  { name: "vllm", label: "vLLM, bf16", module: "vllm", settings: {}, ownWeights: true },
 ];
 
 /**
@@ -104,5 +112,7 @@ export async function driverModule({ module }) {
       return await import("./node-llama-cpp.mjs");
     case "transformers":
       return await import("./transformers.mjs");
+    case "vllm":
+      return await import("./vllm.mjs");
   }
 }

@@ -1,8 +1,10 @@
 /** Our library, in the driver's own process. */
 
 import { Reranker } from "../../dist/index.js";
+import { native } from "../../dist/native/index.js";
+import { batchTimes } from "../batch-times.mjs";
 
-/** @import { DriverSettings, OpenDriver } from "../types.js" */
+/** @import { BatchTimes, DriverSettings, OpenDriver } from "../types.js" */
 
 /** @returns {Promise<string | undefined>} */
 export async function unavailable() {
@@ -13,9 +15,18 @@ export async function unavailable() {
  * @param {DriverSettings} settings
  * @returns {Promise<OpenDriver>}
  */
-export async function open({ slots: _, shape: __, ...settings }) {
-  // Caches of images would answer the second request for the same page.
-  const reranker = await Reranker.load({ ...settings, ...(settings.mmprojPath !== undefined && { imageCacheMb: 0 }) });
+export async function open({ slots: _, shape: __, compiled: ___, engines, logBatches, ...settings }) {
+  /** @type {BatchTimes[]} */
+  const batches = [];
+  // Only where it is asked for: each line is handed to this thread.
+  if (logBatches) native.setLogSink((_level, text) => batches.push(...[batchTimes(text) ?? []].flat()));
+  const device = settings.gpuLayers > 0 ? 0 : "cpu";
+  const reranker = await Reranker.load({
+    ...settings,
+    ...(engines !== undefined && { gpus: Array.from({ length: engines }, () => device) }),
+    // Caches of images would answer the second request for the same page.
+    ...(settings.mmprojPath !== undefined && { imageCacheMb: 0 }),
+  });
   const { vision: _vision, ...facts } = reranker.info;
   return {
     pid: process.pid,
@@ -38,6 +49,7 @@ export async function open({ slots: _, shape: __, ...settings }) {
         tokens: usage.promptTokens,
       };
     },
+    batches: () => batches.splice(0),
     close: () => reranker.close(),
   };
 }

@@ -3,13 +3,14 @@
  * all drivers in a rotated order, and compares their logits with those of one of our drivers.
  */
 
+import { split } from "../batch-times.mjs";
 import { tokenCount } from "../corpus.mjs";
 import { driverNamed } from "../drivers/index.mjs";
 import { machineLimit } from "../limit.mjs";
 import { rootMeanSquare, standardDeviation, statistics } from "../statistics.mjs";
 
 /** @import { Bench } from "../bench.mjs" */
-/** @import { DocumentsResult, DocumentsSample, TrialOf } from "../types.js" */
+/** @import { BatchTimes, DocumentsResult, DocumentsSample, TrialOf } from "../types.js" */
 
 /**
  * @param {TrialOf<"documents">} trial
@@ -18,7 +19,7 @@ import { rootMeanSquare, standardDeviation, statistics } from "../statistics.mjs
  */
 export async function run(trial, bench) {
   const { corpus } = bench;
-  const open = await bench.open(trial.drivers);
+  const open = await bench.open(trial.drivers, { ...trial.settings, ...(trial.split && { logBatches: true }) });
   const names = [...open.keys()];
   const reference = names.find((name) => driverNamed(name).module === "library");
   if (reference === undefined)
@@ -30,6 +31,8 @@ export async function run(trial, bench) {
     tokens: /** @type {number[]} */ ([]),
     drivers: new Map(names.map((driver) => [driver, newSamples()])),
   }));
+  // Those of loading, and of the first request, which is not measured.
+  for (const driver of open.values()) await driver.ask("batches", null);
   const rates = [];
   /** @type {number[]} */
   const expectedLogits = [];
@@ -50,6 +53,8 @@ export async function run(trial, bench) {
           const answer = await open.get(name)?.ask("score", each);
           if (!answer || !samples) continue;
           (index === 0 ? samples.cold : samples.warm).push(answer.seconds);
+          const batches = (await open.get(name)?.ask("batches", null)) ?? [];
+          (index === 0 ? samples.coldBatches : samples.warmBatches).push(...batches);
           scored.push(answer.logits);
           bench.log(`${set.name}, ${name}, ${index === 0 ? "cold" : "warm"}: ${answer.seconds.toFixed(3)} s`);
         }
@@ -93,6 +98,8 @@ function newSamples() {
   return {
     cold: /** @type {number[]} */ ([]),
     warm: /** @type {number[]} */ ([]),
+    coldBatches: /** @type {BatchTimes[]} */ ([]),
+    warmBatches: /** @type {BatchTimes[]} */ ([]),
     found: /** @type {number[]} */ ([]),
     expected: /** @type {number[]} */ ([]),
   };
@@ -104,7 +111,7 @@ function newSamples() {
  * @param {number} tolerance
  * @returns {DocumentsSample}
  */
-function summarise(driver, { cold, warm, found, expected }, tolerance) {
+function summarise(driver, { cold, warm, coldBatches, warmBatches, found, expected }, tolerance) {
   const difference = driverNamed(driver).ownWeights ? null : rootMeanSquare(found, expected);
   return {
     cold: statistics(cold),
@@ -112,5 +119,8 @@ function summarise(driver, { cold, warm, found, expected }, tolerance) {
     difference,
     // Written with <=, so that NaN is false.
     agrees: difference === null || difference <= tolerance,
+    ...(coldBatches.length > 0 && {
+      split: { cold: split(coldBatches), ...(warmBatches.length > 0 && { warm: split(warmBatches) }) },
+    }),
   };
 }
