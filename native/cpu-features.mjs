@@ -1,5 +1,5 @@
 /**
- * The features of this machine's processor, as definitions for a build of ggml that runs on this machine only. A build for other
+ * The features of this machine's processor, or of another, as definitions for a build of ggml that runs on this machine only. A build for other
  * machines has every variant of the CPU backend and chooses one when it is loaded. ggml's own option GGML_NATIVE does not work
  * together with backends as plug-ins.
  */
@@ -20,17 +20,25 @@ const options = {
   GGML_AVX512_BF16: ["avx512_bf16"],
 };
 
-/** Empty when the processor is not x86 or its flags are unknown. Then ggml's defaults apply, which need AVX2. */
-export function cpuDefinitions() {
-  if (process.platform !== "linux" || process.arch !== "x64") return [];
+/** The flags of any processor with AVX2. */
+export const avx2Flags = ["sse4_2", "avx", "f16c", "fma", "bmi2", "avx2"];
+
+/** This machine's flags; undefined when its processor is not x86 or they are unknown. */
+function ownFlags() {
+  if (process.platform !== "linux" || process.arch !== "x64") return undefined;
   let flags;
   try {
     flags = readFileSync("/proc/cpuinfo", "utf8").match(/^flags\s*:(.*)$/m)?.[1];
   } catch {
-    return [];
+    return undefined;
   }
+  return flags ? flags.trim().split(/\s+/) : undefined;
+}
+
+/** Empty without flags. Then ggml's defaults apply, which need AVX2. */
+export function cpuDefinitions(flags = ownFlags()) {
   if (!flags) return [];
-  const present = new Set(flags.trim().split(/\s+/));
+  const present = new Set(flags);
   /** @param {readonly string[]} names */
   const has = (names) => names.every((name) => present.has(name));
   return Object.entries(options).map(([option, names]) => `-D${option}=${has(names) ? "ON" : "OFF"}`);

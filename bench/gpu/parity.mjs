@@ -1,12 +1,12 @@
 /**
  * Compares the device's scores with the CPU's exact ones on random models, small ones and ones of the model's own shape: each logit
  * must be within a limit, and two documents must have the same order if their logits differ by more than the limit allows for.
- * Exits with 1 when a comparison fails.
+ * Exits with 1 when a comparison fails. Cases that --out has are not compared again, so a run that was cut off continues.
  *
  *     node bench/gpu/parity.mjs [--n-gpu-layers 999] [--threads N] [--out parity.json]
  */
 
-import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -136,9 +136,13 @@ async function compare(wanted) {
   }
 }
 
-const rows = [];
-for (const wanted of cases) rows.push(await compare(wanted));
+const { out } = flags;
+/** @type {Awaited<ReturnType<typeof compare>>[]} */
+const rows = out !== undefined && existsSync(out) ? JSON.parse(readFileSync(out, "utf8")).rows : [];
+for (const wanted of cases.slice(rows.length)) {
+  rows.push(await compare(wanted));
+  if (out !== undefined) writeFileSync(out, `${JSON.stringify({ documents: lengths.length, queries, rows }, null, 1)}\n`);
+}
 rmSync(folder, { recursive: true, force: true });
 console.table(rows);
-if (flags.out) writeFileSync(flags.out, `${JSON.stringify({ documents: lengths.length, queries, rows }, null, 1)}\n`);
 process.exitCode = rows.every(({ passed }) => passed) ? 0 : 1;

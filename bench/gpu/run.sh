@@ -2,13 +2,14 @@
 # Measures a GPU on a machine without a network: unpack the archive of pack.sh anywhere (with tar -xf, or with python3 -m tarfile
 # -e if xz is missing) and run this in it.
 #
-#     bench/gpu/run.sh [--cpu] [--small] [--threads N] [--limit SECONDS] [--out FOLDER] [-DNAME=VALUE…] [build] [parity] [bench]
+#     bench/gpu/run.sh [--cpu] [--small] [--threads N] [--limit SECONDS] [--out FOLDER] [-DNAME=VALUE…] [STAGE…]
 #
-# Stages, all by default. build: the CUDA backend, our libraries and llama-server's from the packed sources, and the random
-# model. parity: compares the device's scores with the CPU's, on small models. bench: the table, cold and warm, with 10 and 100
-# documents of 128 and 512 tokens. Finished work is not repeated, so the same command continues a run that was cut off.
-# --limit ends the run in time to copy the results to --out. --cpu does the same without CUDA. --small uses the small model and a
-# short table. Definitions go to CMake, such as -DCUDAToolkit_ROOT=/opt/cuda.
+# Stages, all by default. probe: what products and copies reach in torch, if python3 has it. build: the CUDA module from the packed
+# sources, and the random model; all else was built before. parity: compares the device's scores with the CPU's, on small models.
+# bench: the table, cold and warm, with 10 and 100 documents of 128 and 512 tokens, sizes of batches, and two engines on the card.
+# Finished work is not repeated, so the same command continues a run that was cut off. --limit ends the run in time to copy the
+# results to --out. --cpu does the same without CUDA. --small uses a tiny model and a short table. Definitions go to CMake, such
+# as -DCUDAToolkit_ROOT=/opt/cuda.
 set -euo pipefail
 here=bench/gpu/run.sh
 cd "$(dirname "$0")/../.."
@@ -23,14 +24,14 @@ while [ $# -gt 0 ]; do
     --limit) limit=$2 given=() ;;
     --out) out=$(cd "$OLDPWD" && realpath -m "$2") given=() ;;
     -D*=*) definitions+=("$1") ;;
-    build | parity | bench) stages+=("$1") ;;
-    *) sed -n '2,11p' "$here" >&2; exit 2 ;;
+    probe | build | parity | bench) stages+=("$1") ;;
+    *) sed -n '2,13p' "$here" >&2; exit 2 ;;
   esac
   case "$1" in --threads | --limit | --out) shift ;; esac
   shift
   passed_on+=("${given[@]}")
 done
-[ ${#stages[@]} -gt 0 ] || stages=(build parity bench)
+[ ${#stages[@]} -gt 0 ] || stages=(probe build parity bench)
 
 # Kept between calls, because --out may be emptied.
 work=$PWD/bench/build/gpu/$device-$size
@@ -49,12 +50,15 @@ fi
 if [ -x node/bin/node ]; then export PATH="$PWD/node/bin:$PATH"; fi
 if [ -f commit ]; then COMMIT=$(cat commit) && export COMMIT; fi
 # All output goes into this folder.
+export LLAMA_SERVER=$PWD/llama-server/llama-server
 export BENCH_MODELS=${BENCH_MODELS:-$PWD/models} XDG_CACHE_HOME=$PWD/bench/build/gpu/cache
 command -v make >/dev/null || export CMAKE_GENERATOR=Ninja
 layers=$([ "$device" = cuda ] && echo 999 || echo 0)
 for folder in "${CUDA_HOME:-}" /usr/local/cuda; do
   if [ -x "$folder/bin/nvcc" ]; then PATH="$PATH:$folder/bin"; fi
 done
+
+cuda_build=$PWD/bench/build/gpu/cuda
 
 cuda_definitions() {
   command -v nvcc >/dev/null || { echo "nvcc is not on PATH: a CUDA toolkit with cuBLAS is needed" >&2; return 1; }
@@ -68,8 +72,20 @@ cuda_definitions() {
 find_cublas() {
   local library=build/Release/libggml-cuda.so
   if [ -e "$library" ] && ldd "$library" | grep -q 'libcublas.*not found'; then
-    library=$(sed -n 's/^CUDA_cublas_LIBRARY:[A-Z]*=//p' build/CMakeCache.txt)
-    export LD_LIBRARY_PATH=$(dirname "$library")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    library=$(sed -n 's/^CUDA_cublas_LIBRARY:[A-Z]*=//p' "$cuda_build/CMakeCache.txt")
+    LD_LIBRARY_PATH=$(dirname "$library")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    export LD_LIBRARY_PATH
+  fi
+}
+
+# Left out without torch or a card. Its figures are a page's context, so nothing else waits for it.
+probe() {
+  if [ "$device" = cpu ]; then
+    echo "no card is asked for"
+  elif ! python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
+    echo "python3 has no torch that sees a card"
+  else
+    python3 bench/gpu/probe.py "$work/results/probe.json" || echo "it failed, and the run goes on"
   fi
 }
 
@@ -77,25 +93,32 @@ write_model() {
   node --input-type=module -e '
     const { ensureModel } = await import(`${process.cwd()}/bench/models.mjs`);
     await ensureModel(process.argv[1], (line) => process.stderr.write(`${line}\n`));
-  ' "$size"
+  ' "$([ "$size" = full ] && echo full || echo tiny)"
+}
+
+# Ninja and make continue a build that was cut off.
+build_cuda() {
+  local definitions_here
+  definitions_here=$(cuda_definitions)
+  # shellcheck disable=SC2086 # several definitions
+  node --input-type=module -e '
+    const { buildNative } = await import(`${process.cwd()}/native/build.mjs`);
+    const [directory, ...definitions] = process.argv.slice(1);
+    await buildNative({ directory, definitions, library: { target: "ggml-cuda", file: "libggml-cuda.so" } });
+  ' -- "$cuda_build" $definitions_here "${definitions[@]}"
+  # llama-server takes the same module.
+  tee build/Release/libggml-cuda.so <"$cuda_build/Release/libggml-cuda.so" >llama-server/libggml-cuda.so
 }
 
 build() {
-  local cuda= model rival
-  if [ "$device" = cuda ]; then cuda=$(cuda_definitions); fi
-  trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
-  # Without CUDA first: the model is written and llama-server is built while nvcc compiles.
-  [ -e build/Release/jina_reranker.node ] || node native/build.mjs -DJINA_RERANKER_TESTS=OFF
+  local model
+  # The model is written while nvcc compiles.
   write_model &
   model=$!
-  node bench/rivals/llama-server.mjs &
-  rival=$!
-  # shellcheck disable=SC2086 # several definitions
-  node native/build.mjs -DJINA_RERANKER_TESTS=OFF $cuda "${definitions[@]}"
+  trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+  if [ "$device" = cuda ]; then build_cuda; fi
   find_cublas
   wait "$model"
-  # Once more, because the CUDA backend that it shares exists only now. The others are measured even if this fails.
-  { wait "$rival" && node bench/rivals/llama-server.mjs; } || echo "llama-server could not be built" >&2
   node --input-type=module -e '
     const { native } = await import(`${process.cwd()}/dist/native/index.js`);
     const { devices, cpuFeatures, failures } = native.backends();
@@ -109,7 +132,8 @@ parity() { node bench/gpu/parity.mjs --n-gpu-layers "$layers" --threads "$thread
 bench() {
   local plan
   plan=$([ "$size" = full ] && echo gpu || echo gpu-small)
-  node bench/main.mjs --plan "$plan" --resume --n-gpu-layers "$layers" --threads "$threads" --out "$work/results/results"
+  node bench/main.mjs --plan "$plan" --resume --n-gpu-layers "$layers" --threads "$threads" --out "$work/results/results" \
+    --probe "$work/results/probe.json"
 }
 
 failed=

@@ -2,7 +2,7 @@
  * Builds llama.cpp's own server from the vendored sources into bench/build/, with upstream's defaults. Only the instruction sets
  * are those of our build, so that neither has an advantage.
  *
- *     node bench/rivals/llama-server.mjs
+ *     node bench/rivals/llama-server.mjs [--avx2]        for any processor with AVX2
  */
 
 import { spawnSync } from "node:child_process";
@@ -10,7 +10,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpat
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { cpuDefinitions } from "../../native/cpu-features.mjs";
+import { avx2Flags, cpuDefinitions } from "../../native/cpu-features.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -21,9 +21,11 @@ function ourLibraries() {
   return folders.filter((folder) => existsSync(folder)).flatMap((folder) => readdirSync(folder));
 }
 
-const allVariants = () => ourLibraries().some((name) => /^libggml-cpu-.+\.so$/.test(name));
+const avx2 = process.argv.includes("--avx2");
+const allVariants = () => !avx2 && ourLibraries().some((name) => /^libggml-cpu-.+\.so$/.test(name));
 
-const buildDirectory = () => join(here, "../build", allVariants() ? "llama-server-all-variants" : "llama-server");
+const buildDirectory = () =>
+  join(here, "../build", avx2 ? "llama-server-avx2" : allVariants() ? "llama-server-all-variants" : "llama-server");
 
 /** Its CMake definitions. */
 const options = () => [
@@ -31,9 +33,13 @@ const options = () => [
   "-DBUILD_SHARED_LIBS=ON",
   "-DGGML_BACKEND_DL=ON",
   "-DGGML_NATIVE=OFF",
-  ...(allVariants() ? ["-DGGML_CPU_ALL_VARIANTS=ON"] : ["-DGGML_CPU_ALL_VARIANTS=OFF", ...cpuDefinitions()]),
+  ...(allVariants()
+    ? ["-DGGML_CPU_ALL_VARIANTS=ON"]
+    : ["-DGGML_CPU_ALL_VARIANTS=OFF", ...cpuDefinitions(avx2 ? avx2Flags : undefined)]),
   // Library names without versions, like ours, so that it can load the CUDA backend of our build.
   "-DCMAKE_PLATFORM_NO_VERSIONED_SONAME=ON",
+  // It finds its libraries beside it, also after its folder was moved.
+  "-DCMAKE_BUILD_RPATH_USE_ORIGIN=ON",
   "-DLLAMA_BUILD_TESTS=OFF",
   "-DLLAMA_BUILD_EXAMPLES=OFF",
   "-DLLAMA_BUILD_TOOLS=ON",
