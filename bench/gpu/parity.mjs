@@ -90,18 +90,26 @@ function swapped(expected, found, limit) {
 /** @param {Float32Array} logits */
 const order = (logits) => [...logits.keys()].sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b).join();
 
-/** @param {Case} wanted */
+/**
+ * Cases of a shape share its model before it is quantized, whose writing takes longest.
+ *
+ * @param {Case} wanted
+ */
 async function modelOf({ name, shape, weights }) {
-  const directory = join(folder, `${name.replace(" ", "-")}-${weights}`);
   const type = weights === "f16" ? "f16" : "f32";
-  const files = await writeRandomModel({ ...shape, directory, type });
-  if (weights !== type) {
-    const whole = `${files.modelPath}.whole`;
-    renameSync(files.modelPath, whole);
-    await native.quantize(whole, files.modelPath, weights);
-    rmSync(whole);
+  const directory = join(folder, `${name.replace(" ", "-")}-${type}`);
+  if (!existsSync(directory)) {
+    const part = `${directory}.part`;
+    rmSync(part, { recursive: true, force: true });
+    await writeRandomModel({ ...shape, directory: part, name: type, type });
+    renameSync(part, directory);
   }
-  return files;
+  const modelPath = join(directory, `${weights}.gguf`);
+  if (weights !== type && !existsSync(modelPath)) {
+    await native.quantize(join(directory, `${type}.gguf`), `${modelPath}.part`, weights);
+    renameSync(`${modelPath}.part`, modelPath);
+  }
+  return { modelPath, headPath: join(directory, "mlp_weights.npz") };
 }
 
 /** @param {Case} wanted */
