@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <new>
 #include <set>
 #include <string>
 
@@ -54,8 +55,12 @@ void EngineLoop::run() {
             }
         } catch (const Error & error) {
             fail(error);
+        } catch (const std::bad_alloc &) {
+            fail(Error(ErrorCode::out_of_memory, "no memory for a batch on the host"));
         } catch (const std::exception & failure) {
-            fail(Error(ErrorCode::engine_error, failure.what()));
+            // A device that is lost, as ggml's Vulkan backend tells it. Only a new process gets it back.
+            fail(Error(ErrorCode::engine_error,
+                       std::string("the device failed: ") + failure.what() + "; if it goes on, restart the process"));
         }
     }
 }

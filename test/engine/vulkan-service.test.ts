@@ -119,7 +119,9 @@ describe.skipIf(noVulkan)(`a device that is lost${noVulkan ? `, not tested: ${no
     const answers = [await running, await asked(url, few), await asked(url, ["another"]), await asked(url, few)];
     for (const answer of answers) {
       expect(answer.status).toBe(500);
-      expect(await answer.json()).toMatchObject({ error: { code: "engine_error" } });
+      expect(await answer.json()).toMatchObject({
+        error: { code: "engine_error", message: expect.stringMatching(/^the device failed: .*DeviceLost/) },
+      });
     }
 
     const health = await fetch(`${url}/health`);
