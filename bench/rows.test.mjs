@@ -1,4 +1,4 @@
-/** Tests of reading claims from results, and of the page. test/packaging/bench.test.ts runs them with `node --test`. */
+/** Tests of reading claims from results, and of the page. test/packaging/bench.test.ts runs them. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

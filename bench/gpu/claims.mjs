@@ -5,6 +5,7 @@
 
 import { NotMeasured, percent, times } from "../reader.mjs";
 import { gpuPeers, gpuSets } from "../trials.mjs";
+import { designs, estimate, h100, works } from "./estimates.mjs";
 
 /** @import { Claim } from "../rows.mjs" */
 /** @import { Reader } from "../reader.mjs" */
@@ -12,16 +13,21 @@ import { gpuPeers, gpuSets } from "../trials.mjs";
 const ours = "auto";
 const oursUncached = "auto-uncached";
 
-/** Where the figures that are asked for come from. The kernels that the estimates speak of do not exist yet. */
+/** Where the figures that are asked for come from; docs/gpus.md has the estimates whole. */
+const [, , ownKernels, ownKernelsFp8] = designs;
+const [hundredCold, hundredWarm, tenCold] = works;
+const pairRate = (/** @type {typeof designs[number]} */ design, /** @type {typeof works[number]} */ work) =>
+  Math.round(work.pairs / estimate(h100, design, work)).toLocaleString("en");
 const standsOn = {
   page: "what the service's page promises of any GPU",
   measured: "the same card in the same run",
   cold:
-    "estimate for an H100, before one was measured: 1,390 to 1,580 pairs of 128 tokens with bf16 kernels of our own; " +
-    "torch's products of 2,048 rows there allow 1,330 of 150 tokens in bf16, 1,600 in fp8 (2026-11-26)",
-  warm: "estimate for an H100: 9,600 to 11,500 pairs of 16 new tokens on 128 known ones, with kernels of our own",
+    "more than is estimated for an H100 with kernels of our own, which are not written: " +
+    `${pairRate(ownKernels, hundredCold)} in bf16, ${pairRate(ownKernelsFp8, hundredCold)} in fp8`,
+  warm: `an estimate for an H100 with kernels of our own, which are not written: ${pairRate(ownKernels, hundredWarm)} in bf16`,
   latency:
-    "estimate for an H100: 8.5 ms with kernels of our own; torch's bf16 products of 2,048 rows there take 7.5 ms (2026-11-26)",
+    "an estimate for an H100 with kernels of our own, which are not written: " +
+    `${(1000 * estimate(h100, ownKernels, tenCold)).toFixed(1)} ms in bf16, ${(1000 * estimate(h100, ownKernelsFp8, tenCold)).toFixed(1)} in fp8`,
 };
 
 /** Rows of a batch on a GPU, by default. */
