@@ -149,8 +149,28 @@ export interface EngineInfo {
   /** ggml device the model runs on, for example "CPU" or "CUDA0", and its description. */
   device: string;
   deviceDescription: string;
+  /** What it took of the device's memory, and of the CPU's where that computes as well. */
+  memory: DeviceMemory[];
   /** Absent = no vision tower was loaded. */
   vision?: VisionInfo;
+}
+
+/**
+ * Bytes of ggml's buffers on a device. On a CPU they are reserved: of `pages` and `compute` only what was written to takes memory.
+ * What is beside them is in none of these: on a GPU what the driver and its libraries take for themselves, on the host the
+ * vocabulary, the caches of scores, texts and images, and Node.
+ */
+export interface DeviceMemory {
+  /** ggml's name of it, such as "CPU" or "CUDA0". */
+  device: string;
+  /** The model's weights and the score head's. */
+  weights: number;
+  /** KV state: of the largest batch, and of the document cache. */
+  pages: number;
+  /** What the largest batch is computed in. */
+  compute: number;
+  /** The vision tower's weights, and what its largest image is computed in; 0 without one. */
+  vision: number;
 }
 
 export interface VisionInfo {
@@ -440,6 +460,15 @@ export interface WeightsInfo {
 
 /** What the tensors of a GGUF are. Reads its header only. Throws model_not_found or model_invalid. */
 export function inspect(path: string): WeightsInfo;
+
+/**
+ * What loading with these options takes, before it is loaded; of the files only the headers are read. Element n is with n layers on
+ * the GPU (`gpuLayers`; the output counts as one), from 0, the CPU alone, to what loading itself takes, the last; where no GPU is
+ * used, that is the only one. A GPU's document cache depends on what is free there, so this tells of now. `matrixType`: of the
+ * weights, were they converted as `quantize` does it with `keepEmbeddings`; absent = as in the file. Rejects with invalid_argument,
+ * model_not_found, model_invalid, backend_unavailable or closed.
+ */
+export function estimate(options: Omit<EngineOptions, "head">, matrixType?: "f16" | "bf16" | "q8_0"): Promise<DeviceMemory[][]>;
 
 /** "file": every tensor stays as it is. */
 export type QuantizeType = "file" | "f32" | "f16" | "bf16" | "q8_0" | "q4_k_m" | "q5_k_m";

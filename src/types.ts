@@ -1,8 +1,8 @@
 /** The library's public shapes. The shapes of HTTP (snake_case) are in src/wire, those of the addon in binding.d.ts. */
 
-import type { EngineInfo, EngineStats } from "../binding.js";
+import type { DeviceMemory, EngineInfo, EngineStats } from "../binding.js";
 
-export type { EngineInfo, EngineStats };
+export type { DeviceMemory, EngineInfo, EngineStats };
 
 /** The options for a model in files of this machine. undefined counts as absent. */
 export interface LoadOptions {
@@ -305,4 +305,32 @@ export interface FailedDevice {
   readonly device: string;
   readonly status: "failed";
   readonly reason: string;
+}
+
+/** What a model takes of each device's memory, told before it is loaded. */
+export interface MemoryEstimate {
+  /** What the weights are computed in; "file" where loading has yet to time others, or where no other is wanted. */
+  readonly precision: Precision;
+  /** With the options as they are: of each device that computes. */
+  readonly memory: readonly DeviceMemory[];
+  /** Bytes that each of them has free, in the same order; undefined = it does not tell. */
+  readonly freeBytes: readonly (number | undefined)[];
+  readonly fit: Fit;
+}
+
+/** Whether that fits, with what is assumed to be taken beside it: 512 MiB of each device. Nothing is refused because of it. */
+export type Fit =
+  | { readonly fits: "whole" }
+  /** A device does not tell how much memory it has free. */
+  | { readonly fits: "unknown"; readonly device: string }
+  /** Not as asked for, but with so many layers on the GPU, 0 = on the CPU alone. */
+  | { readonly fits: "layers"; readonly gpuLayers: number; readonly short: Shortage }
+  | { readonly fits: "not"; readonly short: Shortage };
+
+/** A device whose memory is too small. */
+export interface Shortage {
+  readonly device: string;
+  /** Bytes, with those beside what is counted. */
+  readonly neededBytes: number;
+  readonly freeBytes: number;
 }

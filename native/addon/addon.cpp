@@ -6,6 +6,7 @@
 #include "dynamic-library.h"
 #include "engine-wrap.h"
 #include "environment.h"
+#include "estimate.h"
 #include "guard.h"
 #include "quantize.h"
 #include "results.h"
@@ -13,7 +14,9 @@
 
 #include <napi.h>
 
+#include <memory>
 #include <optional>
+#include <vector>
 
 namespace jina_reranker {
 
@@ -94,6 +97,41 @@ Napi::Value js_quantize(const Napi::CallbackInfo & info) {
     });
 }
 
+// None where they stay as they are.
+std::optional<ggml_type> parse_matrix_type(const Napi::Value & value) {
+    if (value.IsUndefined()) {
+        return std::nullopt;
+    }
+    const std::string name = parse_string(value, "matrixType");
+    for (const ggml_type type : { GGML_TYPE_F16, GGML_TYPE_BF16, GGML_TYPE_Q8_0 }) {
+        if (name == ggml_type_name(type)) {
+            return type;
+        }
+    }
+    throw Error(ErrorCode::invalid_argument,
+                R"(matrixType: expected one of "f16", "bf16", "q8_0", got ")" + name + "\"");
+}
+
+// estimate(options: Omit<EngineOptions, "head">, matrixType?: "f16" | "bf16" | "q8_0"): Promise<DeviceMemory[][]>
+Napi::Value js_estimate(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    return promise(env, [&](const Napi::Promise::Deferred & deferred) {
+        const EngineOptions options  = parse_engine_options(info[0]);
+        const auto          type     = parse_matrix_type(info[1]);
+        const auto          estimate = std::make_shared<std::vector<std::vector<DeviceMemory>>>();
+        const auto          work     = [=] {
+            *estimate = jina_reranker::estimate(options, type);
+        };
+        Environment::of(env).run(env, deferred, work, [estimate](Napi::Env current) {
+            Napi::Array array = Napi::Array::New(current);
+            for (const std::vector<DeviceMemory> & memory : *estimate) {
+                array.Set(array.Length(), to_js(current, memory));
+            }
+            return array;
+        });
+    });
+}
+
 template <Napi::Value (*function)(const Napi::CallbackInfo &)>
 void define(Napi::Object & exports, const char * name) {
     exports.Set(name, Napi::Function::New<guarded<function>>(exports.Env(), name));
@@ -111,6 +149,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     define<js_set_log_sink>(exports, "setLogSink");
     define<js_inspect>(exports, "inspect");
     define<js_quantize>(exports, "quantize");
+    define<js_estimate>(exports, "estimate");
     return exports;
 }
 

@@ -67,7 +67,10 @@ void Environment::run(Napi::Env env, std::function<void()> work, HandOff::Messag
     hand_off_.begin(env);  // the message that ends it runs on this thread, so not before
 }
 
-void Environment::run(Napi::Env env, const Napi::Promise::Deferred & deferred, std::function<void()> work) {
+void Environment::run(Napi::Env                             env,
+                      const Napi::Promise::Deferred &       deferred,
+                      std::function<void()>                 work,
+                      std::function<Napi::Value(Napi::Env)> result) {
     const auto error   = std::make_shared<std::optional<Error>>();
     const auto careful = [work = std::move(work), error] {
         try {
@@ -76,12 +79,12 @@ void Environment::run(Napi::Env env, const Napi::Promise::Deferred & deferred, s
             *error = current_error();
         }
     };
-    run(env, careful, [deferred, error](Napi::Env current) {
+    run(env, careful, [deferred, error, result = std::move(result)](Napi::Env current) {
         settle(current, deferred, [&] {
             if (*error) {
                 throw Error(**error);
             }
-            return current.Undefined();
+            return result ? result(current) : current.Undefined();
         });
     });
 }

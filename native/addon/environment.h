@@ -34,8 +34,11 @@ class Environment {
     // joined. Throws closed once the environment is closing (L3), engine_error when no thread can be started.
     void run(Napi::Env env, std::function<void()> work, HandOff::Message done);
 
-    // The same for work that may throw, which rejects the promise; otherwise it resolves to undefined.
-    void run(Napi::Env env, const Napi::Promise::Deferred & deferred, std::function<void()> work);
+    // The same for work that may throw, which rejects the promise; otherwise it resolves to the result, none = undefined.
+    void run(Napi::Env                             env,
+             const Napi::Promise::Deferred &       deferred,
+             std::function<void()>                 work,
+             std::function<Napi::Value(Napi::Env)> result = nullptr);
 
     // Any thread. From now on the engine is stopped with the environment (L3). False when that is closing: nobody but the
     // caller stops the engine then.

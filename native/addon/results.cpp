@@ -41,6 +41,20 @@ Napi::Error to_js_error(Napi::Env env, const Error & error) {
     return value;
 }
 
+Napi::Array to_js(Napi::Env env, const std::vector<DeviceMemory> & memory) {
+    Napi::Array array = Napi::Array::New(env);
+    for (const DeviceMemory & of_device : memory) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("device", of_device.device);
+        object.Set("weights", number(env, of_device.weights));
+        object.Set("pages", number(env, of_device.pages));
+        object.Set("compute", number(env, of_device.compute));
+        object.Set("vision", number(env, of_device.vision));
+        array.Set(array.Length(), object);
+    }
+    return array;
+}
+
 Napi::Object to_js(Napi::Env env, const EngineInfo & info) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("architecture", info.architecture);
@@ -61,6 +75,7 @@ Napi::Object to_js(Napi::Env env, const EngineInfo & info) {
     object.Set("gpuLayers", info.n_gpu_layers);
     object.Set("device", info.device);
     object.Set("deviceDescription", info.device_description);
+    object.Set("memory", to_js(env, info.memory));
     if (info.vision) {
         Napi::Object vision = Napi::Object::New(env);
         vision.Set("maxTokens", info.vision->max_tokens);

@@ -17,6 +17,7 @@ namespace jina_reranker {
 // An Error object with a `code`.
 Napi::Error  to_js_error(Napi::Env env, const Error & error);
 Napi::Object to_js(Napi::Env env, const EngineInfo & info);
+Napi::Array  to_js(Napi::Env env, const std::vector<DeviceMemory> & memory);
 Napi::Object to_js(Napi::Env env, const WeightsInfo & info);
 Napi::Object to_js(Napi::Env env, const EngineStats & stats);
 // Of submit() and of keep().

@@ -1,6 +1,6 @@
 #include "engine.h"
 
-#include "batch-shape.h"
+#include "device-memory.h"
 #include "store-identity.h"
 
 #include <algorithm>
@@ -13,50 +13,29 @@ namespace jina_reranker {
 
 namespace {
 
-constexpr int32_t kBatchTokensCpu  = 512;
-constexpr int32_t kBatchTokensGpu  = 2048;
-constexpr int32_t kShortestPrompt  = 16;                  // tokens; the headings alone are 9
-constexpr int32_t kMostPairs       = 128;                 // of a batch
-constexpr size_t  kMostCachedPages = size_t{ 1 } << 26U;  // cells are counted in 32 bits
-constexpr int32_t kOwnPages        = 1;                   // Forward's
 // Texts of 2 million tokens of English, and these tokens; the KV state of so many takes 60 GB.
-constexpr size_t  kKnownTextBytes  = size_t{ 16 } << 20U;
-// Gathered by a batch beside those of the longest pair where ggml computes attention: some 200 MB with this model's K and V.
-constexpr int32_t kGatheredCells   = 65536;
-// An image's step costs at most the work of so small a part of a batch, where a layer does not cost more: a request that comes
-// meanwhile waits for its end.
-constexpr int32_t kStepsPerBatch   = 8;
-// A strip as long as images may be is as high as a token, whatever the limit: its sides differ 200 times.
-constexpr int32_t kLongestStrip    = 200;  // tokens
-
-// Pages that batches need beside the cache: the longest pair, partly computed, and a batch of others, each of which may leave
-// most of a page empty.
-int32_t pages_of_batches(const EngineInfo & info) {
-    return pages_of(info.context_size) + pages_of(info.batch_tokens) + info.n_seq_max;
-}
+constexpr size_t kKnownTextBytes = size_t{ 16 } << 20U;
 
 }  // namespace
 
 Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgress & progress) :
     options_(std::move(options)),
-    model_(std::make_unique<Model>(options_.model_path,
-                                   Placement{ options_.backend, options_.device, options_.n_gpu_layers })) {
-    const bool      on_gpu = model_->on_gpu();
-    const TokenWork token_work(model_->attention_cells());
-    resolve(on_gpu);
+    model_(std::make_unique<Model>(options_)) {
+    const TokenWork            token_work(model_->attention_cells());
     std::optional<VisionShape> tower;
     std::optional<ImageMarks>  marks;
     if (!options_.mmproj_path.empty()) {
         tower_file_.emplace(options_.mmproj_path);
-        tower = check_mmproj(*tower_file_, info_.n_embd);
+        tower = check_mmproj(*tower_file_, shape_of(model_->file()).n_embd);
         marks = model_->image_marks();
+    }
+    plan_ = plan_engine(options_, model_->placement(), model_->file(), tower_file_ ? &*tower_file_ : nullptr);
+    describe();
+    if (tower) {
         describe_tower(*tower);
     }
 
-    const size_t page_bytes     = KvPages::page_bytes(shape_of(model_->file()), ggml_type_of(options_.kv_type));
-    const auto   n_cached_pages = static_cast<int32_t>(std::min(cache_bytes() / page_bytes, kMostCachedPages));
-
-    keeps_documents_ = n_cached_pages > 0;
+    keeps_documents_ = plan_.n_cached_pages > 0;
 
     QueueLimits queue;
     queue.max_pairs    = options_.max_queued_pairs;
@@ -69,8 +48,8 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
     PlannerLimits planner;
     planner.n_batch    = info_.batch_tokens;
     planner.n_pairs    = info_.n_seq_max;
-    planner.n_pages    = pages_of_batches(info_);
-    planner.n_cells    = most_cells();
+    planner.n_pages    = plan_.n_batch_pages;
+    planner.n_cells    = plan_.n_cells;
     planner.token_work = token_work;
 
     prompter_            = std::make_unique<Prompter>(model_->vocab(), model_->score_token(), info_.context_size,
@@ -85,20 +64,21 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
             return !progress || progress(static_cast<float>((begin + n_bytes * fraction) / (n_tower + n_model)));
         };
     };
-    forward_ = std::make_unique<Forward>(model_->file(), head, forward_options(n_cached_pages), *threads_, abort_,
-                                         part_of(0, n_model));
+    forward_ = std::make_unique<Forward>(model_->file(), head, plan_.forward(), *threads_, abort_, part_of(0, n_model));
+    info_.memory = forward_->memory();
     if (tower) {
         images_ = std::make_unique<ImageEncoder>(*tower_file_, *tower, encoder_options(), *threads_, abort_,
                                                  part_of(n_model, n_tower));
+        memory_of(model_->device(), info_.memory).vision = images_->memory_bytes();
     }
     if (!options_.document_store.directory.empty()) {
         open_store(head);
     }
     loop_      = std::make_unique<EngineLoop>(LoopParts{ *queue_, *forward_, *scores_, counters_, abort_, images_.get(),
                                                     store_.get(), score_log_.get(), image_tokens_ },
-                                         planner, n_cached_pages, page_bytes);
+                                         planner, plan_.n_cached_pages, plan_.page_bytes);
     tokenizer_ = std::make_unique<TokenizerWorker>(*queue_, *prompter_, *scores_, counters_);
-    const bool all_on_gpu = on_gpu && model_->n_gpu_layers() > info_.n_layer;
+    const bool all_on_gpu = model_->n_gpu_layers() > info_.n_layer;
     lane_                 = std::make_unique<TokenizerPool::Lane>(
         TokenizerPool::shared(tokenizer_threads(all_on_gpu, default_thread_count())), [this] { tokenizer_->step(); });
     engine_thread_.start({ [this] {
@@ -107,21 +87,13 @@ Engine::Engine(EngineOptions options, const HeadWeights & head, const LoadProgre
                          [this] { queue_->close(); });
 }
 
-// What "automatic" and 0 mean here.
-void Engine::resolve(bool on_gpu) {
-    // Our kernels are exact and there is no other way with them; ggml's attention, which GPUs take, is not.
-    if (on_gpu && options_.reproducible == Reproducible::exact) {
-        throw Error(ErrorCode::invalid_argument,
-                    "reproducible: \"exact\" is not possible on " +
-                        std::string(ggml_backend_dev_name(model_->device())) +
-                        ", whose kernels sum in an order that depends on the batch; take \"fast\", or the CPU");
-    }
+void Engine::describe() {
     model_->describe(info_);
-    info_.context_size = options_.context_size;
-    info_.batch_tokens = options_.batch_tokens > 0 ? options_.batch_tokens : on_gpu ? kBatchTokensGpu : kBatchTokensCpu;
-    info_.n_threads    = options_.n_threads > 0 ? options_.n_threads : default_thread_count();
-    info_.reproducible = on_gpu ? Reproducible::fast : Reproducible::exact;
-    info_.n_seq_max    = std::clamp(info_.batch_tokens / kShortestPrompt, 1, kMostPairs);
+    info_.context_size = plan_.n_context;
+    info_.batch_tokens = plan_.n_batch;
+    info_.n_threads    = plan_.n_threads;
+    info_.reproducible = model_->on_gpu() ? Reproducible::fast : Reproducible::exact;
+    info_.n_seq_max    = plan_.n_pairs;
 }
 
 void Engine::describe_tower(const VisionShape & shape) {
@@ -130,11 +102,8 @@ void Engine::describe_tower(const VisionShape & shape) {
     const ggml_type type  = ggml_get_tensor(tower_file_->tensors(), "v.blk.0.attn_out.weight")->type;
     vision.work_per_token = image_work_per_token(
         shape, vision.max_tokens, vision_costs(model_->on_gpu(), cpu_features(), type), model_->n_layer_params());
-    for (ggml_tensor * tensor = ggml_get_first_tensor(tower_file_->tensors()); tensor != nullptr;
-         tensor               = ggml_get_next_tensor(tower_file_->tensors(), tensor)) {
-        vision.size_bytes += ggml_nbytes(tensor);
-    }
-    info_.vision = vision;
+    vision.size_bytes = tower_file_->tensor_bytes();
+    info_.vision      = vision;
 }
 
 void Engine::open_store(const HeadWeights & head) {
@@ -159,47 +128,9 @@ void Engine::open_store(const HeadWeights & head) {
 }
 
 EncoderOptions Engine::encoder_options() const {
-    EncoderOptions encoder;
-    encoder.device            = model_->device();
-    encoder.n_threads         = info_.n_threads;
-    encoder.limits            = options_.vision;
-    encoder.limits.max_tokens = std::max(options_.vision.max_tokens, kLongestStrip);
-    encoder.work_per_token    = info_.vision->work_per_token;
-    encoder.work_per_step     = static_cast<double>(info_.batch_tokens) / kStepsPerBatch;
+    EncoderOptions encoder = plan_.encoder(options_.vision);
+    encoder.work_per_token = info_.vision->work_per_token;
     return encoder;
-}
-
-// Cells of a batch, padded; our attention reads the pages as they are.
-int32_t Engine::most_cells() const {
-    return info_.reproducible == Reproducible::exact ? INT32_MAX : padded_cells(info_.context_size) + kGatheredCells;
-}
-
-ForwardOptions Engine::forward_options(int32_t n_cached_pages) const {
-    ForwardOptions forward;
-    forward.gpu          = model_->on_gpu() ? model_->device() : nullptr;
-    forward.n_gpu_layers = model_->n_gpu_layers();
-    forward.n_threads    = info_.n_threads;
-    forward.n_batch      = info_.batch_tokens;
-    forward.n_pairs      = info_.n_seq_max;
-    forward.n_context    = info_.context_size;
-    forward.n_pages      = pages_of_batches(info_) + n_cached_pages + kOwnPages;
-    forward.n_cells      = most_cells();
-    forward.kv_type      = options_.kv_type;
-    forward.images       = info_.vision.has_value();
-    return forward;
-}
-
-// For the document cache: what was asked for, on a GPU at most half of what the weights leave.
-size_t Engine::cache_bytes() const {
-    if (!model_->on_gpu()) {
-        return options_.document_cache_bytes;
-    }
-    size_t n_free  = 0;
-    size_t n_total = 0;
-    ggml_backend_dev_memory(model_->device(), &n_free, &n_total);
-    const size_t n_weights = info_.size_bytes + (info_.vision ? info_.vision->size_bytes : 0);
-    const size_t n_left    = n_free > n_weights ? n_free - n_weights : 0;
-    return std::min(options_.document_cache_bytes, n_left / 2);
 }
 
 Engine::~Engine() {
@@ -247,8 +178,7 @@ void Engine::admit_image(const std::string & name, Content & content) {
     }
     const Image & pixels = *image->image;
     if (pixels.width < 1 || pixels.height < 1 || pixels.width % kTokenPixels != 0 ||
-        pixels.height % kTokenPixels != 0 ||
-        int64_t{ pixels.n_columns() } * pixels.n_rows() > encoder_options().limits.max_tokens ||
+        pixels.height % kTokenPixels != 0 || int64_t{ pixels.n_columns() } * pixels.n_rows() > plan_.n_image_tokens ||
         pixels.rgb.size() != size_t{ 3 } * static_cast<size_t>(pixels.width) * static_cast<size_t>(pixels.height)) {
         throw Error(ErrorCode::invalid_argument,
                     name + ": expected an image whose sides are multiples of " + std::to_string(kTokenPixels) +

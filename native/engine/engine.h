@@ -7,6 +7,7 @@
 #include "counters.h"
 #include "document-store.h"
 #include "engine-loop.h"
+#include "engine-plan.h"
 #include "forward.h"
 #include "image-encoder.h"
 #include "image-tokens.h"
@@ -65,18 +66,16 @@ class Engine {
   private:
     friend struct EngineProbe;  // the tests', which makes a batch fail
 
-    void                                resolve(bool on_gpu);
+    void                                describe();
     void                                describe_tower(const VisionShape & shape);
     void                                open_store(const HeadWeights & head);
     EncoderOptions                      encoder_options() const;
     void                                admit_image(const std::string & name, Content & content);
-    size_t                              cache_bytes() const;
-    ForwardOptions                      forward_options(int32_t n_cached_pages) const;
-    int32_t                             most_cells() const;
     // The model's text side, kept from being freed; throws closed.
     std::shared_lock<std::shared_mutex> open_prompter() const;
 
     EngineOptions     options_;
+    EnginePlan        plan_;
     EngineInfo        info_;
     Counters          counters_;
     std::atomic<bool> abort_{ false };

@@ -2,6 +2,7 @@
 
 #include "backend.h"
 #include "batch-shape.h"
+#include "device-memory.h"
 #include "device-tensors.h"
 #include "error.h"
 #include "graph-failure.h"
@@ -95,27 +96,70 @@ Forward::Forward(const GgufFile &          file,
                  const ThreadPool &        threads,
                  const std::atomic<bool> & abort,
                  const LoadProgress &      progress) :
+    Forward(options, abort) {
+    make(file, head, threads, progress, Memory::taken);
+    try_out();
+}
+
+Forward::Forward(const ForwardOptions & options, const std::atomic<bool> & abort) :
     options_(options),
     abort_(abort),
     products_(fastest(matmul_kernels(cpu_features())), options.n_threads),
-    attention_(attention_kernels(cpu_features()).back(), options.n_threads) {
-    ggml_backend_dev_t cpu   = usable_devices(Backend::cpu).front();
-    ggml_backend_dev_t gpu   = options.gpu == nullptr ? cpu : options.gpu;
-    const ModelShape   shape = shape_of(file);
-    LayerDevices devices     = place_layers(shape.n_layer, options.gpu == nullptr ? 0 : options.n_gpu_layers, gpu, cpu);
+    attention_(attention_kernels(cpu_features()).back(), options.n_threads) {}
+
+std::vector<DeviceMemory> Forward::count(const GgufFile & file, const ForwardOptions & options) {
+    const ThreadPool        threads(1);
+    const std::atomic<bool> abort(false);
+    Forward                 forward(options, abort);
+    forward.make(file, {}, threads, {}, Memory::counted);
+    return forward.memory(forward.largest(forward.trials()).n_bytes);
+}
+
+// All but the memory to compute in.
+void Forward::make(const GgufFile &     file,
+                   const HeadWeights &  head,
+                   const ThreadPool &   threads,
+                   const LoadProgress & progress,
+                   Memory               memory) {
+    ggml_backend_dev_t cpu     = usable_devices(Backend::cpu).front();
+    ggml_backend_dev_t gpu     = on_gpu() ? options_.gpu : cpu;
+    const ModelShape   shape   = shape_of(file);
+    LayerDevices       devices = place_layers(shape.n_layer, on_gpu() ? options_.n_gpu_layers : 0, gpu, cpu);
     if (!has_get_rows(devices.input, *ggml_get_tensor(file.tensors(), "token_embd.weight"))) {
         devices.input = cpu;
     }
-    weights_  = std::make_unique<Weights>(file, devices, progress);
-    pages_    = std::make_unique<KvPages>(shape, devices, ggml_type_of(options.kv_type), options.n_pages);
-    head_     = std::make_unique<ScoreHead>(head, shape.n_embd, devices.output);
+    weights_  = std::make_unique<Weights>(file, devices, progress, memory);
+    pages_    = std::make_unique<KvPages>(shape, devices, ggml_type_of(options_.kv_type), options_.n_pages, memory);
+    head_     = std::make_unique<ScoreHead>(head, shape.n_embd, devices.output, memory);
     own_page_ = pages_->take().value();
     pad_      = need_padding();
     graph_memory_.emplace(max_nodes(shape.n_layer) * ggml_tensor_overhead() * 2 +
                               ggml_graph_overhead_custom(max_nodes(shape.n_layer), false),
                           on_gpu() ? kRecordedShapes : 1);
     make_scheduler(threads);
-    try_out();
+}
+
+std::vector<DeviceMemory> Forward::memory() const {
+    std::vector<size_t> computing;
+    for (const ComputeBackend & backend : backends_) {
+        computing.push_back(ggml_backend_sched_get_buffer_size(scheduler_.get(), backend.get()));
+    }
+    return memory(computing);
+}
+
+std::vector<DeviceMemory> Forward::memory(const std::vector<size_t> & computing) const {
+    std::vector<DeviceMemory> all;
+    for (size_t i = 0; i < backends_.size(); ++i) {
+        memory_of(ggml_backend_get_device(backends_[i].get()), all).compute = computing[i];
+    }
+    for (const DeviceTensors & group : weights_->groups()) {
+        memory_of(group.device, all).weights += group.n_bytes;
+    }
+    for (const DeviceTensors & group : pages_->groups()) {
+        memory_of(group.device, all).pages += group.n_bytes;
+    }
+    memory_of(head_->tensors().device, all).weights += head_->tensors().n_bytes;
+    return all;
 }
 
 int32_t Forward::n_padding(int32_t n_rows) const {
@@ -188,9 +232,7 @@ struct Forward::Pass {
     Graph            graph;
 };
 
-// Takes the memory of the largest batch and computes small ones: what has no memory, or cannot be computed, fails the load and
-// not each request.
-void Forward::try_out() {
+TrialBatches Forward::trials() const {
     TrialLimits limits;
     limits.n_batch   = options_.n_batch;
     limits.n_pairs   = options_.n_pairs;
@@ -198,16 +240,22 @@ void Forward::try_out() {
     limits.n_cells   = on_gpu() ? options_.n_cells : 0;
     limits.n_embd    = options_.images ? weights_->shape().n_embd : 0;
     limits.page      = own_page_;
-    const TrialBatches trials(limits);
+    return TrialBatches(limits);
+}
+
+// Takes the memory of the largest batch and computes small ones: what has no memory, or cannot be computed, fails the load and
+// not each request.
+void Forward::try_out() {
+    const TrialBatches batches = trials();
     try {
         take_errors();
-        reserve(trials);
+        reserve(batches);
         // On a GPU the end of the longest pair: what the driver needs beside our memory is largest there (ggml's Vulkan attention
         // splits few rows over many cells), and costs little.
         const auto start = std::chrono::steady_clock::now();
-        run(trials.end_of_longest());
+        run(batches.end_of_longest());
         if (on_gpu()) {
-            warm_up(trials, start);
+            warm_up(batches, start);
         }
     } catch (const Error & error) {
         if (error.code != ErrorCode::engine_error || abort_.load()) {
@@ -232,11 +280,9 @@ void Forward::warm_up(const TrialBatches & trials, std::chrono::steady_clock::ti
     }
 }
 
-// Takes the memory once: a buffer that grows later is freed while a driver may still refer to it (seen with Mesa 22's software
-// device, which crashed).
-void Forward::reserve(const TrialBatches & trials) {
-    Batch  largest;
-    size_t most_bytes = 0;
+Forward::Largest Forward::largest(const TrialBatches & trials) {
+    Largest most;
+    size_t  most_bytes = 0;
     for (Batch & batch : trials.largest()) {
         const Pass          pass(*this, batch);
         std::vector<size_t> sizes(backends_.size());
@@ -244,13 +290,20 @@ void Forward::reserve(const TrialBatches & trials) {
         const size_t n_bytes = std::accumulate(sizes.begin(), sizes.end(), size_t{ 0 });
         if (n_bytes > most_bytes) {
             most_bytes = n_bytes;
-            largest    = std::move(batch);
+            most       = { std::move(batch), sizes };
         }
     }
-    const Pass pass(*this, largest);
+    return most;
+}
+
+// Takes the memory once: a buffer that grows later is freed while a driver may still refer to it (seen with Mesa 22's software
+// device, which crashed).
+void Forward::reserve(const TrialBatches & trials) {
+    const Batch most = largest(trials).batch;
+    const Pass  pass(*this, most);
     ggml_backend_sched_reset(scheduler_.get());
     if (!ggml_backend_sched_reserve(scheduler_.get(), pass.graph.nodes)) {
-        fail_without_memory(largest);
+        fail_without_memory(most);
     }
 }
 

@@ -58,6 +58,9 @@ class Forward {
             const std::atomic<bool> & abort,
             const LoadProgress &      progress);
 
+    // What that takes of each device's memory, that of the GPU first; takes nothing and reads no weights. Throws as it.
+    static std::vector<DeviceMemory> count(const GgufFile & file, const ForwardOptions & options);
+
     Forward(const Forward &)             = delete;
     Forward & operator=(const Forward &) = delete;
     Forward(Forward &&)                  = delete;
@@ -67,6 +70,9 @@ class Forward {
     KvPages & pages() { return *pages_; }
 
     const Weights & weights() const { return *weights_; }
+
+    // What it takes of each device's memory, as count() says it. Not while a batch runs.
+    std::vector<DeviceMemory> memory() const;
 
     // Rows that are computed beside those of a batch of n_rows.
     int32_t n_padding(int32_t n_rows) const;
@@ -81,12 +87,28 @@ class Forward {
   private:
     struct Pass;
 
-    void fill(Pass & pass, const Batch & batch);
-    void make_scheduler(const ThreadPool & threads);
-    void try_out();
-    void reserve(const TrialBatches & trials);
-    void warm_up(const TrialBatches & trials, std::chrono::steady_clock::time_point start);
-    bool need_padding() const;
+    // The batch that needs the most memory, and how much of each backend's.
+    struct Largest {
+        Batch               batch;
+        std::vector<size_t> n_bytes;
+    };
+
+    Forward(const ForwardOptions & options, const std::atomic<bool> & abort);
+
+    void                      make(const GgufFile &     file,
+                                   const HeadWeights &  head,
+                                   const ThreadPool &   threads,
+                                   const LoadProgress & progress,
+                                   Memory               memory);
+    void                      fill(Pass & pass, const Batch & batch);
+    void                      make_scheduler(const ThreadPool & threads);
+    TrialBatches              trials() const;
+    void                      try_out();
+    Largest                   largest(const TrialBatches & trials);
+    std::vector<DeviceMemory> memory(const std::vector<size_t> & computing) const;
+    void                      reserve(const TrialBatches & trials);
+    void                      warm_up(const TrialBatches & trials, std::chrono::steady_clock::time_point start);
+    bool                      need_padding() const;
 
     bool on_gpu() const { return options_.gpu != nullptr; }
 

@@ -107,6 +107,15 @@ uint64_t GgufFile::offset_of(const char * tensor) const {
     return gguf_get_data_offset(metadata()) + gguf_get_tensor_offset(metadata(), gguf_find_tensor(metadata(), tensor));
 }
 
+uint64_t GgufFile::tensor_bytes() const {
+    uint64_t n_bytes = 0;
+    for (ggml_tensor * tensor = ggml_get_first_tensor(tensors_.get()); tensor != nullptr;
+         tensor               = ggml_get_next_tensor(tensors_.get(), tensor)) {
+        n_bytes += ggml_nbytes(tensor);
+    }
+    return n_bytes;
+}
+
 bool GgufFile::has(const std::string & key) const {
     return gguf_find_key(metadata(), key.c_str()) >= 0;
 }

@@ -28,6 +28,9 @@ class GgufFile {
 
     ggml_context * tensors() const { return tensors_.get(); }
 
+    // Of all tensors.
+    uint64_t tensor_bytes() const;
+
     bool has(const std::string & key) const;
 
     // Index of a key of this type; fails without it.

@@ -49,6 +49,15 @@ ImageEncoder::ImageEncoder(const GgufFile &          file,
     vision_.cancel();
 }
 
+uint64_t ImageEncoder::count(const GgufFile & file, const VisionShape & shape, const EncoderOptions & options) {
+    const ThreadPool        threads(1);
+    const std::atomic<bool> abort(false);
+    const ComputeBackend    backend = compute_backend(options.device, threads, options.n_threads, abort);
+    const VisionWeights     weights(file, shape, options.device, {}, Memory::counted);
+    return weights.tensors().n_bytes +
+           Vision(weights, backend.get(), { options.n_threads, options.limits.max_tokens }).count();
+}
+
 EmbeddingsPtr ImageEncoder::find(int32_t image) {
     const auto held = held_.find(image);
     if (auto known = known_.find(static_cast<uint64_t>(image), image)) {

@@ -51,6 +51,12 @@ class ImageEncoder {
                  const std::atomic<bool> & abort,
                  const LoadProgress &      progress);
 
+    // What that takes of the device's memory, in bytes; takes nothing and reads no weights. Throws as it.
+    static uint64_t count(const GgufFile & file, const VisionShape & shape, const EncoderOptions & options);
+
+    // What it took, in bytes.
+    uint64_t memory_bytes() const { return weights_.tensors().n_bytes + vision_.n_bytes(); }
+
     // Of an image that was encoded and is kept, or is still held by a pair; nullptr = it has to be encoded.
     EmbeddingsPtr find(int32_t image);
 

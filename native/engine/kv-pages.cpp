@@ -19,7 +19,8 @@ ggml_type ggml_type_of(KvType type) {
     return GGML_TYPE_F16;
 }
 
-KvPages::KvPages(const ModelShape & shape, const LayerDevices & devices, ggml_type type, int32_t n_pages) :
+KvPages::KvPages(
+    const ModelShape & shape, const LayerDevices & devices, ggml_type type, int32_t n_pages, Memory memory) :
     n_holders_(static_cast<size_t>(n_pages)) {
     const size_t  n_bytes  = page_bytes(shape, type) * static_cast<size_t>(n_pages);
     const int64_t n_tokens = int64_t{ n_pages } * kPageTokens;
@@ -30,9 +31,7 @@ KvPages::KvPages(const ModelShape & shape, const LayerDevices & devices, ggml_ty
         on_cpu_.push_back(ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU);
     }
     for (DeviceTensors & group : groups_) {
-        group.buffer.reset(
-            ggml_backend_alloc_ctx_tensors_from_buft(group.context.get(), ggml_backend_dev_buffer_type(group.device)));
-        if (!group.buffer) {
+        if (!allocate(group, memory)) {
             throw Error(ErrorCode::out_of_memory, "no memory on " + std::string(ggml_backend_dev_name(group.device)) +
                                                       " for the KV state of " + std::to_string(n_tokens) + " tokens, " +
                                                       std::to_string(n_bytes) +

@@ -26,7 +26,13 @@ ggml_type ggml_type_of(KvType type);
 class KvPages {
   public:
     // type: F16, F32 or Q8_0. Throws out_of_memory, and what page_bytes() throws. Memory of a CPU is not touched before a page is written.
-    KvPages(const ModelShape & shape, const LayerDevices & devices, ggml_type type, int32_t n_pages);
+    KvPages(const ModelShape &   shape,
+            const LayerDevices & devices,
+            ggml_type            type,
+            int32_t              n_pages,
+            Memory               memory = Memory::taken);
+
+    const std::vector<DeviceTensors> & groups() const { return groups_; }
 
     // A row a token: [n_embd_kv, n_pages * kPageTokens].
     ggml_tensor * k(int32_t layer) const { return k_[static_cast<size_t>(layer)]; }

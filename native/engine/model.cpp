@@ -23,37 +23,14 @@ constexpr std::string_view kImageEnd       = "<|vision_end|>";
 constexpr llama_token      kUnswappedId    = 151649;
 constexpr llama_token      kTrainedScoreId = 100;
 
-ggml_backend_dev_t device_of(const Placement & placement) {
-    const ggml_backend_dev_t        cpu     = usable_devices(Backend::cpu).front();
-    std::vector<ggml_backend_dev_t> devices = { cpu };
-    if (placement.n_gpu_layers > 0) {
-        devices = usable_devices(placement.backend);
-    }
-    if (placement.device.empty()) {
-        return devices.front();
-    }
-    if (devices.front() != cpu) {
-        devices.push_back(cpu);
-    }
-    std::string known;
-    for (ggml_backend_dev_t device : devices) {
-        if (placement.device == ggml_backend_dev_name(device)) {
-            return device;
-        }
-        known += (known.empty() ? "" : ", ") + std::string(ggml_backend_dev_name(device));
-    }
-    throw Error(ErrorCode::invalid_argument, "device: expected one of " + known + ", got \"" + placement.device + "\"");
-}
-
 }  // namespace
 
-Model::Model(const std::string & path, const Placement & placement) : file_(path) {
-    device_                = device_of(placement);
+Model::Model(const EngineOptions & options) : file_(options.model_path) {
     const GgufInfo   info  = check_gguf(file_);
     const ModelShape shape = shape_of(file_);
     n_layer_               = shape.n_layer;
     n_embd_                = shape.n_embd;
-    n_gpu_layers_          = on_gpu() ? std::min(placement.n_gpu_layers, n_layer_ + 1) : 0;
+    placement_             = place(options, n_layer_);
     // A head multiplies a cell's key and its value; the heads together are as wide as the embedding. These multiplications take
     // twice the time of those with the weights: measured with the demo model and AVX2, one document of 500 to 8,000 words.
     n_layer_params_        = static_cast<double>(info.n_layer_params);
@@ -115,11 +92,11 @@ void Model::describe(EngineInfo & info) const {
     for (ggml_tensor * tensor = ggml_get_first_tensor(file_.tensors()); tensor != nullptr;
          tensor               = ggml_get_next_tensor(file_.tensors(), tensor)) {
         info.n_params += static_cast<uint64_t>(ggml_nelements(tensor));
-        info.size_bytes += ggml_nbytes(tensor);
         if (ggml_n_dims(tensor) == 2) {
             types.insert(ggml_type_name(tensor->type));
         }
     }
+    info.size_bytes                 = file_.tensor_bytes();
     info.architecture               = file_.string("general.architecture");
     std::array<char, 32> n_billions = {};
     std::snprintf(n_billions.data(), n_billions.size(), " %.2fB", static_cast<double>(info.n_params) / 1e9);
@@ -135,9 +112,9 @@ void Model::describe(EngineInfo & info) const {
     info.n_vocab            = llama_vocab_n_tokens(vocab());
     info.n_ctx_train        = static_cast<int32_t>(file_.u32(info.architecture + ".context_length"));
     info.score_token        = score_token_;
-    info.n_gpu_layers       = n_gpu_layers_;
-    info.device             = ggml_backend_dev_name(device_);
-    info.device_description = ggml_backend_dev_description(device_);
+    info.n_gpu_layers       = n_gpu_layers();
+    info.device             = ggml_backend_dev_name(device());
+    info.device_description = ggml_backend_dev_description(device());
 }
 
 }  // namespace jina_reranker

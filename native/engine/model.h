@@ -6,6 +6,7 @@
 #include "backend.h"
 #include "gguf-file.h"
 #include "llama-cpp.h"
+#include "placement.h"
 #include "prompt.h"
 #include "types.h"
 
@@ -16,18 +17,11 @@
 
 namespace jina_reranker {
 
-// Where a model is computed.
-struct Placement {
-    Backend     backend;
-    std::string device;        // ggml's name of one of the backend's devices, or the CPU's; empty = the first
-    int32_t     n_gpu_layers;  // 0 = on the CPU
-};
-
 class Model {
   public:
     // Throws model_not_found, model_invalid, backend_unavailable or out_of_memory; invalid_argument when there is no such
     // device.
-    Model(const std::string & path, const Placement & placement);
+    explicit Model(const EngineOptions & options);
 
     const GgufFile & file() const { return file_; }
 
@@ -35,13 +29,15 @@ class Model {
 
     llama_token score_token() const { return score_token_; }
 
-    // Where the layers run: a GPU when one is used, the CPU otherwise.
-    ggml_backend_dev_t device() const { return device_; }
+    const Placement & placement() const { return placement_; }
 
-    bool on_gpu() const { return ggml_backend_dev_type(device_) != GGML_BACKEND_DEVICE_TYPE_CPU; }
+    // Where the layers run: a GPU when one is used, the CPU otherwise.
+    ggml_backend_dev_t device() const { return placement_.device; }
+
+    bool on_gpu() const { return placement_.on_gpu(); }
 
     // Layers on the GPU, the output counting as one.
-    int32_t n_gpu_layers() const { return n_gpu_layers_; }
+    int32_t n_gpu_layers() const { return placement_.n_gpu_layers; }
 
     // KV cells that a token attends to at the cost of all its other multiplications (TokenWork).
     double attention_cells() const { return attention_cells_; }
@@ -61,15 +57,14 @@ class Model {
     // The one token that this special text is; none where it is several.
     std::optional<llama_token> special_token(std::string_view text) const;
 
-    GgufFile           file_;
-    llama_model_ptr    model_;
-    ggml_backend_dev_t device_          = nullptr;
-    int32_t            n_layer_         = 0;
-    int32_t            n_embd_          = 0;
-    int32_t            n_gpu_layers_    = 0;
-    llama_token        score_token_     = 0;
-    double             attention_cells_ = 0;
-    double             n_layer_params_  = 0;
+    GgufFile        file_;
+    llama_model_ptr model_;
+    Placement       placement_       = {};
+    int32_t         n_layer_         = 0;
+    int32_t         n_embd_          = 0;
+    llama_token     score_token_     = 0;
+    double          attention_cells_ = 0;
+    double          n_layer_params_  = 0;
 };
 
 }  // namespace jina_reranker

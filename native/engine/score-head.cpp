@@ -21,43 +21,51 @@ void check_array(const std::vector<float> & values, size_t expected, const char 
     }
 }
 
-// Metadata of a few tensors; the data lies in backend buffers.
-ggml_context_ptr new_context() {
-    return ggml_context_ptr(ggml_init({ ggml_tensor_overhead() * 16, /*.mem_buffer =*/nullptr, /*.no_alloc =*/true }));
-}
+// Tensors of the head, and of the nodes that a device is asked about.
+constexpr size_t kTensors = 16;
 
 }  // namespace
 
-ScoreHead::ScoreHead(const HeadWeights & weights, int32_t n_embd, ggml_backend_dev_t device) :
+ScoreHead::ScoreHead(const HeadWeights & weights, int32_t n_embd, ggml_backend_dev_t device, Memory memory) :
     n_embd_(n_embd),
-    bias_(weights.b2 - weights.logit_bias) {
-    const auto n = static_cast<size_t>(n_embd);
-    check_array(weights.w1, n * n, "w1", n_embd);
-    check_array(weights.b1, n, "b1", n_embd);
-    check_array(weights.w2, n, "w2", n_embd);
-    check_array({ weights.b2, weights.logit_bias, bias_ }, 3, "b2, logit_bias or their difference", n_embd);
-    context_ = new_context();
-    w1_      = ggml_new_tensor_2d(context_.get(), GGML_TYPE_F32, n_embd, n_embd);
-    b1_      = ggml_new_tensor_1d(context_.get(), GGML_TYPE_F32, n_embd);
-    w2_      = ggml_new_tensor_2d(context_.get(), GGML_TYPE_F32, n_embd, 1);
-    require_operations(device);
-    buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_.get(), ggml_backend_dev_buffer_type(device)));
-    if (!buffer_) {
+    bias_(weights.b2 - weights.logit_bias),
+    tensors_(no_tensors(device, kTensors)) {
+    if (memory == Memory::taken) {
+        check(weights);
+    }
+    w1_ = ggml_new_tensor_2d(tensors_.context.get(), GGML_TYPE_F32, n_embd, n_embd);
+    b1_ = ggml_new_tensor_1d(tensors_.context.get(), GGML_TYPE_F32, n_embd);
+    w2_ = ggml_new_tensor_2d(tensors_.context.get(), GGML_TYPE_F32, n_embd, 1);
+    require_operations();
+    if (!allocate(tensors_, memory, GGML_BACKEND_BUFFER_USAGE_WEIGHTS)) {
         throw Error(ErrorCode::out_of_memory,
                     "no memory for the score head on " + std::string(ggml_backend_dev_name(device)));
     }
-    ggml_backend_buffer_set_usage(buffer_.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+    if (memory == Memory::taken) {
+        set_weights(weights);
+    }
+}
 
-    // ggml's matrix product wants each unit's input weights side by side.
+void ScoreHead::check(const HeadWeights & weights) const {
+    const auto n = static_cast<size_t>(n_embd_);
+    check_array(weights.w1, n * n, "w1", n_embd_);
+    check_array(weights.b1, n, "b1", n_embd_);
+    check_array(weights.w2, n, "w2", n_embd_);
+    check_array({ weights.b2, weights.logit_bias, bias_ }, 3, "b2, logit_bias or their difference", n_embd_);
+}
+
+// ggml's matrix product wants each unit's input weights side by side.
+void ScoreHead::set_weights(const HeadWeights & weights) {
+    const auto         n = static_cast<size_t>(n_embd_);
     std::vector<float> transposed(n * n);
     for (size_t input = 0; input < n; ++input) {
         for (size_t unit = 0; unit < n; ++unit) {
             transposed[unit * n + input] = weights.w1[input * n + unit];
         }
     }
-    ggml_backend_tensor_set(w1_, transposed.data(), 0, transposed.size() * sizeof(float));
-    ggml_backend_tensor_set(b1_, weights.b1.data(), 0, n * sizeof(float));
-    ggml_backend_tensor_set(w2_, weights.w2.data(), 0, n * sizeof(float));
+    set(w1_, transposed);
+    set(b1_, weights.b1);
+    set(w2_, weights.w2);
 }
 
 ggml_tensor * ScoreHead::build(ggml_context * context, ggml_tensor * hidden) const {
@@ -65,9 +73,11 @@ ggml_tensor * ScoreHead::build(ggml_context * context, ggml_tensor * hidden) con
     return ggml_mul_mat(context, w2_, units);
 }
 
-void ScoreHead::require_operations(ggml_backend_dev_t device) const {
-    const ggml_context_ptr context = new_context();
-    const ggml_tensor *    node    = build(context.get(), ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, n_embd_, 1));
+void ScoreHead::require_operations() const {
+    ggml_backend_dev_t  device = tensors_.device;
+    const DeviceTensors nodes  = no_tensors(device, kTensors);
+    const ggml_tensor * node =
+        build(nodes.context.get(), ggml_new_tensor_2d(nodes.context.get(), GGML_TYPE_F32, n_embd_, 1));
     // The last of its nodes, and those before it.
     while (node->op != GGML_OP_NONE) {
         if (!ggml_backend_dev_supports_op(device, node)) {

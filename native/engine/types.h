@@ -56,6 +56,15 @@ struct EngineOptions {
     VisionLimits  vision;
 };
 
+// What an engine takes of a device's memory, in bytes of ggml's buffers.
+struct DeviceMemory {
+    std::string device;       // ggml's name of it
+    uint64_t    weights = 0;  // the score head's included
+    uint64_t    pages   = 0;  // of KV state: of a batch, and of the document cache
+    uint64_t    compute = 0;  // what the largest batch is computed in
+    uint64_t    vision  = 0;  // the tower's weights, and what its largest image is computed in
+};
+
 struct VisionInfo {
     int32_t  max_tokens     = 0;  // of an image
     double   work_per_token = 0;  // of encoding, as TokenWork counts
@@ -83,6 +92,7 @@ struct EngineInfo {
     std::string  device_description;
 
     std::optional<VisionInfo> vision;  // none = images are refused
+    std::vector<DeviceMemory> memory;  // the device's, and the CPU's where that computes as well
 };
 
 constexpr int32_t kLowestPriority = 999;

@@ -47,27 +47,30 @@ void read_tensor(const GgufFile &                                               
 VisionWeights::VisionWeights(const GgufFile &     file,
                              const VisionShape &  shape,
                              ggml_backend_dev_t   device,
-                             const LoadProgress & progress) :
-    shape_(shape) {
-    const size_t n_tensors = kTensorsOfALayer * static_cast<size_t>(shape.n_layer) + kOtherTensors;
-    context_.reset(ggml_init({ n_tensors * ggml_tensor_overhead(), nullptr, /*.no_alloc =*/true }));
-    patches_ = ggml_new_tensor_2d(context_.get(), GGML_TYPE_F32, kPatchNumbers, shape.n_embd);
+                             const LoadProgress & progress,
+                             Memory               memory) :
+    shape_(shape),
+    tensors_(no_tensors(device, kTensorsOfALayer * static_cast<size_t>(shape.n_layer) + kOtherTensors)) {
+    patches_ = ggml_new_tensor_2d(tensors_.context.get(), GGML_TYPE_F32, kPatchNumbers, shape.n_embd);
     n_bytes_ += ggml_nbytes(patches_);
     for (int32_t i = 0; i < shape.n_layer; ++i) {
         const std::string prefix = "v.blk." + std::to_string(i) + ".";
         VisionLayer       layer;
         layer.attn_norm   = add_norm(prefix + "ln1");
-        layer.attn_qkv    = add_linear(file, { prefix + "attn_q", prefix + "attn_k", prefix + "attn_v" }, device);
-        layer.attn_output = add_linear(file, { prefix + "attn_out" }, device);
+        layer.attn_qkv    = add_linear(file, { prefix + "attn_q", prefix + "attn_k", prefix + "attn_v" });
+        layer.attn_output = add_linear(file, { prefix + "attn_out" });
         layer.ffn_norm    = add_norm(prefix + "ln2");
-        layer.ffn_up      = add_linear(file, { prefix + (shape.swapped ? "ffn_down" : "ffn_up") }, device);
-        layer.ffn_down    = add_linear(file, { prefix + (shape.swapped ? "ffn_up" : "ffn_down") }, device);
+        layer.ffn_up      = add_linear(file, { prefix + (shape.swapped ? "ffn_down" : "ffn_up") });
+        layer.ffn_down    = add_linear(file, { prefix + (shape.swapped ? "ffn_up" : "ffn_down") });
         layers_.push_back(layer);
     }
     output_norm_ = add_norm("v.post_ln");
-    merge_up_    = add_linear(file, { "mm.0" }, device);
-    merge_down_  = add_linear(file, { "mm.2" }, device);
-    allocate(file.path(), device);
+    merge_up_    = add_linear(file, { "mm.0" });
+    merge_down_  = add_linear(file, { "mm.2" });
+    allocate(file.path(), memory);
+    if (memory == Memory::counted) {
+        return;
+    }
     read(file, progress);
     for (const VisionLayer & layer : layers_) {
         for (const VisionLinear & linear : { layer.attn_qkv, layer.attn_output, layer.ffn_up, layer.ffn_down }) {
@@ -84,7 +87,7 @@ VisionNorm VisionWeights::add_norm(const std::string & name) {
 
 ggml_tensor * VisionWeights::add_vector(const Names & names, int64_t n_of_each) {
     ggml_tensor * tensor =
-        ggml_new_tensor_1d(context_.get(), GGML_TYPE_F32, n_of_each * static_cast<int64_t>(names.size()));
+        ggml_new_tensor_1d(tensors_.context.get(), GGML_TYPE_F32, n_of_each * static_cast<int64_t>(names.size()));
     for (size_t i = 0; i < names.size(); ++i) {
         parts_.push_back({ names[i], tensor, i * static_cast<size_t>(n_of_each) * sizeof(float) });
     }
@@ -93,7 +96,7 @@ ggml_tensor * VisionWeights::add_vector(const Names & names, int64_t n_of_each) 
 }
 
 // Of the same inputs. Neighbours of the same type are one matrix.
-VisionLinear VisionWeights::add_linear(const GgufFile & file, const Names & names, ggml_backend_dev_t device) {
+VisionLinear VisionWeights::add_linear(const GgufFile & file, const Names & names) {
     VisionLinear linear;
     Names        biases;
     for (size_t begin = 0, end = 0; begin < names.size(); begin = end) {
@@ -104,27 +107,25 @@ VisionLinear VisionWeights::add_linear(const GgufFile & file, const Names & name
         while (end < names.size() && is_like(names[end])) {
             ++end;
         }
-        ggml_tensor * joined = ggml_new_tensor_2d(context_.get(), first.type, first.ne[0],
+        ggml_tensor * joined = ggml_new_tensor_2d(tensors_.context.get(), first.type, first.ne[0],
                                                   first.ne[1] * static_cast<int64_t>(end - begin));
         for (size_t i = begin; i < end; ++i) {
             parts_.push_back({ names[i] + ".weight", joined, (i - begin) * ggml_nbytes(&first) });
             biases.push_back(names[i] + ".bias");
         }
         n_bytes_ += ggml_nbytes(joined);
-        linear.weight.push_back(matrix_on(device, joined));
+        linear.weight.push_back(matrix_on(tensors_.device, joined));
     }
     linear.bias = add_vector(biases, tensor_of(file, biases.front()).ne[0]);
     return linear;
 }
 
-void VisionWeights::allocate(const std::string & path, ggml_backend_dev_t device) {
-    buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_.get(), ggml_backend_dev_buffer_type(device)));
-    if (!buffer_) {
-        throw Error(ErrorCode::out_of_memory, path + ": no memory on " + ggml_backend_dev_name(device) + " for its " +
-                                                  std::to_string(n_bytes_) +
+void VisionWeights::allocate(const std::string & path, Memory memory) {
+    if (!jina_reranker::allocate(tensors_, memory, GGML_BACKEND_BUFFER_USAGE_WEIGHTS)) {
+        throw Error(ErrorCode::out_of_memory, path + ": no memory on " + ggml_backend_dev_name(tensors_.device) +
+                                                  " for its " + std::to_string(n_bytes_) +
                                                   " bytes: free some, or take a smaller quantization of it");
     }
-    ggml_backend_buffer_set_usage(buffer_.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
 }
 
 void VisionWeights::read(const GgufFile & file, const LoadProgress & progress) {

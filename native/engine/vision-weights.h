@@ -3,7 +3,7 @@
 // The vision tower's weights in the memory of the device that multiplies by them. Reads each tensor of a checked file once and
 // refuses numbers that are not finite. Immutable after the constructor; used from any thread.
 
-#include "ggml-cpp.h"
+#include "device-tensors.h"
 #include "gguf-file.h"
 #include "mmproj-check.h"
 #include "weights.h"
@@ -37,11 +37,12 @@ struct VisionLayer {
 class VisionWeights {
   public:
     // Throws out_of_memory, model_invalid for a number that is not finite or when the file changed since it was checked, cancelled
-    // when progress said so.
+    // when progress said so. Where memory is counted, no weight is read.
     VisionWeights(const GgufFile &     file,
                   const VisionShape &  shape,
                   ggml_backend_dev_t   device,
-                  const LoadProgress & progress);
+                  const LoadProgress & progress,
+                  Memory               memory = Memory::taken);
 
     const VisionShape & shape() const { return shape_; }
 
@@ -57,7 +58,7 @@ class VisionWeights {
 
     const VisionLinear & merge_down() const { return merge_down_; }
 
-    uint64_t n_bytes() const { return n_bytes_; }
+    const DeviceTensors & tensors() const { return tensors_; }
 
   private:
     using Names = std::vector<std::string>;
@@ -70,14 +71,13 @@ class VisionWeights {
     };
 
     VisionNorm    add_norm(const std::string & name);
-    VisionLinear  add_linear(const GgufFile & file, const Names & names, ggml_backend_dev_t device);
+    VisionLinear  add_linear(const GgufFile & file, const Names & names);
     ggml_tensor * add_vector(const Names & names, int64_t n_of_each);
-    void          allocate(const std::string & path, ggml_backend_dev_t device);
+    void          allocate(const std::string & path, Memory memory);
     void          read(const GgufFile & file, const LoadProgress & progress);
 
     VisionShape              shape_;
-    ggml_context_ptr         context_;
-    ggml_backend_buffer_ptr  buffer_;
+    DeviceTensors            tensors_;
     std::vector<Part>        parts_;
     std::vector<VisionLayer> layers_;
     ggml_tensor *            patches_ = nullptr;

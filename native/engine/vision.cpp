@@ -52,14 +52,14 @@ Vision::Vision(const VisionWeights & weights, ggml_backend_t backend, const Visi
     attention_(kernel_for(backend, attention_kernels(cpu_features())), options.n_threads) {
     const size_t n_nodes = max_vision_nodes(weights.shape().n_layer);
     graph_memory_.resize(n_nodes * ggml_tensor_overhead() * 2 + ggml_graph_overhead_custom(n_nodes, false));
-    hidden_context_.reset(ggml_init({ ggml_tensor_overhead(), nullptr, /*.no_alloc =*/true }));
-    hidden_ = ggml_new_tensor_2d(hidden_context_.get(), GGML_TYPE_F32, weights.shape().n_embd,
-                                 int64_t{ options.max_tokens } * kTokenPatches);
+    hidden_tensors_ = no_tensors(ggml_backend_get_device(backend), 1);
+    hidden_         = ggml_new_tensor_2d(hidden_tensors_.context.get(), GGML_TYPE_F32, weights.shape().n_embd,
+                                         int64_t{ options.max_tokens } * kTokenPatches);
     require_operations();
 }
 
 void Vision::require_operations() {
-    const Pass pass(*this, { 0, weights_.shape().n_layer }, options_.max_tokens * kTokenPatches);
+    const Pass pass = largest();
     for (int i = 0; i < ggml_graph_n_nodes(pass.graph.nodes); ++i) {
         const ggml_tensor * node = ggml_graph_node(pass.graph.nodes, i);
         if (!ggml_backend_supports_op(backend_, node)) {
@@ -71,27 +71,28 @@ void Vision::require_operations() {
     }
 }
 
-// Takes the memory once: of the largest image, and of all layers, which is what any slice needs at most.
-void Vision::reserve() {
-    if (allocator_) {
-        return;
+// The graph of the largest image and of all layers, which is what any slice needs at most.
+Vision::Pass Vision::largest() {
+    return { *this, { 0, weights_.shape().n_layer }, options_.max_tokens * kTokenPatches };
+}
+
+// Takes the memory once; returns false where there is none.
+bool Vision::reserve() {
+    if (!allocate(hidden_tensors_, Memory::taken)) {
+        return false;
     }
-    const auto fail = [&] {
-        release();
-        throw Error(ErrorCode::out_of_memory, std::string("no memory on ") + ggml_backend_name(backend_) +
-                                                  " to look at an image of " + std::to_string(options_.max_tokens) +
-                                                  " tokens");
-    };
-    ggml_backend_buffer_type_t type = ggml_backend_get_default_buffer_type(backend_);
-    hidden_buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(hidden_context_.get(), type));
-    allocator_.reset(ggml_gallocr_new(type));
-    if (!hidden_buffer_) {
-        fail();
-    }
-    const Pass pass(*this, { 0, weights_.shape().n_layer }, options_.max_tokens * kTokenPatches);
-    if (!ggml_gallocr_reserve(allocator_.get(), pass.graph.nodes)) {
-        fail();
-    }
+    allocator_.reset(ggml_gallocr_new(ggml_backend_get_default_buffer_type(backend_)));
+    return ggml_gallocr_reserve(allocator_.get(), largest().graph.nodes);
+}
+
+uint64_t Vision::count() {
+    allocate(hidden_tensors_, Memory::counted);
+    const ggml_gallocr_ptr allocator(ggml_gallocr_new(ggml_backend_get_default_buffer_type(backend_)));
+    size_t                 n_graph = 0;
+    ggml_gallocr_reserve_n_size(allocator.get(), largest().graph.nodes, nullptr, nullptr, &n_graph);
+    const uint64_t n_bytes = hidden_tensors_.n_bytes + n_graph;
+    release();
+    return n_bytes;
 }
 
 void Vision::begin(const Image & image) {
@@ -102,7 +103,12 @@ void Vision::begin(const Image & image) {
                                                      " tokens, expected " + std::to_string(options_.max_tokens) +
                                                      " at most");
     }
-    reserve();
+    if (!allocator_ && !reserve()) {
+        release();
+        throw Error(ErrorCode::out_of_memory, std::string("no memory on ") + ggml_backend_name(backend_) +
+                                                  " to look at an image of " + std::to_string(options_.max_tokens) +
+                                                  " tokens");
+    }
     patches_ = std::move(patches);
     n_done_  = 0;
 }
@@ -155,15 +161,13 @@ std::vector<float> Vision::take() {
 void Vision::release() {
     cancel();
     allocator_.reset();
-    hidden_buffer_.reset();
+    hidden_tensors_.buffer.reset();
     hidden_->data   = nullptr;
     hidden_->buffer = nullptr;
 }
 
 uint64_t Vision::n_bytes() const {
-    return allocator_ ?
-               ggml_backend_buffer_get_size(hidden_buffer_.get()) + ggml_gallocr_get_buffer_size(allocator_.get(), 0) :
-               0;
+    return allocator_ ? hidden_tensors_.n_bytes + ggml_gallocr_get_buffer_size(allocator_.get(), 0) : 0;
 }
 
 }  // namespace jina_reranker

@@ -4,6 +4,7 @@
 // memory to compute in, on the device of the backend that it is given. An image's embeddings do not depend on what was computed
 // before it. Engine thread only.
 
+#include "device-tensors.h"
 #include "full-attention.h"
 #include "ggml-cpp.h"
 #include "image-patches.h"
@@ -48,11 +49,15 @@ class Vision {
     // That it holds now, beside the weights.
     uint64_t n_bytes() const;
 
+    // That it holds from the first image on. Before that.
+    uint64_t count();
+
   private:
     struct Pass;
 
     void require_operations();
-    void reserve();
+    Pass largest();
+    bool reserve();
     void compute(const VisionSlice & slice);
 
     const VisionWeights &       weights_;
@@ -61,9 +66,8 @@ class Vision {
     Products                    products_;
     FullAttention               attention_;
     std::vector<uint8_t>        graph_memory_;
-    ggml_context_ptr            hidden_context_;
+    DeviceTensors               hidden_tensors_;
     ggml_tensor *               hidden_ = nullptr;  // f32 [n_embd, patches of the largest image]
-    ggml_backend_buffer_ptr     hidden_buffer_;
     ggml_gallocr_ptr            allocator_;
     std::optional<ImagePatches> patches_;     // of the image that was begun
     int32_t                     n_done_ = 0;  // of its layers

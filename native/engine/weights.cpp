@@ -63,7 +63,7 @@ void pack_matrices(const Matrices & matrices) {
     }
 }
 
-Weights::Weights(const GgufFile & file, const LayerDevices & devices, const LoadProgress & progress) :
+Weights::Weights(const GgufFile & file, const LayerDevices & devices, const LoadProgress & progress, Memory memory) :
     shape_(shape_of(file)) {
     token_embd_ = add(file, "token_embd.weight", devices.input);
     for (size_t i = 0; i < devices.layers.size(); ++i) {
@@ -81,7 +81,10 @@ Weights::Weights(const GgufFile & file, const LayerDevices & devices, const Load
         layers_.push_back(layer);
     }
     output_norm_ = add(file, "output_norm.weight", devices.output);
-    allocate(file.path());
+    allocate(file.path(), memory);
+    if (memory == Memory::counted) {
+        return;
+    }
     read(file, progress);
     for (const LayerWeights & layer : layers_) {
         for (const Matrices & matrices : { layer.attn_qkv, layer.attn_output, layer.ffn_gate_up, layer.ffn_down }) {
@@ -147,18 +150,15 @@ ggml_tensor * Weights::add_bias(const GgufFile & file, const std::string & prefi
     return joined;
 }
 
-void Weights::allocate(const std::string & path) {
+void Weights::allocate(const std::string & path, Memory memory) {
     for (DeviceTensors & group : groups_) {
-        group.buffer.reset(
-            ggml_backend_alloc_ctx_tensors_from_buft(group.context.get(), ggml_backend_dev_buffer_type(group.device)));
-        if (!group.buffer) {
+        if (!jina_reranker::allocate(group, memory, GGML_BACKEND_BUFFER_USAGE_WEIGHTS)) {
             throw Error(ErrorCode::out_of_memory,
                         path + ": no memory on " + ggml_backend_dev_name(group.device) + " for its " +
                             std::to_string(n_bytes_) +
                             " bytes: free some, take a smaller quantization (PRECISION), or leave layers on the CPU "
                             "(N_GPU_LAYERS)");
         }
-        ggml_backend_buffer_set_usage(group.buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     }
 }
 

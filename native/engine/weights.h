@@ -74,7 +74,11 @@ struct LayerWeights {
 class Weights {
   public:
     // Throws out_of_memory, model_invalid when the file changed since it was checked, cancelled when progress said so.
-    Weights(const GgufFile & file, const LayerDevices & devices, const LoadProgress & progress);
+    // Where memory is counted, no weight is read.
+    Weights(const GgufFile &     file,
+            const LayerDevices & devices,
+            const LoadProgress & progress,
+            Memory               memory = Memory::taken);
 
     const ModelShape & shape() const { return shape_; }
 
@@ -85,6 +89,8 @@ class Weights {
     const LayerWeights & layer(int32_t index) const { return layers_[static_cast<size_t>(index)]; }
 
     uint64_t n_bytes() const { return n_bytes_; }
+
+    const std::vector<DeviceTensors> & groups() const { return groups_; }
 
   private:
     // A tensor of the file, and where it goes.
@@ -98,7 +104,7 @@ class Weights {
     ggml_tensor *   add(const GgufFile & file, const std::string & name, ggml_backend_dev_t device);
     Matrices        add(const GgufFile & file, const std::vector<std::string> & names, ggml_backend_dev_t device);
     ggml_tensor *   add_bias(const GgufFile & file, const std::string & prefix, ggml_backend_dev_t device);
-    void            allocate(const std::string & path);
+    void            allocate(const std::string & path, Memory memory);
     void            read(const GgufFile & file, const LoadProgress & progress);
     void
     read(const GgufFile & file, const Part & part, std::istream & stream, const std::function<void(size_t)> & more);

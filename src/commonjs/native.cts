@@ -9,6 +9,7 @@ const native: typeof binding = esModule("jina-reranker/native", () => require(".
 declare namespace native {
   export type Backends = binding.Backends;
   export type Device = binding.Device;
+  export type DeviceMemory = binding.DeviceMemory;
   export type DocumentStoreOptions = binding.DocumentStoreOptions;
   export type Engine = binding.Engine;
   export type EngineInfo = binding.EngineInfo;

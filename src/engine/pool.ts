@@ -9,6 +9,7 @@ import { RerankError } from "../errors.js";
 import type { DeviceState, FailedDevice } from "../types.js";
 import { distribute, type EngineLoad, type Part } from "./distribution.js";
 import { codeOf, inTheRequest, isTakenOut, isWorthAnother } from "./faults.js";
+import { together } from "./fit.js";
 import { mergedScores, mergedStates, sumOfStats } from "./totals.js";
 
 /** What the pool needs of an engine. The native Engine has it. */
@@ -81,6 +82,7 @@ export class EnginePool {
       ...this.#first().info,
       device: names(({ device }) => device),
       deviceDescription: names((info) => info.deviceDescription),
+      memory: [...(together(live.map(({ info }) => [info.memory]))[0] ?? [])],
     };
   }
 

@@ -1,0 +1,109 @@
+/** What is told of the memory that loading takes, against what it takes: the same buffers, to the byte. */
+
+import { beforeAll, describe, expect, it } from "vitest";
+import type { EngineOptions } from "../../binding.js";
+import { readScoreHead } from "../../src/model/head.js";
+import { native } from "../../src/native/index.js";
+import { vulkanLibrary } from "../support/installation.js";
+import { randomMmproj, randomModel, wideShape } from "../support/random-models.js";
+
+type Options = Omit<EngineOptions, "head" | "modelPath">;
+
+const ofCpu: Options = {
+  ...{ contextSize: 1024, batchTokens: 0, gpuLayers: 0, backend: "cpu", threads: 1, reproducible: "auto", kvType: "f16" },
+  ...{ maxQueuedPairs: 100, documentCacheBytes: 0, scoreCacheBytes: 0, deduplicate: true },
+};
+
+const shape = { ...wideShape, layers: 4 };
+
+async function tower(): Promise<NonNullable<EngineOptions["vision"]>> {
+  const mmprojPath = await randomMmproj({
+    ...{ layers: 2, embeddingLength: 160, headLength: 80, feedForwardLength: 320 },
+    ...{ projectionLength: wideShape.embeddingLength, type: "f16", seed: 7 },
+  });
+  return { mmprojPath, maxTokens: 256, cacheBytes: 0 };
+}
+
+/** The estimate, and what loading with the same options took. */
+async function both(precision: "f32" | "q4_k_m", options: Options) {
+  const { modelPath, headPath } = await randomModel(shape, precision);
+  const byGpuLayers = await native.estimate({ ...options, modelPath });
+  const engine = await native.Engine.load({ ...options, modelPath, head: await readScoreHead(headPath) });
+  await engine.close();
+  return { byGpuLayers, taken: engine.info.memory };
+}
+
+const cases: readonly { name: string; precision: "f32" | "q4_k_m"; change: Partial<Options> }[] = [
+  { name: "F32 weights", precision: "f32", change: {} },
+  { name: "Q4_K_M weights", precision: "q4_k_m", change: {} },
+  { name: "a document cache", precision: "f32", change: { documentCacheBytes: 2 ** 26 } },
+  { name: "a document cache in 8 bits", precision: "q4_k_m", change: { documentCacheBytes: 2 ** 26, kvType: "q8_0" } },
+  { name: "large batches", precision: "q4_k_m", change: { batchTokens: 2048 } },
+  { name: "small batches of long pairs", precision: "f32", change: { batchTokens: 64, contextSize: 8192 } },
+];
+
+describe("on the CPU, the memory that loading takes is told before", () => {
+  it.each(cases)("with $name", async ({ precision, change }) => {
+    const { byGpuLayers, taken } = await both(precision, { ...ofCpu, ...change });
+    expect(byGpuLayers).toEqual([taken]);
+  });
+
+  it("with a vision tower", async () => {
+    const { byGpuLayers, taken } = await both("q4_k_m", { ...ofCpu, vision: await tower() });
+    expect(byGpuLayers).toEqual([taken]);
+  });
+
+  it("with weights that are yet to be converted", async () => {
+    const { headPath, modelPath } = await randomModel(shape, "f16");
+    const engine = await native.Engine.load({ ...ofCpu, modelPath, head: await readScoreHead(headPath) });
+    await engine.close();
+    const source = await randomModel(shape, "f32");
+    const [converted] = await native.estimate({ ...ofCpu, modelPath: source.modelPath }, "f16");
+    // The embeddings, which are not converted with the others, are F32 in one file and F16 in the other.
+    const embeddings = native.inspect(source.modelPath).embeddingBytes / 2;
+    const [taken] = engine.info.memory;
+    expect(converted).toEqual([{ ...taken, weights: (taken?.weights ?? 0) + embeddings }]);
+  });
+});
+
+const missing =
+  vulkanLibrary === undefined
+    ? "the Vulkan backend is not built"
+    : native.whyNotLoadable("libvulkan.so.1") && "no libvulkan.so.1";
+
+/** As vulkan.test.ts, on any device. */
+describe.skipIf(missing !== undefined)(`on a Vulkan device${missing ? `, not tested: ${missing}` : ""}`, () => {
+  const ofGpu: Options = { ...ofCpu, backend: "vulkan", documentCacheBytes: 2 ** 24 };
+
+  beforeAll(() => {
+    // Only a name selects a software device.
+    process.env.GGML_VK_VISIBLE_DEVICES ??= "0";
+    native.loadBackend([vulkanLibrary ?? ""]);
+  });
+
+  it.each([1, 3, 999])("the memory that loading takes with N_GPU_LAYERS=%d is told before", async (gpuLayers) => {
+    const { byGpuLayers, taken } = await both("f32", { ...ofGpu, gpuLayers });
+    expect(taken.map(({ device }) => device)).toEqual(["Vulkan0", "CPU"]);
+    expect(byGpuLayers).toHaveLength(Math.min(gpuLayers, shape.layers + 1) + 1);
+    expect(byGpuLayers.at(-1)).toEqual(taken);
+  });
+
+  it("each number of layers is told as if it had been asked for", async () => {
+    const { modelPath } = await randomModel(shape, "q4_k_m");
+    const all = await native.estimate({ ...ofGpu, modelPath, gpuLayers: 999 });
+    for (const gpuLayers of [1, 2, 4]) {
+      expect(all.slice(0, gpuLayers + 1)).toEqual(await native.estimate({ ...ofGpu, modelPath, gpuLayers }));
+    }
+    const onGpu = all.map((memory) => memory.find(({ device }) => device === "Vulkan0")?.weights ?? 0);
+    expect(onGpu).toEqual(onGpu.toSorted((a, b) => a - b));
+    expect(new Set(onGpu).size).toBe(shape.layers + 2);
+  });
+
+  it("with a vision tower, which computes there too", async () => {
+    const { byGpuLayers, taken } = await both("f32", { ...ofGpu, gpuLayers: 999, vision: await tower() });
+    expect(taken[0]).toMatchObject({ device: "Vulkan0", vision: expect.any(Number) });
+    expect(taken[0]?.vision).toBeGreaterThan(0);
+    expect(taken[1]?.vision).toBe(0);
+    expect(byGpuLayers.at(-1)).toEqual(taken);
+  });
+});
