@@ -1,13 +1,16 @@
 export { rank } from "./engine/ranking.js";
 export { type ErrorCode, errorTable, RerankError } from "./errors.js";
+export { estimate } from "./estimate.js";
 export { Reranker } from "./reranker.js";
 export type {
   Content,
   DemoLoadOptions,
+  DeviceMemory,
   DeviceState,
   EngineInfo,
   EngineStats,
   FailedDevice,
+  Fit,
   HubLoadOptions,
   ImageInput,
   KeepRequest,
@@ -16,6 +19,7 @@ export type {
   LoadActivity,
   LoadOptions,
   Logger,
+  MemoryEstimate,
   Passage,
   PassageOptions,
   Precision,
@@ -26,6 +30,7 @@ export type {
   ScoreRequest,
   ScoreResponse,
   ScoreTrace,
+  Shortage,
   Timings,
   Usage,
 } from "./types.js";

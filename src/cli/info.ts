@@ -1,21 +1,25 @@
 /**
- * `info`: versions, the backends and why one of them is not used, devices, and the facts of a model. It also tells what is
- * wrong with an installation, so it runs without a usable addon.
+ * `info`: versions, the backends and why one of them is not used, devices, the memory that a model takes, and its facts. It also
+ * tells what is wrong with an installation, so it runs without a usable addon.
  */
 
-import type { VisionInfo } from "../../binding.js";
+import type { DeviceMemory, VisionInfo } from "../../binding.js";
+import { estimate } from "../estimate.js";
 import { type ModelSource, modelName, modelSource } from "../load.js";
 import { findAddon } from "../native/addon.js";
 import type { Finding } from "../native/advice.js";
 import { type BackendStatus, surveyBackends } from "../native/backends.js";
 import { ownVersion } from "../native/library-folder.js";
 import { target } from "../native/platform.js";
+import { Reranker } from "../reranker.js";
 import type { ModelSettings } from "../settings/table.js";
+import type { LoadOptions } from "../types.js";
 import { type HubFiles, hubFiles } from "./hub-files.js";
-import { loadModel, silent } from "./load-model.js";
+import { loadOptions, silent } from "./load-model.js";
+import { memoryFact, memoryTable } from "./memory-table.js";
 import { printable, table } from "./table.js";
 
-/** False when nothing here can compute, or not the backend that was asked for. */
+/** False when nothing here can compute, or not the backend that was asked for, or the model does not fit into memory. */
 export async function info(json: boolean, settings: ModelSettings): Promise<boolean> {
   const found = findAddon();
   const machine = { node: process.versions.node, platform: target };
@@ -33,8 +37,13 @@ export async function info(json: boolean, settings: ModelSettings): Promise<bool
   const source = modelSource(settings);
   // A model of the hub is not fetched: the command tells where its files would come from.
   const hub = source.kind === "hub" ? await hubFiles(settings) : undefined;
-  const model = source.kind === "hub" || !usable ? undefined : await modelFacts(source, settings);
-  print(json, { versions, backends, findings, devices, failures, cpuFeatures, ...(model && { model }), ...(hub && { hub }) }, [
+  const options = usable ? await optionsOf(source, settings, hub) : undefined;
+  const memory = options && (await (hub ? estimate(options).catch(() => undefined) : estimate(options)));
+  const fits = memory?.fit.fits !== "layers" && memory?.fit.fits !== "not";
+  // What does not fit is not loaded: the system might end the process before it has told anything.
+  const model = options && fits && source.kind !== "hub" ? await modelFacts(source, options) : undefined;
+  const here = { versions, backends, findings, devices, failures, cpuFeatures };
+  print(json, { ...here, ...(memory && { memory }), ...(model && { model }), ...(hub && { hub }) }, [
     facts(versions),
     backendTable(backends, findings),
     table(
@@ -48,10 +57,11 @@ export async function info(json: boolean, settings: ModelSettings): Promise<bool
       ]),
     ),
     `CPU features: ${cpuFeatures.join(" ")}\n`,
+    ...(memory ? [memoryTable(memory)] : []),
     ...(model ? [facts(model)] : []),
     ...(hub ? [filesTable(hub)] : []),
   ]);
-  return usable;
+  return usable && fits;
 }
 
 function print(json: boolean, value: object, parts: readonly string[]): void {
@@ -82,8 +92,23 @@ function because({ reason, fix }: Finding): string[][] {
   ];
 }
 
-async function modelFacts(source: ModelSource, settings: ModelSettings): Promise<Record<string, string | number | VisionInfo>> {
-  await using reranker = await loadModel(source, settings, { onProgress: () => {}, logger: silent });
+/** undefined = files of the hub are missing. */
+async function optionsOf(
+  source: ModelSource,
+  settings: ModelSettings,
+  hub: HubFiles | undefined,
+): Promise<LoadOptions | undefined> {
+  const events = { onProgress: () => {}, logger: silent };
+  if (!hub) return loadOptions(source, settings, events);
+  const [path] = hub.files.map((file) => file.path);
+  if (path === undefined) return undefined;
+  return loadOptions({ kind: "file", path }, settings, events).catch(() => undefined);
+}
+
+type Fact = string | number | VisionInfo | readonly DeviceMemory[];
+
+async function modelFacts(source: ModelSource, options: LoadOptions): Promise<Record<string, Fact>> {
+  await using reranker = await Reranker.load({ ...options, logger: silent });
   const { precision, reason } = reranker.precision;
   return { model: modelName(source), ...reranker.info, precision, precisionReason: reason };
 }
@@ -94,14 +119,16 @@ function filesTable({ repository, revision, commit, cache, files }: HubFiles): s
   return `${head}${lines.join("\n")}\n`;
 }
 
-function facts(record: Readonly<Record<string, string | number | VisionInfo>>): string {
+function facts(record: Readonly<Record<string, Fact>>): string {
   return table(
     ["what", "is"],
-    Object.entries(record).map(([name, value]) => [
-      name,
-      typeof value === "object" ? visionFact(value) : printable(String(value)),
-    ]),
+    Object.entries(record).map(([name, value]) => [name, factText(value)]),
   );
+}
+
+function factText(value: Fact): string {
+  if (typeof value !== "object") return printable(String(value));
+  return "maxTokens" in value ? visionFact(value) : memoryFact(value);
 }
 
 function visionFact({ maxTokens, sizeBytes }: VisionInfo): string {

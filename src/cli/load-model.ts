@@ -6,7 +6,7 @@ import type { Transfer } from "../model/transfer.js";
 import { Reranker } from "../reranker.js";
 import { type ModelSettings, optionSettings, type Settings, settingsOf } from "../settings/table.js";
 import { towerChoice } from "../settings/tower-choice.js";
-import type { LoadActivity, Logger } from "../types.js";
+import type { LoadActivity, LoadOptions, Logger } from "../types.js";
 
 export interface LoadEvents {
   /** A fraction from 0 to 1, and of what: the transfer while files are fetched, then the activity. */
@@ -20,8 +20,19 @@ export const silent: Logger = { info: () => {}, warn: () => {} };
 export async function loadModel(
   source: ModelSource,
   settings: ModelSettings & Partial<Settings>,
-  { onProgress, logger }: LoadEvents,
+  events: LoadEvents,
 ): Promise<Reranker> {
+  const options = await loadOptions(source, settings, events);
+  if (source.kind === "hub") events.onProgress(0, "loading");
+  return Reranker.load({ ...options, ...events });
+}
+
+/** Those that a command's settings come to. Missing files of the model are fetched, or written. */
+export async function loadOptions(
+  source: ModelSource,
+  settings: ModelSettings & Partial<Settings>,
+  { onProgress, logger }: LoadEvents,
+): Promise<LoadOptions> {
   const onTransfer = (transfer: Transfer) => onProgress(transfer.bytes / Math.max(1, transfer.totalBytes), transfer);
   const tower = towerChoice(settings, source.kind === "demo");
   // A wrong path shows before a gigabyte is fetched.
@@ -32,6 +43,5 @@ export async function loadModel(
   const options = settingsOf(optionSettings, (name) => settings[name]);
   const mmprojPath = await towerFile(source, files.modelPath, settings, { onTransfer, logger });
   const vision = mmprojPath !== undefined && { mmprojPath };
-  if (source.kind === "hub") onProgress(0, "loading");
-  return Reranker.load({ ...options, ...files, ...head, ...vision, onProgress, logger });
+  return { ...options, ...files, ...head, ...vision };
 }

@@ -22,11 +22,13 @@ const library: Library = esModule("jina-reranker", () => require("../index.js"),
 declare namespace library {
   export type Content = esm.Content;
   export type DemoLoadOptions = esm.DemoLoadOptions;
+  export type DeviceMemory = esm.DeviceMemory;
   export type DeviceState = esm.DeviceState;
   export type EngineInfo = esm.EngineInfo;
   export type EngineStats = esm.EngineStats;
   export type ErrorCode = esm.ErrorCode;
   export type FailedDevice = esm.FailedDevice;
+  export type Fit = esm.Fit;
   export type HubLoadOptions = esm.HubLoadOptions;
   export type ImageInput = esm.ImageInput;
   export type KeepRequest = esm.KeepRequest;
@@ -35,6 +37,7 @@ declare namespace library {
   export type LoadActivity = esm.LoadActivity;
   export type LoadOptions = esm.LoadOptions;
   export type Logger = esm.Logger;
+  export type MemoryEstimate = esm.MemoryEstimate;
   export type Passage = esm.Passage;
   export type PassageOptions = esm.PassageOptions;
   export type Precision = esm.Precision;
@@ -47,6 +50,7 @@ declare namespace library {
   export type ScoreRequest<Document extends esm.Content = string> = esm.ScoreRequest<Document>;
   export type ScoreResponse = esm.ScoreResponse;
   export type ScoreTrace = esm.ScoreTrace;
+  export type Shortage = esm.Shortage;
   export type Timings = esm.Timings;
   export type Usage = esm.Usage;
 }

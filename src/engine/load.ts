@@ -2,6 +2,7 @@
 
 import type { EngineOptions } from "../../binding.js";
 import { loadAddon } from "../native/addon.js";
+import { withVerdict } from "./memory-estimate.js";
 import type { PooledEngine } from "./pool.js";
 
 /** When one cannot be loaded, the others are closed and this rejects. `fraction`: 0 to 1 of all of them. */
@@ -22,5 +23,8 @@ export async function loadEngines(
   const failed = settled.find((load) => load.status === "rejected");
   if (!failed) return engines;
   await Promise.all(engines.map((engine) => engine.close()));
-  throw failed.reason;
+  throw await withVerdict(
+    failed.reason,
+    each.map((options) => ({ ...options, modelPath })),
+  );
 }

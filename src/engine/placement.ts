@@ -5,19 +5,21 @@ import type { Device, EngineOptions } from "../../binding.js";
 import { RerankError } from "../errors.js";
 import type { GpuName } from "../settings/gpu-names.js";
 
-type SharedOptions = Omit<EngineOptions, "device">;
+/** An engine's options, with the score head or without. */
+type Placed = Omit<EngineOptions, "head">;
+type SharedOptions = Omit<Placed, "device">;
 
 /** The options of each engine. Without `gpus` it is one, and the addon chooses its device. */
-export function enginesOn(
+export function enginesOn<Options extends SharedOptions>(
   gpus: readonly GpuName[] | undefined,
-  options: SharedOptions,
+  options: Options,
   devices: readonly Device[],
   processors = availableParallelism(),
-): [EngineOptions, ...EngineOptions[]] {
+): [Options & { device?: string }, ...(Options & { device?: string })[]] {
   const [first, ...rest] = gpus ?? [];
   if (!gpus || first === undefined) return [options];
   const own = { ...options, ...share(options, gpus, processors) };
-  const on = (gpu: GpuName): EngineOptions => ({
+  const on = (gpu: GpuName) => ({
     ...own,
     device: deviceName(gpu, devices),
     ...(gpu === "cpu" && { gpuLayers: 0 }),
@@ -26,7 +28,7 @@ export function enginesOn(
 }
 
 /** Engines on the same device, this one included. */
-export function sharersOf({ device }: EngineOptions, engines: readonly EngineOptions[]): number {
+export function sharersOf({ device }: Placed, engines: readonly Placed[]): number {
   return engines.filter((other) => other.device === device).length;
 }
 
@@ -34,11 +36,11 @@ export function sharersOf({ device }: EngineOptions, engines: readonly EngineOpt
  * The engines with what their document caches may take of a GPU that several of them share: each has an equal part of the
  * memory that is free before any is loaded, and as alone on a GPU at most half of what its weights leave of that.
  */
-export function sharingDevices(
-  engines: readonly EngineOptions[],
+export function sharingDevices<Options extends Placed>(
+  engines: readonly Options[],
   devices: readonly Device[],
   weightsBytes: () => number,
-): readonly EngineOptions[] {
+): readonly Options[] {
   return engines.map((engine) => {
     const sharers = sharersOf(engine, engines);
     const device = devices.find(({ name, type }) => name === engine.device && type !== "cpu");

@@ -12,7 +12,7 @@ import { sweepUnfinished } from "../files/write-atomically.js";
 import { loadAddon } from "../native/addon.js";
 import type { LoadActivity, Logger, Precision, PrecisionChoice } from "../types.js";
 import { convertedBytes, convertedDirectory, convertedFile } from "./converted.js";
-import { candidates, decide, decideOnGpu, ofGpu } from "./decision.js";
+import { candidates, type Decision, decide, decideOnGpu, ofGpu } from "./decision.js";
 import { readMeasured, writeMeasured } from "./measured.js";
 import { sourceChecksum } from "./source.js";
 import { timeCandidates, timingDirectory } from "./timing.js";
@@ -61,6 +61,19 @@ export async function choosePrecision(
   }
 }
 
+/** What `choosePrecision` takes, as far as it is known before: where rates have yet to be timed, the file's own. */
+export async function foreseenPrecision(
+  options: Omit<EngineOptions, "head">,
+  wanted: Precision | "auto",
+  { worthwhileBytes = smallestBytes, sharers = 1, towerBytes = 0 }: Circumstances = {},
+): Promise<Precision> {
+  if (wanted !== "auto") return wanted;
+  const { modelPath } = options;
+  const { size } = await stat(modelPath);
+  const gpu = size < worthwhileBytes ? undefined : gpuOf(options);
+  return gpu ? decisionOnGpu(modelPath, gpu, gpu.memoryFree / sharers - towerBytes).precision : "file";
+}
+
 /** Removes what killed processes left behind. */
 async function sweep(): Promise<void> {
   let directories: string[];
@@ -73,7 +86,6 @@ async function sweep(): Promise<void> {
   for (const directory of directories) await sweepUnfinished(directory);
 }
 
-/** On a GPU the document cache takes what the weights leave. */
 async function bestOnGpu(
   options: EngineOptions,
   gpu: Device,
@@ -81,11 +93,16 @@ async function bestOnGpu(
   events: PrecisionEvents,
 ): Promise<PrecisionChoice> {
   const { modelPath } = options;
-  const { precision: best } = ofGpu(gpu);
-  const needed = best === "file" ? {} : { [best]: convertedBytes(modelPath, best) + headroomBytes };
-  const { precision, reason } = decideOnGpu(gpu, loadAddon().binding.inspect(modelPath).matrixTypes, needed, freeBytes);
+  const { precision, reason } = decisionOnGpu(modelPath, gpu, freeBytes);
   if (precision === "file") return { precision, modelPath, reason };
   return { ...(await convert(options, precision, events)), reason };
+}
+
+/** On a GPU the document cache takes what the weights leave. */
+function decisionOnGpu(modelPath: string, gpu: Device, freeBytes: number): Decision {
+  const { precision: best } = ofGpu(gpu);
+  const needed = best === "file" ? {} : { [best]: convertedBytes(modelPath, best) + headroomBytes };
+  return decideOnGpu(gpu, loadAddon().binding.inspect(modelPath).matrixTypes, needed, freeBytes);
 }
 
 async function fastest(options: EngineOptions, towerBytes: number, events: PrecisionEvents): Promise<PrecisionChoice> {
@@ -117,7 +134,7 @@ async function measure(
  * The GPU that computes the whole model; undefined = there is none, or some layers are the CPU's. Another model of this process
  * may have loaded the backend of a GPU that this model must not use.
  */
-function gpuOf({ backend, gpuLayers, device, modelPath }: EngineOptions): Device | undefined {
+function gpuOf({ backend, gpuLayers, device, modelPath }: Omit<EngineOptions, "head">): Device | undefined {
   const { backends, inspect } = loadAddon().binding;
   // The output counts as a layer.
   if (backend === "cpu" || gpuLayers <= inspect(modelPath).layers) return undefined;

@@ -18,6 +18,7 @@ const library = [
   "passages",
   "requests",
   "reranker",
+  "estimate",
   "index",
 ];
 
@@ -43,7 +44,8 @@ const mayImport = {
   passages: ["errors", "types", "images", "engine"],
   requests: ["errors", "types", "images", "engine", "passages"],
   reranker: ["errors", "types", "settings", "images", "native", "model", "load", "engine", "precision", "passages", "requests"],
-  index: ["errors", "types", "engine", "reranker"],
+  estimate: ["errors", "types", "settings", "native", "model", "engine", "precision"],
+  index: ["errors", "types", "engine", "reranker", "estimate"],
   client: ["errors", "types", "retries"],
   wire: ["errors", "types", "engine", "passages"],
   server: [...library, "wire"],
