@@ -38,10 +38,7 @@ export function sumOf({ weights, pages, compute, vision }: DeviceMemory): number
 }
 
 /** `freeBytes`: of a device; undefined = it does not tell. The last of `byGpuLayers` is what was asked for. */
-export function fitOf(
-  byGpuLayers: readonly (readonly DeviceMemory[])[],
-  freeBytes: (device: string) => number | undefined,
-): Fit {
+export function fitOf(byGpuLayers: readonly (readonly DeviceMemory[])[], freeBytes: (device: string) => number | undefined): Fit {
   const asked = byGpuLayers.at(-1) ?? [];
   const short = shortage(asked, freeBytes);
   if (!short) {

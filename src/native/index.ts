@@ -10,4 +10,5 @@ import { prepareBackendNow } from "./backends.js";
 export const native = loadAddon().binding;
 prepareBackendNow(readSettings(["backend"], {}, process.env).backend);
 
-export const { Engine, backends, estimate, inspect, loadBackend, loadBackends, quantize, setLogSink, version, whyNotLoadable } = native;
+export const { Engine, backends, estimate, inspect, loadBackend, loadBackends, quantize, setLogSink, version, whyNotLoadable } =
+  native;

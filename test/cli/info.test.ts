@@ -1,4 +1,7 @@
-/** What `info` shows on three kinds of machine: the backend in use, why others are not used, what to type. */
+/**
+ * What `info` shows on three kinds of machine: the backend in use, why others are not used, what to type; and what a model takes of
+ * the memory, before it is loaded.
+ */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { native } from "../../src/native/index.js";
@@ -63,6 +66,25 @@ describe.skipIf(process.platform !== "linux")("info", () => {
       expect(forced.lines[1]).toBe(lines[1]);
     },
   );
+
+  it("tells what a model takes before loading it, which is what loading takes, and that it fits", async () => {
+    const { code, stdout } = await installation.run(["info", "--demo", "--json"]);
+    expect(code).toBe(0);
+    const { memory, model } = JSON.parse(stdout);
+    expect(memory).toMatchObject({ precision: "file", freeBytes: [expect.any(Number)], fit: { fits: "whole" } });
+    expect(memory.memory).toEqual(model.memory);
+    const told = await installation.run(["info", "--demo"]);
+    expect(told.stdout).toMatch(/^device +weights +pages +compute +vision +sum +free\nCPU +\d/m);
+    expect(told.stdout).toMatch(/^it fits$/m);
+    expect(told.stdout.indexOf("it fits")).toBeLessThan(told.stdout.indexOf("architecture"));
+  });
+
+  it("does not load a model that does not fit, tells what is missing, and ends with 1", async () => {
+    const { code, stdout } = await installation.run(["info", "--demo"], { DOCUMENT_CACHE_MB: "16777216" });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^it does not fit: [\d.]+ GiB are needed on CPU, .* GiB are free; .*DOCUMENT_CACHE_MB/m);
+    expect(stdout).not.toContain("architecture");
+  });
 
   describe.skipIf(noVulkan)("with the Vulkan package and a software device", () => {
     beforeEach(() => installation.install(`${addonPackage}-vulkan`, [vulkanLibrary ?? ""]));

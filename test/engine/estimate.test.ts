@@ -2,8 +2,10 @@
 
 import { beforeAll, describe, expect, it } from "vitest";
 import type { EngineOptions } from "../../binding.js";
+import { estimate } from "../../src/estimate.js";
 import { readScoreHead } from "../../src/model/head.js";
 import { native } from "../../src/native/index.js";
+import { Reranker } from "../../src/reranker.js";
 import { vulkanLibrary } from "../support/installation.js";
 import { randomMmproj, randomModel, wideShape } from "../support/random-models.js";
 
@@ -63,6 +65,60 @@ describe("on the CPU, the memory that loading takes is told before", () => {
     const embeddings = native.inspect(source.modelPath).embeddingBytes / 2;
     const [taken] = engine.info.memory;
     expect(converted).toEqual([{ ...taken, weights: (taken?.weights ?? 0) + embeddings }]);
+  });
+});
+
+describe("the library", () => {
+  it("tells what loading takes, and whether it fits", async () => {
+    const files = await randomModel(shape, "f32");
+    const options = { ...files, backend: "cpu", contextSize: 1024, documentCacheMb: 16, threads: 1 } as const;
+    const { precision, memory, freeBytes, fit } = await estimate(options);
+    await using reranker = await Reranker.load(options);
+    expect(memory).toEqual(reranker.info.memory);
+    expect({ precision, fit }).toEqual({ precision: "file", fit: { fits: "whole" } });
+    expect(freeBytes).toHaveLength(1);
+    expect(freeBytes[0]).toBeGreaterThan(2 ** 30);
+  });
+
+  it("adds up engines that are loaded side by side", async () => {
+    const files = await randomModel(shape, "f32");
+    const options = { ...files, gpus: ["cpu", "cpu"], contextSize: 1024, documentCacheMb: 16, threads: 1 } as const;
+    const { memory } = await estimate(options);
+    await using reranker = await Reranker.load(options);
+    expect(memory).toEqual(reranker.info.memory);
+    const [alone] = (await estimate({ ...options, gpus: ["cpu"] })).memory;
+    expect(memory[0]?.weights).toBe(2 * (alone?.weights ?? 0));
+    // They divide the document cache.
+    expect(memory[0]?.pages).toBeLessThan(2 * (alone?.pages ?? 0));
+  });
+
+  it("names the weights that a precision asks for", async () => {
+    const files = await randomModel(shape, "f32");
+    const options = { ...files, backend: "cpu", contextSize: 1024, documentCacheMb: 0, threads: 1, precision: "q8_0" } as const;
+    const { precision, memory } = await estimate(options);
+    await using reranker = await Reranker.load(options);
+    expect(precision).toBe("q8_0");
+    expect(memory).toEqual(reranker.info.memory);
+  });
+
+  it("refuses what loading refuses", async () => {
+    await expect(estimate({ modelPath: "/nowhere.gguf" })).rejects.toMatchObject({ code: "model_not_found" });
+    const { modelPath } = await randomModel(shape, "f32");
+    await expect(estimate({ modelPath, contextSize: 3 })).rejects.toMatchObject({ code: "invalid_option" });
+    const wrong = Reflect.apply(native.estimate, undefined, [{ ...ofCpu, modelPath }, "q4_k_m"]);
+    await expect(wrong).rejects.toMatchObject({
+      code: "invalid_argument",
+      message: 'matrixType: expected one of "f16", "bf16", "q8_0", got "q4_k_m"',
+    });
+  });
+
+  // On a CPU the system promises memory that it may not have; so much it does not.
+  it("says with the error of missing memory what is needed and what is free", async () => {
+    const files = await randomModel(shape, "f32");
+    await expect(Reranker.load({ ...files, backend: "cpu", documentCacheMb: 2 ** 24 })).rejects.toMatchObject({
+      code: "out_of_memory",
+      message: expect.stringMatching(/^no memory on CPU .*Before loading: it does not fit: .* are needed on CPU.* are free/),
+    });
   });
 });
 

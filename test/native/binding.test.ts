@@ -16,7 +16,7 @@ beforeAll(async () => {
 
 /** The text between the braces of a declaration. */
 function bodyOf(declaration: string): string {
-  const start = declarations.indexOf("{", declarations.indexOf(declaration));
+  const start = declarations.indexOf("{", declarations.indexOf(`${declaration} {`));
   return declarations.slice(start + 1, declarations.indexOf("\n}", start)).replace(/\/\*[\s\S]*?\*\//g, "");
 }
 
@@ -110,6 +110,7 @@ describe("binding.d.ts", () => {
       expect(keepJob.cancel()).toBe(false);
       expect(fields(engine.info)).toEqual(members("export interface EngineInfo"));
       expect(fields(engine.info.vision ?? {})).toEqual(members("export interface VisionInfo"));
+      expect(fields(engine.info.memory[0] ?? {})).toEqual(members("export interface DeviceMemory"));
       expect(fields(engine.stats())).toEqual(members("export interface EngineStats"));
       expect(fields(engine.tokenizePair("q", "d"))).toEqual(members("export interface PromptTokens"));
       expect(fields(native.version())).toEqual(members("export interface Version"));
