@@ -466,7 +466,7 @@ export function inspect(path: string): WeightsInfo;
  * the GPU (`gpuLayers`; the output counts as one), from 0, the CPU alone, to what loading itself takes, the last; where no GPU is
  * used, that is the only one. A GPU's document cache depends on what is free there, so this tells of now. `matrixType`: of the
  * weights, were they converted as `quantize` does it with `keepEmbeddings`; absent = as in the file. Rejects with invalid_argument,
- * model_not_found, model_invalid, backend_unavailable or closed.
+ * model_not_found, model_invalid, backend_unavailable, closed, or out_of_memory where a tensor is larger than a device takes.
  */
 export function estimate(options: Omit<EngineOptions, "head">, matrixType?: "f16" | "bf16" | "q8_0"): Promise<DeviceMemory[][]>;
 

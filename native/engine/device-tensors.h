@@ -20,7 +20,7 @@ struct DeviceTensors {
     size_t                  n_bytes = 0;  // of the buffer
 };
 
-// The memory of all of them; returns false where there is none. What is counted gets a buffer without bytes, from which ggml's
+// The memory of all of them; returns false where there is none, or a tensor is larger than the device takes. What is counted gets a buffer without bytes, from which ggml's
 // scheduler reads the device.
 bool allocate(DeviceTensors & tensors, Memory memory, ggml_backend_buffer_usage usage = GGML_BACKEND_BUFFER_USAGE_ANY);
 

@@ -6,8 +6,8 @@ import { estimate } from "../../src/estimate.js";
 import { readScoreHead } from "../../src/model/head.js";
 import { native } from "../../src/native/index.js";
 import { Reranker } from "../../src/reranker.js";
-import { vulkanLibrary } from "../support/installation.js";
 import { randomMmproj, randomModel, wideShape } from "../support/random-models.js";
+import { noVulkan, softwareDevice, vulkanLibrary } from "../support/vulkan.js";
 
 type Options = Omit<EngineOptions, "head" | "modelPath">;
 
@@ -122,18 +122,12 @@ describe("the library", () => {
   });
 });
 
-const missing =
-  vulkanLibrary === undefined
-    ? "the Vulkan backend is not built"
-    : native.whyNotLoadable("libvulkan.so.1") && "no libvulkan.so.1";
-
-/** As vulkan.test.ts, on any device. */
-describe.skipIf(missing !== undefined)(`on a Vulkan device${missing ? `, not tested: ${missing}` : ""}`, () => {
+/** Mesa's software device, as in vulkan.test.ts. */
+describe.skipIf(noVulkan)(`on a Vulkan device${noVulkan ? `, not tested: ${noVulkan}` : ""}`, () => {
   const ofGpu: Options = { ...ofCpu, backend: "vulkan", documentCacheBytes: 2 ** 24 };
 
   beforeAll(() => {
-    // Only a name selects a software device.
-    process.env.GGML_VK_VISIBLE_DEVICES ??= "0";
+    Object.assign(process.env, softwareDevice);
     native.loadBackend([vulkanLibrary ?? ""]);
   });
 
@@ -153,6 +147,31 @@ describe.skipIf(missing !== undefined)(`on a Vulkan device${missing ? `, not tes
     const onGpu = all.map((memory) => memory.find(({ device }) => device === "Vulkan0")?.weights ?? 0);
     expect(onGpu).toEqual(onGpu.toSorted((a, b) => a - b));
     expect(new Set(onGpu).size).toBe(shape.layers + 2);
+  });
+
+  it("of what does not fit, the layers that fit are told", async () => {
+    const layers = 12;
+    const files = await randomModel({ ...wideShape, layers }, "q4_k_m");
+    const { memoryFree } = native.backends().devices.find(({ name }) => name === "Vulkan0") ?? { memoryFree: 0 };
+    // KV pages that would fill the device, 512 bytes a token and layer; one too large to be filled has room for all.
+    const contextSize = Math.min(2 ** 20, Math.ceil(memoryFree / (512 * layers)));
+    const options = { ...files, backend: "vulkan", contextSize, batchTokens: 64, documentCacheMb: 0, precision: "file" } as const;
+    const { fit } = await estimate(options);
+    const { gpuLayers } = { gpuLayers: 999, ...fit };
+    expect((await estimate({ ...options, gpuLayers })).fit).toEqual({ fits: "whole" });
+    if (fit.fits === "layers") expect((await estimate({ ...options, gpuLayers: gpuLayers + 1 })).fit.fits).toBe("layers");
+  });
+
+  it("pages that the device cannot take in one piece are an error, and the process lives", async () => {
+    const files = await randomModel({ ...wideShape, layers: 1 }, "f32");
+    const options = { ...files, backend: "vulkan", contextSize: 2 ** 20, batchTokens: 64, documentCacheMb: 0 } as const;
+    const refusal = {
+      code: "out_of_memory",
+      message: expect.stringMatching(/^no memory on Vulkan0 for the KV state .*CTX_SIZE/),
+    };
+    // Mesa's software device takes 128 MiB, half of what K needs.
+    await expect(estimate(options)).rejects.toMatchObject(refusal);
+    await expect(Reranker.load(options)).rejects.toMatchObject(refusal);
   });
 
   it("with a vision tower, which computes there too", async () => {
