@@ -62,9 +62,13 @@ EnginePlan plan_engine(const EngineOptions & options,
     plan.page_bytes     = KvPages::page_bytes(shape_of(model), ggml_type_of(plan.kv_type));
     const size_t n_weights = model.tensor_bytes() + (tower != nullptr ? tower->tensor_bytes() : 0);
     const size_t n_cache   = cache_bytes(options.document_cache_bytes, placement, n_weights);
-    plan.n_cached_pages    = static_cast<int32_t>(std::min(n_cache / plan.page_bytes, kMostCachedPages));
+    const auto   n_cached  = static_cast<int32_t>(std::min(n_cache / plan.page_bytes, kMostCachedPages));
     // The longest pair, partly computed, and a batch of others, each of which may leave most of a page empty.
     plan.n_batch_pages     = pages_of(plan.n_context) + pages_of(plan.n_batch) + plan.n_pairs;
+    const int32_t n_others = plan.n_batch_pages + kOwnPages;
+    const int32_t n_taken =
+        KvPages::most_pages(shape_of(model), placement.device, ggml_type_of(plan.kv_type), n_others + n_cached);
+    plan.n_cached_pages = std::max(0, n_taken - n_others);
     return plan;
 }
 

@@ -53,6 +53,21 @@ size_t KvPages::page_bytes(const ModelShape & shape, ggml_type type) {
     return 2 * static_cast<size_t>(shape.n_layer) * kPageTokens * ggml_row_size(type, shape.n_embd_kv());
 }
 
+int32_t KvPages::most_pages(const ModelShape & shape, ggml_backend_dev_t device, ggml_type type, int32_t n_wanted) {
+    const auto takes = [&](int32_t n_pages) {
+        const DeviceTensors one = no_tensors(device, 1);
+        return ggml_backend_dev_supports_op(
+            device, ggml_new_tensor_2d(one.context.get(), type, shape.n_embd_kv(), int64_t{ n_pages } * kPageTokens));
+    };
+    int32_t n_most = takes(n_wanted) ? n_wanted : 0;
+    for (int32_t step = n_wanted; step > 0; step /= 2) {
+        while (n_most + step <= n_wanted && takes(n_most + step)) {
+            n_most += step;
+        }
+    }
+    return n_most;
+}
+
 size_t KvPages::token_bytes() const {
     size_t n_bytes = 0;
     for (size_t layer = 0; layer < k_.size(); ++layer) {

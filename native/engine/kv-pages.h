@@ -44,6 +44,9 @@ class KvPages {
     // Of one page in all layers. Throws model_invalid where a head is no whole number of the type's blocks.
     static size_t page_bytes(const ModelShape & shape, ggml_type type);
 
+    // As many of n_wanted pages as the device takes: a tensor has the K of all, and a GPU may limit what a tensor has.
+    static int32_t most_pages(const ModelShape & shape, ggml_backend_dev_t device, ggml_type type, int32_t n_wanted);
+
     int32_t n_pages() const { return static_cast<int32_t>(n_holders_.size()); }
 
     int32_t n_free() const { return static_cast<int32_t>(free_.size()); }
