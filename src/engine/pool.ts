@@ -74,7 +74,7 @@ export class EnginePool {
     this.#maxQueuedPairs = maxQueuedPairs;
   }
 
-  /** The info of the first engine that works, with the devices of all that work. */
+  /** The info of the first engine that works, with the devices of all that work, and what they take of them. */
   get info(): EngineInfo {
     const live = this.#live();
     const names = (of: (info: EngineInfo) => string) => [...new Set(live.map(({ info }) => of(info)))].join(", ");

@@ -62,7 +62,10 @@ describe("several engines", () => {
     expect(results.usage).toEqual((await one.rerank({ query, documents })).usage);
     expect(three.stats()).toMatchObject({ pairsScored: 80, pairsQueued: 0 });
     expect(three.stats().jobsSubmitted).toBe(6);
-    expect(three.info).toEqual({ ...one.info });
+    // They divide the document cache, and have all else of their own.
+    const { device = "", weights = 0, compute = 0 } = one.info.memory[0] ?? {};
+    const memory = [{ device, weights: 3 * weights, compute: 3 * compute, pages: expect.any(Number), vision: 0 }];
+    expect(three.info).toEqual({ ...one.info, memory });
     expect(three.devices).toEqual(Array.from({ length: 3 }, () => ({ device: "CPU", status: "ok" })));
   });
 
