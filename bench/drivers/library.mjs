@@ -27,7 +27,7 @@ export async function open({ slots: _, shape: __, compiled: ___, engines, logBat
     // Caches of images would answer the second request for the same page.
     ...(settings.mmprojPath !== undefined && { imageCacheMb: 0 }),
   });
-  const { vision: _vision, ...facts } = reranker.info;
+  const { vision: _vision, memory: _memory, ...facts } = reranker.info;
   return {
     pid: process.pid,
     facts: { ...facts, precision: reranker.precision.precision, precisionReason: reranker.precision.reason },
