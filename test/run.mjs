@@ -89,7 +89,7 @@ const threads = () =>
     variables: { JINA_RERANKER_NATIVE: join(root, "build", "checked") },
   });
 
-/** The service's own tests with the model on the Vulkan backend's software device, where that can be loaded. */
+/** The service's own tests with the model on the Vulkan backend's software device, which takes a minute to compile its kernels. */
 const vulkan = async () => {
   if (!existsSync(join(root, "build", "packages", `${process.platform}-${process.arch}-vulkan`))) {
     log("not run: node native/prebuild/build.mjs linux-x64-vulkan builds the backend");
@@ -115,7 +115,7 @@ const steps = [
   { name: "format", what: "clang-format over our C++", run: async () => oneOf(format({ log })) },
   { name: "lint", what: "clang-tidy over our C++", run: async () => oneOf(await lint({ log, thorough: nightly })) },
   { name: "ctest", what: "C++ engine tests, plain and with sanitizers", run: engineTests },
-  { name: "vulkan", what: "vitest: the service with its model on a Vulkan device", run: vulkan },
+  { name: "vulkan", what: "vitest: the service with its model on a Vulkan device", run: vulkan, atNight: true },
   { name: "threads", what: "vitest: the addon with checks of its threads", run: threads },
   ...projects.map(({ name, what }) => ({ name, what: `vitest: ${what}`, run: () => vitest(name) })),
 ];
@@ -131,7 +131,8 @@ if (unknown !== undefined) {
 }
 
 const results = [];
-for (const step of steps.filter(({ name }) => asked.length === 0 || asked.includes(name))) {
+const wanted = ({ name, atNight }) => (asked.length === 0 ? nightly || !atNight : asked.includes(name));
+for (const step of steps.filter(wanted)) {
   log(`\n== ${step.name}: ${step.what}`);
   const started = performance.now();
   const result = await step.run();

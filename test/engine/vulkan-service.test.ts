@@ -1,7 +1,7 @@
 /**
  * The service on the Vulkan backend's software device: what a client that leaves, a known document, a device that is lost, as by a
  * reset, and too little memory do. A layer between Vulkan's loader and the driver makes the failures. The service's own tests run on
- * the device too: `node test/run.mjs vulkan`.
+ * the device at night: `node test/run.mjs vulkan`.
  */
 
 import { rmSync, writeFileSync } from "node:fs";
