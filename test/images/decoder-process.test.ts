@@ -29,10 +29,13 @@ afterAll(() => rm(folder, { recursive: true }));
 /** The real decoder, which writes its process id into a file when it gets the marked image, and then runs `action`. */
 async function decoderThat(name: string, action: string): Promise<{ entry: URL; pidFile: string }> {
   const [program, pidFile] = [join(folder, `${name}.mjs`), join(folder, `${name}.pid`)];
-  const contents = `import { writeFileSync } from "node:fs";
+  // Renamed when it is whole: the process may be killed between the file's creation and its text.
+  const contents = `import { renameSync, writeFileSync } from "node:fs";
     process.on("message", ({ bytes }) => {
       if (!Buffer.from(bytes).includes("marked")) return;
-      writeFileSync(${JSON.stringify(pidFile)}, String(process.pid));
+      const part = ${JSON.stringify(pidFile)} + "." + process.pid;
+      writeFileSync(part, String(process.pid));
+      renameSync(part, ${JSON.stringify(pidFile)});
       ${action}
     });
     await import(${JSON.stringify(decoder.href)});`;
