@@ -1,7 +1,7 @@
 /**
- * The features of this machine's processor, or of another, as definitions for a build of ggml that runs on this machine only. A build for other
- * machines has every variant of the CPU backend and chooses one when it is loaded. ggml's own option GGML_NATIVE does not work
- * together with backends as plug-ins.
+ * The features of a processor, this machine's by default, as definitions for a build of ggml with one CPU backend. A package's build
+ * has every variant of it and chooses one when it is loaded. ggml's own option GGML_NATIVE does not work together with backends as
+ * plug-ins.
  */
 import { readFileSync } from "node:fs";
 

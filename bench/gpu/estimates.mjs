@@ -30,8 +30,9 @@ const stateBytes = 4 * 256;
 /** @typedef {{ what: string, pairs: number, newTokens: number, knownTokens: number }} Work */
 
 /**
- * bench/results/gpu-NVIDIA-H100-80GB-HBM3.md: products alone in torch, FLOP/s; a copy on the card; the host's time before a batch.
- * What a batch of 1,500 rows took more than its products and its activations is a launch's, of 25 in a layer.
+ * Products alone in torch, FLOP/s, and the host's time before a batch: bench/results/gpu-NVIDIA-H100-80GB-HBM3.md. Bytes read and
+ * written in a second: a copy on another H100. What a batch of 1,500 rows took more than its products and its activations is a
+ * launch's, of 25 in a layer.
  *
  * @type {Card}
  */
@@ -89,16 +90,23 @@ export function estimate(card, { type, bytes, launches, overlapped }, { pairs, n
 }
 
 /**
- * The card that a probe saw, with the rates of most rows up to a batch's.
+ * The card that a probe saw, with the rates of a batch's rows; what the host and a launch take is the H100's.
  *
  * @param {{ products: readonly { name: Product, rows: number, bf16: number, fp8: number | null }[], deviceBandwidth: number }} probe
  * @returns {Card}
  */
 export function probed({ products: found, deviceBandwidth }) {
-  const rates = structuredClone(h100.rates);
-  for (const { name, rows, bf16, fp8 } of found) {
-    if (rows === batchRows) rates[name] = { bf16, fp8: fp8 ?? Number.NaN };
-  }
+  const rateOf = (/** @type {string} */ product) => {
+    const rate = found.find(({ name, rows }) => name === product && rows === batchRows);
+    if (!rate) throw new Error(`the probe has no product "${product}" of ${batchRows} rows`);
+    return { bf16: rate.bf16, fp8: rate.fp8 ?? Number.NaN };
+  };
+  const rates = {
+    qkv: rateOf("qkv"),
+    "attention output": rateOf("attention output"),
+    "gate and up": rateOf("gate and up"),
+    down: rateOf("down"),
+  };
   return { ...h100, rates, bytesPerSecond: deviceBandwidth };
 }
 

@@ -31,4 +31,5 @@ test("a probe's rates take the place of those of the H100", () => {
   assert.equal(card.bytesPerSecond, 4e12);
   assert.ok(estimate(card, asItIs, hundred) < estimate(h100, asItIs, hundred));
   assert.ok(Number.isNaN(estimate(card, fp8, hundred)));
+  assert.throws(() => probed({ products: [], deviceBandwidth: 4e12 }), /no product "qkv" of 2048 rows/);
 });

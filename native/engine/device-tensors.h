@@ -20,8 +20,8 @@ struct DeviceTensors {
     size_t                  n_bytes = 0;  // of the buffer
 };
 
-// The memory of all of them; returns false where there is none, or a tensor is larger than the device takes. What is counted gets a buffer without bytes, from which ggml's
-// scheduler reads the device.
+// The memory of all of them; returns false where there is none, or a tensor is larger than the device takes. What is counted gets a
+// buffer without bytes, from which ggml's scheduler reads the device.
 bool allocate(DeviceTensors & tensors, Memory memory, ggml_backend_buffer_usage usage = GGML_BACKEND_BUFFER_USAGE_ANY);
 
 // No tensors yet, room for n_tensors.

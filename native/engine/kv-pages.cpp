@@ -59,7 +59,7 @@ int32_t KvPages::most_pages(const ModelShape & shape, ggml_backend_dev_t device,
         return ggml_backend_dev_supports_op(
             device, ggml_new_tensor_2d(one.context.get(), type, shape.n_embd_kv(), int64_t{ n_pages } * kPageTokens));
     };
-    int32_t n_most = takes(n_wanted) ? n_wanted : 0;
+    int32_t n_most = 0;
     for (int32_t step = n_wanted; step > 0; step /= 2) {
         while (n_most + step <= n_wanted && takes(n_most + step)) {
             n_most += step;

@@ -4,6 +4,7 @@
  */
 
 import type { DeviceMemory, VisionInfo } from "../../binding.js";
+import { RerankError } from "../errors.js";
 import { estimate } from "../estimate.js";
 import { type ModelSource, modelName, modelSource } from "../load.js";
 import { findAddon } from "../native/addon.js";
@@ -13,7 +14,7 @@ import { ownVersion } from "../native/library-folder.js";
 import { target } from "../native/platform.js";
 import { Reranker } from "../reranker.js";
 import type { ModelSettings } from "../settings/table.js";
-import type { LoadOptions } from "../types.js";
+import type { LoadOptions, MemoryEstimate } from "../types.js";
 import { type HubFiles, hubFiles } from "./hub-files.js";
 import { loadOptions, silent } from "./load-model.js";
 import { memoryFact, memoryTable } from "./memory-table.js";
@@ -37,13 +38,13 @@ export async function info(json: boolean, settings: ModelSettings): Promise<bool
   const source = modelSource(settings);
   // A model of the hub is not fetched: the command tells where its files would come from.
   const hub = source.kind === "hub" ? await hubFiles(settings) : undefined;
-  const options = usable ? await optionsOf(source, settings, hub) : undefined;
-  const memory = options && (await (hub ? estimate(options).catch(() => undefined) : estimate(options)));
+  const { options, memory, notTold } = usable ? await memoryOf(source, settings, hub) : {};
   const fits = memory?.fit.fits !== "layers" && memory?.fit.fits !== "not";
   // What does not fit is not loaded: the system might end the process before it has told anything.
   const model = options && fits && source.kind !== "hub" ? await modelFacts(source, options) : undefined;
   const here = { versions, backends, findings, devices, failures, cpuFeatures };
-  print(json, { ...here, ...(memory && { memory }), ...(model && { model }), ...(hub && { hub }) }, [
+  const told = { ...(memory && { memory }), ...(notTold !== undefined && { memoryNotTold: notTold }) };
+  print(json, { ...here, ...told, ...(model && { model }), ...(hub && { hub }) }, [
     facts(versions),
     backendTable(backends, findings),
     table(
@@ -58,6 +59,7 @@ export async function info(json: boolean, settings: ModelSettings): Promise<bool
     ),
     `CPU features: ${cpuFeatures.join(" ")}\n`,
     ...(memory ? [memoryTable(memory)] : []),
+    ...(notTold === undefined ? [] : [`memory, not told: ${printable(notTold)}\n`]),
     ...(model ? [facts(model)] : []),
     ...(hub ? [filesTable(hub)] : []),
   ]);
@@ -92,17 +94,25 @@ function because({ reason, fix }: Finding): string[][] {
   ];
 }
 
-/** undefined = files of the hub are missing. */
-async function optionsOf(
-  source: ModelSource,
-  settings: ModelSettings,
-  hub: HubFiles | undefined,
-): Promise<LoadOptions | undefined> {
-  const events = { onProgress: () => {}, logger: silent };
-  if (!hub) return loadOptions(source, settings, events);
-  const [path] = hub.files.map((file) => file.path);
-  if (path === undefined) return undefined;
-  return loadOptions({ kind: "file", path }, settings, events).catch(() => undefined);
+interface Told {
+  /** Of loading; undefined = files of the hub are missing. */
+  readonly options?: LoadOptions;
+  readonly memory?: MemoryEstimate;
+  /** Why not, of a model of the hub: the command still tells of its files. */
+  readonly notTold?: string;
+}
+
+async function memoryOf(source: ModelSource, settings: ModelSettings, hub: HubFiles | undefined): Promise<Told> {
+  const [file] = hub?.files ?? [];
+  if (hub && file?.path === undefined) return {};
+  const here: ModelSource = file?.path === undefined ? source : { kind: "file", path: file.path };
+  try {
+    const options = await loadOptions(here, settings, { onProgress: () => {}, logger: silent });
+    return { options, memory: await estimate(options) };
+  } catch (error) {
+    if (!hub || !(error instanceof RerankError)) throw error;
+    return { notTold: error.message };
+  }
 }
 
 type Fact = string | number | VisionInfo | readonly DeviceMemory[];

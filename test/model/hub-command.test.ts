@@ -211,6 +211,9 @@ describe("serve", () => {
       ...{ repository, commit: hub.commit },
       files: [modelFile, headFile].map((file) => ({ file, state: "verified against the checksum the hub gave it" })),
     });
+    expect(JSON.parse(info.stdout).memory.fit).toEqual({ fits: "whole" });
+    const without = await runCommand(["info", "--json"], { variables: { ...variables, MMPROJ_PATH: "no-such-tower.gguf" } });
+    expect(JSON.parse(without.stdout)).toMatchObject({ hub: { repository }, memoryNotTold: expect.stringContaining("no-such-tower") });
   });
 
   test("refuses another file under the official repository's name with both checksums, and exits with 1", async () => {
