@@ -213,7 +213,10 @@ describe("serve", () => {
     });
     expect(JSON.parse(info.stdout).memory.fit).toEqual({ fits: "whole" });
     const without = await runCommand(["info", "--json"], { variables: { ...variables, MMPROJ_PATH: "no-such-tower.gguf" } });
-    expect(JSON.parse(without.stdout)).toMatchObject({ hub: { repository }, memoryNotTold: expect.stringContaining("no-such-tower") });
+    expect(JSON.parse(without.stdout)).toMatchObject({
+      hub: { repository },
+      memoryNotTold: expect.stringContaining("no-such-tower"),
+    });
   });
 
   test("refuses another file under the official repository's name with both checksums, and exits with 1", async () => {
