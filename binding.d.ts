@@ -87,8 +87,8 @@ export interface EngineOptions {
   maxQueuedPairs: number;
   /**
    * Bytes for the KV state of document prefixes in the memory of the device, on a GPU at most half of what the weights leave, and
-   * what it takes in one tensor a layer; least recently used ones go first; 0 = off. The tokens of recent texts are kept beside it, with these texts: in at most as
-   * many bytes of host memory, and in 16 MiB at most.
+   * what it takes in one tensor a layer; least recently used ones go first; 0 = off. The tokens of recent texts are kept beside
+   * it, with these texts: in at most as many bytes of host memory, and in 16 MiB at most.
    */
   documentCacheBytes: number;
   /** Bytes of host memory for the scores of recent (query, document) pairs, least recently used ones go first; 0 = off. */

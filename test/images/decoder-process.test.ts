@@ -45,15 +45,17 @@ async function decoderThat(name: string, action: string): Promise<{ entry: URL; 
 
 const hang = "for (;;);";
 
-/** Whether the process of the marked image is gone. */
-async function gone(pidFile: string): Promise<boolean> {
+/** Waits until the process of the marked image is gone: it may be known to be broken before the system has taken it away. */
+async function gone(pidFile: string): Promise<void> {
   const pid = Number(await readFile(pidFile, "utf8"));
-  try {
-    process.kill(pid, 0);
-    return false;
-  } catch {
-    return true;
-  }
+  await until(() => {
+    try {
+      process.kill(pid, 0);
+      return false;
+    } catch {
+      return true;
+    }
+  });
 }
 
 test("an image that breaks its decoder is refused, and the next one gets another", async () => {
@@ -63,7 +65,7 @@ test("an image that breaks its decoder is refused, and the next one gets another
     code: "image_invalid",
     message: "documents[1]: expected an image that can be decoded, got one that the decoder failed on",
   });
-  expect(await gone(pidFile)).toBe(true);
+  await gone(pidFile);
   expect(await loader.load(good)).toMatchObject({ tokens: 4 });
 });
 
@@ -74,7 +76,7 @@ test("an image that takes too long is refused, and its decoder ended", async () 
     code: "image_invalid",
     message: "documents[1]: expected an image that can be decoded within 5 s, got one that cannot",
   });
-  await until(() => gone(pidFile));
+  await gone(pidFile);
 });
 
 test("a request that is given up ends its decoder, and leaves the others their turns", async () => {
@@ -88,7 +90,7 @@ test("a request that is given up ends its decoder, and leaves the others their t
   leaver.abort(new Error("left"));
   for (const outcome of await outcomes) expect(outcome).toEqual({ status: "rejected", reason: new Error("left") });
   expect(await waiting).toMatchObject({ tokens: 4 });
-  await until(() => gone(pidFile));
+  await gone(pidFile);
 });
 
 test("closing ends decoders and what waits for them, and every later load", async () => {
@@ -99,7 +101,7 @@ test("closing ends decoders and what waits for them, and every later load", asyn
   await until(() => existsSync(pidFile));
   loader[Symbol.dispose]();
   await Promise.all(loading);
-  await until(() => gone(pidFile));
+  await gone(pidFile);
   await expect(loader.load(good)).rejects.toMatchObject(closed);
   loader[Symbol.dispose]();
 });
@@ -116,7 +118,7 @@ test("a program that loaded images ends by itself, and its decoders with it", as
   );
   const outcome = within(ended(spawn(process.execPath, [program], { stdio: ["ignore", "pipe", "pipe"] })), () => "the program");
   expect(await outcome).toMatchObject({ code: 0, stdout: "4\n" });
-  await until(() => gone(pidFile));
+  await gone(pidFile);
 });
 
 test("a decoder gets none of the service's variables", async () => {
