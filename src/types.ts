@@ -318,7 +318,10 @@ export interface MemoryEstimate {
   readonly fit: Fit;
 }
 
-/** Whether that fits, with what is assumed to be taken beside it: 512 MiB of each device. Nothing is refused because of it. */
+/**
+ * Whether that fits, with what is assumed to be taken beside it: 512 MiB of each GPU, and of the host 128 MiB and the caches of scores
+ * and images for each engine. Nothing is refused because of it.
+ */
 export type Fit =
   | { readonly fits: "whole" }
   /** A device does not tell how much memory it has free. */
@@ -332,5 +335,7 @@ export interface Shortage {
   readonly device: string;
   /** Bytes, with those beside what is counted. */
   readonly neededBytes: number;
+  /** Those: assumed, not counted. */
+  readonly besideBytes: number;
   readonly freeBytes: number;
 }

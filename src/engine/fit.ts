@@ -3,11 +3,17 @@
 import type { DeviceMemory } from "../../binding.js";
 import type { Fit, Shortage } from "../types.js";
 
-/**
- * Bytes that are taken of a device beside the buffers that are counted: by a GPU's driver and its libraries, or on the host by the
- * vocabulary, caches and Node. On the CPU more than was measured (docs/install.md); of GPUs' drivers it is an assumption.
- */
-export const besideBytes = 512 * 2 ** 20;
+/** Bytes of a device: what it has free, undefined = it does not tell; and what is taken beside the buffers that are counted. */
+export interface Room {
+  readonly freeBytes: number | undefined;
+  readonly besideBytes: number;
+}
+
+/** Taken of a GPU by its driver and libraries. An assumption: no card was measured. */
+export const besideGpuBytes = 512 * 2 ** 20;
+
+/** Taken of the host by an engine for its vocabulary and recent texts, beside its caches: 11 MiB were measured of the demo model's. */
+export const besideHostBytes = 128 * 2 ** 20;
 
 /** Of engines that are loaded side by side: what each number of layers on the GPU takes, as `estimate` of the addon gives it. */
 export function together(engines: readonly (readonly (readonly DeviceMemory[])[])[]): readonly (readonly DeviceMemory[])[] {
@@ -37,23 +43,24 @@ export function sumOf({ weights, pages, compute, vision }: DeviceMemory): number
   return weights + pages + compute + vision;
 }
 
-/** `freeBytes`: of a device; undefined = it does not tell. The last of `byGpuLayers` is what was asked for. */
-export function fitOf(byGpuLayers: readonly (readonly DeviceMemory[])[], freeBytes: (device: string) => number | undefined): Fit {
+/** The last of `byGpuLayers` is what was asked for. */
+export function fitOf(byGpuLayers: readonly (readonly DeviceMemory[])[], roomOf: (device: string) => Room): Fit {
   const asked = byGpuLayers.at(-1) ?? [];
-  const short = shortage(asked, freeBytes);
+  const short = shortage(asked, roomOf);
   if (!short) {
-    const silent = asked.find(({ device }) => freeBytes(device) === undefined);
+    const silent = asked.find(({ device }) => roomOf(device).freeBytes === undefined);
     return silent ? { fits: "unknown", device: silent.device } : { fits: "whole" };
   }
-  const gpuLayers = byGpuLayers.findLastIndex((memory) => !shortage(memory, freeBytes));
+  const gpuLayers = byGpuLayers.findLastIndex((memory) => !shortage(memory, roomOf));
   return gpuLayers < 0 ? { fits: "not", short } : { fits: "layers", gpuLayers, short };
 }
 
 /** The first device whose memory is too small. */
-function shortage(memory: readonly DeviceMemory[], freeBytes: (device: string) => number | undefined): Shortage | undefined {
+function shortage(memory: readonly DeviceMemory[], roomOf: (device: string) => Room): Shortage | undefined {
   for (const one of memory) {
-    const [neededBytes, free] = [sumOf(one) + besideBytes, freeBytes(one.device)];
-    if (free !== undefined && neededBytes > free) return { device: one.device, neededBytes, freeBytes: free };
+    const { freeBytes, besideBytes } = roomOf(one.device);
+    const neededBytes = sumOf(one) + besideBytes;
+    if (freeBytes !== undefined && neededBytes > freeBytes) return { device: one.device, neededBytes, besideBytes, freeBytes };
   }
   return undefined;
 }
@@ -72,7 +79,7 @@ export function verdict(fit: Fit): string {
   }
 }
 
-function lacking({ device, neededBytes, freeBytes }: Shortage): string {
+function lacking({ device, neededBytes, besideBytes, freeBytes }: Shortage): string {
   return `${gib(neededBytes)} are needed on ${device}, ${gib(besideBytes)} of them assumed beside the buffers, and ${gib(freeBytes)} are free`;
 }
 

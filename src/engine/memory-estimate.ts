@@ -4,7 +4,7 @@ import type { Device, EngineOptions } from "../../binding.js";
 import { fromNative, RerankError } from "../errors.js";
 import { loadAddon } from "../native/addon.js";
 import type { MemoryEstimate } from "../types.js";
-import { fitOf, together, verdict } from "./fit.js";
+import { besideGpuBytes, besideHostBytes, fitOf, type Room, together, verdict } from "./fit.js";
 import { freeMemory } from "./memory-groups.js";
 
 type Unloaded = Omit<EngineOptions, "head">;
@@ -17,14 +17,24 @@ export async function estimateMemory(
   const { estimate, backends } = loadAddon().binding;
   const byGpuLayers = together(await Promise.all(engines.map((options) => estimate(options, matrixType))));
   const { devices } = backends();
-  const free = (device: string) => freeBytesOf(devices.find(({ name }) => name === device));
+  const onHost = engines.reduce((sum, engine) => sum + besideHostBytes + cacheBytes(engine), 0);
+  const room = (device: string) =>
+    roomOf(
+      devices.find(({ name }) => name === device),
+      onHost,
+    );
   const memory = byGpuLayers.at(-1) ?? [];
-  return { memory, freeBytes: memory.map(({ device }) => free(device)), fit: fitOf(byGpuLayers, free) };
+  return { memory, freeBytes: memory.map(({ device }) => room(device).freeBytes), fit: fitOf(byGpuLayers, room) };
 }
 
-function freeBytesOf(device: Device | undefined): number | undefined {
-  if (device?.type === "cpu") return freeMemory();
-  return device && device.memoryTotal > 0 ? device.memoryFree : undefined;
+function roomOf(device: Device | undefined, onHost: number): Room {
+  if (device?.type === "cpu") return { freeBytes: freeMemory(), besideBytes: onHost };
+  return { freeBytes: device && device.memoryTotal > 0 ? device.memoryFree : undefined, besideBytes: besideGpuBytes };
+}
+
+/** What an engine's caches may take of the host. */
+function cacheBytes({ scoreCacheBytes, vision }: Unloaded): number {
+  return scoreCacheBytes + (vision?.cacheBytes ?? 0);
 }
 
 /** The error of a load; where memory was missing, with what would fit. */
