@@ -20,12 +20,12 @@ EngineLoop::EngineLoop(const LoopParts &     parts,
     token_work_(limits.token_work),
     page_bytes_(page_bytes),
     planner_(limits),
-    documents_(parts.forward.pages(), n_cached_pages) {
+    pairs_(parts.forward.pages(), n_cached_pages) {
     if (parts.images != nullptr) {
-        pending_images_.emplace(planner_, *parts.images, parts.queue);
+        pending_images_.emplace(planner_, *parts.images, parts.queue, parts.counters);
     }
     if (parts.store != nullptr) {
-        pending_states_.emplace(*parts.store, documents_, parts.forward.pages(), parts.image_tokens);
+        pending_states_.emplace(*parts.store, pairs_.documents(), parts.forward.pages(), parts.image_tokens);
     }
 }
 
@@ -108,8 +108,8 @@ bool EngineLoop::apply(JobQueue::Work work) {
             pending_images_->remove_job(job);
         }
         planner_.remove_job(job);
-        for (auto pair = pairs_.lower_bound({ job, 0 }); pair != pairs_.end() && pair->first.first == job;) {
-            remove_pair(pair++);
+        for (const PairId & id : pairs_.of_job(job)) {
+            remove_pair(id);
         }
     }
     for (JobQueue::ReadyPair & pair : work.pairs) {
@@ -125,26 +125,11 @@ bool EngineLoop::apply(JobQueue::Work work) {
 }
 
 void EngineLoop::add_pair(const PairId & id, Pair added) {
-    Pair & pair = pairs_[id] = std::move(added);
-    find_prefix(pair);
+    Pair & pair = pairs_.add(id, std::move(added));
+    pairs_.find_prefix(pair);
     if (!waits_for_state(id, pair)) {
         admit(id, pair);
     }
-}
-
-// Holds the pages of what is known of the pair's prefix.
-void EngineLoop::find_prefix(Pair & pair) {
-    auto [pages, n_shared] = documents_.find(pair.tokens, pair.n_prefix);
-    release_pages(pair);
-    pair.pages    = std::move(pages);
-    pair.n_shared = n_shared;
-}
-
-void EngineLoop::release_pages(Pair & pair) {
-    for (const int32_t page : pair.pages) {
-        parts_.forward.pages().release(page);
-    }
-    pair.pages.clear();
 }
 
 // Whether the pair's state may be on disk.
@@ -171,9 +156,9 @@ void EngineLoop::take_states() {
                     count_known(id, pair);
                 }
                 kept.push_back({ id.first, id.second, std::nullopt, ready->stored });
-                remove_pair(pairs_.find(id));
+                remove_pair(id);
             } else {
-                find_prefix(pair);
+                pairs_.find_prefix(pair);
                 admit(id, pair);
             }
         }
@@ -201,20 +186,19 @@ void EngineLoop::admit(const PairId & id, Pair & pair) {
         held_.push_back(id);
         return;
     }
-    const auto key = DocumentCache::key_of(pair.tokens);
-    if (documents_.enabled() && pair.pages.empty() && key) {
-        pairs_by_key_.emplace(*key, id);
-    }
+    pairs_.await_prefix(id, pair);
     if (!pair.given_images.empty()) {
-        find_images(id, pair, std::exchange(pair.given_images, {}));
+        pair.images = pending_images_->find(id, pair, std::exchange(pair.given_images, {}));
     }
-    if (pair.images.complete(pair.n_shared)) {
-        plan_pair(id, pair);
-    }
+    plan_complete(id, pair);
 }
 
-void EngineLoop::plan_pair(const PairId & id, const Pair & pair) {
-    if (pair.n_shared == pair.n_tokens()) {
+// Unless embeddings are missing.
+void EngineLoop::plan_complete(const PairId & id, const Pair & pair) {
+    if (!pair.images.complete(pair.n_shared)) {
+        return;
+    }
+    if (pair.known()) {
         known_.push_back(id);
     } else {
         planner_.add_pair(id.first, id.second, pair.n_tokens(), pair.n_shared, pair.cost);
@@ -225,11 +209,11 @@ void EngineLoop::plan_pair(const PairId & id, const Pair & pair) {
 void EngineLoop::finish_known() {
     std::vector<JobQueue::Score> kept;
     for (const PairId & id : known_) {
-        const auto pair = pairs_.find(id);
-        count_known(id, pair->second);
-        if (!write_state(id, pair->second)) {
+        Pair & pair = pairs_.at(id);
+        count_known(id, pair);
+        if (!write_state(id, pair)) {
             kept.push_back({ id.first, id.second, std::nullopt, false });
-            remove_pair(pair);
+            remove_pair(id);
         }
     }
     known_.clear();
@@ -246,85 +230,28 @@ bool EngineLoop::write_state(const PairId & id, Pair & pair) {
     if (!pending_states_ || !pending_states_->write(id, pair.tokens, pair.n_prefix, pair.pages)) {
         return false;
     }
-    release_pages(pair);
+    pairs_.release_pages(pair);
     return true;
 }
 
-// Gives the pair the embeddings that are known, and has it wait for the others.
-void EngineLoop::find_images(const PairId & id, Pair & pair, const std::vector<JobQueue::PairImage> & images) {
-    std::vector<RequestImage> all;
-    for (const JobQueue::PairImage & image : images) {
-        all.push_back(image.image);
-    }
-    pair.images = ImageRows(pair.tokens, all);
-    for (const JobQueue::PairImage & image : images) {
-        const int32_t number = image.image.token;
-        const bool    needed = pair.images.needs(number, pair.n_shared);
-        EmbeddingsPtr known  = needed ? parts_.images->find(number) : nullptr;
-        if (needed && !known) {
-            pending_images_->add(image, id, pair.cost);
-            continue;
-        }
-        if (known) {
-            parts_.counters.images_reused += 1;
-            pair.images.give(number, known);
-        }
-        if (image.counted) {
-            const Image & pixels = *image.image.image;
-            parts_.queue.add_image_work(id.first,
-                                        parts_.images->work_per_step(pixels) * parts_.images->n_steps(pixels));
-        }
-    }
-}
-
 void EngineLoop::run_step(const PlannedStep & step) {
-    parts_.queue.begin_batch(pending_images_->jobs_of(step.image));
-    const auto start   = Clock::now();
     const auto encoded = pending_images_->run(step);
-    parts_.counters.image_encode_us +=
-        static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start).count());
     if (!encoded) {
         return;
     }
     for (const PairId & id : encoded->pairs) {
         Pair & pair = pairs_.at(id);
         pair.images.give(step.image, encoded->embeddings);
-        if (pair.images.complete(pair.n_shared)) {
-            plan_pair(id, pair);
-        }
+        plan_complete(id, pair);
     }
-    parts_.queue.add_encoded(step.job);
-    parts_.counters.images_encoded += 1;
-    parts_.counters.image_bytes   = parts_.images->n_bytes();
-    parts_.counters.image_entries = parts_.images->n_entries();
 }
 
-void EngineLoop::remove_pair(Pairs::iterator pair) {
+void EngineLoop::remove_pair(const PairId & id) {
     if (pending_states_) {
-        pending_states_->remove(pair->first);
+        pending_states_->remove(id);
     }
-    if (const auto key = DocumentCache::key_of(pair->second.tokens)) {
-        const auto [first, last] = pairs_by_key_.equal_range(*key);
-        const auto found = std::find_if(first, last, [&](const auto & other) { return other.second == pair->first; });
-        if (found != last) {
-            pairs_by_key_.erase(found);
-        }
-    }
-    held_.erase(std::remove(held_.begin(), held_.end(), pair->first), held_.end());
-    release_pages(pair->second);
-    pairs_.erase(pair);
-}
-
-// So that the pair has pages for its first n_tokens tokens.
-void EngineLoop::take_pages(Pair & pair, int32_t n_tokens) {
-    const int32_t n_pages = pages_of(pair.n_shared) + pages_of(n_tokens - pair.n_shared);
-    while (static_cast<int32_t>(pair.pages.size()) < n_pages) {
-        const auto page = parts_.forward.pages().take();
-        if (!page) {
-            throw Error(ErrorCode::engine_error, "no page of KV state is free");  // pages_of_batches() is wrong then
-        }
-        pair.pages.push_back(*page);
-    }
+    held_.erase(std::remove(held_.begin(), held_.end(), id), held_.end());
+    pairs_.remove(id);
 }
 
 void EngineLoop::run_batch(const Plan & plan, Clock::time_point start) {
@@ -332,7 +259,7 @@ void EngineLoop::run_batch(const Plan & plan, Clock::time_point start) {
     Batch              batch;
     for (const PlannedSlice & slice : plan.slices) {
         Pair & pair = pairs_.at({ slice.job, slice.pair });
-        take_pages(pair, slice.end);
+        pairs_.take_pages(pair, slice.end);
         if (pair.images.empty()) {
             batch.add({ pair.tokens.begin() + slice.begin, pair.tokens.begin() + slice.end }, slice.begin, pair.pages,
                       slice.last && pair.scored, pair.n_shared);
@@ -372,25 +299,26 @@ void EngineLoop::give_logits(const Plan & plan, const std::vector<float> & logit
     parts_.counters.batches += 1;
     parts_.counters.tokens_padding += static_cast<uint64_t>(parts_.forward.n_padding(plan.n_tokens));
     for (const PlannedSlice & slice : plan.slices) {
-        const auto pair = pairs_.find({ slice.job, slice.pair });
+        const PairId id{ slice.job, slice.pair };
+        Pair &       pair = pairs_.at(id);
         parts_.counters.tokens_computed += static_cast<uint64_t>(slice.end - slice.begin);
         parts_.counters.tokens_reused += static_cast<uint64_t>(slice.restored ? slice.begin : 0);
-        parts_.counters.pairs_warm += slice.restored && pair->second.scored ? 1 : 0;
+        parts_.counters.pairs_warm += slice.restored && pair.scored ? 1 : 0;
         parts_.queue.add_tokens(slice.job, slice.begin, slice.end, slice.restored);
         if (slice.last) {
             std::optional<float> logit;
-            if (pair->second.scored) {
+            if (pair.scored) {
                 logit = logits[n_logits++];
-                parts_.scores.insert(pair->second.tokens, *logit);
-                log_score(pair->second.tokens, *logit);
+                parts_.scores.insert(pair.tokens, *logit);
+                log_score(pair.tokens, *logit);
             }
             // Behind part of a page that it shares, all of its prefix is known.
-            if (pair->second.n_shared % kPageTokens == 0) {
-                keep_prefix(pair->second, kept);
+            if (pair.n_shared % kPageTokens == 0) {
+                keep_prefix(pair, kept);
             }
-            if (pair->second.scored || !write_state(pair->first, pair->second)) {
+            if (pair.scored || !write_state(id, pair)) {
                 scores.push_back({ slice.job, slice.pair, logit, false });
-                remove_pair(pair);
+                remove_pair(id);
             }
         }
     }
@@ -398,8 +326,8 @@ void EngineLoop::give_logits(const Plan & plan, const std::vector<float> & logit
     for (const auto & tokens : kept) {
         use_prefix(tokens);
     }
-    parts_.counters.cache_bytes   = static_cast<uint64_t>(documents_.n_pages()) * page_bytes_;
-    parts_.counters.cache_entries = documents_.n_entries();
+    parts_.counters.cache_bytes   = static_cast<uint64_t>(pairs_.documents().n_pages()) * page_bytes_;
+    parts_.counters.cache_entries = pairs_.documents().n_entries();
     parts_.queue.give_scores(scores);
 }
 
@@ -421,37 +349,26 @@ void EngineLoop::write_scores() {
 
 // Adds the pair's tokens to `kept` when the document cache did not know all of its prefix.
 void EngineLoop::keep_prefix(const Pair & pair, std::vector<std::vector<llama_token>> & kept) {
-    if (pending_states_ && pair.scored && pair.n_shared < documents_.usable(pair.n_prefix)) {
+    if (pending_states_ && pair.scored && pair.n_shared < pairs_.documents().usable(pair.n_prefix)) {
         pending_states_->write_behind(pair.tokens, pair.n_prefix, pair.pages);
     }
-    if (documents_.insert(pair.tokens, pair.n_prefix, pair.pages)) {
+    if (pairs_.documents().insert(pair.tokens, pair.n_prefix, pair.pages)) {
         kept.push_back(pair.tokens);
     }
 }
 
-// Pairs that came before their document's pages were kept get those while they wait.
+// Of pairs that wait, the prefix need not be computed any more.
 void EngineLoop::use_prefix(const std::vector<llama_token> & tokens) {
-    const auto [first, last] = pairs_by_key_.equal_range(DocumentCache::key_of(tokens).value_or(0));
-    for (auto waiting = first; waiting != last;) {
-        const PairId id        = waiting->second;
-        Pair &       pair      = pairs_.at(id);
-        auto [pages, n_shared] = documents_.find(pair.tokens, pair.n_prefix);
-        const bool known       = n_shared == pair.n_tokens();
-        if (pair.pages.empty() && n_shared > 0 &&
-            (known ? planner_.remove_pair(id.first, id.second) : planner_.warm(id.first, id.second, n_shared))) {
-            pair.pages    = std::move(pages);
-            pair.n_shared = n_shared;
-            waiting       = pairs_by_key_.erase(waiting);
-            if (known) {
-                known_.push_back(id);
-            }
-            continue;
+    pairs_.share(tokens, [&](const PairId & id, const Pair & pair, int32_t n_shared) {
+        if (n_shared < pair.n_tokens()) {
+            return planner_.warm(id.first, id.second, n_shared);
         }
-        for (const int32_t page : pages) {
-            parts_.forward.pages().release(page);
+        const bool planned = planner_.remove_pair(id.first, id.second);
+        if (planned) {
+            known_.push_back(id);
         }
-        waiting = std::next(waiting);
-    }
+        return planned;
+    });
 }
 
 }  // namespace jina_reranker

@@ -6,36 +6,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <string_view>
-#include <unordered_map>
 
 namespace jina_reranker {
 
 namespace {
-
-void find_duplicates(Job & job, bool deduplicate) {
-    std::unordered_map<std::string_view, uint32_t> seen_texts;
-    std::unordered_map<int32_t, uint32_t>          seen_images;
-    for (const Content & document : job.request.documents) {
-        const auto           index = static_cast<uint32_t>(job.first_of.size());
-        const RequestImage * image = image_of(document);
-        uint32_t             first = index;
-        if (deduplicate) {
-            first = image == nullptr ? seen_texts.emplace(std::get<std::string>(document), index).first->second :
-                                       seen_images.emplace(image->token, index).first->second;
-        }
-        job.first_of.push_back(first);
-        if (first == index) {
-            job.distinct.push_back(index);
-        }
-    }
-}
-
-constexpr float kUnscored = std::numeric_limits<float>::quiet_NaN();  // no score is: score_of_logit() throws then
-
-constexpr uint64_t kBytesPerToken = 4;   // of English text
-constexpr uint64_t kFixedTokens   = 10;  // of a prompt: its headings and the score token
 
 // Tokenized in one piece: within 3 ms.
 bool is_short(const Job & job, uint32_t document) {
@@ -43,40 +17,11 @@ bool is_short(const Job & job, uint32_t document) {
     return image_of(content) != nullptr || std::get<std::string>(content).size() <= kPieceBytes;
 }
 
-// Counted of an image, estimated of a text.
-uint64_t n_tokens_of(const Content & content) {
-    const RequestImage * image = image_of(content);
-    return image == nullptr ? std::get<std::string>(content).size() / kBytesPerToken :
-                              static_cast<uint64_t>(image->image->n_tokens());
-}
-
 double ms_between(Clock::time_point from, Clock::time_point to) {
     return std::chrono::duration<double, std::milli>(to - from).count();
 }
 
 }  // namespace
-
-Load JobQueue::load_of(int64_t begin, int64_t end) const {
-    return { static_cast<uint64_t>(end - begin), limits_.token_work.of(begin, end) };
-}
-
-Load JobQueue::estimate(const ScoreRequest & request, size_t document) const {
-    uint64_t n_tokens = n_tokens_of(request.documents[document]);
-    if (request.cut.max_tokens > 0) {
-        n_tokens = std::min(n_tokens, static_cast<uint64_t>(request.cut.max_tokens));
-    }
-    n_tokens += request.instruction.size() / kBytesPerToken + kFixedTokens;
-    n_tokens += request.query ? n_tokens_of(*request.query) : 0;
-    n_tokens  = std::min(n_tokens, static_cast<uint64_t>(limits_.context_size));
-    Load load = load_of(0, static_cast<int64_t>(n_tokens));
-    load.work += image_work(request.documents[document]);
-    return load;
-}
-
-double JobQueue::image_work(const Content & content) const {
-    const RequestImage * image = image_of(content);
-    return image == nullptr ? 0 : limits_.image_work * image->image->n_tokens();
-}
 
 std::vector<JobQueue::PairImage> JobQueue::images_of(Job & job, uint32_t document) const {
     std::vector<PairImage> images;
@@ -104,17 +49,7 @@ void JobQueue::recount(Job & job, Load more, Load less) {
 
 uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
     const size_t n_pairs = request.documents.size();
-    auto         job     = std::make_shared<Job>();
-    job->request         = std::move(request);
-    job->on_done         = std::move(on_done);
-    job->submitted       = Clock::now();
-    if (job->request.query) {
-        job->result.scores.resize(n_pairs, kUnscored);
-        job->result.logits.resize(n_pairs, kUnscored);
-    }
-    job->result.prompt_tokens.resize(n_pairs);
-    job->result.dropped_tokens.resize(n_pairs);
-    find_duplicates(*job, limits_.deduplicate);
+    const auto   job     = std::make_shared<Job>(std::move(request), std::move(on_done), limits_.deduplicate);
 
     const std::lock_guard lock(mutex_);
     if (closed_) {
@@ -131,11 +66,11 @@ uint64_t JobQueue::push(ScoreRequest request, JobCallback on_done) {
     stats_.jobs_submitted += 1;
     stats_.pairs_queued += n_pairs;
     for (const uint32_t document : job->distinct) {
-        recount(*job, estimate(job->request, document), {});
+        recount(*job, loads_.estimate(job->request, document), {});
         n_short_ += is_short(*job, document) ? 1U : 0U;
     }
     if (job->request.query) {
-        recount(*job, { 0, image_work(*job->request.query) }, {});
+        recount(*job, { 0, loads_.image_work(*job->request.query) }, {});
     }
     return job->id;
 }
@@ -285,11 +220,11 @@ void JobQueue::give_prompt(const Document & document, Prompt prompt, std::option
                 }
             }
             result.tokenize_ms += tokenize_ms;
-            Load counted = load_of(0, pair.n_tokens());
-            counted.work += image_work(job.request.documents[document.index]);
+            Load counted = loads_.of(0, pair.n_tokens());
+            counted.work += loads_.image_work(job.request.documents[document.index]);
             // A prefix that fills no page is not kept, so there is nothing to compute.
             const bool done = logit || (!pair.scored && pair.n_prefix < kPageTokens);
-            recount(job, done ? Load{} : counted, estimate(job.request, document.index));
+            recount(job, done ? Load{} : counted, loads_.estimate(job.request, document.index));
             if (done) {
                 stats_.work_done += counted.work;
                 result.n_reused += logit ? static_cast<uint64_t>(pair.n_tokens()) : 0;
@@ -351,7 +286,7 @@ void JobQueue::begin_batch(const std::vector<uint64_t> & jobs) {
 }
 
 void JobQueue::add_tokens(uint64_t job, int32_t begin, int32_t end, bool restored) {
-    const Load            done = load_of(restored ? 0 : begin, end);
+    const Load            done = loads_.of(restored ? 0 : begin, end);
     const std::lock_guard lock(mutex_);
     stats_.work_done += done.work;
     if (const auto entry = jobs_.find(job); entry != jobs_.end()) {

@@ -11,18 +11,15 @@
 //      strings, which its pointer keeps alive; its prompt is thrown away.
 
 #include "error.h"
+#include "job.h"
 #include "prompt.h"
-#include "token-work.h"
 #include "types.h"
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -30,45 +27,6 @@
 #include <vector>
 
 namespace jina_reranker {
-
-using Clock = std::chrono::steady_clock;
-
-using PairId = std::pair<uint64_t, uint32_t>;  // job, and index of the document in it
-
-// Tokens, and what they cost to compute.
-struct Load {
-    uint64_t n_tokens = 0;
-    double   work     = 0;
-};
-
-// Exactly one of the two is set.
-struct JobOutcome {
-    std::optional<ScoreResult> result;
-    std::optional<Error>       error;
-};
-
-using JobCallback = std::function<void(JobOutcome)>;
-
-struct Job {
-    uint64_t     id = 0;
-    ScoreRequest request;
-    JobCallback  on_done;
-    ScoreResult  result;
-    size_t       n_tokenized = 0;      // of the distinct documents, those given to a tokenizer
-    size_t       n_done      = 0;      // pairs that are scored or kept
-    bool         query_given = false;  // to the engine thread, as an image that has to be encoded
-    Load         waiting;              // not yet computed, estimated where not yet counted
-
-    std::atomic<bool> settled{ false };  // tells a tokenizer at work on it to give up
-
-    std::vector<uint32_t> distinct;  // indices of documents, each the first of its text; only these are computed
-    std::vector<uint32_t> first_of;  // [document]: index of the first with the same text
-
-    Clock::time_point                submitted;
-    std::optional<Clock::time_point> first_batch;
-};
-
-using JobPtr = std::shared_ptr<Job>;
 
 struct QueueLimits {
     size_t                    max_pairs    = 2000;
@@ -122,7 +80,9 @@ class JobQueue {
         bool                 stored = false;  // whether that is on disk
     };
 
-    explicit JobQueue(QueueLimits limits) : limits_(limits) {}
+    explicit JobQueue(QueueLimits limits) :
+        limits_(limits),
+        loads_(limits.token_work, limits.image_work, limits.context_size) {}
 
     // Throws queue_full or closed. Returns the job's id.
     uint64_t push(ScoreRequest request, JobCallback on_done);
@@ -183,14 +143,11 @@ class JobQueue {
     void        score(std::map<uint64_t, JobPtr>::iterator entry, const Score & score, std::vector<Settled> & settled);
     // Updates the load that waits, the job's and the total: adds `more`, subtracts `less`.
     void        recount(Job & job, Load more, Load less);
-    // The load of a pair's tokens from begin to end.
-    Load        load_of(int64_t begin, int64_t end) const;
-    Load        estimate(const ScoreRequest & request, size_t document) const;
-    double      image_work(const Content & content) const;
     // Of a pair that goes to the engine thread.
     std::vector<PairImage> images_of(Job & job, uint32_t document) const;
 
     const QueueLimits limits_;
+    const PairLoads   loads_;
 
     mutable std::mutex         mutex_;
     std::condition_variable    engine_wakes_;

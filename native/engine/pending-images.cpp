@@ -4,6 +4,32 @@
 
 namespace jina_reranker {
 
+ImageRows PendingImages::find(const PairId & id, const Pair & pair, const std::vector<JobQueue::PairImage> & images) {
+    std::vector<RequestImage> all;
+    for (const JobQueue::PairImage & image : images) {
+        all.push_back(image.image);
+    }
+    ImageRows rows(pair.tokens, all);
+    for (const JobQueue::PairImage & image : images) {
+        const int32_t number = image.image.token;
+        const bool    needed = rows.needs(number, pair.n_shared);
+        EmbeddingsPtr known  = needed ? encoder_.find(number) : nullptr;
+        if (needed && !known) {
+            add(image, id, pair.cost);
+            continue;
+        }
+        if (known) {
+            counters_.images_reused += 1;
+            rows.give(number, known);
+        }
+        if (image.counted) {
+            const auto & pixels = *image.image.image;
+            queue_.add_image_work(id.first, encoder_.work_per_step(pixels) * encoder_.n_steps(pixels));
+        }
+    }
+    return rows;
+}
+
 void PendingImages::add(const JobQueue::PairImage & added, const PairId & pair, int32_t cost) {
     auto [entry, is_new]   = images_.try_emplace(added.image.token);
     Image &      image     = entry->second;
@@ -60,8 +86,12 @@ std::vector<uint64_t> PendingImages::jobs_of(int32_t image) const {
 }
 
 std::optional<PendingImages::Encoded> PendingImages::run(const PlannedStep & step) {
+    queue_.begin_batch(jobs_of(step.image));
     Image &             image      = images_.at(step.image);
+    const auto          start      = Clock::now();
     const EmbeddingsPtr embeddings = encoder_.step(image.image);
+    counters_.image_encode_us +=
+        static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start).count());
     image.n_done += 1;
     for (const uint64_t job : image.counted) {
         queue_.add_image_work(job, encoder_.work_per_step(*image.image.image));
@@ -74,6 +104,10 @@ std::optional<PendingImages::Encoded> PendingImages::run(const PlannedStep & ste
         encoded.pairs.push_back(pair);
     }
     images_.erase(step.image);
+    queue_.add_encoded(step.job);
+    counters_.images_encoded += 1;
+    counters_.image_bytes   = encoder_.n_bytes();
+    counters_.image_entries = encoder_.n_entries();
     return encoded;
 }
 

@@ -4,8 +4,11 @@
 // with the highest priority, and of another when that is gone. Engine thread only.
 
 #include "batch-planner.h"
+#include "counters.h"
 #include "image-encoder.h"
+#include "image-rows.h"
 #include "job-queue.h"
+#include "pairs.h"
 
 #include <cstdint>
 #include <map>
@@ -17,13 +20,14 @@ namespace jina_reranker {
 class PendingImages {
   public:
     // All of these outlive it.
-    PendingImages(BatchPlanner & planner, ImageEncoder & encoder, JobQueue & queue) :
+    PendingImages(BatchPlanner & planner, ImageEncoder & encoder, JobQueue & queue, Counters & counters) :
         planner_(planner),
         encoder_(encoder),
-        queue_(queue) {}
+        queue_(queue),
+        counters_(counters) {}
 
-    // A pair waits for the image. cost: its job's, as the planner takes it.
-    void add(const JobQueue::PairImage & image, const PairId & pair, int32_t cost);
+    // The rows of a pair's images, with the embeddings that are known. The pair waits for the others.
+    ImageRows find(const PairId & id, const Pair & pair, const std::vector<JobQueue::PairImage> & images);
 
     // Nothing of the job waits any more. To be called before the planner forgets it.
     void remove_job(uint64_t job);
@@ -48,11 +52,14 @@ class PendingImages {
         int32_t                   n_done = 0;  // steps
     };
 
+    // cost: the pair's, as the planner takes it.
+    void add(const JobQueue::PairImage & image, const PairId & pair, int32_t cost);
     void hand_over(Image & image, const std::pair<const PairId, int32_t> & to);
 
     BatchPlanner &           planner_;
     ImageEncoder &           encoder_;
     JobQueue &               queue_;
+    Counters &               counters_;
     std::map<int32_t, Image> images_;  // by their numbers
 };
 
