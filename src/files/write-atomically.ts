@@ -51,15 +51,17 @@ export async function sweepUnfinished(directory: string, untouchedMs = abandoned
 
 /** Removes the temporary files of one path at once. Call it with the path's lock held, so that no writer is left. */
 export async function sweepUnfinishedOf(path: string): Promise<void> {
-  await sweep(dirname(path), 0, (name) => name.startsWith(`${basename(path)}.`));
+  await sweep(dirname(path), undefined, (name) => name.startsWith(`${basename(path)}.`));
 }
 
-async function sweep(directory: string, untouchedMs: number, isMeant: (name: string) => boolean): Promise<void> {
+async function sweep(directory: string, untouchedMs: number | undefined, isMeant: (name: string) => boolean): Promise<void> {
   const names = await readdir(directory).catch(() => []);
   for (const name of names.filter((name) => unfinishedPattern.test(name) && isMeant(name))) {
     const path = join(directory, name);
-    const entry = await stat(path).catch(() => undefined);
-    if (!entry || Date.now() - entry.mtimeMs < untouchedMs) continue;
+    if (untouchedMs !== undefined) {
+      const entry = await stat(path).catch(() => undefined);
+      if (!entry || Date.now() - entry.mtimeMs < untouchedMs) continue;
+    }
     // This only saves space: a read-only cache works too.
     await rm(path, { recursive: true, force: true }).catch(() => {});
   }

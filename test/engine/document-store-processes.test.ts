@@ -17,7 +17,8 @@ import { mixedDocuments } from "../support/texts.js";
 import { until } from "../support/until.js";
 
 const query = "which city has a river?";
-const documents = mixedDocuments(40, 20, 120, 8);
+/** So long that reading their states is awaited on a busy machine too. */
+const documents = mixedDocuments(40, 100, 200, 8);
 const index = pathToFileURL(join(import.meta.dirname, "../../dist/index.js")).href;
 
 let files: ModelFiles;

@@ -12,10 +12,12 @@ import { imageModel, structuredPng } from "../support/image-model.js";
 import { type ModelFiles, randomModel, wideShape } from "../support/random-models.js";
 import { bytesOf, filesIn, stateFiles } from "../support/store-folder.js";
 import { mixedDocuments, seeded, text } from "../support/texts.js";
+import { until } from "../support/until.js";
 
 const query = "which city has a river?";
 const otherQuery = "how do machines learn to rank documents?";
-const documents = mixedDocuments(12, 20, 200, 8);
+/** So long that reading a state is awaited on a busy machine too: as long as computing it is expected to take. */
+const documents = mixedDocuments(12, 100, 250, 8);
 let files: ModelFiles;
 let expected: ScoreResponse;
 let folder: string;
@@ -104,7 +106,7 @@ it("a memory that holds few states still gives the scores", async () => {
 
 it("an image's state comes back without the vision tower", async () => {
   const images = await imageModel();
-  const page = [{ image: structuredPng(28 * 7, 28 * 3, 1) }];
+  const page = [{ image: structuredPng(28 * 12, 28 * 12, 1) }];
   const options = { ...images, scoreCacheMb: 0, documentCacheDir: folder, gpuLayers: 0, threads: 1 };
   await using first = await Reranker.load(options);
   await first.score({ query: otherQuery, documents: page });
@@ -137,7 +139,7 @@ describe("what is wrong in the folder", () => {
   });
 
   it("a single flipped bit in any part of a file is seen", async () => {
-    const document = text(20, 1);
+    const document = text(200, 1);
     await using cold = await load({ documentCacheDir: undefined });
     const first = bits(await cold.score({ query, documents: [document] }));
     await using writer = await load();
@@ -152,6 +154,7 @@ describe("what is wrong in the folder", () => {
       await writeFile(path as string, bytes);
       await using reader = await load();
       expect(bits(await reader.score({ query, documents: [document] }))).toEqual(first);
+      await until(() => reader.stats().storeFailures > 0);
       expect(reader.stats(), `byte ${at}`).toMatchObject({ documentsRestored: 0, storeFailures: 1 });
     }
   });
@@ -229,7 +232,7 @@ it("what was used least recently goes first, whoever used it", async () => {
   const total = await bytesOf(paths);
   const limit = Math.ceil(total / 2 ** 20);
   await using writer = await load({ documentCacheDiskMb: limit });
-  await writer.score({ query, documents: mixedDocuments(12, 20, 200, 9) });
+  await writer.score({ query, documents: mixedDocuments(8, 100, 250, 9) });
   await writer.close();
   expect(await bytesOf(await filesIn(folder))).toBeLessThanOrEqual(limit * 2 ** 20);
   await using after = await load();

@@ -10,6 +10,8 @@ import type { GgufFile } from "../reference/gguf-file.js";
 import { rasterOrder, type Variation, vision } from "../reference/vision.js";
 import { structuredImage } from "../support/images.js";
 import { type ModelFiles, randomMmproj, randomModel, type Shape } from "../support/random-models.js";
+import { mixedDocuments } from "../support/texts.js";
+import { until } from "../support/until.js";
 
 const shape: Shape = {
   layers: 3,
@@ -212,6 +214,13 @@ describe("bit for bit, a pair with an image", () => {
   });
 });
 
+/** Gives an engine texts that keep it busy, so that what comes next waits, and waits for its first batch; resolves to their end. */
+async function busyWith(engine: Engine): Promise<{ end: Promise<unknown> }> {
+  const texts = engine.submit({ query: "which city?", documents: mixedDocuments(30, 100, 200, 5) });
+  await until(() => engine.stats().batches > 0);
+  return { end: texts.result };
+}
+
 describe("an engine with a tower", () => {
   it("encodes a query once for all documents, and a repeated document once", async () => {
     const { encodedImages, logits } = await score({ query: wide, documents: ["a river", page, "stones", page] });
@@ -221,6 +230,7 @@ describe("an engine with a tower", () => {
 
   it("encodes an image once for requests that come together", async () => {
     await withEngine({}, async (engine) => {
+      const busy = await busyWith(engine);
       const queries = ["a river", "stones", "paper"];
       const results = await Promise.all(queries.map((query) => engine.submit({ query, documents: [page] }).result));
       expect(engine.stats().imagesEncoded).toBe(1);
@@ -228,17 +238,20 @@ describe("an engine with a tower", () => {
       for (const [index, query] of queries.entries()) {
         expect(results[index]?.logits[0]).toBe(await logit({ query, documents: [page] }));
       }
+      await busy.end;
     });
   });
 
   it("goes on with an image whose request was cancelled, for another that waits for it", async () => {
     await withEngine({}, async (engine) => {
+      const busy = await busyWith(engine);
       const first = engine.submit({ query: "a river", documents: [page] });
       const second = engine.submit({ query: "stones", documents: [page] });
       const failed = expect(first.result).rejects.toMatchObject({ code: "cancelled" });
       expect(first.cancel()).toBe(true);
       await failed;
       expect((await second.result).logits[0]).toBe(await logit({ query: "stones", documents: [page] }));
+      await busy.end;
       expect(engine.stats()).toMatchObject({ pairsQueued: 0, tokensQueued: 0, workQueued: 0 });
     });
   });
@@ -247,12 +260,14 @@ describe("an engine with a tower", () => {
     await withEngine({}, async (engine) => {
       const perToken = engine.info.vision?.workPerToken ?? 0;
       expect(perToken).toBeGreaterThan(0);
+      const busy = await busyWith(engine);
       const job = engine.submit({ query: "a river", documents: [page] });
       const { tokensQueued, workQueued } = engine.stats();
       expect(tokensQueued).toBeGreaterThanOrEqual(192);
       expect(workQueued).toBeGreaterThan(192 * (1 + perToken));
       const { promptTokens } = await job.result;
       expect(promptTokens[0]).toBeGreaterThan(192 + 10);
+      await busy.end;
       const { workQueued: left, workDone, imagesEncoded, imageEncodeMs } = engine.stats();
       expect([left, imagesEncoded]).toEqual([0, 1]);
       expect(workDone).toBeGreaterThan(192 * (1 + perToken));

@@ -153,7 +153,7 @@ describe("a document that is known", () => {
 describe("keeping", () => {
   test("shares the engine with scoring, and leaves it the first place at a low priority", async () => {
     const one = await engine();
-    const many = mixedDocuments(30, 100, 300, 21);
+    const many = mixedDocuments(100, 100, 300, 21);
     let kept = false;
     const keeping = one.keep({ documents: many, priority: 99 }).result.then((result) => {
       kept = true;
@@ -164,8 +164,8 @@ describe("keeping", () => {
     expect(kept).toBe(false);
     const cold = await (await engine({ documentCacheBytes: 0 })).submit({ query, documents: documents.slice(0, 3) }).result;
     expect(scored.logits).toEqual(cold.logits);
-    expect((await keeping).promptTokens).toHaveLength(30);
-    expect(one.stats()).toMatchObject({ documentsKept: 30, pairsScored: 3, pairsQueued: 0, tokensQueued: 0, jobsCompleted: 2 });
+    expect((await keeping).promptTokens).toHaveLength(100);
+    expect(one.stats()).toMatchObject({ documentsKept: 100, pairsScored: 3, pairsQueued: 0, tokensQueued: 0, jobsCompleted: 2 });
   });
 
   test("ends with its signal, and what was computed is kept", async () => {

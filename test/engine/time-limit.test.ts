@@ -79,8 +79,8 @@ describe("a job that is stopped", () => {
     const busy = await engine();
     const before = busy.submit({ query: "another query", documents });
     await until(() => busy.stats().pairsScored > 0);
-    // Comes in the middle of a batch, and is stopped before the next one.
-    const job = busy.submit({ query, documents });
+    // Comes in the middle of a batch, and is stopped before the next one, or before it has a place in one.
+    const job = busy.submit({ query, documents, priority: 99 });
     expect(job.stop()).toBe(true);
     const { unscored, computedTokens, computeMs } = await job.result;
     expect([...unscored]).toEqual([...documents.keys()]);

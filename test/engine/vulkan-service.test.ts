@@ -47,6 +47,8 @@ function serve(variables: Readonly<Record<string, string>> = {}): RunningCommand
     {
       ...layer,
       ...{ BACKEND: "vulkan", CTX_SIZE: "1024", BATCH_TOKENS: "256", SCORE_CACHE_MB: "0", DOCUMENT_CACHE_MB: "16" },
+      // The first batch may compile the device's kernels.
+      REQUEST_TIMEOUT_MS: "600000",
       ...variables,
     },
   );

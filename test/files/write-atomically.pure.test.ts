@@ -47,6 +47,9 @@ test("sweepUnfinishedOf removes the temporary files of its path, however new, an
   const path = join(await folder(), "file");
   const [own, others] = [unfinishedPath(path), unfinishedPath(`${path}2`)];
   for (const left of [path, own, `${own}.partial`, others]) await writeFile(left, "");
+  // As the clock of a file server may have it.
+  const tomorrow = new Date(Date.now() + 86_400_000);
+  await utimes(own, tomorrow, tomorrow);
   await sweepUnfinishedOf(path);
   const expected = [path, others].map((left) => basename(left)).sort();
   expect((await readdir(join(path, ".."))).sort()).toEqual(expected);

@@ -64,7 +64,7 @@ describe.skipIf(missing !== undefined)(`linux-arm64${missing ? `, not tested: ${
       env: { ...process.env, JINA_RERANKER_NATIVE: libraries },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    const { code, stdout, stderr } = await ended(child);
+    const { code, stdout, stderr } = await ended(child, 540_000);
     expect([code, stderr]).toEqual([0, ""]);
     const answer: { logits: number[]; alone: number; features: string[] } = JSON.parse(stdout);
     expect(answer.features).toContain(has);

@@ -40,7 +40,7 @@ describe("the benchmark harness", () => {
     expect(status, stdout).toBe(0);
   });
 
-  it("runs drivers over the same documents, compares their scores and writes a page", { timeout: 120_000 }, () => {
+  it("runs drivers over the same documents, compares their scores and writes a page", { timeout: 900_000 }, () => {
     const flags = ["--plan", "tiny", "--threads", "1", "--drivers", "file,auto,http", "--out", join(folder, "results")];
     const { status, stdout, stderr } = spawnSync(process.execPath, [join(bench, "main.mjs"), ...flags], {
       encoding: "utf8",

@@ -42,7 +42,7 @@ async function run(
 ): Promise<Ended> {
   const { HOME, PATH } = process.env;
   const env = { HOME, PATH, XDG_CACHE_HOME: join(work, "cache"), N_THREADS: "1", ...variables };
-  return ended(spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] }));
+  return ended(spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] }), 600_000);
 }
 
 async function mustRun(command: string, args: readonly string[], cwd: string): Promise<void> {
@@ -75,7 +75,7 @@ beforeAll(async () => {
   }
   await symlink("/bin/sh", join(path, "sh"));
   await symlink(process.execPath, join(path, "node"));
-});
+}, 900_000);
 
 afterAll(() => rm(work, { recursive: true, force: true }));
 

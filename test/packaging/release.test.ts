@@ -16,7 +16,7 @@ const { version, repository, publishConfig }: Record<string, unknown> = JSON.par
 );
 
 function run(...args: readonly string[]): Promise<Ended> {
-  return ended(spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] }));
+  return ended(spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] }), 840_000);
 }
 
 describe("a release", () => {

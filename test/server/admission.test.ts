@@ -350,7 +350,7 @@ describe("a request's tokens", () => {
 });
 
 test("what could not be answered in time is refused at once, instead of being tried until it is too late", async () => {
-  await using service = await startTestService({ load: await randomModel(wideShape), requestTimeoutMs: 5000 });
+  await using service = await startTestService({ load: await randomModel(wideShape), requestTimeoutMs: 30_000 });
   const ask = (documents: string[]) => post(`${service.url}/rerank`, { query: "weather", documents });
   const controller = new AbortController();
   // Takes far longer than what follows needs to be refused, on any machine.
@@ -389,7 +389,11 @@ test("more passages than can ever wait are refused for good, and fewer are score
 test("while the queue is full, a request is refused before its body is read", async () => {
   await using service = await startTestService({ load: { ...(await randomModel(wideShape)), maxQueuedPairs: 8 } });
   const controller = new AbortController();
-  const running = service.reranker.score({ query: "a", documents: longDocuments(8), signal: controller.signal });
+  const running = service.reranker.score({
+    query: "a",
+    documents: Array.from({ length: 8 }, (_, index) => text(2000, index)),
+    signal: controller.signal,
+  });
   const socket = connect(service.service.port, "127.0.0.1").setEncoding("utf8");
   let received = "";
   socket.on("data", (chunk: string) => {
@@ -472,7 +476,7 @@ describe("a process that is short of memory", () => {
     const long = { query: "a", documents: longDocuments(90) };
     const running = post(`${service.url}/rerank`, long, { signal: controller.signal });
     const ended = expect(running).rejects.toThrow();
-    await until(() => service.reranker.stats().pairsQueued >= 80);
+    await until(() => service.reranker.stats().pairsQueued > 0);
     // Memory is measured once a second.
     let answer = await ask();
     await until(async () => {

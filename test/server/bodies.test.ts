@@ -47,7 +47,7 @@ describe("the memory for bodies", () => {
 
 describe("many slow bodies", () => {
   test("beyond what there is room for are refused unread with Retry-After, and small requests are answered", async () => {
-    await using service = await startTestService({ server: { bodiesLimitBytes: 32 * mebibyte } });
+    await using service = await startTestService({ server: { bodiesLimitBytes: 32 * mebibyte, bodyPatienceMs: 600_000 } });
     const { bodies } = service.service.context;
     const head = postHead("/rerank", { "Content-Length": 8 * mebibyte });
     const clients = Array.from({ length: 20 }, () => new Client(service, `${head}{`));

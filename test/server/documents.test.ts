@@ -11,6 +11,7 @@ import { json } from "../support/json.js";
 import { readError } from "../support/scoring-routes.js";
 import { stateFiles } from "../support/store-folder.js";
 import { text } from "../support/texts.js";
+import { until } from "../support/until.js";
 
 const documents = Array.from({ length: 5 }, (_, index) => text(40, index));
 let folder: string;
@@ -103,8 +104,12 @@ describe("POST /v1/documents", () => {
 
   test("a client that leaves takes its documents out of the queue", async () => {
     const many = Array.from({ length: 400 }, (_, index) => text(200, 1000 + index));
-    const left = AbortSignal.timeout(50);
-    await expect(post(`${service.url}/v1/documents`, { documents: many }, { headers, signal: left })).rejects.toThrow();
+    const client = new AbortController();
+    const left = post(`${service.url}/v1/documents`, { documents: many }, { headers, signal: client.signal });
+    const ended = expect(left).rejects.toThrow();
+    await until(() => service.reranker.stats().pairsQueued > 0);
+    client.abort();
+    await ended;
     await service.logged(({ status, route }) => status === 499 && route === "/v1/documents");
     expect((await send({ documents })).status).toBe(200);
     expect(service.reranker.stats().pairsQueued).toBe(0);

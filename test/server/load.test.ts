@@ -26,8 +26,6 @@ async function startServer(): Promise<{ command: RunningCommand; url: string }> 
   const command = startCommand(["serve", "--demo", "--host", "127.0.0.1", "--port", "0", "--n-threads", "1"], {
     MAX_QUEUED_PAIRS: String(maxQueuedPairs),
     REQUEST_TIMEOUT_MS: String(timeoutMs),
-    // The event loop of a busy machine is no part of this test.
-    MAX_EVENT_LOOP_DELAY_MS: "0",
   });
   running = command;
   const { port }: { port: number } = JSON.parse(await command.line((line) => line.includes('"msg":"ready"')));
@@ -78,7 +76,7 @@ test(`${connections} connections for ${seconds} s: every request ends as 200 or 
 
 test("clients that are killed in the middle leave no work behind", async () => {
   const { command, url } = await startServer();
-  const long = mixedDocuments(10, 1000, 2000, 9);
+  const long = mixedDocuments(10, 4000, 6000, 9);
   const send = (n: number) => {
     const headers = { "content-type": "application/json" };
     return request(`${url}/rerank`, { method: "POST", headers })
@@ -107,10 +105,7 @@ test("SIGTERM in the middle of load: what was accepted is answered, what comes l
   await until(() => byStatus(load.outcomes, 200).length > 100);
   terminated = true;
   command.child.kill("SIGTERM");
-  const patience = new AbortController();
-  const ended = await Promise.race([command.ended, sleep(10_000, "more than 10 s", { signal: patience.signal })]);
-  patience.abort();
-  expect(ended).toMatchObject({ code: 0, stderr: "" });
+  expect(await command.ended).toMatchObject({ code: 0, stderr: "" });
   const outcomes = await load.stop();
 
   // The server logs every request that it took, with what it answered.

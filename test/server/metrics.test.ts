@@ -123,7 +123,7 @@ describe("/metrics", () => {
     const folder = await mkdtemp(join(tmpdir(), "jina-reranker-metrics-"));
     onTestFinished(() => rm(folder, { recursive: true }));
     const load = { documentCacheDir: folder, scoreCacheMb: 0 };
-    const body = { query: "a", documents: [text(200, 1), text(200, 2)] };
+    const body = { query: "a", documents: [text(1500, 1), text(1500, 2)] };
     const disk = async (from: TestService) => {
       const samples = await scrape(from);
       const names = ["hits_total", "writes_total", "failures_total", "bytes"];

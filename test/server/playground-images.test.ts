@@ -307,7 +307,9 @@ describeInBrowser("images in the playground", () => {
       await dropFiles(page, "body", [page1]);
       await thumbnail().press("Enter");
       await dialog().getByText("120 × 170").waitFor();
-      expect(await page.evaluate(`document.querySelector("dialog img").naturalWidth`)).toBe(120);
+      const width = () => page.evaluate<number>(`document.querySelector("dialog img").naturalWidth`);
+      await until(async () => (await width()) > 0);
+      expect(await width()).toBe(120);
       await page.keyboard.press("Escape");
       await dialog().waitFor({ state: "detached" });
       await page.locator(".thumbnail:focus").waitFor();

@@ -29,6 +29,8 @@ describeInBrowser("the playground", () => {
     await opened?.[Symbol.asyncDispose]();
     opened = await openPage(browser, service.url, options);
     page = opened.page;
+    // Then the page listens for what is dropped on it.
+    await page.getByText("test-model on CPU").waitFor();
   };
   beforeEach(async () => {
     await open();

@@ -11,7 +11,7 @@ import { readError } from "../support/scoring-routes.js";
 
 let service: TestService;
 beforeAll(async () => {
-  service = await startTestService({ requestTimeoutMs: 1000 });
+  service = await startTestService({ requestTimeoutMs: 3000 });
 });
 afterAll(() => service.service.stop());
 
@@ -37,8 +37,8 @@ const cases: readonly [wrong: string, bytes: readonly string[], status: number, 
   ],
   ["headers too long", [postHead("/rerank", { "X-Long": "x".repeat(20_000) })], 431, "headers_too_large", /^headers: /],
   ["no HTTP", ["hello\r\n\r\n"], 400, "invalid_request", /^expected an HTTP\/1.1 request/],
-  ["a body that never arrives", [postHead("/rerank", { "Content-Length": 100 }), '{"query":'], 408, "request_timeout", /1000 ms/],
-  ["headers that never arrive", ["POST /rerank HTTP/1.1\r\nHost: test\r\n", "X-Slow: "], 408, "request_timeout", /1000 ms/],
+  ["a body that never arrives", [postHead("/rerank", { "Content-Length": 100 }), '{"query":'], 408, "request_timeout", /3000 ms/],
+  ["headers that never arrive", ["POST /rerank HTTP/1.1\r\nHost: test\r\n", "X-Slow: "], 408, "request_timeout", /3000 ms/],
   [
     "a broken chunk",
     [postHead("/rerank", { "Transfer-Encoding": "chunked" }), "zz\r\n"],

@@ -216,7 +216,8 @@ describe("under load", () => {
   test("a request that does not fit the queue is refused at once with Retry-After, and nothing of it is computed", async () => {
     await using service = await startTestService({ load: { ...(await randomModel(wideShape)), maxQueuedPairs: 4 } });
     const controller = new AbortController();
-    const running = service.reranker.score({ query: "a", documents: longWork.documents.slice(0, 4), signal: controller.signal });
+    const documents = Array.from({ length: 4 }, (_, index) => text(2000, index));
+    const running = service.reranker.score({ query: "a", documents, signal: controller.signal });
     const refused = await post(`${service.url}/rerank`, machineLearning);
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
     await expectFailure(refused, "queue_full", /./);
@@ -226,8 +227,8 @@ describe("under load", () => {
   });
 
   test("a request that takes too long is answered with timeout, and the rest of its work is dropped", async () => {
-    await using service = await startTestService({ requestTimeoutMs: 100, load: await randomModel(wideShape) });
-    await expectFailure(await post(`${service.url}/rerank`, longWork), "timeout", /100 ms/);
+    await using service = await startTestService({ requestTimeoutMs: 1500, load: await randomModel(wideShape) });
+    await expectFailure(await post(`${service.url}/rerank`, longWork), "timeout", /1500 ms/);
     await until(() => service.reranker.stats().pairsDropped > 0);
     expect(service.reranker.stats()).toMatchObject({ jobsCancelled: 1 });
   });

@@ -119,7 +119,7 @@ describe("with a collector", () => {
   test("a request that failed says why, and only an error of the server is one of the request's span", async () => {
     await using collector = await startOtlpDouble();
     const load = { ...(await randomModel(wideShape)), contextSize: 512 };
-    const service = await startTestService({ load, requestTimeoutMs: 100, server: { tracing: startTracing(to(collector)) } });
+    const service = await startTestService({ load, requestTimeoutMs: 1500, server: { tracing: startTracing(to(collector)) } });
     const tooLong = await post(`${service.url}/rerank`, { query: "a", documents: [text(600, 1)], truncate: false });
     const tooLate = await post(`${service.url}/rerank`, { query: text(20, 2), documents: mixedDocuments(60, 300, 400, 3) });
     expect([tooLong.status, tooLate.status]).toEqual([422, 504]);

@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { describe } from "vitest";
+import { patienceMs } from "./until.js";
 
 const names = ["chromium", "chromium-browser", "google-chrome"];
 const found = names.find((name) => spawnSync(name, ["--version"]).status === 0);
@@ -20,7 +21,7 @@ export function describeInBrowser(what: string, tests: () => void): void {
 export async function launchBrowser(): Promise<Browser> {
   if (!path) throw new Error(missing);
   // Chromium's sandbox does not start as root, and containers have little shared memory.
-  return chromium.launch({ executablePath: path, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+  return chromium.launch({ executablePath: path, args: ["--no-sandbox", "--disable-dev-shm-usage"], timeout: patienceMs });
 }
 
 export interface OpenPage extends AsyncDisposable {
@@ -46,8 +47,7 @@ export async function openPage(
     permissions: ["clipboard-read", "clipboard-write"],
     ...options,
   });
-  // Long, because a busy machine must not make a test fail.
-  context.setDefaultTimeout(120_000);
+  context.setDefaultTimeout(patienceMs);
   const page = await context.newPage();
   const offences: string[] = [];
   page.on("console", (message) => {

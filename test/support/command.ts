@@ -26,14 +26,17 @@ export interface RunningCommand {
   line(wanted: (line: string) => boolean): Promise<string>;
 }
 
-/** Passes on `variables` and the few variables that every program needs. Settings of whoever runs the tests do not matter. */
+/**
+ * Passes on `variables` and the few variables that every program needs. Settings of whoever runs the tests do not matter. A service
+ * refuses nothing because the machine is busy.
+ */
 export function startCommand(
   args: readonly string[],
   variables: Readonly<Record<string, string>> = {},
   program = main,
 ): RunningCommand {
   const { PATH, HOME, XDG_CACHE_HOME, LD_LIBRARY_PATH } = process.env;
-  const env = { PATH, HOME, XDG_CACHE_HOME, LD_LIBRARY_PATH, ...variables };
+  const env = { PATH, HOME, XDG_CACHE_HOME, LD_LIBRARY_PATH, MAX_EVENT_LOOP_DELAY_MS: "0", ...variables };
   const child = spawn(process.execPath, [program, ...args], { env });
   const lines: string[] = [];
   const waiting = new Set<(line: string) => void>();
@@ -99,8 +102,8 @@ export async function runCommand(
   return command.ended;
 }
 
-/** The end of a program that was started elsewhere, with its output. */
-export async function ended(child: ChildProcess): Promise<Ended> {
+/** The end of a program that was started elsewhere, with its output. `limitMs`: of a test with a longer limit than others. */
+export async function ended(child: ChildProcess, limitMs = endMs): Promise<Ended> {
   const texts = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
     child[name]?.setEncoding("utf8").on("data", (text: string) => {
@@ -108,5 +111,5 @@ export async function ended(child: ChildProcess): Promise<Ended> {
     });
   }
   const closed = once(child, "close").then(([code, signal]): Ended => ({ code, signal, ...texts }));
-  return endedWithin(child, closed, child.spawnargs.join(" "));
+  return endedWithin(child, closed, child.spawnargs.join(" "), limitMs);
 }

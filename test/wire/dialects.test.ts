@@ -146,15 +146,15 @@ describe("Cohere v2", () => {
   test("a request with priority 0 overtakes an earlier one with priority 999", async () => {
     await using busy = await startTestService({ load: await randomModel(wideShape) });
     const ended: string[] = [];
-    const request = async (name: string, seed: number, priority: number) => {
-      const long = Array.from({ length: 12 }, (_, index) => text(150, seed + index));
+    const request = async (name: string, count: number, priority: number) => {
+      const long = Array.from({ length: count }, (_, index) => text(300, 100 * count + index));
       const response = await post(`${busy.url}/v2/rerank`, { query: "weather", documents: long, priority });
       expect(response.status).toBe(200);
       ended.push(name);
     };
-    const later = request("later", 100, 999);
+    const later = request("later", 30, 999);
     await until(() => busy.reranker.stats().batches > 0);
-    await Promise.all([later, request("sooner", 200, 0)]);
+    await Promise.all([later, request("sooner", 2, 0)]);
     expect(ended).toEqual(["sooner", "later"]);
   });
 });
@@ -214,7 +214,7 @@ describe("Text Embeddings Inference", () => {
   test("a full queue answers 429 with error_type Overloaded", async () => {
     await using small = await startTestService({ load: { maxQueuedPairs: 2, ...(await randomModel(wideShape)) } });
     const controller = new AbortController();
-    const running = small.reranker.score({ query, documents: [text(500, 1)], signal: controller.signal }).catch(() => {});
+    const running = small.reranker.score({ query, documents: [text(4000, 1)], signal: controller.signal }).catch(() => {});
     const full = await post(`${small.url}/rerank`, { query, texts: ["a", "b"] });
     expect([full.status, await full.json()]).toEqual([429, { error: expect.any(String), error_type: "Overloaded" }]);
     controller.abort();
