@@ -103,6 +103,12 @@ describe("with keys", () => {
     const other = await post(`${service.url}/rerank`, body, { headers: { ...json, origin: "https://evil.example" } });
     expect(other.headers.get("access-control-allow-origin")).toBeNull();
   });
+
+  test("an answer that depends on the origin and the encoding names both", async () => {
+    const [, script = ""] = (await (await fetch(service.url)).text()).match(/src="([^"]+\.js)"/) ?? [];
+    const answer = await fetch(new URL(script, service.url), { headers: { origin: "https://app.example" } });
+    expect(answer.headers.get("vary")?.toLowerCase().split(/, */).toSorted()).toEqual(["accept-encoding", "origin"]);
+  });
 });
 
 describe("a file with keys", () => {

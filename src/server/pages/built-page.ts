@@ -71,7 +71,8 @@ function assetAnswer(path: string): Answer {
   return (request, reply) => {
     reply.headers(headers);
     if (!compressed) return reply.send(content);
-    reply.header("vary", "accept-encoding");
+    // Beside the origin, where answers depend on it.
+    reply.header("vary", [reply.getHeader("vary"), "accept-encoding"].filter(Boolean).join(", "));
     const accepted = accepts(request.headers["accept-encoding"], "gzip");
     return accepted ? reply.header("content-encoding", "gzip").send(content) : reply.send(gunzipSync(content));
   };
