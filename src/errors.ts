@@ -32,7 +32,10 @@ export const errorTable = {
   expectation_failed: { status: 417, when: "`Expect` asks for something other than `100-continue`." },
   empty_query: { status: 422, when: "The query is empty or only white space." },
   empty_documents: { status: 422, when: "The list of documents is empty." },
-  too_many_documents: { status: 422, when: "More documents than MAX_DOCUMENTS, or more passages than MAX_QUEUED_PAIRS." },
+  too_many_documents: {
+    status: 422,
+    when: "More documents than MAX_DOCUMENTS, more passages than MAX_QUEUED_PAIRS, or far more items and fields in a body.",
+  },
   query_too_long: { status: 422, when: "The query alone, or with the instruction, leaves no room for a document in CTX_SIZE." },
   document_too_long: { status: 422, when: "A document would have to be cut and the request allows no cut." },
   images_not_supported: {

@@ -50,8 +50,16 @@ export function* cutDocuments(
   for (const [index, document] of documents.entries()) {
     yield;
     const text = typeof document === "string" ? document : undefined;
+    // One too many shows that there are too many.
+    const max = Math.min(limits.max, allowed.pairs - contents.length + 1);
     const { spans, droppedTokens } =
-      text === undefined ? { spans: [{ start: 0, end: 0 }], droppedTokens: 0 } : yield* cutDocument(text, limits, count);
+      text === undefined
+        ? { spans: [{ start: 0, end: 0 }], droppedTokens: 0 }
+        : yield* cutDocument(text, { ...limits, max }, count);
+    if (contents.length + spans.length > allowed.pairs) {
+      const message = `documents: at most ${allowed.pairs} passages, as many as may wait, are allowed in one request, got more`;
+      throw new RerankError("too_many_documents", `${message}; send fewer documents, or a smaller passages.max`);
+    }
     if (droppedTokens > 0 && !allowed.cut) {
       const message = `documents[${index}]: has more than ${limits.max} passages of ${limits.maxTokens} tokens and nothing may be cut`;
       throw new RerankError("document_too_long", message);
@@ -60,10 +68,6 @@ export function* cutDocuments(
     for (const { start, end } of spans) {
       contents.push(text === undefined ? document : text.slice(start, end));
       origins.push(index);
-    }
-    if (contents.length > allowed.pairs) {
-      const message = `documents: at most ${allowed.pairs} passages, as many as may wait, are allowed in one request, got more`;
-      throw new RerankError("too_many_documents", `${message}; send fewer documents, or a smaller passages.max`);
     }
   }
   return { contents, origins, cuts };

@@ -36,10 +36,12 @@ export function* cutDocument(text: string, limits: PassageLimits, count: CountTo
   // Of the first piece that is in no passage yet.
   let next = 0;
   while (pieces.has(next) && spans.length < max) {
-    while (first < next && pieces.tokens(first, next + 1) > maxTokens) first += 1;
+    const fits = (start: number) => pieces.tokens(start, next + 1) <= maxTokens;
+    if (first < next && !fits(first)) first = yield* earliest(first + 1, next, fits);
     const end = yield* endOfPassage(pieces, first, next, maxTokens);
     spans.push(pieces.span(first, end));
-    first = overlapStart(pieces, first, end, limits);
+    // The next passage begins behind this one's start.
+    first = yield* earliest(first + 1, end, (start) => pieces.tokens(start, end) <= limits.overlapTokens);
     next = end;
   }
   return { spans, droppedTokens: pieces.has(next) ? pieces.tokensBehind(next) : 0 };
@@ -56,15 +58,24 @@ function* endOfPassage(pieces: Pieces, first: number, next: number, maxTokens: n
     if (tokens > maxTokens) tokens = pieces.tokens(first, end + 1);
     if (tokens > maxTokens) break;
   }
-  while (end > next + 1 && pieces.tokens(first, end) > maxTokens) end -= 1;
+  for (; end > next + 1 && pieces.tokens(first, end) > maxTokens; end -= 1) yield;
   return end;
 }
 
-/** The first of the passage's last pieces that the next passage has too. It begins behind this one's start. */
-function overlapStart(pieces: Pieces, first: number, end: number, { overlapTokens }: PassageLimits): number {
-  let start = end;
-  while (start - 1 > first && pieces.tokens(start - 1, end) <= overlapTokens) start -= 1;
-  return start;
+/**
+ * The earliest piece from `least` to `most` from which on `fits`; `most` where none does. Tokens grow with a text, so it looks in
+ * steps that double, back from `most`, and halves the last one: each look reads all that is shared.
+ */
+function* earliest(least: number, most: number, fits: (start: number) => boolean): Generator<void, number> {
+  let fitting = most;
+  let tooEarly = least - 1;
+  for (let step = 1; fitting - tooEarly > 1; step = Math.min(2 * step, Math.ceil((fitting - tooEarly) / 2))) {
+    yield;
+    const start = Math.max(tooEarly + 1, fitting - step);
+    if (fits(start)) fitting = start;
+    else tooEarly = start;
+  }
+  return fitting;
 }
 
 /** A text's pieces, read when they are asked for. Ranges are of pieces. */

@@ -74,11 +74,12 @@ export class Admission {
   /** What each request of one body asks for. */
   claims({ info, limits }: Queue, requests: readonly Contents[]): Claim[] {
     const { contextSize, batchTokens, attentionCells, vision } = info;
-    const measures = { bytesPerToken: this.#bytesPerToken.value, contextSize, attentionCells, vision };
+    const { maxQueuedPairs: maxPairs } = limits;
+    const measures = { bytesPerToken: this.#bytesPerToken.value, contextSize, maxPairs, attentionCells, vision };
     return requestWork(requests, measures).map(({ longest, pairs, ...claim }) => ({
       ...claim,
       // Passages are estimated. More than can ever wait are refused by the reranker, for good and not until later.
-      pairs: Math.min(pairs, limits.maxQueuedPairs),
+      pairs: Math.min(pairs, maxPairs),
       long: longest > batchTokens,
     }));
   }

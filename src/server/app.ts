@@ -22,6 +22,7 @@ import { registerOpenApi } from "./openapi.js";
 import { playground } from "./playground/plugin.js";
 import { registerPressure } from "./pressure.js";
 import { registerRoutes } from "./routes.js";
+import { mostValues } from "./scoring.js";
 import { registerAnswerHeaders } from "./security-headers.js";
 
 /** What stands beside the routes that score and tell of the model. */
@@ -45,7 +46,7 @@ export async function app(fastify: FastifyInstance, { context, ...extras }: AppO
   registerBodyParser(fastify, options.bodyLimitBytes);
   registerContentEncoding(fastify, options.bodyLimitBytes);
   // Both, since a host app may have compilers of its own, which do not know these schemas.
-  fastify.setValidatorCompiler<TSchema>(({ schema }) => validator(schema));
+  fastify.setValidatorCompiler<TSchema>(({ schema }) => validator(schema, () => mostValues(context)));
   fastify.setSerializerCompiler(({ httpStatus = "", ...route }) => compileSerializer({ ...route, httpStatus }));
   // The log and the traces come first, since they show refused requests too. CORS and keys run before the body is parsed.
   registerRequestRecord(fastify, context);

@@ -26,6 +26,8 @@ export interface Measures {
   readonly bytesPerToken: number;
   /** Tokens a pair may have; longer documents are cut. */
   readonly contextSize: number;
+  /** Pairs that can wait at most: a request of more is refused, so more of its passages are not looked at. */
+  readonly maxPairs: number;
   /** See EngineInfo. */
   readonly attentionCells: number;
   /** undefined = images are refused. */
@@ -80,7 +82,7 @@ export function pairTokens(request: Contents, measures: Measures): number[] {
 function passageTokens(text: string, { maxTokens, overlapTokens, max }: PassageLimits, measures: Measures): number[] {
   const tokens = textTokens(text, measures, maxTokens * max);
   const step = Math.max(1, maxTokens - overlapTokens);
-  const count = Math.min(max, 1 + Math.max(0, Math.ceil((tokens - maxTokens) / step)));
+  const count = Math.min(max, 1 + Math.max(0, Math.ceil((tokens - maxTokens) / step)), measures.maxPairs + 1);
   return Array.from({ length: count }, (_, index) => Math.min(maxTokens, tokens - index * step));
 }
 

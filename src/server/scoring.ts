@@ -4,7 +4,7 @@
  */
 
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { documentLimit } from "../engine/limits.js";
+import { defaultMaxDocuments, documentLimit } from "../engine/limits.js";
 import { RerankError } from "../errors.js";
 import type { Content, RerankResponse, Timings } from "../types.js";
 import type { ScoringRequest } from "../wire/dialect.js";
@@ -23,6 +23,18 @@ export function scoringGate({ options, admission, lifecycle }: ServerContext): (
     notesOf(request).work = { reranker };
     admission.requireRoom(reranker, smallestClaim);
   };
+}
+
+/** Items and fields that are read of each document that is allowed, on the average, and of a body however few are. */
+const valuesOfADocument = 100;
+const valuesOfABody = 10_000;
+
+/**
+ * Items and fields that a body may have, so that millions of documents are refused before each of them is read. Of requests that
+ * passed the gate.
+ */
+export function mostValues({ lifecycle }: ServerContext): number {
+  return Math.max(valuesOfABody, valuesOfADocument * documentLimit(lifecycle.reranker().limits, defaultMaxDocuments.others));
 }
 
 /** An error of one of the requests, in the words of the client, who may have sent all of them in one list. */

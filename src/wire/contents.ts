@@ -75,7 +75,8 @@ export function queryContent(query: ContentInput, field = "query"): SentContent 
 export function documentContents(input: DocumentsInput, field = "documents", rankFields: readonly string[] = []): SentContent[] {
   const documents = Array.isArray(input) ? input : asList(input);
   if (documents.length === 0) throw new RerankError("empty_documents", `${field}: expected at least one, got none`);
-  return documents.map((document, index) => contentOf(document, `${field}[${index}]`, rankFields));
+  const names = [...new Set(rankFields)];
+  return documents.map((document, index) => contentOf(document, `${field}[${index}]`, names));
 }
 
 /** An object with parts stands for a list: each part is an item. */

@@ -11,7 +11,10 @@ export const rankingFields = {
   top_n: Type.Optional(Type.Integer({ minimum: 0, description: count })),
   min_score: Type.Optional(Type.Number({ description: "results below it are dropped, after top_k" })),
   rank_fields: Type.Optional(
-    Type.Array(Type.String(), { description: "what is read of documents that are objects, as `name: value` lines" }),
+    Type.Array(Type.String(), {
+      maxItems: 100,
+      description: "what is read of documents that are objects, as `name: value` lines",
+    }),
   ),
   max_tokens_per_doc: Type.Optional(
     Type.Integer({ minimum: 1, description: "longer documents lose their end; null or absent = as long as fits CTX_SIZE" }),

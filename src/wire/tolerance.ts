@@ -5,28 +5,52 @@
  */
 
 import { IsArray, IsBoolean, IsInteger, IsNumber, IsObject, IsOptional, IsUnion, type TSchema } from "typebox";
+import { RerankError } from "../errors.js";
 
-/** Converts a body and keeps only the fields of `schema`. It checks nothing: that is the next step. */
-export function tolerate(schema: TSchema, value: unknown): unknown {
+/** Counts what is converted of a body: items of lists and fields of objects. Each takes a few microseconds. */
+export class ValueBudget {
+  readonly #most: number;
+  #taken = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Throws too_many_documents: no other list has so many items, whatever it is. */
+  take(count: number): void {
+    this.#taken += count;
+    if (this.#taken <= this.#most) return;
+    const message = `body: expected at most ${this.#most} items and fields in all, got more; send fewer documents`;
+    throw new RerankError("too_many_documents", message);
+  }
+}
+
+/** Converts a body and keeps only the fields of `schema`. It checks nothing but the budget: that is the next step. */
+export function tolerate(schema: TSchema, value: unknown, budget: ValueBudget): unknown {
   if (IsBoolean(schema)) return booleanOf(value);
   if (IsInteger(schema) || IsNumber(schema)) return numberOf(value);
   if (IsUnion(schema) && schema.anyOf.some(IsBoolean) && typeof booleanOf(value) === "boolean") return booleanOf(value);
   if (typeof value === "string") return value.toWellFormed();
-  if (IsArray(schema)) return Array.isArray(value) ? value.map((item) => tolerate(schema.items, item)) : value;
+  if (IsArray(schema)) {
+    if (!Array.isArray(value)) return value;
+    budget.take(value.length);
+    return value.map((item) => tolerate(schema.items, item, budget));
+  }
   if (typeof value !== "object" || value === null) return value;
   if (IsUnion(schema)) {
     const branch = schema.anyOf.find(Array.isArray(value) ? IsArray : IsObject);
-    return branch ? tolerate(branch, value) : value;
+    return branch ? tolerate(branch, value, budget) : value;
   }
   if (!IsObject(schema) || Array.isArray(value)) return value;
   const fields = Object.entries(schema.properties).flatMap(([name, field]) => {
     if (!Object.hasOwn(value, name)) return [];
     const given: unknown = Reflect.get(value, name);
-    return given === null && IsOptional(field) ? [] : [[name, tolerate(field, given)]];
+    return given === null && IsOptional(field) ? [] : [[name, tolerate(field, given, budget)]];
   });
   // Documents allow additional fields: theirs may have any name. Where they are not allowed, the check has to see them.
-  const others = Reflect.get(schema, "additionalProperties") === undefined ? {} : value;
-  const unknown = Object.entries(others).filter(([name]) => !Object.hasOwn(schema.properties, name));
+  const others = Object.entries(Reflect.get(schema, "additionalProperties") === undefined ? {} : value);
+  budget.take(others.length);
+  const unknown = others.filter(([name]) => !Object.hasOwn(schema.properties, name));
   return Object.fromEntries([...unknown, ...fields]);
 }
 

@@ -3,7 +3,7 @@
 import type { Static, TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { kindOf, RerankError } from "../errors.js";
-import { tolerate } from "./tolerance.js";
+import { tolerate, ValueBudget } from "./tolerance.js";
 
 interface Fault {
   readonly keyword: string;
@@ -14,22 +14,36 @@ interface Fault {
 
 export type Checked<Schema extends TSchema> = { value: Static<Schema> } | { error: RerankError };
 
-/** Converts what every dialect accepts, then checks strictly, so that a route gets exactly the schema's type. */
-export function validator<Schema extends TSchema>(schema: Schema): (body: unknown) => Checked<Schema> {
+/**
+ * Converts what every dialect accepts, then checks strictly, so that a route gets exactly the schema's type. `mostValues`: items and
+ * fields that a body may have.
+ */
+export function validator<Schema extends TSchema>(
+  schema: Schema,
+  mostValues = () => Number.POSITIVE_INFINITY,
+): (body: unknown) => Checked<Schema> {
   const compiled = Compile(schema);
   return (body) => {
-    const value = tolerate(schema, body);
-    if (compiled.Check(value)) return { value };
-    return { error: new RerankError("invalid_request", describe(schema, value, compiled.Errors(value))) };
+    try {
+      const value = tolerate(schema, body, new ValueBudget(mostValues()));
+      if (compiled.Check(value)) return { value };
+      return { error: new RerankError("invalid_request", describe(schema, value, compiled.Errors(value))) };
+    } catch (error) {
+      if (error instanceof RerankError) return { error };
+      throw error;
+    }
   };
 }
 
 /** For bodies of several shapes: checks against the shape that `shapeOf` chooses, so that errors are about that shape only. */
-export function shapeValidator(shapeOf: (body: unknown) => TSchema): (body: unknown) => Checked<TSchema> {
+export function shapeValidator(
+  shapeOf: (body: unknown) => TSchema,
+  mostValues: () => number,
+): (body: unknown) => Checked<TSchema> {
   const validators = new Map<TSchema, ReturnType<typeof validator<TSchema>>>();
   return (body) => {
     const shape = shapeOf(body);
-    const known = validators.get(shape) ?? validator(shape);
+    const known = validators.get(shape) ?? validator(shape, mostValues);
     validators.set(shape, known);
     return known(body);
   };
@@ -73,8 +87,10 @@ function expectation(schema: unknown): string {
     }
     case "number":
       return "a number";
-    case "array":
-      return "an array";
+    case "array": {
+      const most = step(schema, "maxItems");
+      return typeof most === "number" ? `an array of at most ${most}` : "an array";
+    }
     default:
       return "an object";
   }

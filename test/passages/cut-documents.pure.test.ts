@@ -73,7 +73,19 @@ test("a document whose end is left out says so, or is refused", () => {
   });
 });
 
-test("more passages than may ever wait are refused", () => {
+test("more passages than may ever wait are refused as soon as there is one too many", () => {
+  const read: string[] = [];
+  const counting = (text: string) => {
+    read.push(text);
+    return text.split(" ").length;
+  };
+  const limits = { maxTokens: 1, overlapTokens: 0, max: 1e9 };
+  const steps = cutDocuments(["word ".repeat(100_000)], limits, { pairs: 5, cut: true }, counting);
+  const run = () => {
+    while (!steps.next().done);
+  };
+  expect(failure(run)).toMatchObject({ code: "too_many_documents" });
+  expect(read.length).toBeLessThan(5000);
   expect(failure(() => cut([long, long], { pairs: 5, cut: true }))).toMatchObject({
     code: "too_many_documents",
     message:

@@ -136,4 +136,20 @@ describe("a document", () => {
     expect(droppedTokens).toBeGreaterThan(200_000);
     expect(read.reduce((sum, part) => sum + part.length, 0)).toBeLessThan(5000);
   });
+
+  test("of thousands of pieces is counted a few times in each step, whatever its passages share", () => {
+    const lines = Array.from({ length: 4000 }, (_, index) => String.fromCharCode(97 + (index % 26))).join("\n");
+    let counted = 0;
+    const perStep: number[] = [];
+    const steps = cutDocument(lines, { maxTokens: 3000, overlapTokens: 2999, max: 10 }, (part) => {
+      counted += part.length;
+      return count(part);
+    });
+    for (let step = steps.next(); !step.done; step = steps.next()) {
+      perStep.push(counted);
+      counted = 0;
+    }
+    expect(perStep.length).toBeGreaterThan(1000);
+    expect(Math.max(...perStep)).toBeLessThan(3 * lines.length);
+  });
 });

@@ -244,7 +244,7 @@ describe("a request that would be answered too late", () => {
 });
 
 describe("a request's tokens", () => {
-  const measures = { bytesPerToken: 4, contextSize: 8192, attentionCells: 4096 };
+  const measures = { bytesPerToken: 4, contextSize: 8192, maxPairs: 2000, attentionCells: 4096 };
   test.each([
     ["are its bytes' and the prompt's", { query: "abcd", documents: ["abcdefgh", "abcd"] }, 25],
     ["are the instruction's, too, in each pair", { query: "abcd", documents: ["abcd", "abcd"], instruction: "abcdefgh" }, 28],
@@ -264,6 +264,12 @@ describe("a request's tokens", () => {
     // 3,000 tokens in steps of 448.
     ["long one are those of its passages", "a".repeat(12_000), true, [523, 523, 523, 523, 523, 523, 323]],
     ["very long one end with the last passage that is read", "a".repeat(10_000_000), { max: 3 }, [523, 523, 523]],
+    [
+      "text of more passages than can wait end with one more",
+      "a".repeat(100_000),
+      { maxTokens: 1, max: 1e9 },
+      Array(2001).fill(12),
+    ],
     ["long one in small passages", "a".repeat(120), { maxTokens: 16, overlapTokens: 8 }, [27, 27, 25]],
     [
       "long one in passages as long as the context",

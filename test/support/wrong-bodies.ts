@@ -98,6 +98,17 @@ export function wrongBodies(route: ScoringRoute): Case[] {
       code: "too_many_documents",
       message: `${d}: at most 100 are allowed in one request, got 101`,
     },
+    {
+      wrong: "10,001 empty objects",
+      body: request("a", Array(10_001).fill({})),
+      code: "too_many_documents",
+      message: "body: expected at most 10000 items and fields in all, got more",
+    },
+    invalid(
+      "101 rank_fields",
+      "rank_fields: expected an array of at most 100, got an array",
+      request("a", [{ a: "b" }], { rank_fields: Array.from({ length: 101 }, (_, index) => `f${index}`) }),
+    ),
     ...(pairs
       ? [
           { wrong: "no query in a list", body: request([], ["a"]), code: "empty_query" as const, message: q },

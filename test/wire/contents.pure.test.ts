@@ -29,7 +29,7 @@ function reading(
   d: string,
 ): Reading {
   const { request, shapeOf } = dialect;
-  const check = shapeOf ? shapeValidator(shapeOf) : validator(request);
+  const check = shapeOf ? shapeValidator(shapeOf, () => 10_000) : validator(request);
   return {
     ...{ name, q, d },
     read(body) {

@@ -277,6 +277,7 @@ describe.each(scoringRoutes)("$name", (route) => {
     await expectRead({ rank_fields: ["title", "text"] }, lines(["title", "text"]));
     await expectRead({ rank_fields: ["text", "title", "absent"] }, lines(["text", "title"]));
     await expectRead({ rank_fields: ["year"] }, lines(["year"]));
+    await expectRead({ rank_fields: ["year", "year"] }, lines(["year"]));
     // The only field `text` is the text itself, as with Cohere.
     await expectRead({ rank_fields: ["text"] }, documents);
     await expectRead({}, documents);

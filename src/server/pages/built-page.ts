@@ -80,13 +80,11 @@ function assetAnswer(path: string): Answer {
 
 /** Whether an Accept-Encoding names the coding, and not with a quality of 0, which refuses it. */
 function accepts(header: string | string[] | undefined, coding: string): boolean {
-  const named = String(header ?? "")
+  return String(header ?? "")
     .split(",")
-    .map((part) =>
-      part
-        .trim()
-        .toLowerCase()
-        .split(/\s*;\s*q\s*=\s*/),
-    );
-  return named.some(([name, quality = "1"]) => name === coding && Number(quality) > 0);
+    .some((part) => {
+      const [name = "", parameter = "q=1"] = part.toLowerCase().split(";");
+      const [, quality] = parameter.split("=");
+      return name.trim() === coding && Number(quality) > 0;
+    });
 }

@@ -13,7 +13,7 @@ import { vllmScore } from "../../wire/vllm-score.js";
 import type { ServerContext } from "../context.js";
 import { errorResponses, mixedErrorResponses } from "../openapi.js";
 import { preferredWait } from "../prefer.js";
-import { runScoring, scoringGate } from "../scoring.js";
+import { mostValues, runScoring, scoringGate } from "../scoring.js";
 import { scoringPaths } from "./paths.js";
 
 export function registerScoring(fastify: FastifyInstance, context: ServerContext): void {
@@ -33,7 +33,7 @@ export function registerScoring(fastify: FastifyInstance, context: ServerContext
         body: request,
         response: { 200: response, ...errors },
       },
-      ...(shapeOf && { validatorCompiler: () => shapeValidator(shapeOf) }),
+      ...(shapeOf && { validatorCompiler: () => shapeValidator(shapeOf, () => mostValues(context)) }),
       onRequest,
     };
   }
