@@ -63,7 +63,10 @@ void BatchPlanner::add_image(uint64_t job, int32_t image, int32_t n_steps, doubl
 void BatchPlanner::hand_over(uint64_t from, int32_t image, uint64_t to, int32_t cost) {
     auto &     images = jobs_.at(from).images;
     const auto found = std::find_if(images.begin(), images.end(), [&](const auto & one) { return one.image == image; });
-    const bool begun = encoding_ == from && found == images.begin();
+    if (found == images.end()) {
+        return;
+    }
+    const bool         begun   = encoding_ == from && found == images.begin();
     const WaitingImage waiting = *found;
     images.erase(found);
     auto & taken = add_job(to, cost)->second.images;

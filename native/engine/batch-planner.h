@@ -80,7 +80,8 @@ class BatchPlanner {
     // An image that pairs of the job wait for: n_steps of `work` each, at least 1. The rest as for add_pair().
     void add_image(uint64_t job, int32_t image, int32_t n_steps, double work, int32_t cost = 1);
 
-    // What is left of a job's image is planned for another job from now on, which is added if it is unknown.
+    // What is left of a job's image is planned for another job from now on, which is added if it is unknown. Nothing is left once
+    // the last step was planned, which may have failed.
     void hand_over(uint64_t from, int32_t image, uint64_t to, int32_t cost = 1);
 
     // Forgets a job, done or not.

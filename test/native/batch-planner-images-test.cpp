@@ -87,6 +87,22 @@ void goes_on_with_a_begun_image_for_another_job() {
     CHECK(planner.empty());
 }
 
+// As when its last step failed and another job waits for it too.
+void hands_nothing_over_of_an_image_that_is_planned_to_its_end() {
+    BatchPlanner planner({ 64, 8 });
+    planner.add_image(1, -1, 1, kStepWork);
+    planner.next();
+    planner.hand_over(1, -1, 2);
+    CHECK(planner.empty());
+    planner.add_image(1, -2, 1, kStepWork);
+    planner.add_image(1, -3, 1, kStepWork);
+    planner.next();
+    planner.hand_over(1, -2, 2);
+    planner.remove_job(2);
+    CHECK_EQUAL(planner.n_waiting(), 1);
+    CHECK_EQUAL(planner.next().step.value().image, -3);
+}
+
 void forgets_the_images_of_a_removed_job() {
     BatchPlanner planner({ 64, 8 });
     planner.add_image(1, -1, 4, kStepWork);
@@ -196,6 +212,8 @@ int main() {
         { "lets a text pass beside images", lets_a_text_pass_beside_images },
         { "ends an image before another begins", ends_an_image_before_another_begins },
         { "goes on with a begun image for another job", goes_on_with_a_begun_image_for_another_job },
+        { "hands nothing over of an image that is planned to its end",
+          hands_nothing_over_of_an_image_that_is_planned_to_its_end },
         { "forgets the images of a removed job", forgets_the_images_of_a_removed_job },
         { "keeps its rules over random arrivals", keeps_its_rules_over_random_arrivals },
     });

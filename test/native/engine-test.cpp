@@ -77,6 +77,18 @@ bool is_scored(const JobOutcome & outcome) {
     return outcome.result.has_value();
 }
 
+// Has the engine thread stand still, in a callback, until the gate is opened. What is submitted meanwhile it takes over together.
+std::shared_ptr<Gate> hold(Engine & engine) {
+    const auto gate    = std::make_shared<Gate>();
+    const auto arrived = std::make_shared<std::promise<void>>();
+    engine.submit(text_request("hold", { "still" }), [=](const JobOutcome &) {
+        arrived->set_value();
+        gate->wait();
+    });
+    arrived->get_future().wait();
+    return gate;
+}
+
 // Short documents, and some longer than a batch.
 std::vector<std::string> documents() {
     std::mt19937             random(5);
@@ -141,6 +153,27 @@ void goes_on_after_an_image_that_failed() {
     const EngineStats stats = tested->stats();
     CHECK_EQUAL(stats.images_encoded, 1U);
     CHECK_EQUAL(stats.work_queued, 0);
+}
+
+// Both fail with it, and the engine goes on.
+void goes_on_after_an_image_of_two_jobs_that_failed() {
+    const auto   tested = engine_with_tower();
+    const auto   image  = random_image(5, 4, 1);
+    ScoreRequest first{ std::string("what is green?"), { image }, {}, 0, {} };
+    ScoreRequest second{ std::string("what is a river?"), { image }, {}, 0, {} };
+    for (int round = 0; round < 5; ++round) {
+        const auto held = hold(*tested);
+        auto       one  = submit(*tested, first);
+        auto       two  = submit(*tested, second);
+        EngineProbe::fail_batches(*tested, true);
+        held->open();
+        const auto failed = answer(std::move(one));
+        CHECK(failed.error && failed.error->code == ErrorCode::engine_error);
+        CHECK(answer(std::move(two)).error);
+        EngineProbe::fail_batches(*tested, false);
+    }
+    CHECK(is_scored(answer(submit(*tested, first))));
+    CHECK_EQUAL(tested->stats().work_queued, 0);
 }
 
 void frees_its_caches_at_close() {
@@ -339,6 +372,7 @@ int main(int argc, char ** argv) {
     return check::run({
         { "goes on after a batch that failed", goes_on_after_a_batch_that_failed },
         { "goes on after an image that failed", goes_on_after_an_image_that_failed },
+        { "goes on after an image of two jobs that failed", goes_on_after_an_image_of_two_jobs_that_failed },
         { "a slow disk holds nothing up", a_slow_disk_holds_nothing_up },
         { "frees its caches at close", frees_its_caches_at_close },
         { "refuses to tokenize while it closes", refuses_to_tokenize_while_it_closes },
