@@ -41,11 +41,6 @@ export interface KeepOptions extends Pick<KeepRequest, "instruction" | "passages
   readonly onRefused: (message: string) => void;
 }
 
-/** The most documents that are in the queue. */
-export function documentsAtOnce(engines: number): number {
-  return sliceLength * slicesAtOnce * engines;
-}
-
 /**
  * A line's own options count before these. Rejects when the engine fails. A document that is refused is counted, and the others go on.
  */

@@ -202,6 +202,8 @@ process.stdout.on("error", (error) => {
   if ("code" in error && error.code === "EPIPE") process.exit(0);
   throw error;
 });
+// And of what is told beside the output, nobody has to read the end.
+process.stderr.on("error", () => {});
 
 try {
   await program.parseAsync();

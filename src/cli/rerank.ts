@@ -13,13 +13,11 @@ import { readDocument, readImage } from "./document-file.js";
 import { Interruption } from "./interruption.js";
 import { rerankJsonl } from "./jsonl.js";
 import { loadWithProgress } from "./load-with-progress.js";
+import { ownQueue } from "./own-queue.js";
 import { Progress } from "./progress.js";
 import { rerankAll } from "./rerank-all.js";
 import type { RerankCommand } from "./rerank-command.js";
 import { printable, table } from "./table.js";
-
-/** The queue's limit protects from requests of others. This command's own always fit. */
-const ownQueue = { maxQueuedPairs: 10_000_000 };
 
 /** Resolves with the exit code: 1 when a line of JSONL was answered with an error. A signal ends the process with 128 and its number. */
 export async function rerank({ jsonl, ...command }: RerankCommand, settings: ModelSettings): Promise<number> {

@@ -5,9 +5,10 @@ import { modelSource } from "../load.js";
 import type { ModelSettings } from "../settings/table.js";
 import type { KeepRequest } from "../types.js";
 import { Interruption } from "./interruption.js";
-import { documentsAtOnce, type Kept, keepAll } from "./keep-all.js";
+import { type Kept, keepAll } from "./keep-all.js";
 import { linesOf } from "./lines.js";
 import { loadWithProgress } from "./load-with-progress.js";
+import { ownQueue } from "./own-queue.js";
 import { Progress } from "./progress.js";
 import { holds, wholeFile } from "./shard.js";
 import { table } from "./table.js";
@@ -25,11 +26,8 @@ export async function warm({ json, options, ...input }: WarmCommand, settings: M
   if (settings.documentCacheDir === undefined) {
     throw new UsageError("--document-cache-dir: expected a folder for the documents' states, or DOCUMENT_CACHE_DIR, got nothing");
   }
-  const engines = settings.gpus?.length ?? 1;
-  // The queue's limit protects from requests of others.
-  const maxQueuedPairs = Math.max(settings.maxQueuedPairs, documentsAtOnce(engines));
   using interruption = new Interruption();
-  await using reranker = await loadWithProgress(modelSource(settings), { ...settings, maxQueuedPairs });
+  await using reranker = await loadWithProgress(modelSource(settings), { ...settings, ...ownQueue });
   const kept = await keepWithProgress();
   if (interruption.exitCode !== undefined) {
     say(`stopped after ${kept.documents} documents; the same command goes on, since those cost nothing`);

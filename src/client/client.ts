@@ -47,6 +47,7 @@ export class RerankClient {
   async rerank<Document extends Content>(request: RerankRequest<Document>): Promise<RerankAnswer<Document>>;
   async rerank<Document extends Content>(request: RerankRequest<Document>): Promise<RerankAnswer<Document>> {
     const { query, documents, topK, minScore, instruction, passages, timeoutMs, signal } = request;
+    for (const [name, value] of Object.entries({ topK, minScore, timeoutMs })) requireNumber(name, value);
     const body = JSON.stringify({
       query: written(query, "query"),
       documents: documents.map((document, index) => written(document, `documents[${index}]`)),
@@ -84,8 +85,14 @@ export class RerankClient {
   }
 }
 
+/** JSON writes NaN as null, which the service takes for absent. */
+function requireNumber(name: string, value: number | undefined): void {
+  if (typeof value === "number" && !Number.isFinite(value)) throw new TypeError(`${name}: expected a number, got ${value}`);
+}
+
 function writtenPassages(passages: RerankRequest["passages"]): true | object | undefined {
   if (typeof passages !== "object") return passages;
   const { maxTokens, overlapTokens, max } = passages;
+  for (const [name, value] of Object.entries({ maxTokens, overlapTokens, max })) requireNumber(`passages.${name}`, value);
   return { max_tokens: maxTokens, overlap_tokens: overlapTokens, max };
 }

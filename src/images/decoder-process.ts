@@ -35,11 +35,14 @@ export class DecoderProcess {
 
   /** Throws image_invalid, image_too_large, or the signal's reason. `limitMs` and the signal end the process. */
   async decode(request: DecodeRequest, limitMs: number, signal?: AbortSignal): Promise<LoadedImage> {
-    await this.ready;
     signal?.throwIfAborted();
     const kill = () => this.end();
     signal?.addEventListener("abort", kill, { once: true });
     try {
+      await this.ready.catch((error) => {
+        signal?.throwIfAborted();
+        throw error;
+      });
       const answer = this.#answer(limitMs);
       this.#child.send(request);
       const outcome = await answer;

@@ -2,6 +2,8 @@
 
 import { kindOf, RerankError } from "../errors.js";
 import { nameOf } from "../load.js";
+import { checkLoadOptions } from "../settings/load-options.js";
+import { namedModel } from "../settings/named-model.js";
 import { nearest } from "../settings/nearest.js";
 import type { Setting } from "../settings/setting.js";
 import { type RouteSettings, routeSettings, settings, settingsOf } from "../settings/table.js";
@@ -31,7 +33,8 @@ export function resolvePlugin(given: RerankServerOptions): ResolvedPlugin {
   if (modelName !== undefined && (typeof modelName !== "string" || modelName === "")) {
     throw wrong("modelName", "a name", modelName);
   }
-  const name = modelName ?? (given.load === undefined ? "jina-reranker" : nameOf(given.load));
+  if (load !== undefined) checkLoadOptions(namedModel(load).options);
+  const name = modelName ?? (load === undefined ? "jina-reranker" : nameOf(load));
   return { model: given, extras: extrasOf(given), server: serverOptions(name, routeSettingsOf(given)) };
 }
 

@@ -8,6 +8,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, readFile, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
 import { rerankJsonl } from "../../src/cli/jsonl.js";
@@ -94,6 +95,14 @@ describe("rerank --jsonl in shards", () => {
       [200, "empty_documents", "line 200"],
       [250, "invalid_request", "line 250"],
     ]);
+  });
+
+  test("a reader that leaves what is told of bad lines does not end the run", async () => {
+    const output = join(directory, "unheard.jsonl");
+    const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+    const command = [process.execPath, main, ...bulkArguments(output)].map((word) => `'${word}'`).join(" ");
+    await run("sh", ["-c", `${command} 2>&1 | head -n 1`]);
+    expect(await readFile(output, "utf8")).toBe(whole);
   });
 
   test("the union of 4 outputs is the whole file's, one shard killed and continued, another ended by SIGTERM", async () => {

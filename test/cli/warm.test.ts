@@ -91,6 +91,12 @@ describe("warm --jsonl", () => {
     }
   });
 
+  test("a document of more passages than a service would let wait is kept", async () => {
+    const path = await corpus([{ text: text(2200, 1) }]);
+    const { code, stdout } = await warm("--jsonl", "--passage-tokens", "1", "--max-passages", "20000", path);
+    expect([code, JSON.parse(stdout)]).toMatchObject([0, { documents: 1, failed: 0, truncated: 0 }]);
+  });
+
   test("wrong lines are named and counted, the others are kept", async () => {
     const path = await corpus([{ text: documents[0] }, "not JSON", { documents: [] }, 7, { text: documents[1] }]);
     const { code, stdout, stderr } = await warm("--jsonl", path);

@@ -123,6 +123,16 @@ describe("against the service", () => {
     expect(sent).toHaveLength(1);
   });
 
+  test("refuses a number that JSON would write as null, before it sends anything", async () => {
+    const { total } = service.service.context.requests;
+    for (const wrong of [{ topK: Number.NaN }, { minScore: Number.POSITIVE_INFINITY }, { passages: { max: Number.NaN } }]) {
+      await expect(client.rerank({ query: "a", documents: ["b"], ...wrong })).rejects.toThrow(
+        /: expected a number, got (NaN|Infinity)$/,
+      );
+    }
+    expect(service.service.context.requests.total).toBe(total);
+  });
+
   test("rejects with images_not_supported where the service has no vision tower", async () => {
     const refused = client.rerank({ query: "a", documents: [{ image: new Uint8Array(3) }] });
     expect(await rejected(refused)).toMatchObject({

@@ -93,6 +93,16 @@ test("a request that is given up ends its decoder, and leaves the others their t
   await gone(pidFile);
 });
 
+test("a request that is given up does not wait for a decoder that is being started", async () => {
+  const program = join(folder, "never-ready.mjs");
+  await writeFile(program, "setInterval(() => {}, 1000);");
+  using loader = new ImageLoader({}, pathToFileURL(program));
+  const leaver = new AbortController();
+  const outcome = expect(loader.load(good, leaver.signal)).rejects.toThrow("left");
+  setImmediate(() => leaver.abort(new Error("left")));
+  await outcome;
+});
+
 test("closing ends decoders and what waits for them, and every later load", async () => {
   const { entry, pidFile } = await decoderThat("closed", hang);
   const loader = new ImageLoader({}, entry);

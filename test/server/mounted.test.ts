@@ -250,6 +250,15 @@ test("a model that cannot be loaded is logged, and health says failed", async ()
   await app.close();
 });
 
+test("a wrong option of the load refuses the registration, although the model has a name", async () => {
+  const app = Fastify();
+  const registered = Promise.resolve(
+    app.register(rerankServer, { prefix: "/ranking", modelName: "mine", load: { demo: true, contextSize: 3 } }),
+  );
+  await expect(registered).rejects.toMatchObject({ code: "invalid_option", message: expect.stringMatching(/^contextSize: /) });
+  await app.close();
+});
+
 test.each([
   ["no model", {}, "reranker: expected a loaded one, or load with its options, got neither"],
   ["a misspelt option", { apiKey: ["k"] }, "apiKey: no such option; the nearest is apiKeys"],
