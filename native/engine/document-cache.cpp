@@ -77,7 +77,7 @@ bool DocumentCache::insert(const std::vector<llama_token> & tokens,
     });
 }
 
-std::vector<KvPages::Tokens> DocumentCache::add(const std::vector<llama_token> & tokens, int32_t n_tokens) {
+bool DocumentCache::add(const std::vector<llama_token> & tokens, int32_t n_tokens, const Fill & fill) {
     std::vector<KvPages::Tokens> added;
     extend(tokens, n_tokens, [&](int32_t begin, int32_t end) {
         const auto page = pages_.take();
@@ -86,7 +86,16 @@ std::vector<KvPages::Tokens> DocumentCache::add(const std::vector<llama_token> &
         }
         return page;
     });
-    return added;
+    try {
+        fill(added);
+    } catch (...) {
+        std::for_each(added.rbegin(), added.rend(), [&](const KvPages::Tokens & part) {
+            forget(*std::find_if(recent_.begin(), recent_.end(),
+                                 [&](const Node * node) { return node->page == part.page; }));
+        });
+        throw;
+    }
+    return !added.empty();
 }
 
 // Adds a node for each page that the tree lacks. True when there is one.
@@ -134,14 +143,17 @@ bool DocumentCache::make_room(const Node * kept) {
     if (oldest == recent_.rend()) {
         return false;
     }
-    Node * node   = *oldest;
-    Node * parent = node->parent;
-    pages_.release(node->page);
-    recent_.erase(node->recent);
-    n_leaves_ -= parent == &root_ || parent->children.size() > 1 ? 1U : 0U;
-    const Tokens tokens = node->tokens;
-    parent->children.erase(tokens);
+    forget(*oldest);
     return true;
+}
+
+void DocumentCache::forget(Node * leaf) {
+    Node * parent = leaf->parent;
+    pages_.release(leaf->page);
+    recent_.erase(leaf->recent);
+    n_leaves_ -= parent == &root_ || parent->children.size() > 1 ? 1U : 0U;
+    const Tokens tokens = leaf->tokens;
+    parent->children.erase(tokens);
 }
 
 }  // namespace jina_reranker

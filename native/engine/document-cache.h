@@ -51,9 +51,10 @@ class DocumentCache {
     // pair, kPageTokens tokens in each, which go on being held by it. True when a page is new here.
     bool insert(const std::vector<llama_token> & tokens, int32_t n_tokens, const std::vector<int32_t> & pages);
 
-    // Takes pages for those of the first n_tokens tokens, usable() of them, that are not known, as far as there is room. The
-    // caller fills them.
-    std::vector<KvPages::Tokens> add(const std::vector<llama_token> & tokens, int32_t n_tokens);
+    // Takes pages for those of the first n_tokens tokens, usable() of them, that are not known, as far as there is room, and has
+    // `fill` write their state. Where it throws, as it may on a device, they are not kept. True when a page is new here.
+    using Fill = std::function<void(const std::vector<KvPages::Tokens> & added)>;
+    bool add(const std::vector<llama_token> & tokens, int32_t n_tokens, const Fill & fill);
 
     int32_t n_pages() const { return static_cast<int32_t>(recent_.size()); }
 
@@ -80,6 +81,7 @@ class DocumentCache {
     bool extend(const Tokens & tokens, int32_t n_tokens, const NextPage & next_page);
     void touch(Node * node);
     bool make_room(const Node * kept);
+    void forget(Node * leaf);
 
     KvPages &         pages_;
     int32_t           max_pages_;

@@ -11,6 +11,25 @@
 
 namespace jina_reranker {
 
+namespace {
+
+// The exception that is being handled, as jobs are told of it.
+Error failure() {
+    try {
+        throw;
+    } catch (const Error & error) {
+        return error;
+    } catch (const std::bad_alloc &) {
+        return Error(ErrorCode::out_of_memory, "no memory for a batch on the host");
+    } catch (const std::exception & failure) {
+        // A device that is lost, as ggml's Vulkan backend tells it. Only a new process gets it back.
+        return Error(ErrorCode::engine_error,
+                     std::string("the device failed: ") + failure.what() + "; if it goes on, restart the process");
+    }
+}
+
+}  // namespace
+
 EngineLoop::EngineLoop(const LoopParts &     parts,
                        const PlannerLimits & limits,
                        int32_t               n_cached_pages,
@@ -30,39 +49,43 @@ EngineLoop::EngineLoop(const LoopParts &     parts,
 }
 
 void EngineLoop::run() {
-    for (;;) {
-        finish_known();
-        if (!apply(parts_.queue.take_work(planner_.n_waiting(), n_batch_, awaited_reads()))) {
-            return;
-        }
-        take_states();
-        finish_known();
-        const auto reads = awaited_reads();
-        if (reads && planner_.n_waiting() < n_batch_ && Clock::now() < reads->soon) {
-            continue;
-        }
-        ready_since_.reset();
-        const auto start = Clock::now();
-        const Plan plan  = planner_.next();
-        const auto fail  = [&](const Error & error) {
-            plan.step ? fail_step(*plan.step, error) : fail_batch(plan, error);
-        };
+    for (bool open = true; open;) {
         try {
-            if (plan.step) {
-                run_step(*plan.step);
-            } else if (!plan.slices.empty()) {
-                run_batch(plan, start);
-            }
-        } catch (const Error & error) {
-            fail(error);
-        } catch (const std::bad_alloc &) {
-            fail(Error(ErrorCode::out_of_memory, "no memory for a batch on the host"));
-        } catch (const std::exception & failure) {
-            // A device that is lost, as ggml's Vulkan backend tells it. Only a new process gets it back.
-            fail(Error(ErrorCode::engine_error,
-                       std::string("the device failed: ") + failure.what() + "; if it goes on, restart the process"));
+            open = turn();
+        } catch (const std::exception &) {
+            // Where it comes from is not known, so none of the jobs can go on.
+            const Error error = failure();
+            parts_.queue.fail_all(error);
+            log_failure("engine", error);
         }
     }
+}
+
+// Takes over what there is and computes a batch, or a step. False once the queue is closed.
+bool EngineLoop::turn() {
+    finish_known();
+    if (!apply(parts_.queue.take_work(planner_.n_waiting(), n_batch_, awaited_reads()))) {
+        return false;
+    }
+    take_states();
+    finish_known();
+    const auto reads = awaited_reads();
+    if (reads && planner_.n_waiting() < n_batch_ && Clock::now() < reads->soon) {
+        return true;
+    }
+    ready_since_.reset();
+    const auto start = Clock::now();
+    const Plan plan  = planner_.next();
+    try {
+        if (plan.step) {
+            run_step(*plan.step);
+        } else if (!plan.slices.empty()) {
+            run_batch(plan, start);
+        }
+    } catch (const std::exception &) {
+        plan.step ? fail_step(*plan.step, failure()) : fail_batch(plan, failure());
+    }
+    return true;
 }
 
 // Reads that a batch waits for, but no longer than what is ready would take to compute: however often a slow disk answers, the
@@ -208,15 +231,20 @@ void EngineLoop::plan_complete(const PairId & id, const Pair & pair) {
 // Documents that were to be kept and are in memory.
 void EngineLoop::finish_known() {
     std::vector<JobQueue::Score> kept;
-    for (const PairId & id : known_) {
+    for (const PairId & id : std::exchange(known_, {})) {
         Pair & pair = pairs_.at(id);
         count_known(id, pair);
-        if (!write_state(id, pair)) {
-            kept.push_back({ id.first, id.second, std::nullopt, false });
-            remove_pair(id);
+        try {
+            if (!write_state(id, pair)) {
+                kept.push_back({ id.first, id.second, std::nullopt, false });
+                remove_pair(id);
+            }
+        } catch (const std::exception &) {
+            const Error error = failure();
+            parts_.queue.fail(id.first, error);
+            log_failure("state", error);
         }
     }
-    known_.clear();
     parts_.queue.give_scores(kept);
 }
 

@@ -41,10 +41,11 @@ class EngineLoop {
     // page_bytes: bytes of KV state in a page.
     EngineLoop(const LoopParts & parts, const PlannerLimits & limits, int32_t n_cached_pages, size_t page_bytes);
 
-    // Returns once the queue is closed.
+    // Returns once the queue is closed. Throws nothing: what fails has jobs fail.
     void run();
 
   private:
+    bool                           turn();
     bool                           apply(JobQueue::Work work);
     void                           run_batch(const Plan & plan, Clock::time_point start);
     void                           fail_batch(const Plan & plan, const Error & error);

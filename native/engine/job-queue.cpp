@@ -162,17 +162,23 @@ bool JobQueue::stop(uint64_t id) {
 }
 
 void JobQueue::close() {
-    std::vector<Settled> settled;
     {
         const std::lock_guard lock(mutex_);
         closed_ = true;
+    }
+    fail_all(Error(ErrorCode::closed, "the engine was closed"));
+}
+
+void JobQueue::fail_all(const Error & error) {
+    std::vector<Settled> settled;
+    {
+        const std::lock_guard lock(mutex_);
         // First, because settle() searches these for each job: with many jobs that would take quadratic time.
         untokenized_.clear();
         ready_.clear();
         n_ready_tokens_ = 0;
         while (!jobs_.empty()) {
-            settled.push_back(
-                settle(jobs_.begin(), { std::nullopt, Error(ErrorCode::closed, "the engine was closed") }));
+            settled.push_back(settle(jobs_.begin(), { std::nullopt, error }));
         }
         engine_wakes_.notify_all();
     }

@@ -92,6 +92,9 @@ class JobQueue {
     // Settles a job with the scores that there are. True when it was still unfinished.
     bool stop(uint64_t id);
 
+    // Fails every job that there is.
+    void fail_all(const Error & error);
+
     // Fails every job with `closed` and wakes every thread.
     void close();
 

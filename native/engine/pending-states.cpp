@@ -1,9 +1,11 @@
 #include "pending-states.h"
 
+#include "log.h"
 #include "portable-tokens.h"
 #include "xxh64.h"
 
 #include <algorithm>
+#include <exception>
 #include <new>
 #include <utility>
 
@@ -165,12 +167,16 @@ std::optional<PendingStates::Ready> PendingStates::late(Clock::time_point now) {
     return late.pairs.empty() ? std::nullopt : std::optional(late);
 }
 
-// False when the document cache has no room for any of it.
+// False when the document cache has no room for any of it, or the device did not take it: then it is computed.
 bool PendingStates::restore(const std::vector<llama_token> & tokens, const StateBytes & bytes) {
     const auto n_tokens = static_cast<int32_t>(tokens.size());
-    const auto added    = documents_.add(tokens, n_tokens);
-    pages_.write(added, bytes.state(), n_tokens);
-    return !added.empty();
+    try {
+        return documents_.add(tokens, n_tokens,
+                              [&](const auto & added) { pages_.write(added, bytes.state(), n_tokens); });
+    } catch (const std::exception & failure) {
+        log_line(LogLevel::error, std::string("document states: one that was read is not used: ") + failure.what());
+        return false;
+    }
 }
 
 std::optional<JobQueue::Reads> PendingStates::reads() const {

@@ -38,7 +38,7 @@ class PendingStates {
               double                           seconds);
 
     // Has a document that is to be kept wait for whether its state is there, or until it is written. False when it has no state,
-    // or no memory to copy it.
+    // or no memory to copy it. Throws what a device throws that its state cannot be copied from.
     bool look(const PairId & pair, const std::vector<llama_token> & tokens, int32_t n_prefix);
     bool write(const PairId &                   pair,
                const std::vector<llama_token> & tokens,
@@ -65,7 +65,8 @@ class PendingStates {
     // What the engine thread waits for; none = nothing.
     std::optional<JobQueue::Reads> reads() const;
 
-    // Writes the state of a pair's prefix, whose pages are in the order of its tokens, unless much waits to be written.
+    // Writes the state of a pair's prefix, whose pages are in the order of its tokens, unless much waits to be written. Throws as
+    // write().
     void write_behind(const std::vector<llama_token> & tokens, int32_t n_prefix, const std::vector<int32_t> & pages);
 
   private:

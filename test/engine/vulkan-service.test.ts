@@ -133,6 +133,24 @@ describe.skipIf(noVulkan)(`a device that is lost${noVulkan ? `, not tested: ${no
     await stopped(command);
   });
 
+  it("fails the documents whose state cannot be copied to DOCUMENT_CACHE_DIR, and the process lives", async () => {
+    const states = installation.scratch("states");
+    const command = serve({ FAILING_DEVICE_LOST: lostFile, DOCUMENT_CACHE_DIR: states });
+    const url = await ready(command);
+    const kept = await post(`${url}/v1/documents`, { documents: few });
+    expect(kept.status).toBe(200);
+    // Known in the device's memory, and to be written again.
+    rmSync(states, { recursive: true });
+    writeFileSync(lostFile, "");
+    for (const answer of [await post(`${url}/v1/documents`, { documents: few }), await asked(url, few)]) {
+      expect(answer.status).toBe(500);
+      expect(await answer.json()).toMatchObject({
+        error: { code: "engine_error", message: expect.stringMatching(/^the device failed: .*DeviceLost/) },
+      });
+    }
+    await stopped(command);
+  });
+
   it("is taken out where another can do its work, and no later request is lost", async () => {
     const command = serve({ FAILING_DEVICE_LOST: lostFile, BACKEND: "auto", GPUS: "0,cpu" });
     const url = await ready(command);

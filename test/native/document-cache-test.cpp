@@ -6,6 +6,7 @@
 #include "document-cache.h"
 
 #include <numeric>
+#include <stdexcept>
 
 using namespace jina_reranker;
 
@@ -175,6 +176,30 @@ void forgets_no_page_that_is_held() {
     CHECK_EQUAL(found(cache, pool, tokens(40, 1)), 0U);
 }
 
+void keeps_no_page_whose_state_could_not_be_written() {
+    KvPages       pool = pages();
+    DocumentCache cache(pool, 32);
+    keep(cache, pool, tokens(32, 1));
+    keep(cache, pool, tokens(32, 1000));
+    bool       failed = false;
+    const auto fails  = [](const auto & added) {
+        CHECK_EQUAL(added.size(), 3U);
+        throw std::runtime_error("the device is lost");
+    };
+    try {
+        cache.add(tokens(76, 1), 76, fails);
+    } catch (const std::runtime_error &) {
+        failed = true;
+    }
+    CHECK(failed);
+    CHECK_EQUAL(found(cache, pool, tokens(80, 1), 76), 32U);
+    CHECK_EQUAL(cache.n_pages(), 4);
+    CHECK_EQUAL(cache.n_entries(), 2U);
+    CHECK_EQUAL(pool.n_free(), kPages - 4);
+    CHECK(cache.add(tokens(76, 1), 76, [](const auto & added) { CHECK_EQUAL(added.front().first_token, 32); }));
+    CHECK_EQUAL(found(cache, pool, tokens(80, 1), 76), 76U);
+}
+
 void lets_go_of_all_pages_at_its_end() {
     KvPages pool = pages();
     {
@@ -213,6 +238,7 @@ int main() {
         { "keeps a prefix once", keeps_a_prefix_once },
         { "forgets the least recently used first", forgets_the_least_recently_used_first },
         { "forgets no page that is held", forgets_no_page_that_is_held },
+        { "keeps no page whose state could not be written", keeps_no_page_whose_state_could_not_be_written },
         { "lets go of all pages at its end", lets_go_of_all_pages_at_its_end },
         { "tells which prompts can share a page", tells_which_prompts_can_share_a_page },
         { "keeps nothing when switched off", keeps_nothing_when_switched_off },
