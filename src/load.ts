@@ -83,7 +83,7 @@ export interface NamedFiles {
 export async function modelFiles(
   source: ModelSource,
   settings: HubModelSettings,
-  { withHead, onTransfer, logger }: FileEvents & { readonly withHead: boolean },
+  { withHead, ...events }: FileEvents & { readonly withHead: boolean; readonly signal?: AbortSignal },
 ): Promise<NamedFiles> {
   switch (source.kind) {
     case "demo":
@@ -92,7 +92,7 @@ export async function modelFiles(
       return { modelPath: source.path };
     case "hub": {
       const { modelPath, headPath } = await withWaysOn(settings, async () =>
-        fetchModel(await hubEnvironment(settings), source.reference, { withHead, fitsOfficialHead, onTransfer, logger }),
+        fetchModel(await hubEnvironment(settings), source.reference, { withHead, fitsOfficialHead, ...events }),
       );
       if (isOfficial(source.reference.repository)) requireOfficialShape(weightsOf(modelPath), modelPath);
       return { modelPath, ...(headPath !== undefined && { headPath }) };
@@ -150,7 +150,7 @@ export async function namedFiles(
   events: FileEvents & { readonly withHead: boolean },
 ): Promise<NamedFiles> {
   if (model.kind === "demo") return cachedDemoModel();
-  const { modelId, modelFile, modelRevision } = model;
+  const { modelId, modelFile, modelRevision, signal } = model;
   const settings = {
     ...readSettings(hubAccess, {}, process.env),
     modelId,
@@ -159,7 +159,7 @@ export async function namedFiles(
     headId: undefined,
     visionId: officialVisionRepository,
   };
-  return modelFiles({ kind: "hub", reference: modelReference(settings) }, settings, events);
+  return modelFiles({ kind: "hub", reference: modelReference(settings) }, settings, { ...events, ...(signal && { signal }) });
 }
 
 /** Where the hub cannot be asked, adds to the error which files are missing and what the user can do instead. */

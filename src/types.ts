@@ -113,6 +113,8 @@ export interface HubLoadOptions extends Omit<LoadOptions, "modelPath"> {
   file?: string;
   /** A branch, a tag or a commit; default "main". A commit that is in the cache is loaded without asking the hub. */
   revision?: string;
+  /** Gives up fetching: the load rejects with its reason. What was fetched is kept, and the next load goes on behind it. */
+  signal?: AbortSignal;
 }
 
 /** The options for the demo model, which counts words and is not trained: for trying things out. */

@@ -36,11 +36,15 @@ function hold({ reranker, load }: RerankServerModel, context: ServerContext, { l
     const forget = logFailedDevices(reranker, log);
     return async () => forget();
   }
+  const closing = new AbortController();
+  // To fetch a model may take minutes.
+  const fetching = "model" in load && { signal: AbortSignal.any([closing.signal, ...(load.signal ? [load.signal] : [])]) };
   const loaded = loadInto(
     context,
     (report) =>
       Reranker.load({
         ...load,
+        ...fetching,
         logger: load.logger ?? log,
         onProgress: (fraction, activity) => {
           report(fraction, activity);
@@ -49,8 +53,11 @@ function hold({ reranker, load }: RerankServerModel, context: ServerContext, { l
       }),
     log,
   ).catch((error: unknown) => {
-    log.error({ err: error }, "the model could not be loaded");
+    if (!closing.signal.aborted) log.error({ err: error }, "the model could not be loaded");
     return undefined;
   });
-  return async () => (await loaded)?.close();
+  return async () => {
+    closing.abort();
+    await (await loaded)?.close();
+  };
 }

@@ -2,7 +2,7 @@
 
 import { RerankError } from "../errors.js";
 import type { DemoLoadOptions, HubLoadOptions, LoadOptions } from "../types.js";
-import { described, required } from "./option-value.js";
+import { type Accepted, described, required } from "./option-value.js";
 import { settings } from "./table.js";
 
 /** `options`: those that hold for any model. */
@@ -16,12 +16,18 @@ export interface HubFile {
   readonly modelId: string;
   readonly modelFile: string;
   readonly modelRevision: string;
+  readonly signal?: AbortSignal;
 }
+
+const abortSignal: Accepted<AbortSignal> = {
+  allowed: "an AbortSignal",
+  accepts: (value): value is AbortSignal => value instanceof AbortSignal,
+};
 
 type AnyOptions = Partial<LoadOptions & HubLoadOptions & DemoLoadOptions>;
 
 /** The options that name a model, beside `modelPath` and `headPath`. */
-export const namingOptions = ["model", "file", "revision", "demo"] as const;
+export const namingOptions = ["model", "file", "revision", "signal", "demo"] as const;
 
 /**
  * Throws invalid_option when the options name two models, or a model in a wrong way. It does not look at the other options.
@@ -29,7 +35,7 @@ export const namingOptions = ["model", "file", "revision", "demo"] as const;
  */
 export function namedModel(given: LoadOptions | HubLoadOptions | DemoLoadOptions): NamedModel {
   if (typeof given !== "object" || given === null) return { kind: "file", options: given };
-  const { demo, model, file, revision, ...options }: AnyOptions = given;
+  const { demo, model, file, revision, signal, ...options }: AnyOptions = given;
   const { modelPath, headPath } = options;
   const [first, second] = Object.entries({ demo, model, modelPath }).flatMap(([name, value]) =>
     value === undefined ? [] : [name],
@@ -37,8 +43,8 @@ export function namedModel(given: LoadOptions | HubLoadOptions | DemoLoadOptions
   if (second !== undefined) {
     throw new RerankError("invalid_option", `${second}: not with ${first}, which names another model; leave one of them out`);
   }
-  if (model === undefined && (file ?? revision) !== undefined) {
-    const name = file === undefined ? "revision" : "file";
+  const [name] = Object.entries({ file, revision, signal }).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (model === undefined && name !== undefined) {
     throw new RerankError("invalid_option", `${name}: only with model, the repository that it is of`);
   }
   if (demo !== undefined) {
@@ -54,6 +60,7 @@ export function namedModel(given: LoadOptions | HubLoadOptions | DemoLoadOptions
     modelId: required("model", settings.modelId.kind, model),
     modelFile: required("file", settings.modelFile.kind, file ?? settings.modelFile.default),
     modelRevision: required("revision", settings.modelRevision.kind, revision ?? settings.modelRevision.default),
+    ...(signal !== undefined && { signal: required("signal", abortSignal, signal) }),
     options,
   };
 }

@@ -7,11 +7,12 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import underPressure from "@fastify/under-pressure";
 import Fastify, { type FastifyInstance } from "fastify";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { RerankError } from "../../src/errors.js";
 import { Reranker } from "../../src/reranker.js";
 import defaultExport, { type RerankServerOptions, rerankServer } from "../../src/server/index.js";
 import { demoModel, recordingLogger } from "../support/demo-service.js";
+import { hubTest, modelFile, repository } from "../support/hub.js";
 import { bodyFor, readError, scoringRoutes } from "../support/scoring-routes.js";
 import { until } from "../support/until.js";
 
@@ -234,6 +235,23 @@ describe("closing the app", () => {
     await app.close();
     // Closing waited for the end of loading.
     expect(activity).toBe("loading");
+  });
+
+  test("does not wait for the end of fetching a model", async () => {
+    await using it = await hubTest();
+    it.hub.fault = ({ host }) => (host === "storage" ? { respond: () => {} } : undefined);
+    vi.stubEnv("HF_ENDPOINT", it.hub.url);
+    vi.stubEnv("HF_HUB_CACHE", it.cacheDirectory);
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    const { logger, log } = recordingLogger();
+    const app = Fastify({ loggerInstance: logger });
+    await app.register(rerankServer, { prefix: "/ranking", load: { model: repository, file: modelFile } });
+    await app.ready();
+    await until(() => it.hub.requests.some(({ host }) => host === "storage"));
+    await app.close();
+    expect(log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
   });
 });
 
