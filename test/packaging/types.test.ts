@@ -120,7 +120,7 @@ describe.skipIf(!existsSync(tool("attw")) && process.env.CI !== "true")(
     }
 
     test("publint finds nothing", async () => {
-      const { code, stdout } = await run(tool("publint"), "run", ".", "--strict", "--pack", "false");
+      const { code, stdout } = await run(tool("publint"), "run", ".", "--strict", "--pack", "npm");
       expect([code, stdout]).toEqual([0, expect.stringContaining("All good")]);
     });
 
