@@ -37,6 +37,7 @@ DocumentStore::DocumentStore(StoreOptions options, Counters & counters, std::fun
     counters_(counters),
     on_answer_(std::move(on_answer)),
     patience_(kFlushTime),
+    most_waiting_(kMostWaiting),
     reader_(std::make_unique<DiskThread>()),
     writer_(std::make_unique<DiskThread>()) {
     writer_->post([this] { trim(0); });
@@ -111,9 +112,9 @@ std::vector<DocumentStore::Answer> DocumentStore::take_answers() {
     return std::exchange(answers_, {});
 }
 
-bool DocumentStore::has_room() const {
+bool DocumentStore::has_room(size_t n_coming) const {
     const std::lock_guard lock(mutex_);
-    return n_waiting_bytes_ < kMostWaiting;
+    return n_waiting_bytes_ + n_coming < most_waiting_;
 }
 
 void DocumentStore::answer(Answer answer) {
@@ -128,7 +129,7 @@ void DocumentStore::answer(Answer answer) {
 void DocumentStore::do_read(uint64_t request, const StateKey & key, size_t n_bytes) {
     {
         std::unique_lock lock(mutex_);
-        taken_.wait(lock, [&] { return closed_ || n_answered_bytes_ < kMostWaiting; });
+        taken_.wait(lock, [&] { return closed_ || n_answered_bytes_ < most_waiting_; });
         if (closed_ || unwanted_.erase(request) > 0) {
             return;
         }

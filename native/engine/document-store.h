@@ -63,8 +63,9 @@ class DocumentStore {
 
     std::vector<Answer> take_answers();
 
-    // Whether another state may be written: they wait in memory until they are.
-    bool has_room() const;
+    // Whether another state may be written: they wait in memory until they are. n_coming: bytes of states that will be written
+    // besides. However large one is, it may when no other waits.
+    bool has_room(size_t n_coming = 0) const;
 
     // So that the destructor waits for nothing.
     void abandon() { patience_ = std::chrono::milliseconds(0); }
@@ -92,8 +93,9 @@ class DocumentStore {
     std::unordered_set<uint64_t> unwanted_;  // reads that were given up
     size_t                       n_answered_bytes_ = 0;
     size_t                       n_waiting_bytes_  = 0;  // to be written
-    uint64_t                     last_request_     = 0;
-    bool                         closed_           = false;
+    size_t                       most_waiting_;          // of either
+    uint64_t                     last_request_ = 0;
+    bool                         closed_       = false;
 
     // Of one of the two threads each.
     bool                                  read_fails_  = false;

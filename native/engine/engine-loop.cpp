@@ -191,23 +191,27 @@ void EngineLoop::take_states() {
         }
     }
     parts_.queue.give_scores(kept);
-    admit_held();
 }
 
-// What was held because much waited to be written.
+// What was held because much waited to be written, a document of each job in turn.
 void EngineLoop::admit_held() {
     while (!held_.empty() && pending_states_->has_room()) {
-        const PairId id = held_.front();
-        held_.pop_front();
+        const auto   of_next = held_.lower_bound({ last_held_ + 1, 0 });
+        const PairId id      = of_next == held_.end() ? *held_.begin() : *of_next;
+        last_held_           = id.first;
+        held_.erase(id);
         admit(id, pairs_.at(id));
     }
 }
 
 // Plans a pair as soon as the embeddings that it needs are there.
 void EngineLoop::admit(const PairId & id, Pair & pair) {
-    if (!pair.scored && pending_states_ && !pending_states_->has_room()) {
-        held_.push_back(id);
-        return;
+    if (!pair.scored && pending_states_) {
+        if (!pending_states_->has_room()) {
+            held_.insert(id);
+            return;
+        }
+        pending_states_->reserve(id, pair.n_prefix);
     }
     pairs_.await_prefix(id, pair);
     if (!pair.given_images.empty()) {
@@ -228,10 +232,16 @@ void EngineLoop::plan_complete(const PairId & id, const Pair & pair) {
     }
 }
 
-// Documents that were to be kept and are in memory.
+// Documents that were to be kept and are in memory. What they leave room for may be known, too.
 void EngineLoop::finish_known() {
+    for (admit_held(); !known_.empty(); admit_held()) {
+        finish(std::exchange(known_, {}));
+    }
+}
+
+void EngineLoop::finish(const std::vector<PairId> & known) {
     std::vector<JobQueue::Score> kept;
-    for (const PairId & id : std::exchange(known_, {})) {
+    for (const PairId & id : known) {
         Pair & pair = pairs_.at(id);
         count_known(id, pair);
         try {
@@ -278,7 +288,7 @@ void EngineLoop::remove_pair(const PairId & id) {
     if (pending_states_) {
         pending_states_->remove(id);
     }
-    held_.erase(std::remove(held_.begin(), held_.end(), id), held_.end());
+    held_.erase(id);
     pairs_.remove(id);
 }
 

@@ -16,8 +16,8 @@
 #include "score-log.h"
 
 #include <atomic>
-#include <deque>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -68,6 +68,7 @@ class EngineLoop {
     bool                           write_state(const PairId & id, Pair & pair);
     void                           remove_pair(const PairId & id);
     void                           finish_known();
+    void                           finish(const std::vector<PairId> & known);
     void                           count_known(const PairId & id, const Pair & pair);
 
     LoopParts    parts_;
@@ -83,7 +84,8 @@ class EngineLoop {
     double                           seconds_per_work_ = 1e-3;  // of recent batches; TokenWork
     std::optional<Clock::time_point> ready_since_;              // since when a batch waits for reads
     std::vector<PairId>              known_;                    // those of which nothing is left to compute
-    std::deque<PairId>               held_;                     // to be kept, while much waits to be written
+    std::set<PairId>                 held_;                     // to be kept, while much waits to be written
+    uint64_t                         last_held_ = 0;            // the job of which one was admitted last
 };
 
 }  // namespace jina_reranker

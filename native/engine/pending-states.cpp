@@ -87,7 +87,20 @@ bool PendingStates::write(const PairId &                   pair,
         return false;
     }
     requests_[store_.write(*std::move(portable), *std::move(state))] = { pair, Event::written };
+    release(pair);
     return true;
+}
+
+void PendingStates::reserve(const PairId & pair, int32_t n_prefix) {
+    const size_t n_bytes = pages_.token_bytes() * static_cast<size_t>(documents_.usable(n_prefix));
+    n_reserved_ += reserved_.emplace(pair, n_bytes).second ? n_bytes : 0;
+}
+
+void PendingStates::release(const PairId & pair) {
+    if (const auto entry = reserved_.find(pair); entry != reserved_.end()) {
+        n_reserved_ -= entry->second;
+        reserved_.erase(entry);
+    }
 }
 
 void PendingStates::touch(const std::string & portable) {
@@ -101,6 +114,7 @@ void PendingStates::touch(const std::string & portable) {
 }
 
 void PendingStates::remove(const PairId & pair) {
+    release(pair);
     for (auto request = requests_.begin(); request != requests_.end();) {
         request = request->second.pair == pair ? requests_.erase(request) : std::next(request);
     }
@@ -195,7 +209,7 @@ std::optional<JobQueue::Reads> PendingStates::reads() const {
 void PendingStates::write_behind(const std::vector<llama_token> & tokens,
                                  int32_t                          n_prefix,
                                  const std::vector<int32_t> &     pages) {
-    auto portable = has_room() ? portable_of(tokens, n_prefix) : std::nullopt;
+    auto portable = store_.has_room() ? portable_of(tokens, n_prefix) : std::nullopt;
     auto state    = portable ? copy_of(pages, n_prefix) : std::nullopt;
     if (state) {
         store_.write(*std::move(portable), *std::move(state));

@@ -45,8 +45,10 @@ class PendingStates {
                int32_t                          n_prefix,
                const std::vector<int32_t> &     pages);
 
-    // Whether as much waits to be written that no more should be computed to be kept.
-    bool has_room() const { return store_.has_room(); }
+    // Whether another document may be computed to be kept. One that may has room for its state reserved until it is written, or
+    // the pair removed: states wait in memory for the disk.
+    bool has_room() const { return store_.has_room(n_reserved_); }
+    void reserve(const PairId & pair, int32_t n_prefix);
 
     void remove(const PairId & pair);
 
@@ -90,6 +92,7 @@ class PendingStates {
     std::optional<Ready>             ready_by(const DocumentStore::Answer & answer);
     std::optional<Ready>             late(Clock::time_point now);
 
+    void release(const PairId & pair);
     void touch(const std::string & portable);
     bool restore(const std::vector<llama_token> & tokens, const StateBytes & bytes);
 
@@ -100,6 +103,8 @@ class PendingStates {
 
     Reads                                 reads_;
     std::map<uint64_t, Request>           requests_;
+    std::map<PairId, size_t>              reserved_;  // bytes of states that are not copied yet
+    size_t                                n_reserved_ = 0;
     std::vector<DocumentStore::Answer>    answers_;  // taken, the next one last
     Clock::time_point                     last_answer_;
     LruCache<uint64_t, Clock::time_point> touched_{ size_t{ 1 } << 20U };

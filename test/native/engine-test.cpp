@@ -139,6 +139,58 @@ void a_slow_disk_holds_nothing_up() {
     CHECK(warm.result->n_reused > 0);
 }
 
+// Of documents that are to be kept no more states are copied than have room, whether they are computed or known.
+void keeps_no_more_states_in_memory_than_have_room() {
+    const TemporaryFolder folder;
+    const auto            tested = engine([&](EngineOptions & options) {
+        options.document_cache_bytes = 64U << 20U;
+        options.document_store       = { folder.path().u8string(), uint64_t{ 1 } << 30U };
+    });
+    DocumentStore &       store  = EngineProbe::store(*tested);
+    ScoreRequest          request{ std::nullopt, {}, {}, 0, {} };
+    std::mt19937          random(5);
+    for (int i = 0; i < 8; ++i) {
+        request.documents.emplace_back(random_words(random, 40));
+    }
+    StoreProbe::set_most_waiting(store, 1);  // smaller than a state: one has room when no other waits
+
+    // What failed before it was copied leaves its room to others.
+    EngineProbe::fail_batches(*tested, true);
+    CHECK(answer(submit(*tested, request)).error.has_value());
+    EngineProbe::fail_batches(*tested, false);
+
+    for (int round = 0; round < 2; ++round) {
+        Gate reading;
+        Gate writing;
+        StoreProbe::reader(store).post([&] { reading.wait(); });
+        StoreProbe::writer(store).post([&] { writing.wait(); });
+        const uint64_t n_requests = StoreProbe::n_requests(store);
+        auto           waiting    = submit(*tested, request);
+        while (StoreProbe::n_requests(store) < n_requests + request.documents.size()) {
+            std::this_thread::yield();
+        }
+        // All documents are admitted in one turn of the engine thread.
+        const auto         held = hold(*tested);
+        std::promise<void> looked;
+        reading.open();
+        StoreProbe::reader(store).post([&] { looked.set_value(); });
+        looked.get_future().wait();
+        held->open();
+        while (StoreProbe::n_waiting_bytes(store) == 0) {
+            std::this_thread::yield();
+        }
+        for (int i = 0; i < 3; ++i) {  // turns in which others would be computed
+            CHECK(is_scored(answer(submit(*tested, "what is green?", { "a river " + std::to_string(i) }))));
+        }
+        CHECK(StoreProbe::n_waiting_bytes(store) < size_t{ 2 } * 40 * 1024);  // 1 KB a token, 40 or more
+        writing.open();
+        const auto kept = answer(std::move(waiting));
+        CHECK(kept.result && kept.result->n_stored == request.documents.size());
+        CHECK((kept.result->n_computed == 0) == (round == 1));
+        std::filesystem::remove_all(folder.path());  // known in memory alone
+    }
+}
+
 // Of the image nothing is kept, and a text beside it is not lost.
 void goes_on_after_an_image_that_failed() {
     const auto         tested = engine_with_tower();
@@ -374,6 +426,7 @@ int main(int argc, char ** argv) {
         { "goes on after an image that failed", goes_on_after_an_image_that_failed },
         { "goes on after an image of two jobs that failed", goes_on_after_an_image_of_two_jobs_that_failed },
         { "a slow disk holds nothing up", a_slow_disk_holds_nothing_up },
+        { "keeps no more states in memory than have room", keeps_no_more_states_in_memory_than_have_room },
         { "frees its caches at close", frees_its_caches_at_close },
         { "refuses to tokenize while it closes", refuses_to_tokenize_while_it_closes },
         { "warms pairs that wait", warms_pairs_that_wait },

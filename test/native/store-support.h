@@ -18,6 +18,20 @@ namespace jina_reranker {
 // Reaches private state, which only a test may touch.
 struct StoreProbe {
     static DiskThread & reader(DocumentStore & store) { return *store.reader_; }
+
+    static DiskThread & writer(DocumentStore & store) { return *store.writer_; }
+
+    static uint64_t n_requests(DocumentStore & store) {
+        const std::lock_guard lock(store.mutex_);
+        return store.last_request_;
+    }
+
+    static void set_most_waiting(DocumentStore & store, size_t n_bytes) { store.most_waiting_ = n_bytes; }
+
+    static size_t n_waiting_bytes(DocumentStore & store) {
+        const std::lock_guard lock(store.mutex_);
+        return store.n_waiting_bytes_;
+    }
 };
 
 class TemporaryFolder {
