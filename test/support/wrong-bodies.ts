@@ -99,10 +99,10 @@ export function wrongBodies(route: ScoringRoute): Case[] {
       message: `${d}: at most 100 are allowed in one request, got 101`,
     },
     {
-      wrong: "10,001 empty objects",
-      body: request("a", Array(10_001).fill({})),
+      wrong: "100,001 empty objects",
+      body: request("a", Array(100_001).fill({})),
       code: "too_many_documents",
-      message: "body: expected at most 10000 items and fields in all, got more",
+      message: "body: expected at most 100000 items and fields in all, got more",
     },
     invalid(
       "101 rank_fields",
