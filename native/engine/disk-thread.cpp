@@ -28,6 +28,11 @@ void DiskThread::post(Task task) {
     wakes_.notify_one();
 }
 
+size_t DiskThread::n_waiting() const {
+    const std::lock_guard lock(mutex_);
+    return tasks_.size();
+}
+
 void DiskThread::finish(std::chrono::milliseconds time) {
     std::unique_lock lock(mutex_);
     idle_.wait_for(lock, time, [&] { return tasks_.empty() && !busy_; });

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -28,13 +29,16 @@ class DiskThread {
 
     void post(Task task);
 
+    // Tasks that are not begun.
+    size_t n_waiting() const;
+
     // Returns once every task is done, or when the time is over.
     void finish(std::chrono::milliseconds time);
 
   private:
     void run();
 
-    std::mutex              mutex_;
+    mutable std::mutex      mutex_;
     std::condition_variable wakes_;
     std::condition_variable idle_;
     std::deque<Task>        tasks_;

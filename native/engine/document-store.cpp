@@ -13,8 +13,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// States that were read and wait for the engine thread, and states that wait to be written, each.
+// States that were read and wait for the engine thread, states that wait to be written, and what else waits for that, each.
 constexpr size_t kMostWaiting = size_t{ 256 } << 20U;
+
+// Reads for which nobody waits any more. On a disk that hangs they pile up, request by request; each has its document's tokens.
+constexpr size_t kMostUnwanted = 1024;
 
 // After a write that failed, none is tried for so long: a full disk does not change from one state to the next.
 constexpr auto kTryAgain = std::chrono::seconds(10);
@@ -38,6 +41,7 @@ DocumentStore::DocumentStore(StoreOptions options, Counters & counters, std::fun
     on_answer_(std::move(on_answer)),
     patience_(kFlushTime),
     most_waiting_(kMostWaiting),
+    most_unwanted_(kMostUnwanted),
     reader_(std::make_unique<DiskThread>()),
     writer_(std::make_unique<DiskThread>()) {
     writer_->post([this] { trim(0); });
@@ -70,7 +74,9 @@ uint64_t DocumentStore::read(std::string tokens, size_t n_bytes) {
 uint64_t DocumentStore::look(std::string tokens) {
     const uint64_t request = next_request();
     reader_->post([this, request, key = StateKey{ options_.identity, std::move(tokens) }] {
-        answer({ request, mark_used(options_.folder / key.path()), {} });
+        if (is_wanted(request)) {
+            answer({ request, mark_used(options_.folder / key.path()), {} });
+        }
     });
     return request;
 }
@@ -97,9 +103,37 @@ void DocumentStore::give_up(uint64_t request) {
     unwanted_.insert(request);
 }
 
+bool DocumentStore::takes_reads(size_t n_late) const {
+    const std::lock_guard lock(mutex_);
+    return unwanted_.size() + n_late < most_unwanted_;
+}
+
+bool DocumentStore::is_wanted(uint64_t request) {
+    const std::lock_guard lock(mutex_);
+    return unwanted_.erase(request) == 0;
+}
+
 void DocumentStore::touch(std::string tokens) {
-    writer_->post(
-        [this, key = StateKey{ options_.identity, std::move(tokens) }] { mark_used(options_.folder / key.path()); });
+    const size_t n_bytes = tokens.size();
+    post(n_bytes,
+         [this, key = StateKey{ options_.identity, std::move(tokens) }] { mark_used(options_.folder / key.path()); });
+}
+
+void DocumentStore::post(size_t n_bytes, DiskThread::Task task) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (n_posted_bytes_ >= most_waiting_) {
+            return;
+        }
+        n_posted_bytes_ += n_bytes;
+    }
+    writer_->post([this, n_bytes, task = std::move(task)] {
+        {
+            const std::lock_guard lock(mutex_);
+            n_posted_bytes_ -= n_bytes;
+        }
+        task();
+    });
 }
 
 std::vector<DocumentStore::Answer> DocumentStore::take_answers() {
@@ -130,9 +164,12 @@ void DocumentStore::do_read(uint64_t request, const StateKey & key, size_t n_byt
     {
         std::unique_lock lock(mutex_);
         taken_.wait(lock, [&] { return closed_ || n_answered_bytes_ < most_waiting_; });
-        if (closed_ || unwanted_.erase(request) > 0) {
+        if (closed_) {
             return;
         }
+    }
+    if (!is_wanted(request)) {
+        return;
     }
     const fs::path  path = options_.folder / key.path();
     StateBytes      bytes;

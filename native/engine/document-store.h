@@ -45,6 +45,10 @@ class DocumentStore {
         StateBytes bytes;            // of a read, if it is stored
     };
 
+    // Whether more should be looked for or read: not while a disk that hangs has many reads for which nobody waits any more, those
+    // that were given up and n_late others.
+    bool takes_reads(size_t n_late) const;
+
     // Each returns the number of the request that is answered. tokens: portable_tokens(). n_bytes: of the state.
     uint64_t read(std::string tokens, size_t n_bytes);
     // Whether a state is there; it counts as used. It is not checked before it is read.
@@ -52,14 +56,14 @@ class DocumentStore {
     // Does nothing where the state is there.
     uint64_t write(std::string tokens, std::vector<char> state);
 
-    // Nobody waits for this read any more: it is not begun if it was not.
+    // Nobody waits for this read or look any more: it is not begun if it was not.
     void give_up(uint64_t request);
 
     // That a state which need not be read was used.
     void touch(std::string tokens);
 
-    // On the thread that writes.
-    void post(DiskThread::Task task) { writer_->post(std::move(task)); }
+    // On the thread that writes. n_bytes: that the task has; it is dropped where others wait with many.
+    void post(size_t n_bytes, DiskThread::Task task);
 
     std::vector<Answer> take_answers();
 
@@ -75,6 +79,7 @@ class DocumentStore {
 
     void     answer(Answer answer);
     uint64_t next_request();
+    bool     is_wanted(uint64_t request);
     void     do_read(uint64_t request, const StateKey & key, size_t n_bytes);
     bool     do_write(const StateKey & key, const std::vector<char> & state);
     bool     mark_used(const std::filesystem::path & path) const;
@@ -90,10 +95,12 @@ class DocumentStore {
     mutable std::mutex           mutex_;
     std::condition_variable      taken_;
     std::vector<Answer>          answers_;
-    std::unordered_set<uint64_t> unwanted_;  // reads that were given up
+    std::unordered_set<uint64_t> unwanted_;  // that were given up
     size_t                       n_answered_bytes_ = 0;
     size_t                       n_waiting_bytes_  = 0;  // to be written
-    size_t                       most_waiting_;          // of either
+    size_t                       n_posted_bytes_   = 0;  // of other tasks of the thread that writes
+    size_t                       most_waiting_;          // of each of these
+    size_t                       most_unwanted_;
     uint64_t                     last_request_ = 0;
     bool                         closed_       = false;
 

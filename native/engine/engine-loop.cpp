@@ -380,8 +380,9 @@ void EngineLoop::log_score(const std::vector<llama_token> & tokens, float logit)
 
 void EngineLoop::write_scores() {
     if (!score_records_.empty()) {
+        const size_t n_bytes = score_records_.size();
         parts_.store->post(
-            [log = parts_.score_log, records = std::exchange(score_records_, {})] { log->append(records); });
+            n_bytes, [log = parts_.score_log, records = std::exchange(score_records_, {})] { log->append(records); });
     }
 }
 

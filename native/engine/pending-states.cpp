@@ -53,6 +53,9 @@ bool PendingStates::wait(
         touch(*portable);
         return false;
     }
+    if (reads_.count(*portable) == 0 && !store_.takes_reads(n_late_)) {
+        return false;
+    }
     const auto now       = Clock::now();
     auto [entry, is_new] = reads_.try_emplace(*portable);
     Read & read          = entry->second;
@@ -69,7 +72,7 @@ bool PendingStates::wait(
 }
 
 bool PendingStates::look(const PairId & pair, const std::vector<llama_token> & tokens, int32_t n_prefix) {
-    auto portable = portable_of(tokens, n_prefix);
+    auto portable = store_.takes_reads(n_late_) ? portable_of(tokens, n_prefix) : std::nullopt;
     if (!portable) {
         return false;
     }
@@ -116,7 +119,14 @@ void PendingStates::touch(const std::string & portable) {
 void PendingStates::remove(const PairId & pair) {
     release(pair);
     for (auto request = requests_.begin(); request != requests_.end();) {
-        request = request->second.pair == pair ? requests_.erase(request) : std::next(request);
+        if (request->second.pair != pair) {
+            ++request;
+            continue;
+        }
+        if (request->second.event == Event::looked) {
+            store_.give_up(request->first);
+        }
+        request = requests_.erase(request);
     }
     for (auto read = reads_.begin(); read != reads_.end(); ++read) {
         if (read->second.pairs.erase(pair) > 0 && read->second.pairs.empty()) {
@@ -169,6 +179,7 @@ std::optional<PendingStates::Ready> PendingStates::ready_by(const DocumentStore:
 // The pairs that waited long enough.
 std::optional<PendingStates::Ready> PendingStates::late(Clock::time_point now) {
     Ready late;
+    n_late_ = 0;
     for (auto & [portable, read] : reads_) {
         for (auto pair = read.pairs.begin(); pair != read.pairs.end();) {
             const bool is_late = pair->second <= now;
@@ -177,6 +188,7 @@ std::optional<PendingStates::Ready> PendingStates::late(Clock::time_point now) {
             }
             pair = is_late ? read.pairs.erase(pair) : std::next(pair);
         }
+        n_late_ += read.pairs.empty() ? 1U : 0U;
     }
     return late.pairs.empty() ? std::nullopt : std::optional(late);
 }

@@ -30,15 +30,15 @@ class PendingStates {
         images_(images) {}
 
     // Has the pair wait for the state of its prefix, of which the document cache knows n_known tokens. False when there is nothing
-    // to wait for. seconds: that the rest of the prefix takes to compute.
+    // to wait for, or the disk answers nothing. seconds: that the rest of the prefix takes to compute.
     bool wait(const PairId &                   pair,
               const std::vector<llama_token> & tokens,
               int32_t                          n_prefix,
               int32_t                          n_known,
               double                           seconds);
 
-    // Has a document that is to be kept wait for whether its state is there, or until it is written. False when it has no state,
-    // or no memory to copy it. Throws what a device throws that its state cannot be copied from.
+    // Has a document that is to be kept wait for whether its state is there, or until it is written. False when it has no state, the
+    // disk answers nothing, or there is no memory to copy it. Throws what a device throws that its state cannot be copied from.
     bool look(const PairId & pair, const std::vector<llama_token> & tokens, int32_t n_prefix);
     bool write(const PairId &                   pair,
                const std::vector<llama_token> & tokens,
@@ -102,6 +102,7 @@ class PendingStates {
     ImageTokens &   images_;
 
     Reads                                 reads_;
+    size_t                                n_late_ = 0;  // of these, for which nobody waits any more
     std::map<uint64_t, Request>           requests_;
     std::map<PairId, size_t>              reserved_;  // bytes of states that are not copied yet
     size_t                                n_reserved_ = 0;

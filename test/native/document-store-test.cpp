@@ -165,6 +165,45 @@ void does_not_read_what_is_not_wanted() {
     }
 }
 
+void takes_few_reads_beside_many_that_nobody_wants() {
+    const TemporaryFolder folder;
+    Store                 store(folder.path());
+    Gate                  gate;
+    StoreProbe::set_most_unwanted(store.store(), 4);
+    StoreProbe::reader(store.store()).post([&] { gate.wait(); });
+    for (int i = 0; i < 2; ++i) {
+        store.store().give_up(store.store().read("one", 10));
+        store.store().give_up(store.store().look("one"));
+        store.store().look("two");  // somebody waits
+    }
+    CHECK(!store.store().takes_reads(0));
+    gate.open();
+    CHECK(!store.looks("three"));
+    CHECK(store.store().takes_reads(3));
+    CHECK(!store.store().takes_reads(4));
+}
+
+void drops_what_comes_while_much_waits() {
+    const TemporaryFolder folder;
+    Store                 store(folder.path());
+    Gate                  gate;
+    int                   n_done = 0;
+    const auto            count  = [&] {
+        n_done += 1;
+    };
+    StoreProbe::set_most_waiting(store.store(), 100);
+    StoreProbe::writer(store.store()).post([&] { gate.wait(); });
+    for (int i = 0; i < 5; ++i) {
+        store.store().post(60, count);
+    }
+    gate.open();
+    CHECK(store.write("one", state(10)));
+    CHECK_EQUAL(n_done, 2);
+    store.store().post(60, count);
+    CHECK(store.write("two", state(10)));
+    CHECK_EQUAL(n_done, 3);
+}
+
 // Stores of one folder write, read and remove the same states at once: each that comes back is right.
 void shares_its_folder() {
     const TemporaryFolder    folder;
@@ -203,6 +242,8 @@ int main() {
         { "keeps to its limit and to what was used last", keeps_to_its_limit_and_to_what_was_used_last },
         { "leaves to others what they write", leaves_to_others_what_they_write },
         { "does not read what is not wanted", does_not_read_what_is_not_wanted },
+        { "takes few reads beside many that nobody wants", takes_few_reads_beside_many_that_nobody_wants },
+        { "drops what comes while much waits", drops_what_comes_while_much_waits },
         { "shares its folder", shares_its_folder },
     });
 }

@@ -139,6 +139,28 @@ void a_slow_disk_holds_nothing_up() {
     CHECK(warm.result->n_reused > 0);
 }
 
+// While it hangs, what comes leaves no more reads behind than a few, and is computed.
+void asks_little_of_a_disk_that_hangs() {
+    const TemporaryFolder folder;
+    const auto            tested = engine([&](EngineOptions & options) {
+        options.document_cache_bytes = 64U << 20U;
+        options.document_store       = { folder.path().u8string(), uint64_t{ 1 } << 30U };
+    });
+    DocumentStore &       store  = EngineProbe::store(*tested);
+    constexpr size_t      kMost  = 4;
+    StoreProbe::set_most_unwanted(store, kMost);
+    Gate gate;
+    StoreProbe::reader(store).post([&] { gate.wait(); });
+    std::mt19937 random(5);
+    for (int i = 0; i < 20; ++i) {
+        CHECK(is_scored(answer(submit(*tested, "what is green?", { random_words(random, 20) }))));
+        CHECK(StoreProbe::reader(store).n_waiting() <= kMost);
+    }
+    const auto kept = answer(submit(*tested, { std::nullopt, { random_words(random, 20) }, {}, 0, {} }));
+    CHECK(kept.result && kept.result->n_stored == 1);
+    gate.open();
+}
+
 // Of documents that are to be kept no more states are copied than have room, whether they are computed or known.
 void keeps_no_more_states_in_memory_than_have_room() {
     const TemporaryFolder folder;
@@ -426,6 +448,7 @@ int main(int argc, char ** argv) {
         { "goes on after an image that failed", goes_on_after_an_image_that_failed },
         { "goes on after an image of two jobs that failed", goes_on_after_an_image_of_two_jobs_that_failed },
         { "a slow disk holds nothing up", a_slow_disk_holds_nothing_up },
+        { "asks little of a disk that hangs", asks_little_of_a_disk_that_hangs },
         { "keeps no more states in memory than have room", keeps_no_more_states_in_memory_than_have_room },
         { "frees its caches at close", frees_its_caches_at_close },
         { "refuses to tokenize while it closes", refuses_to_tokenize_while_it_closes },

@@ -28,6 +28,8 @@ struct StoreProbe {
 
     static void set_most_waiting(DocumentStore & store, size_t n_bytes) { store.most_waiting_ = n_bytes; }
 
+    static void set_most_unwanted(DocumentStore & store, size_t n_reads) { store.most_unwanted_ = n_reads; }
+
     static size_t n_waiting_bytes(DocumentStore & store) {
         const std::lock_guard lock(store.mutex_);
         return store.n_waiting_bytes_;
