@@ -43,7 +43,7 @@ const compileSerializer = SerializerSelector()();
 
 export async function app(fastify: FastifyInstance, { context, ...extras }: AppOptions): Promise<void> {
   const { options, keys, lifecycle, metrics } = context;
-  registerBodyParser(fastify, options.bodyLimitBytes);
+  registerBodyParser(fastify, options.bodyLimitBytes, () => mostValues(context));
   registerContentEncoding(fastify, options.bodyLimitBytes);
   // Both, since a host app may have compilers of its own, which do not know these schemas.
   fastify.setValidatorCompiler<TSchema>(({ schema }) => validator(schema, () => mostValues(context)));

@@ -6,13 +6,21 @@
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance } from "fastify";
 import { RerankError } from "../errors.js";
+import { hasMoreStructures } from "../wire/structures.js";
+import { tooManyValues } from "../wire/tolerance.js";
 
-export function registerBodyParser(fastify: FastifyInstance, bodyLimit: number): void {
+/** Fields that are not read may have as many values, and more. */
+const unreadShare = 10;
+
+/** `mostValues`: items and fields that are read of a body. */
+export function registerBodyParser(fastify: FastifyInstance, bodyLimit: number, mostValues: () => number): void {
   // Keys that would change an object's prototype are errors.
   const parse = fastify.getDefaultJsonParser("error", "error");
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer", bodyLimit }, (request, body, done) => {
-    if (isUtf8(body)) void parse(request, body.toString("utf8"), done);
-    else done(new RerankError("invalid_json", "body: expected UTF-8, got bytes that are not"));
+    const most = unreadShare * mostValues();
+    if (!isUtf8(body)) done(new RerankError("invalid_json", "body: expected UTF-8, got bytes that are not"));
+    else if (hasMoreStructures(body, most)) done(tooManyValues(most));
+    else void parse(request, body.toString("utf8"), done);
   });
 }

@@ -29,12 +29,9 @@ export function scoringGate({ options, admission, lifecycle }: ServerContext): (
 const valuesOfADocument = 100;
 const valuesOfABody = 100_000;
 
-/**
- * Items and fields that a body may have, so that millions of documents are refused before each of them is read. Of requests that
- * passed the gate.
- */
-export function mostValues({ lifecycle }: ServerContext): number {
-  return Math.max(valuesOfABody, valuesOfADocument * documentLimit(lifecycle.reranker().limits, defaultMaxDocuments.others));
+/** Items and fields that a body may have, so that millions of documents are refused before each of them is read. */
+export function mostValues({ lifecycle: { loaded } }: ServerContext): number {
+  return Math.max(valuesOfABody, loaded ? valuesOfADocument * documentLimit(loaded.limits, defaultMaxDocuments.others) : 0);
 }
 
 /** An error of one of the requests, in the words of the client, who may have sent all of them in one list. */

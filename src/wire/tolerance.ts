@@ -16,13 +16,16 @@ export class ValueBudget {
     this.#most = most;
   }
 
-  /** Throws too_many_documents: no other list has so many items, whatever it is. */
   take(count: number): void {
     this.#taken += count;
-    if (this.#taken <= this.#most) return;
-    const message = `body: expected at most ${this.#most} items and fields in all, got more; send fewer documents`;
-    throw new RerankError("too_many_documents", message);
+    if (this.#taken > this.#most) throw tooManyValues(this.#most);
   }
+}
+
+/** No other list has so many items as that of documents, whatever it is. */
+export function tooManyValues(most: number): RerankError {
+  const message = `body: expected at most ${most} items and fields in all, got more; send fewer documents`;
+  return new RerankError("too_many_documents", message);
 }
 
 /** Converts a body and keeps only the fields of `schema`. It checks nothing but the budget: that is the next step. */

@@ -91,6 +91,12 @@ describe.each(scoringRoutes)("$name", (route) => {
     await expectHealthy(route);
   });
 
+  test("a million open brackets are refused before they are parsed", async () => {
+    const answer = await post(service.url + route.path, "[".repeat(1_000_001));
+    await expectError(always, answer, "too_many_documents", "body: expected at most 1000000 items and fields in all, got more");
+    await expectHealthy(route);
+  });
+
   test("bytes that are not UTF-8 are refused, in one piece or chunked", async () => {
     const bytes = Buffer.concat([Buffer.from(JSON.stringify(bodyFor(route, "a", ["XX"])).replace("XX", "\u00ff"), "latin1")]);
     const { port } = service.service;
