@@ -10,7 +10,7 @@ import { hasMoreStructures } from "../wire/structures.js";
 import { tooManyValues } from "../wire/tolerance.js";
 
 /** Fields that are not read may have as many values, and more. */
-const unreadShare = 10;
+const unreadShare = 3;
 
 /** `mostValues`: items and fields that are read of a body. */
 export function registerBodyParser(fastify: FastifyInstance, bodyLimit: number, mostValues: () => number): void {

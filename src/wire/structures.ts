@@ -1,13 +1,14 @@
 /**
- * Counts objects and lists of JSON text before it is parsed: V8 takes a second for each two million of them, which three bytes a piece
- * are enough for. Pure.
+ * Counts objects, lists and fields of JSON text before it is parsed: V8 takes a second for a million of them, each of a few bytes, and
+ * longer to look at them. Items of lists alone cost far less. Pure.
  */
 
 const quote = 0x22;
 const backslash = 0x5c;
-const openings = [0x5b, 0x7b];
+/** Of a list, an object and a field's value. */
+const openings = [0x5b, 0x7b, 0x3a];
 
-/** Whether there are more than `most`. Brackets within strings are none. */
+/** Whether there are more than `most`. What is within strings does not count. */
 export function hasMoreStructures(json: Uint8Array, most: number): boolean {
   if (json.length <= most) return false;
   let count = 0;

@@ -91,9 +91,9 @@ describe.each(scoringRoutes)("$name", (route) => {
     await expectHealthy(route);
   });
 
-  test("a million open brackets are refused before they are parsed", async () => {
-    const answer = await post(service.url + route.path, "[".repeat(1_000_001));
-    await expectError(always, answer, "too_many_documents", "body: expected at most 1000000 items and fields in all, got more");
+  test("hundreds of thousands of open brackets are refused before they are parsed", async () => {
+    const answer = await post(service.url + route.path, "[".repeat(300_001));
+    await expectError(always, answer, "too_many_documents", "body: expected at most 300000 items and fields in all, got more");
     await expectHealthy(route);
   });
 

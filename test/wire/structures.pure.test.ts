@@ -1,4 +1,4 @@
-/** Objects and lists of a body are counted before it is parsed. */
+/** Objects, lists and fields of a body are counted before it is parsed. */
 
 import { expect, test } from "vitest";
 import { hasMoreStructures } from "../../src/wire/structures.js";
@@ -11,13 +11,13 @@ const count = (json: string) => {
 
 test.each([
   ["{}", 1],
-  ['{"query":"a","documents":[{},{},[]]}', 5],
-  ['{"a":"[{","b":"\\"[{","c":"\\\\"}', 1],
-  ['{"a":"\\\\","b":[]}', 2],
-  ['["{", "\\u007b", {"[": "]"}]', 2],
+  ['{"query":"a","documents":[{},{},[],1,"2"]}', 7],
+  ['{"a":"[{:","b":"\\"[{","c":"\\\\"}', 4],
+  ['{"a":"\\\\","b":[]}', 4],
+  ['["{", "\\u007b", {"[": "]"}]', 3],
   ['["日本 {", [1, 2]]', 2],
   // No JSON: the parser says so.
-  ['{"a":"[[[', 1],
+  ['{"a":"[[[', 2],
   ["", 0],
 ])("%s has %i", (json, expected) => {
   expect(count(json)).toBe(expected);
