@@ -19,9 +19,6 @@ constexpr size_t kMostWaiting = size_t{ 256 } << 20U;
 // Reads for which nobody waits any more. On a disk that hangs they pile up, request by request; each has its document's tokens.
 constexpr size_t kMostUnwanted = 1024;
 
-// After a write that failed, none is tried for so long: a full disk does not change from one state to the next.
-constexpr auto kTryAgain = std::chrono::seconds(10);
-
 // How long the end waits for writes.
 constexpr auto kFlushTime = std::chrono::seconds(10);
 

@@ -69,10 +69,9 @@ ScoreLog::ScoreLog(ScoreLogOptions options, ScoreCache & scores, ImageTokens & i
     fs::create_directories(options_.folder, ignored);
     const std::vector<File> files  = newest_first(options_.folder);
     const std::string       merged = read_all(scores, images);
-    if (!begin_file() || file_->write(merged)) {
+    if (!begin_file() || !write(merged)) {
         return;
     }
-    n_bytes_ = merged.size();
     for (const File & file : files) {
         if (!is_owned(file.path)) {
             fs::remove(file.path, ignored);
@@ -140,31 +139,47 @@ std::string ScoreLog::record_of(std::string_view tokens, float logit) const {
     return record;
 }
 
+// Where there can be none, the file that there is stays.
 bool ScoreLog::begin_file() {
-    file_.reset();
-    file_.emplace();
-    path_    = options_.folder / (unique_name() + ".scores");
+    const fs::path path = options_.folder / (unique_name() + ".scores");
+    auto           file = std::make_unique<OwnedFile>();
+    if (file->create(path)) {
+        again_ = std::chrono::steady_clock::now() + options_.pause;
+        return false;
+    }
+    file_    = std::move(file);
+    path_    = path;
     n_bytes_ = 0;
-    if (file_->create(path_)) {
+    return true;
+}
+
+// Behind what a full disk cuts off nobody reads, so that is taken back.
+bool ScoreLog::write(std::string_view records) {
+    if (!file_->write(records)) {
+        n_bytes_ += records.size();
+        return true;
+    }
+    again_ = std::chrono::steady_clock::now() + options_.pause;
+    if (file_->cut(n_bytes_)) {
         file_.reset();
     }
-    return file_.has_value();
+    return false;
 }
 
 void ScoreLog::append(std::string_view records) {
-    if (!file_) {
+    if (!file_ || std::chrono::steady_clock::now() < again_) {
         return;
     }
     if (n_bytes_ + records.size() > options_.max_bytes) {
-        std::error_code ignored;
-        fs::remove(previous_, ignored);
-        previous_ = path_;
+        const fs::path full = path_;
         if (!begin_file()) {
             return;
         }
+        std::error_code ignored;
+        fs::remove(previous_, ignored);
+        previous_ = full;
     }
-    // What is cut off by a full disk, nobody reads beyond: a new file follows.
-    n_bytes_ = file_->write(records) ? options_.max_bytes : n_bytes_ + records.size();
+    write(records);
 }
 
 }  // namespace jina_reranker

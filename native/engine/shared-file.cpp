@@ -65,6 +65,13 @@ std::error_code OwnedFile::write(std::string_view bytes) {
     return {};
 }
 
+std::error_code OwnedFile::cut(uint64_t n_bytes) {
+    LARGE_INTEGER end;
+    end.QuadPart      = static_cast<LONGLONG>(n_bytes);
+    const bool is_cut = SetFilePointerEx(handle_, end, nullptr, FILE_BEGIN) && SetEndOfFile(handle_);
+    return is_cut ? std::error_code() : last_error();
+}
+
 void OwnedFile::close() {
     if (handle_ != nullptr) {
         CloseHandle(handle_);
@@ -109,6 +116,12 @@ std::error_code OwnedFile::write(std::string_view bytes) {
         bytes.remove_prefix(n_written < 0 ? 0 : static_cast<size_t>(n_written));
     }
     return {};
+}
+
+std::error_code OwnedFile::cut(uint64_t n_bytes) {
+    const auto end    = static_cast<off_t>(n_bytes);
+    const bool is_cut = ftruncate(file_, end) == 0 && lseek(file_, end, SEEK_SET) == end;
+    return is_cut ? std::error_code() : last_error();
 }
 
 void OwnedFile::close() {

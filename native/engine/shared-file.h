@@ -4,6 +4,8 @@
 // that of a temporary file, and renamed. Its owner holds a lock on a file that it writes, which ends with the process, so that
 // others tell what a killed one left behind. Any thread.
 
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -11,6 +13,9 @@
 #include <vector>
 
 namespace jina_reranker {
+
+// After a write that failed, none is tried for so long: a full disk does not change from one to the next.
+constexpr std::chrono::seconds kTryAgain(10);
 
 // A file that this process writes and nobody else does.
 class OwnedFile {
@@ -27,6 +32,9 @@ class OwnedFile {
     std::error_code create(const std::filesystem::path & path);
 
     std::error_code write(std::string_view bytes);
+
+    // Leaves the first n_bytes bytes, behind which the next ones are written.
+    std::error_code cut(uint64_t n_bytes);
 
     void close();
 
