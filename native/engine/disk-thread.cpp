@@ -1,5 +1,9 @@
 #include "disk-thread.h"
 
+#include "log.h"
+
+#include <exception>
+#include <string>
 #include <utility>
 
 namespace jina_reranker {
@@ -53,7 +57,13 @@ void DiskThread::run() {
         tasks_.pop_front();
         busy_ = true;
         lock.unlock();
-        task();
+        try {
+            task();
+        } catch (const std::exception & failure) {
+            log_line(LogLevel::error, std::string("document states: the disk's thread failed: ") + failure.what());
+        } catch (...) {
+            log_line(LogLevel::error, "document states: the disk's thread failed");
+        }
         lock.lock();
     }
 }

@@ -15,7 +15,7 @@ namespace jina_reranker {
 
 class DiskThread {
   public:
-    using Task = std::function<void()>;  // throws nothing
+    using Task = std::function<void()>;  // what it throws is logged
 
     // Throws engine_error when no thread can be started.
     DiskThread();

@@ -23,14 +23,16 @@ struct Stored {
     uint64_t           n_bytes;
 };
 
-bool is_hexadecimal(const std::string & name) {
-    return !name.empty() && name.find_first_not_of("0123456789abcdef") == std::string::npos;
+// A name as the system has it: others' may be of any bytes, which need not convert to another encoding.
+bool is_hexadecimal(const fs::path::string_type & name) {
+    return !name.empty() && std::all_of(name.begin(), name.end(),
+                                        [](auto c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 // By its name and those of its folders: `<16 digits>/<2 digits>/<30 digits>.state`, or `<16 digits>/<32 digits>.scores`.
 bool is_ours(const fs::path & path, int depth) {
-    const std::string name      = path.stem().string();
-    const std::string extension = path.extension().string();
+    const fs::path::string_type name      = path.stem().native();
+    const fs::path              extension = path.extension();
     return is_hexadecimal(name) && ((depth == 2 && extension == ".state" && name.size() == 30) ||
                                     (depth == 1 && extension == ".scores" && name.size() == 32));
 }
@@ -38,13 +40,16 @@ bool is_ours(const fs::path & path, int depth) {
 std::vector<Stored> stored_in(const fs::path & folder) {
     std::vector<Stored> all;
     std::error_code     error;
-    for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    // What this user may not read is another's, and not counted.
+    constexpr auto      options = fs::directory_options::skip_permission_denied;
+    for (fs::recursive_directory_iterator entry(folder, options, error), end; !error && entry != end;
+         entry.increment(error)) {
         std::error_code gone;
         const fs::path  path = entry->path();
         if (entry->is_directory(gone)) {
             const size_t n_digits = entry.depth() == 0 ? 16 : 2;
-            if (entry.depth() > 1 || path.filename().string().size() != n_digits ||
-                !is_hexadecimal(path.filename().string())) {
+            if (entry.depth() > 1 || path.filename().native().size() != n_digits ||
+                !is_hexadecimal(path.filename().native())) {
                 entry.disable_recursion_pending();
             }
         } else if (is_ours(path, entry.depth()) && entry->is_regular_file(gone)) {
@@ -63,7 +68,7 @@ void remove_abandoned(const fs::path & folder) {
     for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
         std::error_code gone;
         const auto      age = fs::file_time_type::clock::now() - entry->last_write_time(gone);
-        if (!gone && is_hexadecimal(entry->path().filename().string()) &&
+        if (!gone && is_hexadecimal(entry->path().filename().native()) &&
             (age > kLongestWrite || !is_owned(entry->path()))) {
             fs::remove(entry->path(), gone);
         }

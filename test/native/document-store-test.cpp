@@ -8,7 +8,12 @@
 
 #include <fstream>
 #include <memory>
+#include <stdexcept>
 #include <thread>
+
+#ifndef _WIN32
+#    include <unistd.h>
+#endif
 
 using namespace jina_reranker;
 
@@ -183,6 +188,43 @@ void takes_few_reads_beside_many_that_nobody_wants() {
     CHECK(!store.store().takes_reads(4));
 }
 
+#ifndef _WIN32
+// Folders of another user, somewhere among one's own; root, who may read all, becomes nobody.
+void counts_what_lies_beside_folders_that_it_may_not_read() {
+    constexpr uid_t kNobody = 65534;
+    const bool      is_root = geteuid() == 0;
+    CHECK(!is_root || seteuid(kNobody) == 0);
+    {
+        const TemporaryFolder folder;
+        const auto            of_number = [&](uint64_t number) {
+            return folder.path() / hex_digits(number);
+        };
+        fs::create_directories(folder.path());
+        for (uint64_t i = 0; i < 8; ++i) {
+            fs::create_directories(of_number(i));
+            fs::permissions(of_number(i), fs::perms::none);
+        }
+        const fs::path path = folder.path() / StateKey{ 100, "one" }.path();
+        fs::create_directories(path.parent_path());
+        std::ofstream(path) << "0123456789";
+        CHECK_EQUAL(trim_states(folder.path(), 100, 100), 10U);
+        CHECK_EQUAL(trim_states(folder.path(), 5, 5), 0U);
+        CHECK(!fs::exists(path));
+        for (uint64_t i = 0; i < 8; ++i) {
+            fs::permissions(of_number(i), fs::perms::owner_all);
+        }
+    }
+    CHECK(!is_root || seteuid(0) == 0);
+}
+#endif
+
+void goes_on_after_a_task_that_threw() {
+    const TemporaryFolder folder;
+    Store                 store(folder.path());
+    StoreProbe::writer(store.store()).post([] { throw std::runtime_error("no such thing"); });
+    CHECK(store.write("one", state(10)));
+}
+
 void drops_what_comes_while_much_waits() {
     const TemporaryFolder folder;
     Store                 store(folder.path());
@@ -243,6 +285,11 @@ int main() {
         { "leaves to others what they write", leaves_to_others_what_they_write },
         { "does not read what is not wanted", does_not_read_what_is_not_wanted },
         { "takes few reads beside many that nobody wants", takes_few_reads_beside_many_that_nobody_wants },
+#ifndef _WIN32
+        { "counts what lies beside folders that it may not read",
+          counts_what_lies_beside_folders_that_it_may_not_read },
+#endif
+        { "goes on after a task that threw", goes_on_after_a_task_that_threw },
         { "drops what comes while much waits", drops_what_comes_while_much_waits },
         { "shares its folder", shares_its_folder },
     });
