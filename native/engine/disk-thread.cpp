@@ -8,6 +8,12 @@
 
 namespace jina_reranker {
 
+namespace {
+
+constexpr std::chrono::milliseconds kLooksAtFlag(20);
+
+}  // namespace
+
 DiskThread::DiskThread() {
     thread_.start({ [this] {
                       run();
@@ -37,9 +43,13 @@ size_t DiskThread::n_waiting() const {
     return tasks_.size();
 }
 
-void DiskThread::finish(std::chrono::milliseconds time) {
+void DiskThread::finish(std::chrono::milliseconds time, const std::atomic<bool> & abort) {
+    const auto       end = std::chrono::steady_clock::now() + time;
     std::unique_lock lock(mutex_);
-    idle_.wait_for(lock, time, [&] { return tasks_.empty() && !busy_; });
+    // Whoever sets the flag cannot know whether the object that waits here is still there to be woken.
+    while (!abort && (busy_ || !tasks_.empty()) && std::chrono::steady_clock::now() < end) {
+        idle_.wait_for(lock, kLooksAtFlag);
+    }
 }
 
 void DiskThread::run() {

@@ -4,6 +4,7 @@
 
 #include "worker-threads.h"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -32,8 +33,8 @@ class DiskThread {
     // Tasks that are not begun.
     size_t n_waiting() const;
 
-    // Returns once every task is done, or when the time is over.
-    void finish(std::chrono::milliseconds time);
+    // Returns once every task is done, when the time is over, or soon after `abort` is set.
+    void finish(std::chrono::milliseconds time, const std::atomic<bool> & abort);
 
   private:
     void run();

@@ -32,11 +32,14 @@ uint64_t emptied(uint64_t max_bytes) {
 
 }  // namespace
 
-DocumentStore::DocumentStore(StoreOptions options, Counters & counters, std::function<void()> on_answer) :
+DocumentStore::DocumentStore(StoreOptions              options,
+                             Counters &                counters,
+                             std::function<void()>     on_answer,
+                             const std::atomic<bool> & abort) :
     options_(std::move(options)),
     counters_(counters),
     on_answer_(std::move(on_answer)),
-    patience_(kFlushTime),
+    abort_(abort),
     most_waiting_(kMostWaiting),
     most_unwanted_(kMostUnwanted),
     reader_(std::make_unique<DiskThread>()),
@@ -45,7 +48,7 @@ DocumentStore::DocumentStore(StoreOptions options, Counters & counters, std::fun
 }
 
 DocumentStore::~DocumentStore() {
-    writer_->finish(patience_);
+    writer_->finish(kFlushTime, abort_);
     {
         const std::lock_guard lock(mutex_);
         closed_ = true;

@@ -8,6 +8,7 @@
 #include "disk-thread.h"
 #include "state-file.h"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -29,9 +30,12 @@ struct StoreOptions {
 
 class DocumentStore {
   public:
-    // on_answer: called on the store's threads. Throws engine_error where no thread can be started.
-    DocumentStore(StoreOptions options, Counters & counters, std::function<void()> on_answer);
-    // Waits for a while until everything is written.
+    // on_answer: called on the store's threads. abort: outlives the store. Throws engine_error where no thread can be started.
+    DocumentStore(StoreOptions              options,
+                  Counters &                counters,
+                  std::function<void()>     on_answer,
+                  const std::atomic<bool> & abort);
+    // Waits for a while until everything is written, unless `abort` is set, even meanwhile.
     ~DocumentStore();
 
     DocumentStore(const DocumentStore &)             = delete;
@@ -71,9 +75,6 @@ class DocumentStore {
     // besides. However large one is, it may when no other waits.
     bool has_room(size_t n_coming = 0) const;
 
-    // So that the destructor waits for nothing.
-    void abandon() { patience_ = std::chrono::milliseconds(0); }
-
   private:
     friend struct StoreProbe;  // the tests', which makes a disk slow
 
@@ -90,7 +91,7 @@ class DocumentStore {
     StoreOptions              options_;
     Counters &                counters_;
     std::function<void()>     on_answer_;
-    std::chrono::milliseconds patience_;
+    const std::atomic<bool> & abort_;
 
     mutable std::mutex           mutex_;
     std::condition_variable      taken_;

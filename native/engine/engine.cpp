@@ -117,8 +117,9 @@ void Engine::open_store(const HeadWeights & head) {
     if (tower_file_) {
         tower_name_ = std::to_string(file_digest(tower_file_->path())) + " ";
     }
-    store_ = std::make_unique<DocumentStore>(StoreOptions{ folder, options_.document_store.max_bytes, identity },
-                                             counters_, [this] { queue_->wake(); });
+    store_ = std::make_unique<DocumentStore>(
+        StoreOptions{ folder, options_.document_store.max_bytes, identity }, counters_, [this] { queue_->wake(); },
+        abort_);
     if (options_.score_cache_bytes > 0) {
         const uint64_t scored = score_identity(identity, head);
         score_log_            = std::make_unique<ScoreLog>(
@@ -233,9 +234,6 @@ void Engine::close() {
 
 void Engine::abort() {
     abort_.store(true);
-    if (store_) {
-        store_->abandon();
-    }
     close();
 }
 

@@ -6,7 +6,10 @@
 #include "state-folder.h"
 #include "store-support.h"
 
+#include <atomic>
+#include <chrono>
 #include <fstream>
+#include <future>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -35,10 +38,14 @@ std::vector<char> state(size_t n_bytes, char first = 'a') {
 class Store {
   public:
     explicit Store(const fs::path & folder, uint64_t max_bytes = kMuch, uint64_t identity = 1) :
-        store_(std::make_unique<DocumentStore>(StoreOptions{ folder, max_bytes, identity }, counters_, [this] {
-            const std::lock_guard lock(mutex_);
-            come_.notify_all();
-        })) {}
+        store_(std::make_unique<DocumentStore>(
+            StoreOptions{ folder, max_bytes, identity },
+            counters_,
+            [this] {
+                const std::lock_guard lock(mutex_);
+                come_.notify_all();
+            },
+            abort_)) {}
 
     DocumentStore::Answer answer_to(uint64_t request) {
         std::unique_lock lock(mutex_);
@@ -74,6 +81,7 @@ class Store {
     const Counters & counters() const { return counters_; }
 
   private:
+    const std::atomic<bool>            abort_{ false };
     Counters                           counters_;
     std::mutex                         mutex_;
     std::condition_variable            come_;
@@ -225,6 +233,18 @@ void goes_on_after_a_task_that_threw() {
     CHECK(store.write("one", state(10)));
 }
 
+void waits_for_no_task_once_it_is_to_abort() {
+    DiskThread        thread;
+    Gate              gate;
+    std::atomic<bool> abort{ false };
+    thread.post([&] { gate.wait(); });
+    auto finished = std::async(std::launch::async, [&] { thread.finish(std::chrono::hours(1), abort); });
+    CHECK(finished.wait_for(std::chrono::milliseconds(0)) == std::future_status::timeout);
+    abort = true;
+    CHECK(finished.wait_for(std::chrono::minutes(1)) == std::future_status::ready);
+    gate.open();
+}
+
 void drops_what_comes_while_much_waits() {
     const TemporaryFolder folder;
     Store                 store(folder.path());
@@ -290,6 +310,7 @@ int main() {
           counts_what_lies_beside_folders_that_it_may_not_read },
 #endif
         { "goes on after a task that threw", goes_on_after_a_task_that_threw },
+        { "waits for no task once it is to abort", waits_for_no_task_once_it_is_to_abort },
         { "drops what comes while much waits", drops_what_comes_while_much_waits },
         { "shares its folder", shares_its_folder },
     });

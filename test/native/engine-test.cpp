@@ -281,6 +281,24 @@ void frees_its_caches_at_close() {
     tested->close();
 }
 
+// As when the process ends while an engine is being closed.
+void is_aborted_while_it_closes() {
+    for (int round = 0; round < 5; ++round) {
+        const TemporaryFolder folder;
+        const auto            tested = engine([&](EngineOptions & options) {
+            options.document_cache_bytes = 64U << 20U;
+            options.document_store       = { folder.path().u8string(), uint64_t{ 1 } << 30U };
+        });
+        Gate                  gate;
+        StoreProbe::writer(EngineProbe::store(*tested)).post([&] { gate.wait(); });
+        auto closing  = std::async(std::launch::async, [&] { tested->close(); });
+        auto aborting = std::async(std::launch::async, [&] { tested->abort(); });
+        gate.open();
+        closing.get();
+        aborting.get();
+    }
+}
+
 // close() waits for the running batch, here for a callback that blocks. Tokenizing meanwhile throws at once and does not wait.
 void refuses_to_tokenize_while_it_closes() {
     const auto         tested = engine();
@@ -452,6 +470,7 @@ int main(int argc, char ** argv) {
         { "keeps no more states in memory than have room", keeps_no_more_states_in_memory_than_have_room },
         { "frees its caches at close", frees_its_caches_at_close },
         { "refuses to tokenize while it closes", refuses_to_tokenize_while_it_closes },
+        { "is aborted while it closes", is_aborted_while_it_closes },
         { "warms pairs that wait", warms_pairs_that_wait },
         { "tokenizes a known document once", tokenizes_a_known_document_once },
         { "closes beside another that goes on", closes_beside_another_that_goes_on },
