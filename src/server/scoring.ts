@@ -76,7 +76,7 @@ export async function runScoring(
     const message = `documents: at most ${reranker.limits.maxImages} images are allowed in one request, got ${allImages}`;
     throw new RerankError("too_many_images", message);
   }
-  const asked = { model: options.modelName, candidates: documents, topN: requests[0]?.topK || undefined };
+  const asked = { model: options.modelName, candidates: documents, topN: requests[0]?.topN || undefined };
   return admitted(request, reply, context, { work, contents: requests }, async (signal, handOver) => {
     const startedAt = performance.now();
     const run = async (one: ScoringRequest, index: number) => {

@@ -9,7 +9,10 @@ import { RerankError } from "../errors.js";
 import type { Content, RerankRequest, RerankResponse } from "../types.js";
 import { type RankingOptions, requested } from "./ranking-options.js";
 
-export type ScoringRequest = Omit<RerankRequest<Content>, "signal" | "onQueue">;
+export interface ScoringRequest extends Omit<RerankRequest<Content>, "signal" | "onQueue"> {
+  /** Results that the client asked for, 0 = all: fewer than `topK` where they are chosen afterwards. For traces. */
+  readonly topN?: number;
+}
 
 /** The client's words, which error messages about its request use. */
 export interface Terms {

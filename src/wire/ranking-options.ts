@@ -98,8 +98,8 @@ function raw({ raw_scores, use_activation, activation, softmax }: RankingFields)
 }
 
 /** Options for the reranker. With logits it is asked for all results: near 1, scores can be equal where the logits differ. */
-export function requested({ topK, raw, scoring }: RankingOptions): typeof scoring & { topK: number } {
-  return { ...scoring, topK: raw ? 0 : topK };
+export function requested({ topK, raw, scoring }: RankingOptions): typeof scoring & { topK: number; topN: number } {
+  return { ...scoring, topK: raw ? 0 : topK, topN: topK };
 }
 
 /** Orders and limits the results as the client asked. `score` is the logit where the client asked for logits. */

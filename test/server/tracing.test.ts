@@ -100,6 +100,15 @@ describe("with a collector", () => {
     expect(collector.bodies.join()).not.toMatch(/secretquery|secretdocument/);
   });
 
+  test("the results that were asked for are told with logits, too, of which the reranker ranks all", async () => {
+    await using collector = await startOtlpDouble();
+    const service = await startTestService({ server: { tracing: startTracing(to(collector)) } });
+    await post(`${service.url}/rerank`, { ...body, top_k: 1, raw_scores: true });
+    await service.service.stop();
+    const ranking = collector.spans.find(({ name }) => name.startsWith("rerank "));
+    expect(ranking && attributesOf(ranking)).toMatchObject({ "gen_ai.rerank.top_n": 1 });
+  });
+
   test("the reading of images is a step of its own, before the queue", async () => {
     await using collector = await startOtlpDouble();
     const service = await startVisionService({ server: { tracing: startTracing(to(collector)) } });
