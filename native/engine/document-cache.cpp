@@ -10,8 +10,9 @@ namespace jina_reranker {
 DocumentCache::DocumentCache(KvPages & pages, int32_t max_pages) : pages_(pages), max_pages_(max_pages) {}
 
 DocumentCache::~DocumentCache() {
-    for (const Node * node : recent_) {
-        pages_.release(node->page);
+    // The last one has no children: a node stands before those behind it. Freed from the root, a deep tree takes a deep stack.
+    while (!recent_.empty()) {
+        forget(recent_.back());
     }
 }
 

@@ -5,8 +5,13 @@
 #include "check.h"
 #include "document-cache.h"
 
+#include <memory>
 #include <numeric>
 #include <stdexcept>
+
+#ifndef _WIN32
+#    include <pthread.h>
+#endif
 
 using namespace jina_reranker;
 
@@ -17,7 +22,7 @@ using Pages  = std::vector<int32_t>;
 
 constexpr int32_t kPages = 64;
 
-KvPages pages() {
+KvPages pages(int32_t n_pages = kPages) {
     ModelShape shape;
     shape.n_layer   = 1;
     shape.n_embd    = 32;
@@ -25,7 +30,7 @@ KvPages pages() {
     shape.n_head_kv = 1;
     LayerDevices devices;
     devices.layers = usable_devices(Backend::cpu);
-    return KvPages(shape, devices, GGML_TYPE_F16, kPages);
+    return KvPages(shape, devices, GGML_TYPE_F16, n_pages);
 }
 
 // n tokens from `first` on; those from `changed` on are others.
@@ -210,6 +215,29 @@ void lets_go_of_all_pages_at_its_end() {
     CHECK_EQUAL(pool.n_free(), kPages);
 }
 
+#ifndef _WIN32
+// A long context's document is a tree of as many levels as it has pages; whoever closes an engine may have a small stack.
+void frees_a_deep_tree_with_a_small_stack() {
+    constexpr size_t kDeep = 8192;
+    KvPages          pool  = pages(kDeep);
+    auto             cache = std::make_unique<DocumentCache>(pool, static_cast<int32_t>(kDeep));
+    keep(*cache, pool, tokens(kDeep * kPageTokens, 1));
+    CHECK_EQUAL(cache->n_pages(), static_cast<int32_t>(kDeep));
+    pthread_attr_t attributes;
+    pthread_t      thread{};
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, size_t{ 64 } << 10U);
+    const auto free = [](void * freed) -> void * {
+        static_cast<std::unique_ptr<DocumentCache> *>(freed)->reset();
+        return nullptr;
+    };
+    CHECK_EQUAL(pthread_create(&thread, &attributes, free, &cache), 0);
+    pthread_join(thread, nullptr);
+    pthread_attr_destroy(&attributes);
+    CHECK_EQUAL(pool.n_free(), static_cast<int32_t>(kDeep));
+}
+#endif
+
 void tells_which_prompts_can_share_a_page() {
     CHECK(DocumentCache::key_of(tokens(80, 1)) == DocumentCache::key_of(tokens(32, 1)));
     CHECK(DocumentCache::key_of(tokens(80, 1)) != DocumentCache::key_of(tokens(80, 2)));
@@ -240,6 +268,9 @@ int main() {
         { "forgets no page that is held", forgets_no_page_that_is_held },
         { "keeps no page whose state could not be written", keeps_no_page_whose_state_could_not_be_written },
         { "lets go of all pages at its end", lets_go_of_all_pages_at_its_end },
+#ifndef _WIN32
+        { "frees a deep tree with a small stack", frees_a_deep_tree_with_a_small_stack },
+#endif
         { "tells which prompts can share a page", tells_which_prompts_can_share_a_page },
         { "keeps nothing when switched off", keeps_nothing_when_switched_off },
     });
