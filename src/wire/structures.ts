@@ -5,8 +5,9 @@
 
 const quote = 0x22;
 const backslash = 0x5c;
-/** Of a list, an object and a field's value. */
-const openings = [0x5b, 0x7b, 0x3a];
+const bracket = 0x5b;
+const brace = 0x7b;
+const colon = 0x3a;
 
 /** Whether there are more than `most`. What is within strings does not count. */
 export function hasMoreStructures(json: Uint8Array, most: number): boolean {
@@ -17,7 +18,7 @@ export function hasMoreStructures(json: Uint8Array, most: number): boolean {
     const byte = json[index] ?? 0;
     if (byte === quote) inString = !inString;
     else if (inString && byte === backslash) index += 1;
-    else if (!inString && openings.includes(byte)) count += 1;
+    else if (!inString && (byte === bracket || byte === brace || byte === colon)) count += 1;
     if (count > most) return true;
   }
   return false;
